@@ -1,0 +1,90 @@
+"""Every error that cortexscope raises on purpose.
+
+    CortexscopeError                 exit code 1 unless said otherwise
+    ├── UsageError                   what was asked cannot be done as asked (exit code 2)
+    │   ├── UnknownNameError         a name that is not in a table, with the nearest ones
+    │   ├── SuiteError               a suite file that is wrong, named by file, line and id
+    │   └── RunExistsError           the output folder holds something that must not be lost
+    ├── ModelError                   a model cannot be found, read or trusted
+    │   ├── ModelNotFoundError       nothing behind the reference
+    │   ├── UnsafeModelError         pickle weights, or code inside a model repository
+    │   └── UnsupportedModelError    the model's parts cannot be told apart
+    └── StoreError                   a run folder cannot be written or read
+        ├── SchemaVersionError       written by a newer cortexscope
+        └── CorruptRunError          a file of the run is missing or damaged
+
+A message is one sentence that says what was asked, what was found, and what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CorruptRunError",
+    "CortexscopeError",
+    "ModelError",
+    "ModelNotFoundError",
+    "RunExistsError",
+    "SchemaVersionError",
+    "StoreError",
+    "SuiteError",
+    "UnknownNameError",
+    "UnsafeModelError",
+    "UnsupportedModelError",
+    "UsageError",
+]
+
+
+class CortexscopeError(Exception):
+    """Root of all errors raised on purpose; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class UsageError(CortexscopeError):
+    """What was asked cannot be done as asked: a command line, an argument, an input file."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """A name that is in no table; the message names the nearest ones."""
+
+
+class SuiteError(UsageError):
+    """A suite file that is wrong; the message names the file, the line and the prompt id."""
+
+
+class RunExistsError(UsageError):
+    """The output folder holds something that is never overwritten unasked."""
+
+
+class ModelError(CortexscopeError):
+    """A model cannot be found, read, or trusted."""
+
+
+class ModelNotFoundError(ModelError):
+    """Nothing usable stands behind a model reference (a misspelt one is a usage error)."""
+
+    exit_code = 2
+
+
+class UnsafeModelError(ModelError):
+    """Using the model would run foreign code: pickle weights, or code in its repository."""
+
+    exit_code = 2
+
+
+class UnsupportedModelError(ModelError):
+    """The parts of the model cannot be told apart, so nothing about it would be true."""
+
+
+class StoreError(CortexscopeError):
+    """A run folder cannot be written or read."""
+
+
+class SchemaVersionError(StoreError):
+    """The run was written by another, newer schema."""
+
+
+class CorruptRunError(StoreError):
+    """A file of the run is missing or damaged."""

@@ -1,0 +1,42 @@
+"""How much attention each head parks on the first key it can see."""
+
+from __future__ import annotations
+
+from cortexscope.metrics._metric import MeanOfRows
+from cortexscope.metrics._states import Sums, total
+from cortexscope.records import MetricSpec
+from cortexscope.taps import AttentionRows, HiddenStates
+
+__all__ = ["AttentionSinkMass"]
+
+
+class AttentionSinkMass(MeanOfRows):
+    """Return the mean probability on the first visible position, per layer and head.
+
+    Over the query rows after the first, whose own key is the first one. All attention on the first
+    position gives 1; even causal attention over n tokens gives the mean of 1/2 .. 1/n.
+    """
+
+    spec = MetricSpec(
+        name="attention_sink_mass",
+        title="Attention on the first token",
+        unit="probability",
+        axes=("layer", "head"),
+        bounds=(0.0, 1.0),
+        needs=("attention.first_key",),
+        definition="Mean over query rows after the first of the attention on the first position "
+        "that the row can see.",
+        source="Xiao et al. 2023, Efficient streaming language models with attention sinks",
+    )
+    sees = AttentionRows
+    undefined = "fewer than two tokens"
+
+    def rows(self, seen: HiddenStates | AttentionRows) -> Sums:
+        """Sum the first key's probability over the rows after each prompt's first token."""
+        assert isinstance(seen, AttentionRows)
+        assert seen.first_key is not None
+        later = seen.tokens & (seen.tokens.cumsum(-1) > 1)
+        return {
+            "total": total(seen.first_key, later[:, None]),
+            "count": later.sum(-1, keepdim=True).double().expand(-1, seen.first_key.shape[1]),
+        }

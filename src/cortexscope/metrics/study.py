@@ -1,0 +1,121 @@
+"""The published study's three metrics, as inferred from its figures; candidates, named as such."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from cortexscope.metrics._metric import Layout, Metric, Values
+from cortexscope.metrics._states import State, add, total
+from cortexscope.records import MetricSpec, Site
+from cortexscope.taps import AttentionRows, HiddenStates
+
+__all__ = ["StudyAttentionEntropy", "StudyFinalActivation", "StudyMaxSparsity"]
+
+_SOURCE = "Neural Activation Patterns Across Language Model Architectures (arXiv 2605.15436), as "
+
+
+class StudyFinalActivation(Metric):
+    """Return the mean over tokens and features of the state after the final norm.
+
+    Signed: entries of +1 and -1 in equal number give 0, all ones give 1. A few features of large
+    magnitude decide it.
+    """
+
+    spec = MetricSpec(
+        name="study.final_activation",
+        title="Final activation (study)",
+        unit="hidden-state units",
+        axes=(),
+        bounds=(None, None),
+        needs=("final",),
+        definition="Mean over tokens and features of the last hidden state, after the final norm.",
+        source=_SOURCE + "inferred",
+    )
+
+    def update(self, state: State, site: Site, seen: HiddenStates | AttentionRows) -> State:
+        """Add the sum of all entries."""
+        if not isinstance(seen, HiddenStates) or site.layer is not None:
+            return state
+        count = seen.tokens.sum(-1).double() * seen.width
+        return add(state, site, {"total": total(seen.sums, seen.tokens), "count": count})
+
+    def compute(self, state: State, layout: Layout) -> Iterator[Values]:
+        """Divide by the number of entries."""
+        sums = state[layout.final]
+        yield Values(layout.final, sums["total"] / sums["count"], None)
+
+
+class StudyAttentionEntropy(Metric):
+    """Return the entropy summed over query rows, then averaged over heads and layers, in nats.
+
+    Even causal attention over n tokens gives ln 1 + ... + ln n: it grows with the prompt's length
+    by definition, faster than n.
+    """
+
+    spec = MetricSpec(
+        name="study.attention_entropy",
+        title="Attention entropy (study)",
+        unit="nats, summed over tokens",
+        axes=(),
+        bounds=(0.0, None),
+        needs=("attention.entropy",),
+        definition="For each layer and head the sum over query rows of the row's Shannon entropy; "
+        "then the mean over heads and layers.",
+        source=_SOURCE + "inferred: its values exceed ln of any possible length",
+    )
+
+    def update(self, state: State, site: Site, seen: HiddenStates | AttentionRows) -> State:
+        """Add the sums over rows and heads, and the number of heads."""
+        if not isinstance(seen, AttentionRows) or seen.entropy is None:
+            return state
+        heads = total(seen.entropy, seen.tokens[:, None])
+        count = torch.full_like(heads[:, 0], heads.shape[1])
+        return add(state, site, {"total": heads.sum(-1), "count": count})
+
+    def compute(self, state: State, layout: Layout) -> Iterator[Values]:
+        """Average over all heads of all layers that attend."""
+        layers = [state[site] for site in layout.attention if site in state]
+        site = Site(layout.final.stack, None)
+        if not layers:
+            yield Values(site, None, "no attention layers")
+            return
+        summed = torch.stack([sums["total"] for sums in layers]).sum(0)
+        heads = torch.stack([sums["count"] for sums in layers]).sum(0)
+        yield Values(site, summed / heads, None)
+
+
+class StudyMaxSparsity(Metric):
+    """Return the largest share of near-zero entries of any hidden state of the model.
+
+    Over the embedding output and every layer as Hugging Face returns them: the last one after the
+    final norm. A layer of zeros gives 1; no entry below the threshold anywhere gives 0.
+    """
+
+    spec = MetricSpec(
+        name="study.max_sparsity",
+        title="Maximum sparsity (study)",
+        unit="share",
+        axes=(),
+        bounds=(0.0, 1.0),
+        needs=("hidden", "final"),
+        definition="The largest, over the embedding output and every layer's hidden state as "
+        "Hugging Face returns them, of the share of entries with |h| < 0.01 (the threshold is an "
+        "option).",
+        source=_SOURCE + "inferred",
+    )
+
+    def update(self, state: State, site: Site, seen: HiddenStates | AttentionRows) -> State:
+        """Add the number of near-zero entries, and of all entries."""
+        if not isinstance(seen, HiddenStates):
+            return state
+        near = total(seen.near_zero(self.options.near_zero), seen.tokens)
+        count = seen.tokens.sum(-1).double() * seen.width
+        return add(state, site, {"total": near, "count": count})
+
+    def compute(self, state: State, layout: Layout) -> Iterator[Values]:
+        """Take the largest share; the last block counts after the final norm only."""
+        sites = [*layout.hidden[:-1], layout.final]
+        shares = torch.stack([state[site]["total"] / state[site]["count"] for site in sites])
+        yield Values(layout.final, shares.amax(0), None)

@@ -1,0 +1,154 @@
+"""The frozen records that cross layers: what a prompt, a model, a metric and a run are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "Manifest",
+    "MetricSpec",
+    "ModelInfo",
+    "Prompt",
+    "Site",
+    "SuiteInfo",
+    "Truncation",
+]
+
+StackKind = Literal["encoder", "decoder", "encoder-decoder"]
+"""What a whole model is: its attention looks both ways, back only, or one stack of each."""
+
+Stack = Literal["encoder", "decoder", "cross"]
+"""Where in a model something was measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One input text, with a stable id and its task."""
+
+    id: str
+    """Unique in its suite and stable for ever."""
+    task: str
+    """The cognitive category it belongs to."""
+    text: str
+    """The text as the model's tokenizer receives it."""
+    source: str | None = None
+    """Where it was read from, such as `my-suite.yaml:12`."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """What a metric is, apart from how it is computed: enough to label, draw and cite it."""
+
+    name: str
+    """Unique, in snake case; `study.` in front for the published study's metrics."""
+    title: str
+    """A few words for headings and axes."""
+    unit: str
+    """Such as `nats`; `1` for a pure number, a share or a probability."""
+    axes: tuple[Literal["layer", "head"], ...]
+    """What one prompt has a value for: () the model, (layer,), or (layer, head)."""
+    bounds: tuple[float | None, float | None]
+    """Lowest and highest value possible, None where there is none."""
+    needs: tuple[str, ...]
+    """What must be seen: `hidden`, `final`, `attention.entropy`, `attention.first_key`."""
+    definition: str
+    """One sentence that fixes the number."""
+    source: str
+    """Where the definition comes from."""
+    replication: Literal["prompt"] = "prompt"
+    """The unit that repeats; tokens, layers and heads of one prompt are not independent."""
+    version: int = 1
+    """Raised whenever the numbers change."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Site:
+    """A place in a model that is measured: a stack and a layer, or the final output."""
+
+    stack: Stack
+    layer: int | None
+    """0 is the embedding output, 1..L are block outputs; None is the output after the last norm."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelInfo(_Record):
+    """What is known of a loaded model; a row of `models.parquet`."""
+
+    model: str
+    """The label that names it in every output."""
+    reference: str
+    """What the user typed, aliases resolved."""
+    name: str
+    """A readable name of the checkpoint, such as `HuggingFaceTB/SmolLM2-135M-Instruct`."""
+    revision: str | None = None
+    """The commit of a hub model, the version of a wheel, else None."""
+    files: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of each file that decides what the model computes, by name."""
+    family: str
+    """`model_type` of its configuration, such as `llama`."""
+    stack_kind: StackKind
+    parameters: int
+    """Number of parameters, tied ones counted once."""
+    layers: int
+    heads: int
+    kv_heads: int
+    hidden_size: int
+    vocabulary: int
+    context: int | None
+    """Longest input in tokens, None where the model has no limit of its own."""
+    dtype: str
+    """Of the weights as loaded, such as `float32`."""
+    pickle: bool = False
+    """Whether pickle weights were read (only ever by request)."""
+    remote_code: bool = False
+    """Whether code of the model's repository ran (only ever by request)."""
+
+
+class SuiteInfo(_Record):
+    """Which prompts a run read."""
+
+    name: str
+    version: str
+    hash: str
+    """SHA-256 over the tasks and prompts that were used, in canonical form."""
+    tasks: list[str]
+    prompts: int
+
+
+class Truncation(_Record):
+    """A prompt that was cut to a model's context, by request."""
+
+    model: str
+    prompt_id: str
+    tokens: int
+    """Length before the cut."""
+    kept: int
+
+
+class Manifest(_Record):
+    """What was asked and what ran; `manifest.json` of a run folder."""
+
+    schema_version: int
+    status: Literal["running", "complete"]
+    created: str
+    """UTC, ISO 8601."""
+    finished: str | None = None
+    versions: dict[str, str]
+    """Of cortexscope, python, torch and transformers."""
+    models: list[ModelInfo]
+    suite: SuiteInfo
+    metrics: dict[str, MetricSpec]
+    """What each measured metric is, by name, so that a run folder explains itself."""
+    settings: dict[str, Any]
+    """Every option that can change a number: dtype, device, batch_tokens, truncate, ..."""
+    shards: dict[str, int]
+    """Number of shards planned, by model label; one measurements file each."""
+    truncations: list[Truncation] = Field(default_factory=list)
+    timings: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Seconds and tokens, by model label."""

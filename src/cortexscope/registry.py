@@ -1,0 +1,81 @@
+"""Tables of extensions: a name, where its object lives, and a hint for a misspelt name.
+
+A row is `name -> "module:Object"`, so listing names imports nothing. Other packages add rows by
+an entry point in the group `cortexscope.<kind>s`, such as `cortexscope.metrics`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from cortexscope.errors import UnknownNameError, UsageError
+
+__all__ = ["Registry", "suggestion"]
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error sentence: the nearest known names, else all of them."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if near:
+        return "did you mean " + " or ".join(repr(match) for match in near) + "?"
+    return "known: " + (", ".join(known) if known else "none") + "."
+
+
+class Registry:
+    """A table of one kind of extension, filled by rows and by entry points.
+
+    Example:
+        >>> table = Registry("metric", {"pi": "math:pi"})
+        >>> table.names()
+        ['pi']
+        >>> table.load("pie")
+        Traceback (most recent call last):
+        ...
+        cortexscope.errors.UnknownNameError: There is no metric 'pie'; did you mean 'pi'?
+    """
+
+    def __init__(self, kind: str, rows: Mapping[str, str]) -> None:
+        self.kind = kind
+        self._rows = dict(rows)
+        self._outside_read = False
+
+    def _all_rows(self) -> dict[str, str]:
+        if not self._outside_read:
+            for point in entry_points(group=f"cortexscope.{self.kind}s"):
+                if point.name in self._rows:
+                    raise UsageError(
+                        f"Two packages offer a {self.kind} named {point.name!r} "
+                        f"({self._rows[point.name]} and {point.value}); uninstall one of them."
+                    )
+                self._rows[point.name] = point.value
+            self._outside_read = True
+        return self._rows
+
+    def names(self) -> list[str]:
+        """Return all names, in the order of the table, those of other packages last."""
+        return list(self._all_rows())
+
+    def check(self, name: str) -> None:
+        """Do nothing for a known name.
+
+        Raises:
+            UnknownNameError: if there is no such name; the message holds the nearest ones.
+        """
+        if name not in self._all_rows():
+            known = self._all_rows()
+            raise UnknownNameError(f"There is no {self.kind} {name!r}; {suggestion(name, known)}")
+
+    def load(self, name: str) -> Any:  # noqa: ANN401 - each table knows its own type
+        """Return the object behind a name, importing its module now.
+
+        Raises:
+            UnknownNameError: if there is no such name; the message holds the nearest ones.
+        """
+        self.check(name)
+        module, _, attribute = self._all_rows()[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)

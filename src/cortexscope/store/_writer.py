@@ -1,0 +1,221 @@
+"""Write a run folder: whole files only, one measurements file a finished shard."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cortexscope.errors import RunExistsError
+from cortexscope.files import remove_leftovers, storage_errors, whole_file
+from cortexscope.records import Manifest, Prompt
+from cortexscope.store._reader import Run
+from cortexscope.store._schema import MEASUREMENTS, MODELS, PROMPTS
+
+__all__ = ["RunWriter", "check_target", "write_parquet", "write_text"]
+
+_FILES = ("manifest.json", "prompts.parquet", "models.parquet", "report.html")
+_FOLDERS = ("measurements", "tables", "figures")
+
+# What may change between the start of a run and its continuation.
+_FREE = frozenset({"status", "created", "finished", "timings"})
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file, whole or not at all."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file, whole or not at all."""
+    with whole_file(path) as part:
+        pq.write_table(table, part, compression="zstd")
+
+
+def _rows(records: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist(
+        [{name: record[name] for name in schema.names} for record in records], schema=schema
+    )
+
+
+def check_target(
+    path: Path, *, resume: bool = False, force: bool = False
+) -> Literal["new", "replace", "resume"]:
+    """Say what writing a run to `path` would be, or refuse; writes nothing.
+
+    Raises:
+        RunExistsError: if something there would be lost.
+        StoreError: if the place cannot be written.
+    """
+    with storage_errors(path):
+        if path.exists() and not path.is_dir():
+            raise RunExistsError(f"{path} is a file; choose a folder with --out.")
+        entries = list(path.iterdir()) if path.exists() else []
+        nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+        if not os.access(nearest, os.W_OK):
+            raise PermissionError(13, "Permission denied", str(nearest))
+    if not entries:
+        return "new"
+    if not (path / "manifest.json").exists():
+        if force:
+            return "replace"
+        raise RunExistsError(
+            f"{path} holds files and is not a run; choose another --out, "
+            "or write into it with --force."
+        )
+    if resume:
+        return "resume"
+    if force:
+        return "replace"
+    if Run(path).manifest.status == "complete":
+        raise RunExistsError(
+            f"{path} holds a finished run; choose another --out, or replace it with --force."
+        )
+    raise RunExistsError(
+        f"{path} holds an interrupted run; continue it with --resume, or replace it with --force."
+    )
+
+
+def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            if path or key not in _FREE:
+                yield from _differences(
+                    old.get(key), new.get(key), f"{path}.{key}" if path else key
+                )
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from _differences(before, after, f"{path}[{number}]")
+    elif old != new:
+        yield f"{path} was {_short(old)} and is {_short(new)}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class RunWriter:
+    """The one writer of a run folder.
+
+    Args:
+        path: the run folder; created where it does not exist.
+        manifest: what is asked, with status `running`.
+        prompts: all prompts that will be read.
+        resume: continue the run that is there, or start it.
+        force: replace what is there.
+
+    Raises:
+        RunExistsError: if something there would be lost, or another plan is being resumed.
+        StoreError: if the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        manifest: Manifest,
+        prompts: Sequence[Prompt],
+        *,
+        resume: bool = False,
+        force: bool = False,
+    ) -> None:
+        self.path = path
+        self.manifest = manifest
+        kind = check_target(path, resume=resume, force=force)
+        self._made = not path.exists()
+        if kind == "resume":
+            self._adopt(Run(path).manifest)
+        else:
+            if kind == "replace":
+                self._clear()
+            self._write_heads(prompts)
+        remove_leftovers(path)
+
+    def _adopt(self, before: Manifest) -> None:
+        found = list(_differences(before.model_dump(), self.manifest.model_dump()))
+        if found:
+            shown = "; ".join(found[:4]) + (f"; and {len(found) - 4} more" if found[4:] else "")
+            raise RunExistsError(
+                f"{self.path} cannot be resumed, since the plan has changed: {shown}; "
+                "ask for the same again, or choose another --out."
+            )
+        self.manifest = before
+
+    def _clear(self) -> None:
+        with storage_errors(self.path):
+            if (self.path / "manifest.json").exists():
+                # The manifest goes first: without it nothing left here passes for a run.
+                for name in _FILES:
+                    (self.path / name).unlink(missing_ok=True)
+                for name in _FOLDERS:
+                    shutil.rmtree(self.path / name, ignore_errors=True)
+
+    def _write_heads(self, prompts: Sequence[Prompt]) -> None:
+        records = [
+            {"prompt_id": p.id, "task": p.task, "text": p.text, "source": p.source} for p in prompts
+        ]
+        models = [info.model_dump() for info in self.manifest.models]
+        try:
+            write_parquet(self.path / "prompts.parquet", _rows(records, PROMPTS))
+            write_parquet(self.path / "models.parquet", _rows(models, MODELS))
+            self._write_manifest()
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _write_manifest(self) -> None:
+        write_text(
+            self.path / "manifest.json", json.dumps(self.manifest.model_dump(), indent=2) + "\n"
+        )
+
+    def shard_file(self, model: str, number: int) -> Path:
+        """Return where the measurements of a shard belong."""
+        position = [info.model for info in self.manifest.models].index(model)
+        plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in model)
+        return self.path / "measurements" / f"{position:02d}-{plain}-{number:05d}.parquet"
+
+    def is_done(self, model: str, number: int) -> bool:
+        """Return whether a shard's measurements are there, whole."""
+        return self.shard_file(model, number).is_file()
+
+    def write_shard(self, model: str, number: int, table: pa.Table) -> None:
+        """Write one finished shard; `table` has the columns of the contract."""
+        write_parquet(self.shard_file(model, number), table.cast(MEASUREMENTS))
+
+    def note_timings(self, model: str, timings: Mapping[str, float]) -> None:
+        """Add a model's timings to the manifest; they add up over continued runs."""
+        before = self.manifest.timings.get(model, {})
+        merged = {
+            key: before.get(key, 0.0) + timings.get(key, 0.0) for key in {*before, *timings}
+        }
+        self.manifest = self.manifest.model_copy(
+            update={"timings": {**self.manifest.timings, model: dict(sorted(merged.items()))}}
+        )
+        self._write_manifest()
+
+    def finish(self, when: str) -> None:
+        """Mark the run as complete."""
+        self.manifest = self.manifest.model_copy(update={"status": "complete", "finished": when})
+        self._write_manifest()
+
+    def abandon(self) -> None:
+        """Remove what this writer made, where no shard has been finished; else keep all."""
+        if any((self.path / "measurements").glob("*.parquet")):
+            return
+        with contextlib.suppress(OSError):
+            for name in _FILES:
+                (self.path / name).unlink(missing_ok=True)
+            for name in _FOLDERS:
+                with contextlib.suppress(OSError):
+                    (self.path / name).rmdir()
+            if self._made:
+                self.path.rmdir()
+

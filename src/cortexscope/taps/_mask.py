@@ -1,0 +1,79 @@
+"""What a mask lets each query row see: how many keys, and which is the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+__all__ = ["Mask", "read_mask", "visible_keys"]
+
+
+def visible_keys(bias: Shaped[Tensor, "*axes"]) -> Shaped[Tensor, "*axes"]:
+    """Return which entries of a boolean mask, an additive mask or masked scores can be seen.
+
+    Models hide a key by adding the lowest number of the dtype or minus infinity; half of the
+    lowest number stays below any real score, also after a score was added to it.
+    """
+    if bias.dtype == torch.bool:
+        return bias
+    return bias > torch.finfo(bias.dtype).min / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """A mask read once and used by every layer that shares it."""
+
+    causal: bool
+    """Whether query i sees keys 0..i and there is no other mask."""
+    bias: Float[Tensor, "#prompt #head #query key"] | None
+    """The mask as an additive bias in the dtype of the queries, None where there is none."""
+    graded: bool
+    """Whether the bias of visible keys is not zero everywhere, as with ALiBi."""
+    visible: Int[Tensor, "#prompt #head query"]
+    """Number of keys that each row sees."""
+    first: Int[Tensor, "#prompt #head query"] | None
+    """Index of the first key that each row sees; None where it is key 0 for all."""
+
+
+def read_mask(
+    mask: Tensor | None, *, queries: int, keys: int, causal: bool, like: Tensor
+) -> Mask:
+    """Read what `scaled_dot_product_attention` was given as its mask.
+
+    Args:
+        mask: boolean (True is seen) or additive, of up to four axes ending in [query, key].
+        queries: number of query rows.
+        keys: number of keys.
+        causal: the flag `is_causal` of the call; aligned at the top left, as torch does.
+        like: a tensor with the dtype and the device of the queries.
+    """
+    device = like.device
+    if mask is None:
+        if causal:
+            seen = (torch.arange(queries, device=device) + 1).clamp(max=keys)
+        else:
+            seen = torch.full((queries,), keys, device=device)
+        return Mask(causal, None, graded=False, visible=seen[None, None], first=None)
+    mask = mask.detach()
+    mask = mask.reshape((1,) * (4 - mask.dim()) + tuple(mask.shape))
+    visible = visible_keys(mask)
+    if mask.dtype == torch.bool:
+        bias = torch.zeros(mask.shape, dtype=like.dtype, device=device)
+        bias.masked_fill_(~mask, float("-inf"))
+        graded = False
+    else:
+        bias = mask
+        graded = bool((mask.masked_fill(~visible, 0) != 0).any())
+    if causal:
+        visible = visible & torch.ones(queries, keys, dtype=torch.bool, device=device).tril()
+    first = visible.to(torch.uint8).argmax(-1)
+    return Mask(
+        causal,
+        bias,
+        graded=graded,
+        visible=visible.sum(-1).expand(-1, -1, queries),
+        first=first.expand(-1, -1, queries) if bool(first.any()) else None,
+    )

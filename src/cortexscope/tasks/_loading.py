@@ -1,0 +1,138 @@
+"""Find a suite by its name or its path, and join its files to one.
+
+Another package offers a suite by an entry point in the group `cortexscope.suites` that names a
+function without arguments which returns a `Suite`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cortexscope.errors import SuiteError, UnknownNameError, UsageError
+from cortexscope.registry import Registry, suggestion
+from cortexscope.tasks._lines import read_csv, read_jsonl
+from cortexscope.tasks._reading import Document, Place
+from cortexscope.tasks._suite import Suite, Task
+from cortexscope.tasks._yaml import read_yaml
+
+__all__ = ["cognitive", "load_suite", "suite_names"]
+
+_SUITES = Registry("suite", {"cognitive": "cortexscope.tasks._loading:cognitive"})
+
+_READERS: dict[str, Callable[[Path], Document]] = {
+    ".yaml": read_yaml,
+    ".yml": read_yaml,
+    ".jsonl": read_jsonl,
+    ".csv": read_csv,
+}
+
+
+def suite_names() -> list[str]:
+    """Return the names of the built-in suites and of those that other packages offer."""
+    return _SUITES.names()
+
+
+def cognitive() -> Suite:
+    """Return the built-in suite: the twelve tasks of the published study, fresh prompts."""
+    return _from_path(Path(__file__).parent / "cognitive")
+
+
+def load_suite(name_or_path: str | Path) -> Suite:
+    """Return the suite behind a name or a path.
+
+    Args:
+        name_or_path: a name of `suite_names()`, which wins over a file of the same name; or a
+            YAML file, a folder of YAML files, or a JSONL or CSV file with task, id and text.
+
+    Raises:
+        UnknownNameError: if it is neither a name nor a path that exists.
+        SuiteError: if the content is wrong; the message names file, line and prompt id.
+
+    Example:
+        >>> suite = load_suite("cognitive")
+        >>> len(suite.tasks), len(suite.prompts)
+        (12, 168)
+    """
+    if isinstance(name_or_path, str) and name_or_path in suite_names():
+        suite = _SUITES.load(name_or_path)()
+        if not isinstance(suite, Suite):
+            raise UsageError(
+                f"The package that offers suite {name_or_path!r} gave a {type(suite).__name__} "
+                "and no Suite; uninstall or update it."
+            )
+        return suite
+    path = Path(name_or_path)
+    if not str(name_or_path) or not _exists(path):
+        raise UnknownNameError(
+            f"There is no suite {str(name_or_path)!r}, neither by that name nor as a file or "
+            f"folder; {suggestion(str(name_or_path), suite_names())}"
+        )
+    return _from_path(path)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long for a name, or with a NUL
+        return False
+
+
+def _from_path(path: Path) -> Suite:
+    files = _files_of(path)
+    return _joined(path, [_READERS[file.suffix.lower()](file) for file in files])
+
+
+def _files_of(path: Path) -> list[Path]:
+    if not path.is_dir():
+        if path.suffix.lower() not in _READERS:
+            raise SuiteError(
+                f"{path} has the ending {path.suffix!r}, and a suite is a file that ends in "
+                f"{', '.join(_READERS)}, or a folder of YAML files; rename or convert it."
+            )
+        return [path]
+    files = sorted(
+        file
+        for file in path.iterdir()
+        if file.suffix.lower() in (".yaml", ".yml") and not file.name.startswith(".")
+    )
+    if not files:
+        raise SuiteError(
+            f"The folder {path} holds no .yaml file; give a folder of YAML suite files, or the "
+            "path of one file."
+        )
+    return files
+
+
+def _joined(path: Path, documents: Sequence[Document]) -> Suite:
+    first = documents[0]
+    tasks: dict[str, Task] = {}
+    task_places: dict[str, Place] = {}
+    id_places: dict[str, Place] = {}
+    for document in documents:
+        for key in ("name", "version"):
+            ours, theirs = getattr(document, key), getattr(first, key)
+            if ours != theirs:
+                raise SuiteError(
+                    f"{document.file} has the suite {key} {ours!r} and {first.file} {theirs!r}; "
+                    "write the same in every file of the folder."
+                )
+        for section in document.sections:
+            if section.task in tasks:
+                raise SuiteError(
+                    f"{section.place}: task {section.task!r} is also at "
+                    f"{task_places[section.task]}; keep each task in one file."
+                )
+            for row in section.rows:
+                if row.prompt.id in id_places:
+                    raise SuiteError(
+                        f"{row.place}: the id {row.prompt.id!r} is already taken at "
+                        f"{id_places[row.prompt.id]}; give each prompt its own id."
+                    )
+                id_places[row.prompt.id] = row.place
+            prompts = tuple(row.prompt for row in section.rows)
+            tasks[section.task] = Task(section.task, section.description, prompts)
+            task_places[section.task] = section.place
+    if not tasks:
+        raise SuiteError(f"{path} has no prompts; write at least one.")
+    return Suite(first.name, first.version, tuple(tasks.values()))

@@ -1,0 +1,163 @@
+"""What the readers of all suite formats share: text files, places in them, and checked rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cortexscope.errors import SuiteError
+from cortexscope.records import Prompt
+from cortexscope.registry import suggestion
+
+__all__ = [
+    "Document",
+    "Place",
+    "Row",
+    "Section",
+    "check_names",
+    "check_task_name",
+    "checked_row",
+    "read_text",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line of a file, counted from 1; written as `my-suite.yaml:12`."""
+
+    file: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A prompt and where it stands."""
+
+    prompt: Prompt
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A task as one file has it, and where it begins."""
+
+    task: str
+    description: str
+    rows: tuple[Row, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One suite file as it was read."""
+
+    file: Path
+    name: str
+    version: str
+    sections: tuple[Section, ...]
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a UTF-8 file, line ends untouched, without a byte order mark.
+
+    Raises:
+        SuiteError: if the file cannot be read, is empty, is not UTF-8, or holds a NUL.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise SuiteError(f"{file} cannot be read ({why}); check its permissions.") from error
+    content = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        place = Place(file, content.count(b"\n", 0, error.start) + 1)
+        raise SuiteError(
+            f"{place}: byte {content[error.start]:#04x} at offset {error.start} is not UTF-8; "
+            "save the file as UTF-8."
+        ) from error
+    if "\0" in text:
+        place = Place(file, text.count("\n", 0, text.index("\0")) + 1)
+        raise SuiteError(f"{place}: a NUL character stands in the file; delete it.")
+    if not text.strip():
+        raise SuiteError(f"{file} is empty; write at least one prompt into it.")
+    return text
+
+
+def check_names(
+    found: Iterable[str], *, required: Iterable[str], optional: Iterable[str], kind: str, where: str
+) -> None:
+    """Check the keys or columns that were found against those that are needed or allowed.
+
+    Args:
+        found: the names as written.
+        required: names that must be there.
+        optional: names that may be there.
+        kind: `key` or `column`, for the message.
+        where: the start of the message: the place, and the prompt or task where known.
+
+    Raises:
+        SuiteError: if one is unknown or missing.
+    """
+    found, required = list(found), list(required)
+    known = [*required, *optional]
+    for name in found:
+        if name not in known:
+            raise SuiteError(f"{where}: wrong {kind} {name!r}; {suggestion(name, known)}")
+    for name in required:
+        if name not in found:
+            raise SuiteError(
+                f"{where}: {kind} {name!r} is missing; needed are {', '.join(required)}."
+            )
+
+
+def check_task_name(name: str, place: Place) -> None:
+    """Check that a task's name is a word.
+
+    Raises:
+        SuiteError: if it is empty, or holds more than letters, digits, `_` and `-`.
+    """
+    if not name.strip():
+        raise SuiteError(f"{place}: the name of the task is empty; write one.")
+    if not (name[0].isalpha() and name.replace("-", "_").isidentifier()):
+        raise SuiteError(
+            f"{place}: {name!r} cannot name a task; use letters, digits, '_' and '-', "
+            "with a letter first."
+        )
+
+
+def checked_row(*, task: str, prompt_id: str, text: str, place: Place) -> Row:
+    """Return a prompt whose id and text are fit to be stored and tokenized.
+
+    Raises:
+        SuiteError: if the task's name, the id or the text is empty or holds what it must not.
+    """
+    check_task_name(task, place)
+    if not prompt_id.strip():
+        raise SuiteError(f"{place}: the id of a prompt is empty; give it one, unique in the suite.")
+    if not prompt_id.isprintable() or prompt_id != prompt_id.strip():
+        raise SuiteError(
+            f"{place}: the id {prompt_id!r} holds a line break, an unprintable character or space "
+            "at an end; leave that out."
+        )
+    where = f"{place}: prompt {prompt_id!r}"
+    if not text:
+        raise SuiteError(f"{where} has an empty text; write one or delete the prompt.")
+    if text.isspace():
+        raise SuiteError(f"{where} has a text of white space only; write one or delete the prompt.")
+    if "\0" in text:
+        raise SuiteError(f"{where} has a NUL character in its text; delete it.")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise SuiteError(
+            f"{where} has half of a surrogate pair ({text[error.start]!a}) at character "
+            f"{error.start} of its text; write the whole character."
+        ) from error
+    prompt = Prompt(id=prompt_id, task=task, text=text, source=f"{place.file.name}:{place.line}")
+    return Row(prompt, place)

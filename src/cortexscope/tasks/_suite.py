@@ -1,0 +1,161 @@
+"""What a suite is: tasks with their prompts, a version, and a hash of the content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from cortexscope.errors import SuiteError, UnknownNameError, UsageError
+from cortexscope.records import Prompt, SuiteInfo
+from cortexscope.registry import suggestion
+
+__all__ = ["Spread", "Suite", "Task", "word_count"]
+
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
+
+
+class Spread(NamedTuple):
+    """The smallest, middle and largest of some counts."""
+
+    least: int
+    median: float
+    most: int
+
+
+def word_count(text: str) -> int:
+    """Return the number of words of a text: runs of letters, digits and underscores.
+
+    Example:
+        >>> word_count("It's late, isn't it?")
+        4
+    """
+    return len(_WORD.findall(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One cognitive category with its prompts."""
+
+    name: str
+    description: str
+    """A few words on what the prompts ask for; empty where nobody gave any."""
+    prompts: tuple[Prompt, ...]
+
+    def words(self) -> Spread:
+        """Return the spread of the prompts' lengths, in words."""
+        counts = [word_count(prompt.text) for prompt in self.prompts]
+        return Spread(min(counts), statistics.median(counts), max(counts))
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A set of tasks with their prompts, versioned.
+
+    Raises:
+        SuiteError: if there is no prompt, a task has none or comes twice, two prompts share an
+            id, or a prompt names another task than the one that holds it.
+
+    Example:
+        >>> prompt = Prompt(id="sum-001", task="sums", text="What is 17 plus 25?")
+        >>> suite = Suite("tiny", "1", (Task("sums", "additions", (prompt,)),))
+        >>> suite.hash[:12]
+        '19b88b970562'
+    """
+
+    name: str
+    version: str
+    tasks: tuple[Task, ...]
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise SuiteError(f"Suite {self.name!r} has no prompts; give it at least one task.")
+        tasks: set[str] = set()
+        ids: set[str] = set()
+        for task in self.tasks:
+            if task.name in tasks:
+                raise SuiteError(f"Suite {self.name!r} has task {task.name!r} twice; join them.")
+            if not task.prompts:
+                raise SuiteError(f"Task {task.name!r} has no prompts; add some or leave it out.")
+            tasks.add(task.name)
+            for prompt in task.prompts:
+                if prompt.id in ids:
+                    raise SuiteError(f"Two prompts have the id {prompt.id!r}; rename one of them.")
+                if prompt.task != task.name:
+                    raise SuiteError(
+                        f"Prompt {prompt.id!r} names task {prompt.task!r} but is held by "
+                        f"{task.name!r}; make them agree."
+                    )
+                ids.add(prompt.id)
+
+    @property
+    def prompts(self) -> tuple[Prompt, ...]:
+        """All prompts, task after task."""
+        return tuple(prompt for task in self.tasks for prompt in task.prompts)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over tasks, ids and texts in canonical order, in hexadecimal.
+
+        Name, version, descriptions, order and file layout do not count: two suites with one hash
+        show a model the same prompts.
+        """
+        content = {
+            task.name: {prompt.id: prompt.text for prompt in task.prompts} for task in self.tasks
+        }
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+    def select(self, task_names: Iterable[str]) -> Suite:
+        """Return the suite with the named tasks only, in the order of this suite.
+
+        Args:
+            task_names: names of tasks; one string is one name.
+
+        Raises:
+            UnknownNameError: if the suite has no such task; the message holds the nearest ones.
+            UsageError: if no task is named.
+        """
+        wanted = {task_names} if isinstance(task_names, str) else set(task_names)
+        known = [task.name for task in self.tasks]
+        for name in sorted(wanted.difference(known)):
+            raise UnknownNameError(
+                f"There is no task {name!r} in suite {self.name!r}; {suggestion(name, known)}"
+            )
+        if not wanted:
+            raise UsageError(f"No task of suite {self.name!r} was named; name at least one.")
+        tasks = tuple(task for task in self.tasks if task.name in wanted)
+        return Suite(self.name, self.version, tasks)
+
+    def find(self, name: str) -> tuple[Prompt, ...]:
+        """Return the prompts of the task of that name, or the one prompt with that id.
+
+        Raises:
+            UnknownNameError: if it is neither; the message holds the nearest names.
+        """
+        for task in self.tasks:
+            if task.name == name:
+                return task.prompts
+        found = tuple(prompt for prompt in self.prompts if prompt.id == name)
+        if not found:
+            tasks = [task.name for task in self.tasks]
+            near = suggestion(name, [*tasks, *(prompt.id for prompt in self.prompts)])
+            hint = near if near.startswith("did") else f"tasks: {', '.join(tasks)}."
+            raise UnknownNameError(
+                f"There is no task or prompt {name!r} in suite {self.name!r}; {hint}"
+            )
+        return found
+
+    def info(self) -> SuiteInfo:
+        """Return what a manifest keeps of the suite."""
+        return SuiteInfo(
+            name=self.name,
+            version=self.version,
+            hash=self.hash,
+            tasks=[task.name for task in self.tasks],
+            prompts=len(self.prompts),
+        )
