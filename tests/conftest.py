@@ -1,22 +1,18 @@
-"""Shared by all tests: a cache of their own for made models, and no network for the hub."""
+"""Shared by all tests: a small suite, and a tiny model in a folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-
-
-@pytest.fixture(scope="session")
-def demo_models() -> tuple[str, str]:
-    """References of the two models with real weights, fetched once into the user's cache."""
-    return "demo-encoder", "demo-decoder"
+import torch
+from models.tiny import tiny_config, tiny_tokenizer
 
 
 @pytest.fixture
 def suite_file(tmp_path: Path) -> Path:
-    """A small suite whose prompts differ in length."""
-    words = "one two three four five six seven eight nine ten".split()
+    """A small suite of two tasks whose prompts have 1, 8, 15 ... words."""
+    words = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
     lines = ["task,id,text"]
     for task in ("counting", "naming"):
         for number in range(6):
@@ -25,3 +21,15 @@ def suite_file(tmp_path: Path) -> Path:
     path = tmp_path / "small.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny Llama of random weights and its tokenizer."""
+    from transformers import LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("models") / "tiny-llama"
+    torch.manual_seed(0)
+    LlamaForCausalLM(tiny_config()).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder

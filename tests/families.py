@@ -13,9 +13,9 @@ from transformers import (
     LlamaConfig,
     PhiConfig,
     PreTrainedConfig,
+    PreTrainedModel,
     Qwen2Config,
 )
-from transformers import PreTrainedModel
 
 __all__ = ["FAMILIES", "VOCABULARY", "is_causal", "tiny_model"]
 
@@ -35,7 +35,12 @@ _WIDE = {"intermediate_size": 96, "max_position_embeddings": 256}
 FAMILIES: dict[str, PreTrainedConfig] = {
     "bert": BertConfig(**_SIZES, **_WIDE),
     "gpt2": GPT2Config(
-        vocab_size=VOCABULARY, n_embd=48, n_layer=3, n_head=4, n_positions=256, bos_token_id=1,
+        vocab_size=VOCABULARY,
+        n_embd=48,
+        n_layer=3,
+        n_head=4,
+        n_positions=256,
+        bos_token_id=1,
         eos_token_id=2,
     ),
     "qwen2": Qwen2Config(**_SIZES, **_WIDE, num_key_value_heads=2),

@@ -3,33 +3,64 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
-__all__ = ["Reference", "in_float64", "measure"]
+__all__ = ["Key", "Reference", "in_float64", "measure"]
+
+
+Key = tuple[str, int | None, int | None]
+"""Metric, layer, head."""
+
+ROUNDING = (1e-5, 2e-6)
+"""How far a float32 forward pass may move an entry near zero: in units, and as a share of the
+root mean square of the layer's entries."""
 
 
 class Reference(NamedTuple):
     """Values of one prompt by metric: arrays over layers, or layers and heads; NaN undefined."""
 
     values: dict[str, np.ndarray]
+    fewest: dict[str, np.ndarray]
+    """Of the near-zero shares, with the threshold lowered by the rounding of float32."""
+    most: dict[str, np.ndarray]
+    """Likewise with the threshold raised."""
 
-    def rows(self) -> dict[tuple[str, int | None, int | None], float]:
-        """Return the values by metric, layer and head, numbered as in a run."""
-        found: dict[tuple[str, int | None, int | None], float] = {}
-        for metric, array in self.values.items():
-            if array.ndim == 0:
-                found[metric, None, None] = float(array)
-            elif array.ndim == 1:
-                for layer, value in enumerate(array):
-                    found[metric, layer, None] = float(value)
+    def check(self, got: Mapping[Key, float], *, relative: float, absolute: float) -> int:
+        """Assert that measured values are these, all of them; return their number.
+
+        A near-zero share counts entries below a threshold, and an entry within the rounding of a
+        float32 pass of the threshold may fall on either side of it.
+        """
+        wanted, low, high = (numbered(part) for part in (self.values, self.fewest, self.most))
+        assert got.keys() == wanted.keys()
+        for key, value in wanted.items():
+            if key in low:
+                assert low[key] - 1e-12 <= got[key] <= high[key] + 1e-12, key
             else:
-                for (block, head), value in np.ndenumerate(array):
-                    found[metric, block + 1, head] = float(value)
-        return found
+                close = pytest.approx(value, rel=relative, abs=absolute, nan_ok=True)
+                assert got[key] == close, key
+        return len(wanted)
+
+
+def numbered(values: dict[str, np.ndarray]) -> dict[Key, float]:
+    """Return the values by metric, layer and head, numbered as in a run."""
+    found: dict[Key, float] = {}
+    for metric, array in values.items():
+        if array.ndim == 0:
+            found[metric, None, None] = float(array)
+        elif array.ndim == 1:
+            for layer, value in enumerate(array):
+                found[metric, layer, None] = float(value)
+        else:
+            for (block, head), value in np.ndenumerate(array):
+                found[metric, block + 1, head] = float(value)
+    return found
 
 
 def in_float64(model: Any) -> Any:
@@ -50,13 +81,17 @@ def measure(twin: Any, blocks: list[nn.Module], ids: list[int], *, causal: bool)
     handles = [block.register_forward_hook(keep) for block in blocks]
     backbone = twin.base_model
     with torch.no_grad():
-        result = backbone(
-            input_ids=torch.tensor([ids]),
-            output_attentions=True,
-            output_hidden_states=True,
-            use_cache=False,
-        ) if causal else backbone(
-            input_ids=torch.tensor([ids]), output_attentions=True, output_hidden_states=True
+        result = (
+            backbone(
+                input_ids=torch.tensor([ids]),
+                output_attentions=True,
+                output_hidden_states=True,
+                use_cache=False,
+            )
+            if causal
+            else backbone(
+                input_ids=torch.tensor([ids]), output_attentions=True, output_hidden_states=True
+            )
         )
     for handle in handles:
         handle.remove()
@@ -73,19 +108,30 @@ def measure(twin: Any, blocks: list[nn.Module], ids: list[int], *, causal: bool)
         ratios = entropy / np.log(visible)
     several = visible >= 2
     undefined = np.full(entropy.shape[:2], np.nan)
-    near = [(np.abs(state) < 0.01).mean() for state in raw]
-    shares = [(np.abs(state) < 0.01).mean() for state in (*returned[:-1], final)]
+
+    def share(state: np.ndarray, side: int) -> float:
+        spread = ROUNDING[0] + ROUNDING[1] * float(np.sqrt((state**2).mean()))
+        return float((np.abs(state) < 0.01 + side * spread).mean())
+
+    def near_zero(side: int) -> dict[str, np.ndarray]:
+        as_returned = (*returned[:-1], final)
+        return {
+            "study.max_sparsity": np.asarray(max(share(state, side) for state in as_returned)),
+            "near_zero_fraction": np.asarray([share(state, side) for state in raw]),
+        }
+
     return Reference(
-        {
+        fewest=near_zero(-1),
+        most=near_zero(1),
+        values={
+            **near_zero(0),
             "study.final_activation": np.asarray(final.mean()),
             "study.attention_entropy": np.asarray(entropy.sum(-1).mean()),
-            "study.max_sparsity": np.asarray(max(shares)),
             "attention_entropy": entropy.mean(-1),
             "attention_entropy_normalized": (
                 ratios[:, :, several].mean(-1) if several.any() else undefined
             ),
             "attention_sink_mass": attention[:, :, 1:, 0].mean(-1) if n > 1 else undefined,
             "residual_norm": np.asarray([np.linalg.norm(s, axis=-1).mean() for s in raw]),
-            "near_zero_fraction": np.asarray(near),
-        }
+        },
     )

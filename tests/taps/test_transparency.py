@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
+from batches import padded, prompts
 from families import FAMILIES, tiny_model
 from torch import nn
 from torch.overrides import _get_current_function_mode_stack
-from test_exactness import padded, prompts
 
 from cortexscope.engine import attach
 from cortexscope.errors import UnsupportedModelError
 
 
 def hooks_of(model: nn.Module) -> int:
-    return sum(
-        len(part._forward_hooks) + len(part._forward_pre_hooks) for part in model.modules()
-    )
+    return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in model.modules())
 
 
 @pytest.mark.parametrize("family", FAMILIES)

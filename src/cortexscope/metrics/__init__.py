@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cortexscope.metrics._options import MetricOptions
 from cortexscope.registry import Registry
 
 if TYPE_CHECKING:
-    from cortexscope.metrics._metric import Metric, MetricOptions
+    from cortexscope.metrics._metric import Metric
     from cortexscope.records import MetricSpec
 
-__all__ = ["DEFAULT", "METRICS", "make_metrics", "metric_names", "metric_specs"]
+__all__ = ["DEFAULT", "METRICS", "MetricOptions", "make_metrics", "metric_names", "metric_specs"]
 
 METRICS = Registry(
     "metric",

@@ -15,19 +15,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cortexscope.metrics._options import MetricOptions
 from cortexscope.metrics._states import State, Sums, add
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import AttentionRows, HiddenStates
 
-__all__ = ["Layout", "MeanOfRows", "Metric", "MetricOptions", "Values"]
-
-
-@dataclass(frozen=True, slots=True)
-class MetricOptions:
-    """What a user may set about metrics; part of a run's settings."""
-
-    near_zero: float = 0.01
-    """Below this |h| an entry counts as near zero, in the units of the hidden states."""
+__all__ = ["Layout", "MeanOverRows", "MeanOverStates", "Metric", "Values", "quotients"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +40,7 @@ class Values(NamedTuple):
 
     site: Site
     """Its layer is None for a value of the whole model."""
-    values: Float[Tensor, "prompt *head"] | None
+    values: Float[Tensor, prompt * head] | None
     """Float64; NaN where undefined. None where nothing was seen at all."""
     reason: str | None
     """Why values are undefined, None where none can be."""
@@ -74,30 +67,45 @@ class Metric(ABC):
         """Yield the values of all prompts, site by site."""
 
 
-class MeanOfRows(Metric):
-    """A metric that is the mean of one number a token, per layer or per layer and head.
+class MeanOverStates(Metric):
+    """A metric per layer: the mean of one number a token or an entry of the hidden states."""
 
-    A subclass gives the numbers and says which tokens count; `undefined` is the reason where a
-    prompt has no such token.
+    @abstractmethod
+    def sums(self, seen: HiddenStates) -> Sums:
+        """Return `total` and `count` of what the mean is over, each [prompt]."""
+
+    def update(self, state: State, site: Site, seen: HiddenStates | AttentionRows) -> State:
+        """Add the total and the count of a layer."""
+        if not isinstance(seen, HiddenStates) or site.layer is None:
+            return state
+        return add(state, site, self.sums(seen))
+
+    def compute(self, state: State, layout: Layout) -> Iterator[Values]:
+        """Divide, layer by layer."""
+        yield from quotients(state, layout.hidden, "no tokens")
+
+
+class MeanOverRows(Metric):
+    """A metric per layer and head: the mean of one number a query row of the attention.
+
+    A subclass says which rows count; `undefined` is the reason where a prompt has none.
     """
 
-    sees: ClassVar[type[HiddenStates] | type[AttentionRows]]
     undefined: ClassVar[str]
 
     @abstractmethod
-    def rows(self, seen: HiddenStates | AttentionRows) -> Sums:
-        """Return `total` and `count`, each [prompt] or [prompt, head], over the rows that count."""
+    def sums(self, seen: AttentionRows) -> Sums:
+        """Return `total` and `count` of the rows that count, each [prompt, head]."""
 
     def update(self, state: State, site: Site, seen: HiddenStates | AttentionRows) -> State:
-        """Add the sum and the number of the rows that count."""
-        if not isinstance(seen, self.sees) or site.layer is None:
+        """Add the total and the count of a layer's heads."""
+        if not isinstance(seen, AttentionRows):
             return state
-        return add(state, site, self.rows(seen))
+        return add(state, site, self.sums(seen))
 
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
-        """Divide; undefined where nothing counts."""
-        sites = layout.attention if self.sees is AttentionRows else layout.hidden
-        yield from quotients(state, sites, self.undefined)
+        """Divide, layer by layer and head by head."""
+        yield from quotients(state, layout.attention, self.undefined)
 
 
 def quotients(state: State, sites: Sequence[Site], undefined: str) -> Iterator[Values]:

@@ -25,7 +25,7 @@ State = Mapping[Site, Sums]
 
 def total(
     rows: Num[Tensor, "prompt *head token"], keep: Bool[Tensor, "prompt *#head token"]
-) -> Num[Tensor, "prompt *head"]:
+) -> Num[Tensor, prompt * head]:
     """Return the sum over tokens in float64, of the rows that are kept; others may be NaN."""
     return torch.where(keep, rows, 0).sum(-1, dtype=torch.float64)
 

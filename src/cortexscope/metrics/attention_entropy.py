@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from cortexscope.metrics._metric import MeanOfRows
+from cortexscope.metrics._metric import MeanOverRows
 from cortexscope.metrics._states import Sums, total
 from cortexscope.records import MetricSpec
-from cortexscope.taps import AttentionRows, HiddenStates
+from cortexscope.taps import AttentionRows
 
 __all__ = ["AttentionEntropy", "AttentionEntropyNormalized"]
 
 
-class AttentionEntropy(MeanOfRows):
+class AttentionEntropy(MeanOverRows):
     """Return the mean over query rows of the row's Shannon entropy in nats, per layer and head.
 
     A row that attends to one key has entropy 0; one that spreads evenly over n visible keys has
@@ -29,12 +29,10 @@ class AttentionEntropy(MeanOfRows):
         definition="Mean over query rows of the Shannon entropy of the row's attention.",
         source="Clark et al. 2019, What does BERT look at?",
     )
-    sees = AttentionRows
     undefined = "no tokens"
 
-    def rows(self, seen: HiddenStates | AttentionRows) -> Sums:
+    def sums(self, seen: AttentionRows) -> Sums:
         """Sum the entropies of all rows."""
-        assert isinstance(seen, AttentionRows)
         assert seen.entropy is not None
         return {
             "total": total(seen.entropy, seen.tokens[:, None]),
@@ -42,7 +40,7 @@ class AttentionEntropy(MeanOfRows):
         }
 
 
-class AttentionEntropyNormalized(MeanOfRows):
+class AttentionEntropyNormalized(MeanOverRows):
     """Return the mean of each row's entropy over its ceiling ln n_i, per layer and head.
 
     n_i is the number of keys that row i can see; rows that see one key have no ceiling and do not
@@ -59,12 +57,10 @@ class AttentionEntropyNormalized(MeanOfRows):
         definition="Mean over query rows with at least two visible keys of H_i / ln n_i.",
         source="after Oh & Schuler 2022, Entropy- and distance-based predictors from GPT-2",
     )
-    sees = AttentionRows
     undefined = "no query row sees two keys"
 
-    def rows(self, seen: HiddenStates | AttentionRows) -> Sums:
+    def sums(self, seen: AttentionRows) -> Sums:
         """Sum the ratios of the rows that see two keys or more."""
-        assert isinstance(seen, AttentionRows)
         assert seen.entropy is not None
         keep = seen.tokens[:, None] & (seen.visible >= 2)
         ceiling = seen.visible.clamp(min=2).double().log()

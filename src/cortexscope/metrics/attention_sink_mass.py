@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from cortexscope.metrics._metric import MeanOfRows
+from cortexscope.metrics._metric import MeanOverRows
 from cortexscope.metrics._states import Sums, total
 from cortexscope.records import MetricSpec
-from cortexscope.taps import AttentionRows, HiddenStates
+from cortexscope.taps import AttentionRows
 
 __all__ = ["AttentionSinkMass"]
 
 
-class AttentionSinkMass(MeanOfRows):
+class AttentionSinkMass(MeanOverRows):
     """Return the mean probability on the first visible position, per layer and head.
 
     Over the query rows after the first, whose own key is the first one. All attention on the first
@@ -28,12 +28,10 @@ class AttentionSinkMass(MeanOfRows):
         "that the row can see.",
         source="Xiao et al. 2023, Efficient streaming language models with attention sinks",
     )
-    sees = AttentionRows
     undefined = "fewer than two tokens"
 
-    def rows(self, seen: HiddenStates | AttentionRows) -> Sums:
+    def sums(self, seen: AttentionRows) -> Sums:
         """Sum the first key's probability over the rows after each prompt's first token."""
-        assert isinstance(seen, AttentionRows)
         assert seen.first_key is not None
         later = seen.tokens & (seen.tokens.cumsum(-1) > 1)
         return {

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from cortexscope.metrics._metric import MeanOfRows
+from cortexscope.metrics._metric import MeanOverStates
 from cortexscope.metrics._states import Sums, total
 from cortexscope.records import MetricSpec
-from cortexscope.taps import AttentionRows, HiddenStates
+from cortexscope.taps import HiddenStates
 
 __all__ = ["NearZeroFraction"]
 
 
-class NearZeroFraction(MeanOfRows):
+class NearZeroFraction(MeanOverStates):
     """Return the share of entries with |h| below the threshold, per layer 0..L.
 
     A state of zeros has share 1; standard normal entries have share 0.008 at threshold 0.01. The
@@ -28,12 +28,9 @@ class NearZeroFraction(MeanOfRows):
         "over tokens and features, before the final norm.",
         source="cortexscope; the reading of the published study's sparsity that fits its figures",
     )
-    sees = HiddenStates
-    undefined = "no tokens"
 
-    def rows(self, seen: HiddenStates | AttentionRows) -> Sums:
+    def sums(self, seen: HiddenStates) -> Sums:
         """Count near-zero entries, and all entries."""
-        assert isinstance(seen, HiddenStates)
         return {
             "total": total(seen.near_zero(self.options.near_zero), seen.tokens),
             "count": seen.tokens.sum(-1).double() * seen.width,

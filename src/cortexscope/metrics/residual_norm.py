@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from cortexscope.metrics._metric import MeanOfRows
+from cortexscope.metrics._metric import MeanOverStates
 from cortexscope.metrics._states import Sums, total
 from cortexscope.records import MetricSpec
-from cortexscope.taps import AttentionRows, HiddenStates
+from cortexscope.taps import HiddenStates
 
 __all__ = ["ResidualNorm"]
 
 
-class ResidualNorm(MeanOfRows):
+class ResidualNorm(MeanOverStates):
     """Return the mean l2 norm of the tokens' hidden states, per layer 0..L.
 
     In the units of the hidden states. A state of all ones in d features has norm sqrt(d); a state
@@ -27,12 +27,9 @@ class ResidualNorm(MeanOfRows):
         definition="Mean over tokens of the l2 norm of the hidden state, before the final norm.",
         source="Heimersheim & Turner 2023, Residual stream norms grow exponentially",
     )
-    sees = HiddenStates
-    undefined = "no tokens"
 
-    def rows(self, seen: HiddenStates | AttentionRows) -> Sums:
+    def sums(self, seen: HiddenStates) -> Sums:
         """Sum the norms of all tokens."""
-        assert isinstance(seen, HiddenStates)
         return {
             "total": total(seen.norms, seen.tokens),
             "count": seen.tokens.sum(-1).double(),

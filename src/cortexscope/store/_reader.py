@@ -56,11 +56,13 @@ class Run:
                 f"{file} is damaged ({type(error).__name__}); run again into another folder."
             ) from error
 
-    def _read(self, files: Sequence[Path], schema: pa.Schema, **options: Any) -> pa.Table:
+    def _read(
+        self, files: Sequence[Path], schema: pa.Schema, filters: list[Any] | None = None
+    ) -> pa.Table:
         tables = []
         for file in files:
             try:
-                tables.append(pq.read_table(file, schema=schema, **options))
+                tables.append(pq.read_table(file, schema=schema, filters=filters))
             except (OSError, pa.ArrowException) as error:
                 raise CorruptRunError(
                     f"{file} is missing or damaged; delete it and run again with --resume."

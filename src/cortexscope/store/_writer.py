@@ -84,7 +84,7 @@ def check_target(
     )
 
 
-def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
+def _differences(old: object, new: object, path: str = "") -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
             if path or key not in _FREE:
@@ -98,7 +98,7 @@ def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
         yield f"{path} was {_short(old)} and is {_short(new)}"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -193,9 +193,7 @@ class RunWriter:
     def note_timings(self, model: str, timings: Mapping[str, float]) -> None:
         """Add a model's timings to the manifest; they add up over continued runs."""
         before = self.manifest.timings.get(model, {})
-        merged = {
-            key: before.get(key, 0.0) + timings.get(key, 0.0) for key in {*before, *timings}
-        }
+        merged = {key: before.get(key, 0.0) + timings.get(key, 0.0) for key in {*before, *timings}}
         self.manifest = self.manifest.model_copy(
             update={"timings": {**self.manifest.timings, model: dict(sorted(merged.items()))}}
         )
@@ -218,4 +216,3 @@ class RunWriter:
                     (self.path / name).rmdir()
             if self._made:
                 self.path.rmdir()
-

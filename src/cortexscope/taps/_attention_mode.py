@@ -13,16 +13,10 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from cortexscope.taps._attention import (
-    RowStatistics,
-    Wanted,
-    direct_rows,
-    fused_attention,
-    is_fusible,
-    rows_of_scores,
-    small,
-)
+from cortexscope.taps._direct import direct_rows, rows_of_scores, small
+from cortexscope.taps._fused import fused_attention, is_fusible, sharpened
 from cortexscope.taps._mask import Mask, read_mask
+from cortexscope.taps._statistics import RowStatistics, Wanted
 
 __all__ = ["AttentionMode"]
 
@@ -37,7 +31,8 @@ class AttentionMode(TorchFunctionMode):
 
     Args:
         wanted: which statistics to compute.
-        inside: whether the model is in a block now; calls outside of blocks are let through.
+        tokens: which positions of the batch are no padding, [prompt, token]; None while the
+            model is outside of its blocks, where calls are let through.
         receive: takes the statistics and the number of visible keys of each row.
     """
 
@@ -45,12 +40,12 @@ class AttentionMode(TorchFunctionMode):
         self,
         wanted: Wanted,
         *,
-        inside: Callable[[], bool],
+        tokens: Callable[[], Tensor | None],
         receive: Callable[[RowStatistics, Tensor], None],
     ) -> None:
         super().__init__()
         self._wanted = wanted
-        self._inside = inside
+        self._tokens = tokens
         self._receive = receive
         self._masks: dict[tuple[Any, ...], tuple[Tensor | None, Mask]] = {}
         self._widens: dict[tuple[Any, ...], bool] = {}
@@ -71,10 +66,10 @@ class AttentionMode(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - whatever the function that was called returns
         kwargs = kwargs or {}
-        if func is functional.scaled_dot_product_attention and self._inside():
+        if func is functional.scaled_dot_product_attention and self._tokens() is not None:
             return self._scaled_dot_product_attention(*args, **kwargs)
         result = func(*args, **kwargs)
-        if func in _SOFTMAXES and self._inside():
+        if func in _SOFTMAXES and self._tokens() is not None:
             self._softmax(result, *args, **kwargs)
         return result
 
@@ -85,9 +80,9 @@ class AttentionMode(TorchFunctionMode):
         value: Tensor,
         attn_mask: Tensor | None = None,
         dropout_p: float = 0.0,
-        is_causal: bool = False,  # noqa: FBT001, FBT002 - torch's own signature
+        is_causal: bool = False,
         scale: float | None = None,
-        enable_gqa: bool = False,  # noqa: FBT001, FBT002
+        enable_gqa: bool = False,
     ) -> Tensor:
         with torch.no_grad():
             mask = self._mask(attn_mask, query, key, causal=is_causal)
@@ -107,13 +102,17 @@ class AttentionMode(TorchFunctionMode):
 
     def _fused(self, query: Tensor, key: Tensor, value: Tensor, mask: Mask, scale: float) -> Tensor:
         shape = (query.shape, key.shape, query.dtype, mask.causal, mask.bias is None)
-        output, rows, widened = fused_attention(
+        fused = fused_attention(
             query, key, value, mask, scale, self._wanted, widen=self._widens.get(shape)
         )
-        if widened is not None:
-            self._widens[shape] = widened
+        if fused.widened is not None:
+            self._widens[shape] = fused.widened
+        rows, tokens = fused.rows, self._tokens()
+        # With another shape the tap refuses the layer in a moment.
+        if tokens is not None and tokens.shape == (query.shape[0], query.shape[2]):
+            rows = sharpened(fused, query, key, mask, scale, tokens)
         self._receive(rows, mask.visible)
-        return output
+        return fused.output
 
     def _mask(self, mask: Tensor | None, query: Tensor, key: Tensor, *, causal: bool) -> Mask:
         queries, keys = query.shape[2], key.shape[2]
@@ -131,10 +130,10 @@ class AttentionMode(TorchFunctionMode):
     def _softmax(
         self,
         probabilities: Tensor,
-        input: Tensor,  # noqa: A002 - torch's own name, it may come as a keyword
+        input: Tensor,
         dim: int | None = None,
-        *_: Any,
-        **__: Any,
+        *_: object,
+        **__: object,
     ) -> None:
         if input.dim() == 4 and dim in (-1, 3):
             with torch.no_grad():

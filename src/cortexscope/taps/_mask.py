@@ -37,10 +37,28 @@ class Mask:
     first: Int[Tensor, "#prompt #head query"] | None
     """Index of the first key that each row sees; None where it is key 0 for all."""
 
+    def of(self, prompts: Int[Tensor, pair], heads: Int[Tensor, pair]) -> Mask:
+        """Return the masks of single heads, [pair, 1, ...]."""
 
-def read_mask(
-    mask: Tensor | None, *, queries: int, keys: int, causal: bool, like: Tensor
-) -> Mask:
+        def picked(part: Tensor | None) -> Tensor | None:
+            if part is None:
+                return None
+            row = prompts if part.shape[0] > 1 else torch.zeros_like(prompts)
+            column = heads if part.shape[1] > 1 else torch.zeros_like(heads)
+            return part[row, column][:, None]
+
+        visible = picked(self.visible)
+        assert visible is not None
+        return Mask(
+            self.causal,
+            picked(self.bias),
+            graded=self.graded,
+            visible=visible,
+            first=picked(self.first),
+        )
+
+
+def read_mask(mask: Tensor | None, *, queries: int, keys: int, causal: bool, like: Tensor) -> Mask:
     """Read what `scaled_dot_product_attention` was given as its mask.
 
     Args:

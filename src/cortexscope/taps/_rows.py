@@ -40,7 +40,8 @@ class HiddenStates:
     @cached_property
     def norms(self) -> Float[Tensor, "prompt token"]:
         """The l2 norm of each token's state."""
-        return torch.linalg.vector_norm(self.values, dim=-1)
+        norms: Tensor = torch.linalg.vector_norm(self.values, dim=-1)
+        return norms
 
     @cached_property
     def sums(self) -> Float[Tensor, "prompt token"]:

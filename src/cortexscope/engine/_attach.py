@@ -1,0 +1,122 @@
+"""Measure inside a loop that the user already has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from torch import nn
+from transformers import PreTrainedModel
+
+from cortexscope.engine._observer import Observer, layout_of, needs_of, tabulate
+from cortexscope.engine._worker import stack_of
+from cortexscope.errors import UsageError
+from cortexscope.metrics import MetricOptions, make_metrics, metric_names
+from cortexscope.metrics._metric import Metric, Values
+from cortexscope.models import Model, find_anatomy, stack_kind_of
+from cortexscope.store import MEASUREMENTS, to_frame
+from cortexscope.taps import Tap
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+__all__ = ["Probe", "attach"]
+
+
+def attach(
+    model: nn.Module | Model,
+    *,
+    metrics: Sequence[str] | None = None,
+    label: str | None = None,
+    near_zero: float = 0.01,
+) -> Probe:
+    """Return a probe that measures every forward pass of a model inside a `with` block.
+
+    The model computes what it would have computed without, and nothing stays behind in it.
+    Padding is told from tokens by the `attention_mask` that the model is given; without one,
+    every position counts.
+
+    Args:
+        model: a Hugging Face model, a `cortexscope.Model`, or a module whose blocks are in a
+            `ModuleList`.
+        metrics: names, all of the default panel where None.
+        label: names the model in the frame; its class name where None.
+        near_zero: below this |h| an entry counts as near zero.
+
+    Raises:
+        UnknownNameError: for a metric that does not exist.
+        UnsupportedModelError: if the blocks of the model cannot be found.
+    """
+    module = model.module if isinstance(model, Model) else model
+    if not isinstance(module, nn.Module):
+        raise UsageError(
+            f"attach takes a torch module, and was given {type(model).__name__}; "
+            "load one with cortexscope.load_model(reference)."
+        )
+    chosen = make_metrics(metric_names(metrics), MetricOptions(near_zero=near_zero))
+    if label is None:
+        label = model.info.model if isinstance(model, Model) else type(module).__name__
+    return Probe(module, chosen, label)
+
+
+class Probe:
+    """Measures forward passes while its `with` block is active; made by `attach`."""
+
+    def __init__(self, module: nn.Module, metrics: Sequence[Metric], label: str) -> None:
+        self._label = label
+        self._next: list[tuple[str, str | None]] | None = None
+        self._passes = 0
+        self._tables: list[pa.Table] = []
+        anatomy = find_anatomy(module)
+        known = isinstance(module, PreTrainedModel)
+        stack = stack_of(stack_kind_of(module) if known else "decoder")
+        observer = Observer(metrics, layout_of(stack, len(anatomy.blocks)), self._deliver)
+        self._tap = Tap(module, anatomy, stack=stack, needs=needs_of(metrics), receiver=observer)
+
+    def __enter__(self) -> Probe:
+        self._tap.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._tap.__exit__(kind, error, trace)
+
+    def name(self, prompt_ids: Sequence[str], *, task: str | None = None) -> None:
+        """Name the prompts of the next forward pass; without it they are `pass-prompt`, from 0.
+
+        Args:
+            prompt_ids: one a row of the batch.
+            task: what they belong to.
+        """
+        self._next = [(prompt_id, task) for prompt_id in prompt_ids]
+
+    def _deliver(self, results: list[tuple[Metric, list[Values]]], lengths: list[int]) -> None:
+        prompts = self._next or [(f"{self._passes}-{row}", None) for row in range(len(lengths))]
+        if len(prompts) != len(lengths):
+            raise UsageError(
+                f"{len(prompts)} prompts were named and {len(lengths)} went through the model; "
+                "name each row of the batch."
+            )
+        self._tables.append(tabulate(results, model=self._label, prompts=prompts, lengths=lengths))
+        self._next = None
+        self._passes += 1
+
+    def frame(self) -> pd.DataFrame:
+        """Return what was measured so far, in the columns of a run's measurements."""
+        return to_frame(self._table())
+
+    def frame_polars(self) -> pl.DataFrame:
+        """Return what was measured so far as a polars frame."""
+        from cortexscope.store import to_polars
+
+        return to_polars(self._table())
+
+    def _table(self) -> pa.Table:
+        return pa.concat_tables(self._tables) if self._tables else MEASUREMENTS.empty_table()

@@ -1,0 +1,92 @@
+"""What a run is asked to do, and how it says what it is doing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from cortexscope.errors import UsageError
+from cortexscope.tasks import Suite
+
+__all__ = ["Progress", "RunRequest", "Settings", "Silent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything apart from models, suite and metrics that can change a number."""
+
+    dtype: str = "float32"
+    """Of the weights: float32, bfloat16, float16, or auto for the checkpoint's own."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
+    batch_tokens: int = 2048
+    """Most tokens of one batch, padding included."""
+    shard_batches: int = 4
+    """Batches that are stored as one file."""
+    truncate: bool = False
+    """Cut prompts that are longer than the model's context."""
+    near_zero: float = 0.01
+    """Below this |h| an entry counts as near zero."""
+    allow_pickle: bool = False
+    """Read weights that are pickles, which can run any code."""
+    trust_remote_code: bool = False
+    """Run code that a model's repository holds."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch_tokens", "shard_batches", "near_zero"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be above zero.")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What to measure, on what, and where to keep it."""
+
+    models: tuple[str, ...]
+    """Model references."""
+    out: Path
+    """The run folder."""
+    suite: Suite | str | Path = "cognitive"
+    tasks: tuple[str, ...] | None = None
+    """Only these tasks of the suite, all where None."""
+    metrics: tuple[str, ...] | None = None
+    """Only these metrics, all of the default panel where None."""
+    settings: Settings = Settings()
+    resume: bool = False
+    """Continue the run that is in `out`, or start it."""
+    force: bool = False
+    """Replace what is in `out`."""
+
+
+@runtime_checkable
+class Progress(Protocol):
+    """Told what a run is doing."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line happens."""
+
+    def begin(self, model: str, tokens: int, done: int) -> None:
+        """A model of so many tokens begins, `done` of them measured before."""
+
+    def advance(self, tokens: int) -> None:
+        """So many further tokens are measured."""
+
+    def end(self) -> None:
+        """The model is finished."""
+
+
+class Silent:
+    """A progress that says nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def begin(self, model: str, tokens: int, done: int) -> None:
+        """Say nothing."""
+
+    def advance(self, tokens: int) -> None:
+        """Say nothing."""
+
+    def end(self) -> None:
+        """Say nothing."""

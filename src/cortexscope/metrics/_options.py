@@ -1,0 +1,15 @@
+"""What a user may set about metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["MetricOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class MetricOptions:
+    """Options of all metrics; part of a run's settings."""
+
+    near_zero: float = 0.01
+    """Below this |h| an entry counts as near zero, in the units of the hidden states."""

@@ -1,0 +1,177 @@
+"""A folder that holds a model: what it must contain, checked without reading the weights."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError, safe_open
+
+from cortexscope.errors import ModelError, ModelNotFoundError, UnsafeModelError
+from cortexscope.files import sha256_of
+
+__all__ = [
+    "INDEX",
+    "PICKLES",
+    "Weights",
+    "check_safetensors",
+    "find_weights",
+    "hash_files",
+    "is_tokenizer_file",
+    "read_json",
+]
+
+INDEX = "model.safetensors.index.json"
+PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+
+_SINGLE = "model.safetensors"
+_POINTER = b"version https://git-lfs"
+_PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".ckpt"}
+_TOKENIZER = re.compile(
+    r"(tokenizer.*|special_tokens_map|added_tokens|vocab.*|spiece|sentencepiece.*|source|target)"
+    r"\.(json|model|txt|spm)|merges\.txt|bpe\.codes|.*\.tiktoken|tekken\.json"
+)
+
+
+class Weights(NamedTuple):
+    """The files that hold a model's weights."""
+
+    files: tuple[Path, ...]
+    pickle: bool
+
+
+def is_tokenizer_file(name: str) -> bool:
+    """Return whether a file of this name decides how text becomes tokens."""
+    return _TOKENIZER.fullmatch(name) is not None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file of a model.
+
+    Raises:
+        ModelError: if it is no JSON object.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise ModelError(f"{path} is not valid JSON{place}; fetch the file again.") from error
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be read: {error.strerror}; check its permissions."
+        ) from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} holds no JSON object; fetch the file again.")
+    return content
+
+
+def find_weights(folder: Path, *, allow_pickle: bool) -> Weights:
+    """Return the files with the weights, each safetensors file checked against its header.
+
+    Raises:
+        ModelNotFoundError: if there are no weights, or shards are missing.
+        UnsafeModelError: if there are only pickle weights and they are not allowed.
+        ModelError: if a file is damaged.
+    """
+    single, index = folder / _SINGLE, folder / INDEX
+    if single.exists():
+        shards: tuple[Path, ...] = (single,)
+    elif index.exists():
+        shards = (index, *_shards(folder, index))
+    else:
+        return _find_pickles(folder, allow_pickle=allow_pickle)
+    for shard in shards:
+        if shard.suffix == ".safetensors":
+            check_safetensors(shard)
+    return Weights(shards, pickle=False)
+
+
+def _shards(folder: Path, index: Path) -> list[Path]:
+    table = read_json(index).get("weight_map")
+    names = set(table.values()) if isinstance(table, dict) else set()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ModelError(f"{index} lists no files in its weight_map; fetch the file again.")
+    outside = sorted(name for name in names if Path(name).name != name)
+    if outside:
+        raise UnsafeModelError(
+            f"{index} names {outside[0]!r}, which is outside its folder; "
+            "shards must lie beside their index."
+        )
+    missing = sorted(name for name in names if not (folder / name).is_file())
+    if missing:
+        raise ModelNotFoundError(
+            f"{folder} lacks {len(missing)} of {len(names)} weight files "
+            f"({_few(missing)}); fetch the missing ones."
+        )
+    return [folder / name for name in sorted(names)]
+
+
+def _find_pickles(folder: Path, *, allow_pickle: bool) -> Weights:
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    pickles = [name for name in names if Path(name).suffix in _PICKLE_SUFFIXES]
+    if pickles and not allow_pickle:
+        raise UnsafeModelError(
+            f"{folder} holds its weights only as pickle ({_few(pickles)}), which can run code when "
+            "read; use a copy in safetensors, or allow pickle if you trust its author."
+        )
+    readable = [name for name in PICKLES if name in names]
+    if readable:
+        # Of the files beside an index, only its shards are read.
+        shards = [name for name in pickles if name.startswith("pytorch_model")]
+        chosen = [readable[0], *shards] if readable[0] == PICKLES[1] else [readable[0]]
+        return Weights(tuple(folder / name for name in chosen), pickle=True)
+    others = [name for name in names if name.endswith((".safetensors", ".gguf")) or name in pickles]
+    found = f"only {_few(others)}" if others else "no weights at all"
+    gguf = next((name for name in others if name.endswith(".gguf")), None)
+    what = f"give the path {folder / gguf}" if gguf else f"add {_SINGLE}, or {INDEX} and its shards"
+    raise ModelNotFoundError(f"{folder} holds {found}; {what}.")
+
+
+def check_safetensors(path: Path) -> None:
+    """Check a safetensors file's header and offsets against its size; no weights are read.
+
+    Raises:
+        ModelError: if it is cut short or no safetensors file.
+    """
+    try:
+        with path.open("rb") as file:
+            pointer = file.read(len(_POINTER)) == _POINTER
+        if not pointer:
+            with safe_open(path, framework="pt") as opened:
+                empty = not list(opened.keys())
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(
+            f"{path} is damaged or cut short ({_first_line(error)}); fetch the file again."
+        ) from error
+    if pointer:
+        raise ModelError(
+            f"{path} is a Git LFS pointer and not the weights; run `git lfs pull` in its folder."
+        )
+    if empty:
+        raise ModelError(f"{path} holds no tensors; fetch the file again.")
+
+
+def hash_files(folder: Path, weights: Weights, *, code: bool) -> dict[str, str]:
+    """Return the SHA-256 of each file of the folder that decides what the model computes."""
+    deciding = {path.name for path in weights.files} | {"config.json"}
+    for path in folder.iterdir():
+        if is_tokenizer_file(path.name) or (code and path.suffix == ".py"):
+            deciding.add(path.name)
+    return {name: _hash(folder / name) for name in sorted(deciding)}
+
+
+def _hash(path: Path) -> str:
+    # The hub's cache stores large files under their own SHA-256, small ones under a shorter hash.
+    blob = path.resolve().name
+    known = path.is_symlink() and re.fullmatch(r"[0-9a-f]{64}", blob) is not None
+    return blob if known else sha256_of(path)
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")

@@ -1,0 +1,155 @@
+"""A `.gguf` file, converted once to a folder with safetensors in the user's cache."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import importlib.util
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import transformers
+
+from cortexscope.errors import CortexscopeError, ModelError, UnsupportedModelError
+from cortexscope.files import sha256_of, whole_folder
+from cortexscope.models._cache import cache_folder
+from cortexscope.models._config import reason
+from cortexscope.models._quiet import quiet
+from cortexscope.models._weights import incomplete
+
+__all__ = ["Converted", "convert_gguf"]
+
+_MAGIC = b"GGUF"
+_VERSION = 1
+"""Raised whenever the same file would convert to something else."""
+
+
+class Converted(NamedTuple):
+    """A converted file: its folder and its own hash."""
+
+    folder: Path
+    sha256: str
+
+
+def convert_gguf(path: Path, *, note: Callable[[str], None]) -> Converted:
+    """Return the folder that a `.gguf` file was converted to, converting it now if need be.
+
+    The weights become float32, which holds every dequantised value exactly. The folder is keyed
+    by the file's hash and by the version of transformers, which does the dequantising.
+
+    Raises:
+        UnsupportedModelError: if the file holds something that transformers cannot convert.
+        ModelError: if the file is damaged.
+        StoreError: if the cache cannot be written.
+    """
+    digest = _checked_hash(path)
+    key = f"{digest}-{_VERSION}-transformers-{transformers.__version__}"
+    target = cache_folder("gguf") / key
+    if target.is_dir():
+        return Converted(target, digest)
+    _check_structure(path)
+    if importlib.util.find_spec("accelerate") is None:
+        raise ModelError(f"Reading {path} needs accelerate; run `pip install accelerate`.")
+    note(f"Converting {path.name} to safetensors, once (about 20 s for each 100 MB)")
+    started = time.perf_counter()
+    with whole_folder(target) as folder:
+        _convert(path, folder)
+    note(f"Converted {path.name} in {time.perf_counter() - started:.0f} s")
+    return Converted(target, digest)
+
+
+def _checked_hash(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+        if magic != _MAGIC:
+            raise ModelError(
+                f"{path} is no GGUF file (it starts with {magic!r}); fetch the file again."
+            )
+        return sha256_of(path)
+    except OSError as error:
+        raise ModelError(
+            f"{path} cannot be read: {error.strerror}; check its permissions."
+        ) from error
+
+
+def _check_structure(path: Path) -> None:
+    """Read the file's tables and the place of every tensor, which must lie in the file."""
+    import gguf
+
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            reader = gguf.GGUFReader(str(path))
+        ends = [int(tensor.data_offset) + int(tensor.n_bytes) for tensor in reader.tensors]
+        parts = reader.get_field("split.count")
+        several = parts is not None and int(parts.contents()) > 1
+    # The reader indexes into whatever bytes it finds, so damage surfaces as nearly any error.
+    except Exception as error:
+        raise ModelError(
+            f"{path} is damaged or cut short ({reason(error)}); fetch the file again."
+        ) from error
+    if not ends or max(ends) > path.stat().st_size:
+        raise ModelError(f"{path} holds no complete weights; fetch the file again.")
+    if several:
+        raise UnsupportedModelError(
+            f"{path} is one of several parts of a model; merge them with llama-gguf-split first."
+        )
+
+
+def _convert(path: Path, folder: Path) -> None:
+    try:
+        # transformers draws its bar of the dequantising through no switch of its own.
+        with quiet(), contextlib.redirect_stderr(io.StringIO()):
+            model, tokenizer, report = _read(path)
+            problem = incomplete(report)
+            if problem is not None:
+                raise ModelError(
+                    f"The weights in {path} do not fit its model: {problem}; fetch the file again "
+                    "or choose another one."
+                )
+            model.config.quantization_config = None
+            del model.config.quantization_config
+            model.is_quantized = False
+            model.hf_quantizer = None
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+    except CortexscopeError:
+        raise
+    except Exception as error:
+        if _is_full(error):
+            raise OSError(errno.ENOSPC, "No space left on device") from error
+        if "not supported" in str(error) or isinstance(error, NotImplementedError | KeyError):
+            raise UnsupportedModelError(
+                f"{path} holds a model that transformers {transformers.__version__} cannot "
+                f"convert ({reason(error)}); give its safetensors folder."
+            ) from error
+        raise ModelError(f"{path} cannot be converted: {reason(error)}.") from error
+
+
+def _read(path: Path) -> tuple[Any, Any, dict[str, Any]]:
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForSeq2SeqLM,
+        AutoTokenizer,
+    )
+
+    where = {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
+    config = AutoConfig.from_pretrained(path.parent, **where)
+    auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    tokenizer = AutoTokenizer.from_pretrained(path.parent, **where)
+    model, report = auto.from_pretrained(
+        path.parent, dtype=torch.float32, output_loading_info=True, **where
+    )
+    return model, tokenizer, report
+
+
+def _is_full(error: BaseException) -> bool:
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    # safetensors writes in Rust and reports the number of the error in words.
+    return "os error 28" in str(error) or "os error 122" in str(error)

@@ -1,0 +1,196 @@
+"""What a user types to name a model, and what it means."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from cortexscope.errors import ModelNotFoundError, UsageError
+from cortexscope.models._catalog import aliases, catalog
+from cortexscope.registry import suggestion
+
+__all__ = ["FORMS", "Reference", "nearest_alias", "parse_reference"]
+
+FORMS = (
+    "a hub id (org/name or org/name@revision), a local folder, a .gguf file, "
+    "pypi:NAME==VERSION, or an alias"
+)
+"""The end of an error sentence: everything that names a model."""
+
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_HUB = re.compile(
+    r"(?P<id>[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9_][\w.-]*)?)(?:@(?P<revision>[\w./-]+))?", re.ASCII
+)
+_WHEEL = re.compile(
+    rf"(?P<name>{_NAME})(?:==(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*))?(?:/(?P<inside>.+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One parsed model reference."""
+
+    label: str
+    """The name of the model in every output."""
+    kind: Literal["hub", "folder", "gguf", "wheel"]
+    target: str
+    """The hub id, the path as typed, or the wheel's normalised name."""
+    text: str
+    """What was typed without the label, aliases resolved."""
+    revision: str | None = None
+    """The hub revision asked for, or the wheel's version."""
+    inside: str | None = None
+    """The path inside a wheel, if one was given."""
+    alias: str | None = None
+    """The alias it came from, if it did."""
+
+
+def parse_reference(text: str) -> Reference:
+    """Return what a model reference means; nothing is fetched.
+
+    A reference is a hub id (`org/name`, `org/name@revision`), a local folder, a `.gguf` file,
+    `pypi:NAME==VERSION` with an optional `/path/inside`, or an alias, each with an optional
+    `label=` in front. An alias wins over a folder of the same name; `./name` is the folder.
+
+    Raises:
+        UsageError: if the label or the form is wrong.
+        ModelNotFoundError: if it names a path that is not there, or is none of these forms.
+
+    Example:
+        >>> parse_reference("small=Qwen/Qwen1.5-0.5B@main")
+        Reference(label='small', kind='hub', target='Qwen/Qwen1.5-0.5B', \
+text='Qwen/Qwen1.5-0.5B@main', revision='main', inside=None, alias=None)
+    """
+    label, body = _split_label(text)
+    reference = _parse_body(body)
+    if label is not None:
+        reference = replace(reference, label=label)
+    _check_label(reference.label, text)
+    return reference
+
+
+def nearest_alias(name: str) -> str | None:
+    """Return the alias that `name` is nearly surely a misspelling of, None if there is none.
+
+    Hub ids such as `roberta-base` resemble an alias too (0.857 to `bert-base`): hence the cutoff.
+    """
+    known = list(aliases())
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.86)
+    return near[0] if near else None
+
+
+def _split_label(text: str) -> tuple[str | None, str]:
+    left, equals, right = text.partition("=")
+    if not equals or any(mark in left for mark in "/\\:") or _path(text).exists():
+        return None, text
+    _check_label(left, text)
+    return left.strip(), right
+
+
+def _check_label(label: str, text: str) -> None:
+    plain = label.strip() and label.isprintable() and not any(mark in label for mark in "/\\")
+    if not plain or label.strip() in {".", ".."}:
+        raise UsageError(
+            f"The label {label!r} of the model {text!r} cannot be used; write label=REFERENCE "
+            "with a label of printable characters and no slash."
+        )
+
+
+def _parse_body(body: str) -> Reference:
+    if not body.strip() or "\0" in body:
+        raise UsageError(f"The model reference {body!r} is empty or unreadable; give {FORMS}.")
+    if body.startswith("pypi:"):
+        return _parse_wheel(body)
+    alias, at, revision = body.partition("@")
+    if alias in aliases():
+        return _parse_alias(alias, at + revision)
+    path = _path(body)
+    if path.suffix.lower() == ".gguf":
+        return _parse_gguf(body, path)
+    if path.is_dir():
+        return Reference(label=path.resolve().name, kind="folder", target=body, text=body)
+    if path.exists():
+        raise UsageError(
+            f"{body} is a file, but a model is a folder or a .gguf file; "
+            f"give the folder {path.parent} if it holds the model."
+        )
+    return _parse_hub(body)
+
+
+def _path(text: str) -> Path:
+    """Return the path that a text may be, one that exists nowhere if it can be none."""
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except (OSError, RuntimeError):
+        return Path(".no-such-path") / "at-all"
+    return path
+
+
+def _parse_alias(alias: str, revision: str) -> Reference:
+    entry = catalog()[alias]
+    parsed = _parse_hub(entry.reference + revision) if ":" not in entry.reference else None
+    if parsed is None:
+        if revision:
+            raise UsageError(
+                f"The alias {alias!r} stands for {entry.reference}, which has no revisions; "
+                f"leave {revision!r} out."
+            )
+        parsed = _parse_body(entry.reference)
+    return replace(parsed, label=alias, alias=alias)
+
+
+def _parse_gguf(body: str, path: Path) -> Reference:
+    if not path.is_file():
+        raise ModelNotFoundError(
+            f"There is no file {body}; give the path of a .gguf file that is there."
+        )
+    return Reference(label=path.stem, kind="gguf", target=body, text=body)
+
+
+def _parse_wheel(body: str) -> Reference:
+    match = _WHEEL.fullmatch(body.removeprefix("pypi:"))
+    if match is None:
+        raise UsageError(
+            f"{body!r} names no wheel; write pypi:NAME==VERSION or pypi:NAME==VERSION/path/inside."
+        )
+    if match["version"] is None:
+        raise UsageError(
+            f"{body!r} names no version, so what it measures could change; "
+            f"write pypi:{match['name']}==VERSION."
+        )
+    name = re.sub(r"[-_.]+", "-", match["name"]).lower()
+    return Reference(
+        label=name,
+        kind="wheel",
+        target=name,
+        text=body,
+        revision=match["version"],
+        inside=match["inside"],
+    )
+
+
+def _parse_hub(body: str) -> Reference:
+    match = _HUB.fullmatch(body)
+    if match is None:
+        pathlike = body.startswith((".", "/", "~")) or "\\" in body or body.count("/") > 1
+        found = "There is no folder" if pathlike else "There is no model"
+        raise ModelNotFoundError(
+            f"{found} {body!r}; give {FORMS}: {suggestion(body.lower(), aliases())}"
+        )
+    target = match["id"]
+    near = nearest_alias(target) if "/" not in target and target not in _alias_targets() else None
+    if near is not None:
+        raise ModelNotFoundError(
+            f"There is no model {body!r}; {suggestion(near, [near])} "
+            "A hub model is named org/name, and a local folder ./name."
+        )
+    label = target.rpartition("/")[2]
+    return Reference(label=label, kind="hub", target=target, text=body, revision=match["revision"])
+
+
+def _alias_targets() -> set[str]:
+    return set(aliases().values())

@@ -1,0 +1,185 @@
+"""Measure models on a suite from Python, and read what was measured."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from cortexscope.engine import Progress, RunRequest, Settings, run
+from cortexscope.errors import UnknownNameError
+from cortexscope.records import Manifest
+from cortexscope.registry import suggestion
+from cortexscope.store import Run, to_frame, to_polars
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    from matplotlib.figure import Figure
+
+    from cortexscope.tasks import Suite
+
+__all__ = ["Profile", "open_profile", "profile"]
+
+
+def profile(
+    models: str | Sequence[str],
+    suite: Suite | str | Path = "cognitive",
+    *,
+    tasks: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    out: Path | str | None = None,
+    settings: Settings | None = None,
+    resume: bool = False,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Profile:
+    """Measure models on a suite of prompts and return what was measured.
+
+    Args:
+        models: one model reference or several, such as `demo-decoder` or `mine=./folder`.
+        suite: the name of a built-in suite, the path of a suite file or folder, or a suite.
+        tasks: only these tasks, all where None.
+        metrics: only these metrics, all of the default panel where None.
+        out: the run folder; a temporary one, gone with the profile, where None.
+        settings: dtype, device, batch size and the like.
+        resume: continue the run in `out`, or start it.
+        force: replace what is in `out`.
+        progress: told what happens; nothing is printed where None.
+
+    Raises:
+        UsageError: if the request cannot be carried out as it stands.
+        ModelError: if a model cannot be read or fails.
+        StoreError: if the folder cannot be written.
+    """
+    scratch = None
+    if out is None:
+        scratch = Path(tempfile.mkdtemp(prefix="cortexscope-"))
+        out = scratch / "run"
+    request = RunRequest(
+        models=(models,) if isinstance(models, str) else tuple(models),
+        suite=suite,
+        tasks=None if tasks is None else tuple(tasks),
+        metrics=None if metrics is None else tuple(metrics),
+        out=Path(out),
+        settings=settings or Settings(),
+        resume=resume,
+        force=force,
+    )
+    try:
+        measured = Profile(run(request, progress))
+    except BaseException:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    if scratch is not None:
+        weakref.finalize(measured, shutil.rmtree, scratch, ignore_errors=True)
+    return measured
+
+
+def open_profile(path: Path | str) -> Profile:
+    """Return what an earlier run measured; `path` is its folder.
+
+    Raises:
+        StoreError: if there is no run in the folder.
+    """
+    return Profile(Run(path))
+
+
+class Profile:
+    """What a run measured: frames, tables, figures and the report, all read from its folder."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __repr__(self) -> str:
+        manifest = self.manifest
+        labels = ", ".join(info.model for info in manifest.models)
+        return (
+            f"<Profile of {labels} on {manifest.suite.prompts} prompts of {manifest.suite.name}, "
+            f"{len(manifest.metrics)} metrics, in {self.path}>"
+        )
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self._run.path
+
+    @property
+    def manifest(self) -> Manifest:
+        """What was asked and what ran."""
+        return self._run.manifest
+
+    def frame(
+        self, metrics: Sequence[str] | str | None = None, *, models: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return measurements as a pandas frame, one value a row.
+
+        Args:
+            metrics: only these, all where None.
+            models: labels; only these, all where None.
+        """
+        return to_frame(self._run.measurements_table(metrics=_names(metrics), models=models))
+
+    def frame_polars(
+        self, metrics: Sequence[str] | str | None = None, *, models: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Return measurements as a polars frame, one value a row.
+
+        Raises:
+            UsageError: if polars is not installed.
+        """
+        return to_polars(self._run.measurements_table(metrics=_names(metrics), models=models))
+
+    def prompts(self) -> pd.DataFrame:
+        """Return the prompts that were read."""
+        return self._run.prompts()
+
+    def models(self) -> pd.DataFrame:
+        """Return the models that read them."""
+        return self._run.models()
+
+    def table(self, name: int | str = 1) -> pd.DataFrame:
+        """Return a table of this run: by number, 1 to 6 in the study's layout, or by key.
+
+        Raises:
+            UnknownNameError: if there is no such table.
+        """
+        from cortexscope.report import build_tables
+
+        tables = build_tables(self._run)
+        numbered = {str(table.number): table for table in tables}
+        return _find("table", str(name), numbered | {table.key: table for table in tables}).frame
+
+    def plot(self, name: str = "task_map") -> Figure:
+        """Return a figure of this run, drawn by matplotlib: task_map, length or depth.
+
+        Raises:
+            UnknownNameError: if there is no such figure.
+        """
+        from cortexscope.report import build_figures, draw
+
+        figures = {figure.key: figure for figure in build_figures(self._run)}
+        return draw(_find("figure", name, figures))
+
+    def report(self) -> Path:
+        """Write tables, figures and report.html into the run folder; return the report's path."""
+        from cortexscope.report import write_report
+
+        return write_report(self._run).report
+
+
+_T = TypeVar("_T")
+
+
+def _find(kind: str, name: str, known: Mapping[str, _T]) -> _T:
+    if name not in known:
+        raise UnknownNameError(f"There is no {kind} {name!r}; {suggestion(name, known)}")
+    return known[name]
+
+
+def _names(metrics: Sequence[str] | str | None) -> Sequence[str] | None:
+    return [metrics] if isinstance(metrics, str) else metrics

@@ -1,0 +1,123 @@
+"""Sentences that a run's numbers make true: computed, never judged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from cortexscope.report._correlations import (
+    NORMALIZED_ENTROPY,
+    STUDY_ENTROPY,
+    length_correlation,
+)
+from cortexscope.report._frames import RunFrames
+from cortexscope.report._labels import plain, task_title
+
+__all__ = ["facts"]
+
+
+def facts(frames: RunFrames) -> tuple[str, ...]:
+    """Return what the run shows, a sentence or two a fact; none where nothing is defined."""
+    makers: tuple[Callable[[RunFrames], str | None], ...] = (
+        _length,
+        _top_task,
+        _sink,
+        _sparsity,
+    )
+    return tuple(fact for fact in (make(frames) for make in makers) if fact)
+
+
+def _span(values: dict[str, float], form: Callable[[float], str]) -> str:
+    """Return one value, or the lowest and the highest, each with its model."""
+    low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+    first, last = f"{form(values[low])} ({plain(low)})", f"{form(values[high])} ({plain(high)})"
+    return first if low == high else f"between {first} and {last}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def _length(frames: RunFrames) -> str | None:
+    found = {
+        metric: {
+            model: known.r
+            for model in frames.labels
+            if (known := length_correlation(frames, model, metric)).r is not None
+        }
+        for metric in (STUDY_ENTROPY, NORMALIZED_ENTROPY)
+    }
+    raw, fair = found[STUDY_ENTROPY], found[NORMALIZED_ENTROPY]
+    if not raw:
+        return None
+    text = (
+        "Over the prompts of a model, the study's attention entropy has a correlation with the "
+        f"number of tokens of {_span(raw, '{:.3f}'.format)}; length alone accounts for "
+        f"{_span({m: 100 * r * r for m, r in raw.items()}, '{:.1f} %'.format)} of its variance."
+    )
+    if fair:
+        text += (
+            " Where a row's entropy is divided by the largest possible, the correlation is "
+            f"{_span(fair, '{:.3f}'.format)}."
+        )
+    return text
+
+
+def _top_task(frames: RunFrames) -> str | None:
+    cells = frames.cells
+    if STUDY_ENTROPY not in cells:
+        return None
+    known = cells.dropna(subset=[STUDY_ENTROPY])
+    own = {model: known[known["model"] == model].set_index("task") for model in frames.labels}
+    own = {model: rows for model, rows in own.items() if len(rows) > 1}
+    if not own:
+        return None
+    tops = Counter(str(rows[STUDY_ENTROPY].idxmax()) for rows in own.values())
+    task, count = tops.most_common(1)[0]
+    longest = sum(str(rows["tokens"].idxmax()) == task for rows in own.values())
+    text = (
+        f"The task {task_title(task)} has the highest study entropy in {count} of "
+        f"{_count(len(own), 'model')}, and the longest prompts in {longest} of {len(own)}."
+    )
+    ranks = {
+        model: float(rows[NORMALIZED_ENTROPY].rank(ascending=False, method="min")[task])
+        for model, rows in own.items()
+        if NORMALIZED_ENTROPY in rows
+        and task in rows.index
+        and rows[NORMALIZED_ENTROPY].notna()[task]
+    }
+    if ranks:
+        text += (
+            f" Among {_count(len(frames.tasks), 'task')} it is number "
+            f"{_span(ranks, '{:.0f}'.format)} by the normalised entropy."
+        )
+    return text
+
+
+def _by_model(frames: RunFrames, metric: str) -> dict[str, float]:
+    if metric not in frames.cells:
+        return {}
+    means = frames.cells.groupby("model")[metric].mean().dropna()
+    return {str(model): float(value) for model, value in means.items()}
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _sink(frames: RunFrames) -> str | None:
+    means = _by_model(frames, "attention_sink_mass")
+    if not means:
+        return None
+    return f"The first visible token receives {_span(means, _percent)} of all attention on average."
+
+
+def _sparsity(frames: RunFrames) -> str | None:
+    largest = _by_model(frames, "study.max_sparsity")
+    mean = _by_model(frames, "near_zero_fraction")
+    if not largest or not mean:
+        return None
+    return (
+        f"The share of hidden values near zero is {_span(largest, _percent)} at the layer where "
+        f"it is largest, and {_span(mean, _percent)} on average over layers."
+    )

@@ -1,0 +1,101 @@
+"""A figure as data: panels of numbers with their titles; renderers draw it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Figure", "HeatMap", "Line", "Lines", "Panel", "Points", "Scatter"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatMap:
+    """Values in a grid, written into its cells."""
+
+    title: str
+    rows: tuple[str, ...]
+    """From the top."""
+    columns: tuple[str, ...]
+    values: NDArray[np.float64]
+    """[row, column]; NaN where undefined."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """One line with a band."""
+
+    label: str
+    slot: int
+    """Which colour and dash, the same for a model in every figure."""
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    low: NDArray[np.float64]
+    """Lower edge of the band at each x."""
+    high: NDArray[np.float64]
+    """Upper edge of the band at each x."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lines:
+    """Lines over a common axis."""
+
+    title: str
+    x_title: str
+    y_title: str
+    lines: tuple[Line, ...]
+    log: bool = False
+    """Whether the y axis is logarithmic."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """One cloud of points."""
+
+    label: str
+    slot: int
+    """Which colour and marker, the same for a model in every figure."""
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    names: tuple[str, ...]
+    """What each point is."""
+    statement: str
+    """What holds of the cloud, such as its correlation."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scatter:
+    """Clouds of points."""
+
+    title: str
+    x_title: str
+    y_title: str
+    clouds: tuple[Points, ...]
+
+
+Panel = HeatMap | Lines | Scatter
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Figure:
+    """A numbered figure of a report."""
+
+    key: str
+    """Stable name, which is also that of its files."""
+    number: int
+    title: str
+    caption: str
+    """What is drawn and how to read it."""
+    panels: tuple[Panel, ...]
+    """Empty where the run has nothing to draw; `notes` then say why."""
+    columns: int = 2
+    """Number of panels side by side."""
+    notes: tuple[str, ...] = ()
+    """What is missing, and why."""
+
+    @property
+    def alt(self) -> str:
+        """What a reader who does not see the figure is told."""
+        shown = "; ".join(panel.title for panel in self.panels)
+        return f"{self.title}. Panels: {shown}." if shown else f"{self.title}: nothing to draw."

@@ -1,0 +1,157 @@
+"""A run's measurements, reduced once to the frames that tables and figures are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cortexscope.records import Manifest
+from cortexscope.store import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["RunFrames", "read_frames"]
+
+_PROMPT = ["model", "task", "prompt_id", "n_tokens"]
+_NOT_FINITE = "not a finite number"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunFrames:
+    """What a report needs of a run; a value is NaN where it is undefined."""
+
+    manifest: Manifest
+    models: pd.DataFrame
+    """`models.parquet`, in the order given."""
+    prompts: pd.DataFrame
+    """`prompts.parquet`."""
+    tasks: tuple[str, ...]
+    """In the order of the suite."""
+    metrics: tuple[str, ...]
+    """Those with a measurement, defined or not, in the order of the manifest."""
+    values: pd.DataFrame
+    """A prompt's value of a metric, its mean over stacks, layers and heads: model, task,
+    prompt_id, n_tokens, metric, value."""
+    layers: pd.DataFrame
+    """The same a layer, its mean over heads: model, stack, prompt_id, metric, layer, depth (the
+    layer as a share of the stack's last), value."""
+    cells: pd.DataFrame
+    """Every planned (model, task), in order: model, task, inputs (prompts read), tokens (their mean
+    length), and a column a metric with the mean over prompts."""
+    missing: pd.DataFrame
+    """What is undefined and why: model, metric, reason, values, of (all values), prompts."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The models' labels, in the order given."""
+        return tuple(str(label) for label in self.models["model"])
+
+    def slot(self, model: str) -> int:
+        """Return a model's place, which decides its colour in every figure."""
+        return self.labels.index(model)
+
+
+def read_frames(run: Run) -> RunFrames:
+    """Return the frames of a run, finished or not.
+
+    Rows over a whole task, and rows with a further index, are in no frame but `missing`.
+
+    Raises:
+        CorruptRunError: if a file of the run is missing or damaged.
+    """
+    table = _finite(run.measurements_table())
+    models, prompts = run.models(), run.prompts()
+    plain = table.filter(pc.and_(pc.is_valid(table["prompt_id"]), pc.is_null(table["index"])))
+    by_layer = _sums(plain, [*_PROMPT, "metric", "stack", "layer"])
+    by_prompt = by_layer.groupby([*_PROMPT, "metric"], sort=False, dropna=False, as_index=False)[
+        ["sum", "count"]
+    ].sum()
+    by_prompt = _means(by_prompt)
+    found = {str(name) for name in table["metric"].unique().to_pylist()}
+    metrics = tuple(name for name in run.manifest.metrics if name in found)
+    metrics += tuple(sorted(found - set(metrics)))
+    seen = [str(task) for task in by_prompt["task"].dropna().unique()]
+    tasks = tuple(dict.fromkeys([*run.manifest.suite.tasks, *seen]))
+    labels = [str(label) for label in models["model"]]
+    return RunFrames(
+        manifest=run.manifest,
+        models=models,
+        prompts=prompts,
+        tasks=tasks,
+        metrics=metrics,
+        values=by_prompt,
+        layers=_with_depth(by_layer),
+        cells=_cells(by_prompt, labels, tasks, metrics),
+        missing=_missing(table),
+    )
+
+
+def _finite(table: pa.Table) -> pa.Table:
+    value = table["value"]
+    wrong = pc.fill_null(pc.invert(pc.is_finite(value)), False)
+    for name, column in (
+        ("value", pc.if_else(wrong, pa.scalar(None, pa.float64()), value)),
+        ("reason", pc.if_else(wrong, _NOT_FINITE, table["reason"])),
+    ):
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    return table
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    import pandas as pd
+
+    nullable = {pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype()}
+    frame: pd.DataFrame = table.to_pandas(types_mapper=nullable.get)
+    return frame
+
+
+def _sums(table: pa.Table, keys: list[str]) -> pd.DataFrame:
+    # One thread keeps the order of rows and of additions, so that a report is repeatable.
+    sums = table.group_by(keys, use_threads=False).aggregate([("value", "sum"), ("value", "count")])
+    return _frame(sums).rename(columns={"value_sum": "sum", "value_count": "count"})
+
+
+def _means(frame: pd.DataFrame) -> pd.DataFrame:
+    value = frame["sum"].where(frame["count"] > 0) / frame["count"].where(frame["count"] > 0)
+    return frame.drop(columns=["sum", "count"]).assign(value=value.astype("float64"))
+
+
+def _with_depth(by_layer: pd.DataFrame) -> pd.DataFrame:
+    layers = _means(by_layer[by_layer["layer"].notna()])
+    layers = layers.assign(layer=layers["layer"].astype("int64"))
+    last = layers.groupby(["model", "stack"])["layer"].transform("max")
+    return layers.assign(depth=layers["layer"] / last.where(last > 0, 1))
+
+
+def _cells(
+    values: pd.DataFrame, models: list[str], tasks: tuple[str, ...], metrics: tuple[str, ...]
+) -> pd.DataFrame:
+    import pandas as pd
+
+    index = pd.MultiIndex.from_product([models, list(tasks)], names=["model", "task"])
+    read = values.drop_duplicates(["model", "task", "prompt_id"]).groupby(["model", "task"])
+    means = values.groupby(["model", "task", "metric"])["value"].mean().unstack("metric")
+    inputs = read["prompt_id"].nunique().reindex(index).fillna(0).astype("int64")
+    tokens = read["n_tokens"].mean().reindex(index).astype("float64")
+    columns: dict[str, Any] = {"inputs": inputs, "tokens": tokens}
+    for metric in metrics:
+        column = means[metric] if metric in means else pd.Series(dtype="float64")
+        columns[metric] = column.reindex(index).astype("float64")
+    return pd.DataFrame(columns, index=index).reset_index()
+
+
+def _missing(table: pa.Table) -> pd.DataFrame:
+    keys = ["model", "metric"]
+    total = _frame(table.group_by(keys, use_threads=False).aggregate([([], "count_all")]))
+    undefined = table.filter(pc.is_null(table["value"]))
+    counts = _frame(
+        undefined.group_by([*keys, "reason"], use_threads=False).aggregate(
+            [([], "count_all"), ("prompt_id", "count_distinct")]
+        )
+    ).rename(columns={"count_all": "values", "prompt_id_count_distinct": "prompts"})
+    missing = counts.merge(total.rename(columns={"count_all": "of"}), on=keys, how="left")
+    return missing.assign(reason=missing["reason"].fillna("no reason given"))

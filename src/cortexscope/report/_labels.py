@@ -1,0 +1,82 @@
+"""What metrics, models and tasks are called in front of a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cortexscope.records import MetricSpec
+
+__all__ = ["Labels", "parameters_text", "plain", "shortened", "task_title"]
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Titles and units of metrics, from their specs where they are given."""
+
+    specs: Mapping[str, MetricSpec] = field(default_factory=dict)
+
+    def title(self, metric: str) -> str:
+        """Return a few words for headings; the name itself where there is no spec.
+
+        Example:
+            >>> Labels().title("attention_sink_mass")
+            'Attention sink mass'
+        """
+        if metric in self.specs:
+            return self.specs[metric].title
+        words = metric.replace(".", ": ").replace("_", " ")
+        return words[:1].upper() + words[1:]
+
+    def unit(self, metric: str) -> str:
+        """Return the unit, empty for a pure number or where it is not known."""
+        unit = self.specs[metric].unit if metric in self.specs else ""
+        return "" if unit == "1" else unit
+
+    def axis(self, metric: str) -> str:
+        """Return the title with its unit, for an axis."""
+        unit = self.unit(metric)
+        return f"{self.title(metric)} ({unit})" if unit else self.title(metric)
+
+
+def plain(text: str) -> str:
+    r"""Return the text on one line, with a space for every character that cannot be printed.
+
+    Example:
+        >>> plain("a\x1b[31m\nb")
+        'a [31m b'
+    """
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def shortened(text: str, limit: int) -> str:
+    """Return the text with its middle left out, at most `limit` characters long.
+
+    Example:
+        >>> shortened("a-very-long-model-label", 11)
+        'a-ver…label'
+    """
+    text = plain(text)
+    if len(text) <= limit:
+        return text
+    tail = (limit - 1) // 2
+    return text[: limit - 1 - tail] + "…" + text[len(text) - tail :]
+
+
+def task_title(task: str) -> str:
+    """Return a task's name in words."""
+    return plain(task).replace("_", " ")
+
+
+def parameters_text(count: int) -> str:
+    """Return a number of parameters as the study writes it.
+
+    Example:
+        >>> parameters_text(109_482_240), parameters_text(1_418_270_720), parameters_text(25_600)
+        ('109.5M', '1.4B', '25.6K')
+    """
+    for unit, size in (("B", 10**9), ("M", 10**6), ("K", 10**3)):
+        # 999.96 million is 1.0B and not 1000.0M.
+        if round(count / size, 4) >= 1.0:
+            return f"{count / size:.1f}{unit}"
+    return str(count)

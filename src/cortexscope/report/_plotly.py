@@ -1,0 +1,211 @@
+"""Draw figures with plotly, as the description that its script in the HTML report reads."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cortexscope.report._figure import Figure, HeatMap, Line, Lines, Points
+from cortexscope.report._labels import shortened
+from cortexscope.report._style import decimals_for, look
+from cortexscope.report._table import UNDEFINED
+
+__all__ = ["Interactive", "interactive"]
+
+
+class Interactive(NamedTuple):
+    """A figure for the HTML report, laid out for a wide page and for a narrow one."""
+
+    json: str
+    """`data`, and the layouts `wide` and `narrow`."""
+    height: int
+    """On a wide page, in CSS pixels."""
+    narrow_height: int
+    """On a narrow page, where panels stand below each other, in CSS pixels."""
+    least_width: int
+    """Below it the figure scrolls, in CSS pixels."""
+
+
+def interactive(figure: Figure) -> Interactive:
+    """Return a figure as plotly draws it; colours of text and grid are left to the page."""
+    from plotly.io.json import to_json_plotly
+
+    wide = _canvas(figure, min(figure.columns, len(figure.panels)))
+    narrow = _canvas(figure, 1)
+    first = figure.panels[0]
+    return Interactive(
+        json=to_json_plotly(
+            {"data": list(wide.data), "wide": wide.layout, "narrow": narrow.layout}
+        ),
+        height=wide.layout.height,
+        narrow_height=narrow.layout.height,
+        least_width=220 + 34 * len(first.columns) if isinstance(first, HeatMap) else 300,
+    )
+
+
+def _canvas(figure: Figure, columns: int) -> Any:  # noqa: ANN401 - of plotly
+    from plotly.subplots import make_subplots
+
+    rows = -(-len(figure.panels) // columns)
+    first = figure.panels[0]
+    inner = 30 * len(first.rows) if isinstance(first, HeatMap) else 250
+    gap = 150 if isinstance(first, HeatMap) else 110
+    # Spacing is a share of the height between the outer margins.
+    between = gap / (rows * inner + (rows - 1) * gap)
+    canvas = make_subplots(
+        rows=rows,
+        cols=columns,
+        subplot_titles=[_safe(panel.title) for panel in figure.panels],
+        shared_yaxes=isinstance(first, HeatMap),
+        horizontal_spacing=0.04 if isinstance(first, HeatMap) else 0.11,
+        vertical_spacing=between if rows > 1 else 0.0,
+    )
+    entries: set[str] = set()
+    for number, panel in enumerate(figure.panels):
+        place = {"row": number // columns + 1, "col": number % columns + 1}
+        if isinstance(panel, HeatMap):
+            canvas.add_trace(_heat_map(panel), **place)
+            canvas.update_xaxes(tickangle=-35, showgrid=False, **place)
+            canvas.update_yaxes(autorange="reversed", showgrid=False, **place)
+            continue
+        canvas.update_xaxes(title_text=_safe(panel.x_title), **place)
+        canvas.update_yaxes(title_text=_safe(panel.y_title), **place)
+        if isinstance(panel, Lines):
+            canvas.add_traces(
+                [trace for line in panel.lines for trace in _line(line, entries)],
+                rows=place["row"],
+                cols=place["col"],
+            )
+            canvas.update_xaxes(range=[-0.02, 1.02], **place)
+            if panel.log:
+                canvas.update_yaxes(type="log", dtick="D2", **place)
+        else:
+            for cloud in panel.clouds:
+                canvas.add_trace(_points(cloud, entries), **place)
+    legend = (22 if columns > 1 else 26) * len(entries)
+    canvas.update_layout(**_layout(70 + rows * inner + (rows - 1) * gap + 80 + legend))
+    canvas.update_annotations(font_size=14)
+    return canvas
+
+
+def _layout(height: int) -> dict[str, Any]:
+    return {
+        "height": height,
+        "template": "none",
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 60, "r": 20, "t": 70, "b": 50},
+        "font": {"family": "system-ui, sans-serif", "size": 12},
+        "hoverlabel": {"namelength": -1},
+        "legend": {
+            "orientation": "h",
+            "yref": "container",
+            "y": 0,
+            "yanchor": "bottom",
+            "x": 0,
+            "xanchor": "left",
+        },
+    }
+
+
+def _safe(text: str, limit: int = 90) -> str:
+    # plotly reads a few HTML tags in every text.
+    text = shortened(text, limit)
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _list(values: NDArray[np.float64]) -> list[float | None]:
+    return [float(value) if math.isfinite(value) else None for value in values]
+
+
+def _heat_map(panel: HeatMap) -> Any:  # noqa: ANN401 - of plotly
+    from plotly import graph_objects as go
+
+    known = panel.values[np.isfinite(panel.values)]
+    decimals = decimals_for(float(np.abs(known).max()))
+    low, high = float(known.min()), float(known.max())
+    text = [
+        [f"{value:.{decimals}f}" if math.isfinite(value) else UNDEFINED for value in row]
+        for row in panel.values
+    ]
+    return go.Heatmap(
+        z=[_list(row) for row in panel.values],
+        x=_ticks(panel.columns, 26),
+        y=_ticks(panel.rows, 46),
+        text=text,
+        texttemplate="%{text}",
+        colorscale="Cividis",
+        zmin=low if high > low else low - 0.5,
+        zmax=high if high > low else high + 0.5,
+        hovertemplate="%{y}<br>%{x}<br>%{z:.5g}<extra></extra>",
+        xgap=1,
+        ygap=1,
+        showscale=False,
+    )
+
+
+def _ticks(names: tuple[str, ...], limit: int) -> list[str]:
+    # plotly puts equal names of an axis into one place.
+    texts = [_safe(name, limit) for name in names]
+    return [
+        text if texts.count(text) == 1 else f"{text} [{number}]"
+        for number, text in enumerate(texts, 1)
+    ]
+
+
+def _line(line: Line, entries: set[str]) -> list[Any]:
+    from plotly import graph_objects as go
+
+    style, name = look(line.slot), _safe(line.label, 60)
+    band = go.Scatter(
+        x=_list(np.concatenate([line.x, line.x[::-1]])),
+        y=_list(np.concatenate([line.high, line.low[::-1]])),
+        mode="lines",
+        fill="toself",
+        fillcolor=style.colour,
+        opacity=0.2,
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+        legendgroup=name,
+    )
+    middle = go.Scatter(
+        x=_list(line.x),
+        y=_list(line.y),
+        mode="lines" if len(line.x) > 2 else "lines+markers",
+        name=name,
+        legendgroup=name,
+        showlegend=name not in entries,
+        line={"color": style.colour, "dash": style.plotly_dash, "width": 2},
+        customdata=np.stack([line.low, line.high], axis=1).tolist(),
+        hovertemplate="depth %{x:.2f}: %{y:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g})",
+    )
+    entries.add(name)
+    return [band, middle]
+
+
+def _points(cloud: Points, entries: set[str]) -> Any:  # noqa: ANN401 - of plotly
+    from plotly import graph_objects as go
+
+    style, name = look(cloud.slot), _safe(cloud.label, 60)
+    trace = go.Scatter(
+        x=_list(cloud.x),
+        y=_list(cloud.y),
+        mode="markers",
+        name=name,
+        legendgroup=name,
+        showlegend=name not in entries,
+        marker={
+            "color": style.colour,
+            "symbol": style.plotly_marker,
+            "size": 7,
+            "opacity": 0.75,
+        },
+        text=[_safe(point) for point in cloud.names],
+        hovertemplate="%{text}<br>%{x} tokens: %{y:.5g}",
+    )
+    entries.add(name)
+    return trace

@@ -1,0 +1,18 @@
+"""The figures of a report as data: one file a figure."""
+
+from __future__ import annotations
+
+from cortexscope.report._figure import Figure
+from cortexscope.report._frames import RunFrames
+from cortexscope.report._labels import Labels
+from cortexscope.report.figures import depth, length, task_map
+
+__all__ = ["FIGURES", "figures_of"]
+
+FIGURES = (task_map.build, length.build, depth.build)
+"""The figures' builders, in the order of their numbers."""
+
+
+def figures_of(frames: RunFrames, labels: Labels) -> tuple[Figure, ...]:
+    """Return all figures of a run; one with nothing to draw has no panels."""
+    return tuple(build(frames, labels) for build in FIGURES)

@@ -1,0 +1,120 @@
+"""The columns that the tables share: the study's, and the fair metrics after them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cortexscope.report._frames import RunFrames
+from cortexscope.report._labels import parameters_text
+from cortexscope.report._table import Column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "COMPLETE",
+    "FAIR",
+    "INPUTS",
+    "STUDY",
+    "TOKENS",
+    "VALUES",
+    "complete_frame",
+    "gaps",
+    "numbers",
+    "texts",
+]
+
+STUDY = {
+    "Final_Activation": "study.final_activation",
+    "Attention_Entropy": "study.attention_entropy",
+    "Max_Sparsity": "study.max_sparsity",
+}
+"""The study's columns, and the metric in each."""
+
+FAIR = {
+    "Attention_Entropy_Per_Row": "attention_entropy",
+    "Attention_Entropy_Normalized": "attention_entropy_normalized",
+    "Attention_Sink_Mass": "attention_sink_mass",
+    "Residual_Norm": "residual_norm",
+    "Near_Zero_Fraction": "near_zero_fraction",
+}
+"""The columns after the study's: the mean over layers, heads and prompts of each metric."""
+
+TOKENS = "Mean_Tokens"
+INPUTS = Column("Inputs_Analyzed", "integer")
+VALUES = (*STUDY, *FAIR, TOKENS)
+
+
+def texts(*names: str) -> tuple[Column, ...]:
+    """Return columns of text."""
+    return tuple(Column(name, "text") for name in names)
+
+
+def numbers(*names: str) -> tuple[Column, ...]:
+    """Return columns of numbers: four decimals as in the study, one for a mean length."""
+    return tuple(Column(name, "number", 1 if name.startswith(TOKENS) else 4) for name in names)
+
+
+COMPLETE = (
+    *texts("Model", "Model_Name", "Architecture", "Parameters"),
+    *(Column(name, "integer") for name in ("Layers", "Heads", "Hidden_Size")),
+    *texts("Category"),
+    *numbers(*STUDY),
+    INPUTS,
+    *numbers(*FAIR, TOKENS),
+)
+
+
+def complete_frame(frames: RunFrames) -> pd.DataFrame:
+    """Return a row for every planned model and task: the columns of Table 1, and `count`.
+
+    `count` is the number of parameters as a number. Other tables are made of these rows, so that
+    a task counts once whatever its number of prompts, as in the study.
+    """
+    import pandas as pd
+
+    described = frames.models.rename(
+        columns={
+            "name": "Model_Name",
+            "stack_kind": "Architecture",
+            "layers": "Layers",
+            "heads": "Heads",
+            "hidden_size": "Hidden_Size",
+            "parameters": "count",
+        }
+    )[["model", "Model_Name", "Architecture", "count", "Layers", "Heads", "Hidden_Size"]]
+    cells = frames.cells.merge(described, on="model", how="left", sort=False)
+    values = {
+        column: cells[metric] if metric in cells else pd.Series(float("nan"), index=cells.index)
+        for column, metric in {**STUDY, **FAIR}.items()
+    }
+    cells = cells.rename(
+        columns={"model": "Model", "task": "Category", "inputs": INPUTS.name, "tokens": TOKENS}
+    ).assign(Parameters=[parameters_text(int(count)) for count in cells["count"]], **values)
+    return cells[[*(column.name for column in COMPLETE), "count"]]
+
+
+def gaps(frames: RunFrames) -> tuple[str, ...]:
+    """Return a sentence for everything that the tables' columns lack, and why."""
+    notes = []
+    empty = frames.cells[frames.cells["inputs"] == 0]
+    if len(empty):
+        notes.append(
+            f"{len(empty)} of {len(frames.cells)} combinations of model and task have no "
+            "measurement yet; they are shown as – and are in no mean."
+        )
+    wanted = {**STUDY, **FAIR}
+    absent = [column for column, metric in wanted.items() if metric not in frames.metrics]
+    if absent:
+        notes.append(f"Not measured in this run: {', '.join(absent)}.")
+    columns = {metric: column for column, metric in wanted.items()}
+    missing = frames.missing[frames.missing["metric"].isin(list(columns))]
+    grouped = missing.groupby(["model", "reason"], sort=False)
+    for (model, reason), rows in grouped:
+        names = ", ".join(columns[str(metric)] for metric in dict.fromkeys(rows["metric"]))
+        prompts = int(rows["prompts"].max())
+        notes.append(
+            f"{model}: {names} undefined for {prompts} prompt{'s' * (prompts != 1)} or a part of "
+            f"{'them' if prompts != 1 else 'it'} ({reason}); left out of the means."
+        )
+    return tuple(notes)

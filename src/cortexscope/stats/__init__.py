@@ -1,0 +1,5 @@
+"""Statistics over measured values: numpy and scipy, never torch."""
+
+from cortexscope.stats._correlation import Correlation, pearson
+
+__all__ = ["Correlation", "pearson"]

@@ -1,0 +1,192 @@
+"""Exact statistics of attention rows from the fused kernel, without the attention matrix.
+
+For scores `s_ij = scale * q_i . k_j` with log-sum-exp `lse_i`, the entropy of row i is
+`lse_i - scale * q_i . sum_j p_ij k_j`, and the sum is attention once more with K in the place of
+V. The fused kernel on the CPU returns the log-sum-exp; K is centred first, which changes no
+probability and keeps the sum accurate in half precision.
+
+Axes: B prompts, H query heads, G key heads (H is a multiple of G), Q queries, K keys, D features.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional
+
+from cortexscope.taps._direct import direct_rows
+from cortexscope.taps._mask import Mask
+from cortexscope.taps._statistics import RowStatistics, Wanted
+
+__all__ = ["Fused", "fused_attention", "is_fusible", "sharpened"]
+
+_HALF = (torch.bfloat16, torch.float16)
+
+_ROUNDING = 2.0**-23
+"""Of a float32 log-sum-exp and of the mean score that is taken from it, relative."""
+
+_ENOUGH = (1e-6, 5e-6)
+"""The error of a head's mean entropy that needs no second look: in nats, and as a share of it."""
+
+
+class Fused(NamedTuple):
+    """What one call of the fused kernel gave: the model's own output, and statistics."""
+
+    output: Float[Tensor, "prompt head query feature"]
+    rows: RowStatistics
+    lse: Float[Tensor, "prompt head query"]
+    """Log-sum-exp of each row's scores."""
+    widened: bool | None
+    """Whether widening the heads was seen to leave the output as it was; None if not tried."""
+
+
+def is_fusible(query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> bool:
+    """Return whether the CPU kernel that also gives the log-sum-exp takes these tensors."""
+    return (
+        query.device.type == "cpu"
+        and query.dtype in (torch.float32, *_HALF)
+        and query.dim() == 4
+        and query.shape[-1] == key.shape[-1] == value.shape[-1]
+        and query.shape[1] % key.shape[1] == 0
+        and dropout == 0.0
+        and all(x.stride(-1) == 1 and x.dtype == query.dtype for x in (query, key, value))
+        and torch.backends.cuda.flash_sdp_enabled()
+        and not (torch.is_grad_enabled() and query.requires_grad)
+    )
+
+
+def fused_attention(
+    query: Float[Tensor, "prompt head query feature"],
+    key: Float[Tensor, "prompt group key feature"],
+    value: Float[Tensor, "prompt group key feature"],
+    mask: Mask,
+    scale: float,
+    wanted: Wanted,
+    *,
+    widen: bool | None,
+) -> Fused:
+    """Run attention as the model does, and give the statistics of its rows.
+
+    The kernel wants equal head sizes, so the second call can ride on the first: features
+    [q | 0], [k | 0] and [v | k] give both sums in one pass over the keys, in less time than two
+    calls. Whether the model's half stays bit-identical depends on the matrix library and the
+    shape, so it is tried on the tensors at hand, and two calls are made where it does not.
+
+    Args:
+        query: after rotation and norm, as the model hands it to the kernel.
+        key: likewise; its heads may be fewer than the query's.
+        value: likewise.
+        mask: must not be graded.
+        scale: of the scores.
+        wanted: which statistics to compute.
+        widen: True to ride on the model's call, False to make a second, None to try.
+    """
+    kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    width = query.shape[-1]
+    mean = key.mean(-2, keepdim=True)  # [B, G, 1, D]
+
+    def attend(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        out, lse = kernel(query, key, value, 0.0, mask.causal, attn_mask=mask.bias, scale=scale)
+        return out, lse
+
+    expected = None
+    if widen is not True or not wanted.entropy:
+        output, lse = attend(query, key, value)
+    if wanted.entropy and widen is not False:
+        both, wide_lse = attend(
+            functional.pad(query, (0, width)),
+            functional.pad(key, (0, width)),
+            torch.cat([value, key - mean], -1),
+        )
+        if widen is None:
+            widen = torch.equal(both[..., :width], output)
+        if widen:
+            output, expected, lse = both[..., :width], both[..., width:], wide_lse
+    if wanted.entropy and expected is None:
+        expected, _ = attend(query, key, key - mean)
+    entropy = None
+    if expected is not None:
+        entropy = _entropy(query, mean, expected, lse, scale, mask)
+    first_key = _first_key(query, key, lse, scale, mask) if wanted.first_key else None
+    return Fused(output, RowStatistics(entropy, first_key), lse, widen)
+
+
+def _entropy(
+    query: Tensor, mean: Tensor, expected: Tensor, lse: Tensor, scale: float, mask: Mask
+) -> Tensor:
+    average = (query.float() * expected.float()).sum(-1)
+    average = average.add_(_dot_per_group(query, mean)).mul_(scale)
+    ceiling = mask.visible.log().to(lse.dtype)
+    return torch.minimum((lse - average).clamp_(min=0), ceiling)
+
+
+def _dot_per_group(query: Tensor, key: Tensor) -> Tensor:
+    """Return the product of each query with the one key of its group, [B, H, Q] in float32."""
+    grouped = query.unflatten(1, (key.shape[1], -1)).float()  # [B, G, H/G, Q, D]
+    # Three times as fast as einsum, which would copy the queries into the layout of a product.
+    return (grouped * key.float().unsqueeze(2)).sum(-1).flatten(1, 2)
+
+
+def _first_key(query: Tensor, key: Tensor, lse: Tensor, scale: float, mask: Mask) -> Tensor:
+    if mask.first is None:
+        score = _dot_per_group(query, key[:, :, :1])
+    else:
+        # A sliding window or padding on the left: the first key differs from row to row.
+        index = mask.first.expand(query.shape[0], query.shape[1], -1)
+        rows = key.repeat_interleave(query.shape[1] // key.shape[1], 1)
+        firsts = rows.gather(2, index[..., None].expand(-1, -1, -1, key.shape[-1]))
+        score = (query.float() * firsts.float()).sum(-1)
+    return (score * scale - lse).exp().clamp_(max=1)
+
+
+def sharpened(
+    fused: Fused,
+    query: Float[Tensor, "prompt head query feature"],
+    key: Float[Tensor, "prompt group key feature"],
+    mask: Mask,
+    scale: float,
+    tokens: Bool[Tensor, "prompt query"],
+) -> RowStatistics:
+    """Return the statistics, the entropies of nearly certain heads without their rounding.
+
+    A head that puts nearly all attention on one key has an entropy far smaller than its
+    log-sum-exp, so that the difference of the two is mostly rounding. Over many rows that cancels
+    out; the few heads of short prompts where it does not have their scores computed directly, and
+    their softmax in float64.
+
+    Args:
+        fused: what the fused kernel gave.
+        query: as the kernel got it.
+        key: likewise.
+        mask: likewise.
+        scale: likewise.
+        tokens: which rows are not padding; they alone decide which heads are in doubt.
+    """
+    entropy = fused.rows.entropy
+    if entropy is None:
+        return fused.rows
+    keep = tokens[:, None]
+    count = keep.sum(-1)
+    mean = torch.where(keep, entropy, 0).sum(-1) / count
+    size = torch.where(keep, fused.lse.abs(), 0).sum(-1) / count
+    doubt = 3 * _ROUNDING * size / count.sqrt()
+    doubtful = (doubt > _ENOUGH[0]) & (doubt > _ENOUGH[1] * mean)
+    prompts, heads = doubtful.nonzero(as_tuple=True)
+    if not len(prompts):
+        return fused.rows
+    groups = heads // (query.shape[1] // key.shape[1])
+    again = direct_rows(
+        query[prompts, heads][:, None],
+        key[prompts, groups][:, None],
+        mask.of(prompts, heads),
+        scale,
+        Wanted(entropy=True, first_key=False),
+        precise=True,
+    )
+    assert again.entropy is not None
+    sharp = entropy.double()
+    sharp[prompts, heads] = again.entropy[:, 0]
+    return fused.rows._replace(entropy=sharp)

@@ -1,0 +1,131 @@
+"""The two demo models with their real weights, against eager attention in float64."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from reference import Key, in_float64, measure
+
+from cortexscope.engine import RunRequest, Settings, attach, run
+from cortexscope.models import Model, find_anatomy, load_model
+from cortexscope.records import Prompt
+from cortexscope.tasks import Suite, Task, load_suite
+
+pytestmark = pytest.mark.weights
+
+
+@pytest.fixture(scope="module", params=["demo-decoder", "demo-encoder"])
+def model(request: pytest.FixtureRequest) -> Model:
+    return load_model(request.param)
+
+
+def texts() -> list[str]:
+    """Return natural texts from one word to some hundreds."""
+    words = " ".join(prompt.text for prompt in load_suite("cognitive").prompts[:12]).split()
+    ends = (1, 2, 3, 5, 9, 16, 24, 25, 30, 47, 90, 200, 330)
+    return ["a", *(" ".join(words[:end]) for end in ends)]
+
+
+def values_of(frame: pd.DataFrame) -> dict[str, dict[Key, float]]:
+    """Return the values of each prompt by metric, layer and head."""
+    found: dict[str, dict[Key, float]] = {}
+    rows: list[Any] = frame.to_dict("records")
+    for row in rows:
+        layer, head = (None if pd.isna(row[name]) else int(row[name]) for name in ("layer", "head"))
+        value = math.nan if pd.isna(row["value"]) else float(row["value"])
+        found.setdefault(row["prompt_id"], {})[row["metric"], layer, head] = value
+    return found
+
+
+def test_every_metric_equals_the_eager_float64_computation(model: Model, tmp_path: Path) -> None:
+    prompts = tuple(
+        Prompt(id=f"p{number}", task="reading", text=text) for number, text in enumerate(texts())
+    )
+    finished = run(
+        RunRequest(
+            models=(model.info.model,),
+            suite=Suite(name="lengths", version="1", tasks=(Task("reading", "any", prompts),)),
+            out=tmp_path / "run",
+            settings=Settings(batch_tokens=400),
+        )
+    )
+    got = values_of(finished.measurements())
+    twin = in_float64(model.module)
+    blocks = [twin.get_submodule(path) for path in find_anatomy(twin).blocks]
+    causal = model.info.stack_kind == "decoder"
+    for prompt in prompts:
+        ids = model.tokenizer(prompt.text)["input_ids"]
+        wanted = measure(twin, blocks, ids, causal=causal)
+        compared = wanted.check(got[prompt.id], relative=1e-4, absolute=1e-6)
+        assert compared == len(got[prompt.id])
+
+
+def test_a_single_token_equals_the_eager_float64_computation(model: Model) -> None:
+    ids = [model.tokenizer("house", add_special_tokens=False)["input_ids"][0]]
+    with attach(model) as probe, torch.no_grad():
+        model.module(input_ids=torch.tensor([ids]))
+    twin = in_float64(model.module)
+    blocks = [twin.get_submodule(path) for path in find_anatomy(twin).blocks]
+    wanted = measure(twin, blocks, ids, causal=model.info.stack_kind == "decoder")
+    (got,) = values_of(probe.frame()).values()
+    assert wanted.check(got, relative=1e-4, absolute=1e-6) == len(got)
+
+
+def test_near_zero_entries_are_counted_exactly(model: Model) -> None:
+    kept: list[torch.Tensor] = []
+
+    def keep(module: object, args: object, output: Any) -> None:
+        kept.append(output[0] if isinstance(output, tuple) else output)
+
+    blocks = [model.module.get_submodule(path) for path in find_anatomy(model.module).blocks]
+    handles = [block.register_forward_hook(keep) for block in blocks]
+    ids = model.tokenizer(texts()[-1], return_tensors="pt")["input_ids"]
+    with attach(model, metrics=["near_zero_fraction"]) as probe, torch.no_grad():
+        model.module(input_ids=ids)
+    for handle in handles:
+        handle.remove()
+    (got,) = values_of(probe.frame()).values()
+    for layer, state in enumerate(kept, start=1):
+        share = float((np.abs(state.numpy()) < np.float32(0.01)).mean())
+        assert got["near_zero_fraction", layer, None] == pytest.approx(share, rel=1e-12)
+
+
+@pytest.mark.parametrize("tokens", [1, 24, 60, 300])
+def test_outputs_are_bit_identical(model: Model, tokens: int) -> None:
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(1000, 20_000, (2, tokens), generator=generator)
+    mask = torch.ones_like(ids)
+    mask[1, tokens // 2 + 1 :] = 0
+    with torch.inference_mode():
+        untouched = model.module(input_ids=ids, attention_mask=mask)[0]
+        with attach(model):
+            watched = model.module(input_ids=ids, attention_mask=mask)[0]
+    assert torch.equal(untouched, watched)
+
+
+def test_company_changes_nothing(model: Model) -> None:
+    rows = [model.tokenizer(text)["input_ids"] for text in texts()[3:10]]
+    longest = max(map(len, rows))
+    ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows])
+    mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
+    names = [str(number) for number in range(len(rows))]
+    with attach(model) as together, torch.inference_mode():
+        together.name(names)
+        model.module(input_ids=ids, attention_mask=mask)
+    with attach(model) as alone, torch.inference_mode():
+        for name, row in zip(names, rows, strict=True):
+            alone.name([name])
+            model.module(input_ids=torch.tensor([row]))
+    one, other = (values_of(probe.frame()) for probe in (alone, together))
+    # The model's own matrix products round differently in a batch, which moves the scores of the
+    # attention, some tens in size, by 1e-6 of themselves.
+    for name in names:
+        for key, value in one[name].items():
+            close = pytest.approx(value, rel=1e-5, abs=2e-6, nan_ok=True)
+            assert other[name][key] == close, (name, key)

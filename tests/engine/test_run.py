@@ -1,0 +1,275 @@
+"""A run from the first check to the last file: what is written, and what is refused."""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+import cortexscope.engine._worker as worker_module
+from cortexscope.engine import RunRequest, Settings, run
+from cortexscope.errors import (
+    CortexscopeError,
+    ModelError,
+    RunExistsError,
+    StoreError,
+    SuiteError,
+    UsageError,
+)
+from cortexscope.store import MEASUREMENTS, Run
+
+SMALL = Settings(batch_tokens=64, shard_batches=1)
+
+
+@pytest.fixture
+def request_(tiny_folder: Path, suite_file: Path, tmp_path: Path) -> RunRequest:
+    return RunRequest(
+        models=(f"tiny={tiny_folder}",), suite=suite_file, out=tmp_path / "run", settings=SMALL
+    )
+
+
+class Interrupted(Exception):
+    """What a test throws into a run."""
+
+
+def interrupt_after(shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a run fail after so many shards."""
+    measure = worker_module.Worker.measure
+    left = [shards]
+
+    def measured(self: Any, *arguments: Any) -> Any:
+        if not left[0]:
+            raise Interrupted
+        left[0] -= 1
+        return measure(self, *arguments)
+
+    monkeypatch.setattr(worker_module.Worker, "measure", measured)
+
+
+def interrupted(request: RunRequest, shards: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_after(shards, patch)
+        with pytest.raises(Interrupted):
+            run(request)
+
+
+def everything(path: Path) -> dict[str, bytes]:
+    return {
+        str(file.relative_to(path)): file.read_bytes()
+        for file in sorted(path.rglob("*"))
+        if file.is_file()
+    }
+
+
+def test_a_run_folder_keeps_the_contract(request_: RunRequest) -> None:
+    finished = run(request_)
+    folder = request_.out
+    assert {path.name for path in folder.iterdir()} == {
+        "manifest.json",
+        "prompts.parquet",
+        "models.parquet",
+        "measurements",
+    }
+    files = finished.measurement_files()
+    assert len(files) == finished.manifest.shards["tiny"] > 1
+    assert all(pyarrow.parquet.read_schema(file).equals(MEASUREMENTS) for file in files)
+    frame = finished.measurements()
+    assert frame["prompt_id"].nunique() == 12
+    assert set(frame["stack"]) == {"decoder"}
+    per_prompt = 3 + 3 * 2 * 4 + 2 * 3  # study; two blocks of four heads; layers 0, 1, 2
+    assert len(frame) == 12 * per_prompt
+    assert (frame["value"].isna() == frame["reason"].notna()).all()
+    assert frame.duplicated(["model", "prompt_id", "metric", "layer", "head"]).sum() == 0
+    assert frame.loc[frame["metric"] == "attention_entropy", "layer"].min() == 1
+    assert frame.loc[frame["metric"] == "residual_norm", "layer"].min() == 0
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["schema_version"] == 1
+    assert manifest["status"] == "complete"
+    assert manifest["models"][0]["files"]["model.safetensors"]
+    assert manifest["metrics"]["residual_norm"]["unit"] == "hidden-state units"
+    assert (
+        manifest["timings"]["tiny"]["tokens"]
+        == frame.drop_duplicates("prompt_id")["n_tokens"].sum()
+    )
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_an_interrupted_run_resumes_to_the_same_bits(
+    request_: RunRequest, tmp_path: Path, shards: int
+) -> None:
+    whole = run(replace(request_, out=tmp_path / "whole"))
+    interrupted(request_, shards)
+    assert Run(request_.out).manifest.status == "running"
+    kept = {file.name: file.stat().st_mtime_ns for file in Run(request_.out).measurement_files()}
+    assert len(kept) == shards
+    resumed = run(replace(request_, resume=True))
+    assert resumed.manifest.status == "complete"
+    assert resumed.measurements_table().equals(whole.measurements_table())
+    assert everything(whole.path / "measurements") == everything(resumed.path / "measurements")
+    again = {file.name: file.stat().st_mtime_ns for file in resumed.measurement_files()}
+    assert {name: again[name] for name in kept} == kept
+
+
+def test_resume_starts_a_run_that_is_not_there(request_: RunRequest) -> None:
+    assert run(replace(request_, resume=True)).manifest.status == "complete"
+
+
+def test_resuming_a_finished_run_changes_nothing(request_: RunRequest) -> None:
+    run(request_)
+    before = everything(request_.out)
+    run(replace(request_, resume=True))
+    assert everything(request_.out) == before
+
+
+def test_half_written_files_of_a_killed_process_are_removed(request_: RunRequest) -> None:
+    interrupted(request_, 1)
+    (request_.out / "measurements" / ".part-0123abcd-00-tiny-00001.parquet").write_bytes(b"PAR1")
+    run(replace(request_, resume=True))
+    assert not list(request_.out.rglob(".part-*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"metrics": ("residual_norm",)}, r"metrics\.attention_entropy was"),
+        ({"tasks": ("naming",)}, r"suite\.hash was"),
+        ({"settings": replace(SMALL, batch_tokens=32)}, r"settings\.batch_tokens was 64 and is 32"),
+        ({"settings": replace(SMALL, near_zero=0.1)}, r"settings\.near_zero was 0\.01 and is 0\.1"),
+        ({"settings": replace(SMALL, dtype="bfloat16")}, r'dtype was "float32" and is "bfloat16"'),
+    ],
+)
+def test_resume_refuses_another_plan_and_says_what_differs(
+    request_: RunRequest, change: dict[str, Any], named: str
+) -> None:
+    interrupted(request_, 1)
+    before = everything(request_.out)
+    with pytest.raises(RunExistsError, match=named):
+        run(replace(request_, resume=True, **change))
+    assert everything(request_.out) == before
+
+
+def test_resume_refuses_a_model_whose_weights_have_changed(
+    request_: RunRequest, tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny_folder, folder)
+    request = replace(request_, models=(f"tiny={folder}",))
+    interrupted(request, 1)
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(RunExistsError, match=r"models\[0\]\.files\.model\.safetensors was"):
+        run(replace(request, resume=True))
+
+
+def test_a_finished_run_is_kept_unless_forced(request_: RunRequest) -> None:
+    run(request_)
+    before = everything(request_.out)
+    with pytest.raises(RunExistsError, match="holds a finished run"):
+        run(request_)
+    assert everything(request_.out) == before
+    forced = run(replace(request_, force=True, metrics=("residual_norm",)))
+    assert set(forced.measurements()["metric"]) == {"residual_norm"}
+
+
+def test_an_interrupted_run_is_kept_and_resume_is_named(request_: RunRequest) -> None:
+    interrupted(request_, 1)
+    with pytest.raises(RunExistsError, match="--resume"):
+        run(request_)
+
+
+def test_a_folder_that_is_no_run_is_kept_unless_forced(request_: RunRequest) -> None:
+    request_.out.mkdir()
+    letter = request_.out / "letter.txt"
+    letter.write_text("dear")
+    with pytest.raises(RunExistsError, match="is not a run"):
+        run(request_)
+    with pytest.raises(RunExistsError, match="is not a run"):
+        run(replace(request_, resume=True))
+    assert [path.name for path in request_.out.iterdir()] == ["letter.txt"]
+    run(replace(request_, force=True))
+    assert letter.read_text() == "dear"
+
+
+@pytest.mark.parametrize("shard", [0, 2])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(
+    request_: RunRequest, monkeypatch: pytest.MonkeyPatch, shard: int
+) -> None:
+    write = pyarrow.parquet.write_table
+
+    def full(table: Any, path: Path, **options: Any) -> None:
+        write(table, path, **options)
+        if path.name.endswith(f"-0000{shard}.parquet"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pyarrow.parquet, "write_table", full)
+    with pytest.raises(StoreError, match="the disk is full") as caught:
+        run(request_)
+    assert "\n" not in str(caught.value)
+    if not shard:
+        assert not request_.out.exists()
+        return
+    assert not list(request_.out.rglob(".part-*"))
+    monkeypatch.undo()
+    assert len(Run(request_.out).measurement_files()) == shard
+    assert run(replace(request_, resume=True)).manifest.status == "complete"
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(request_: RunRequest) -> None:
+    (request_.out.parent / "file").write_text("")
+    with pytest.raises(CortexscopeError, match="a file stands where a folder is needed"):
+        run(replace(request_, out=request_.out.parent / "file" / "run"))
+
+
+def test_a_prompt_too_long_is_named_and_can_be_cut(request_: RunRequest, suite_file: Path) -> None:
+    text = " ".join(["one"] * 100)
+    suite_file.write_text(suite_file.read_text() + f"naming,long,{text}\n")
+    with pytest.raises(SuiteError, match=r"small\.csv:14 \(long\) has 100 tokens .* at most 64"):
+        run(request_)
+    assert not request_.out.exists()
+    cut = run(replace(request_, settings=replace(SMALL, truncate=True)))
+    (truncation,) = cut.manifest.truncations
+    assert (truncation.prompt_id, truncation.tokens, truncation.kept) == ("long", 100, 64)
+    frame = cut.measurements()
+    assert set(frame.loc[frame["prompt_id"] == "long", "n_tokens"]) == {64}
+
+
+def test_nothing_is_measured_when_a_later_model_is_wrong(request_: RunRequest) -> None:
+    with pytest.raises(CortexscopeError, match="demo-decoder"):
+        run(replace(request_, models=(*request_.models, "demo-decodr")))
+    assert not request_.out.exists()
+
+
+def test_two_models_of_one_name_are_refused(request_: RunRequest) -> None:
+    with pytest.raises(UsageError, match="Two models are called 'tiny'"):
+        run(replace(request_, models=request_.models * 2))
+
+
+def test_the_same_model_twice_under_two_names_gives_the_same_values(
+    request_: RunRequest, tiny_folder: Path
+) -> None:
+    finished = run(replace(request_, models=(f"a={tiny_folder}", f"b={tiny_folder}")))
+    frame = finished.measurements().set_index(["metric", "prompt_id", "layer", "head"])
+    first, second = (frame[frame["model"] == label]["value"] for label in "ab")
+    assert first.equals(second)
+
+
+def test_a_model_that_fails_names_the_prompts(
+    request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers.models.llama.modeling_llama import LlamaMLP
+
+    def broken(self: Any, x: Any) -> None:
+        raise RuntimeError("out of everything\nand more")
+
+    monkeypatch.setattr(LlamaMLP, "forward", broken)
+    with pytest.raises(ModelError, match=r"tiny failed on .* counting-5 .*out of everything;"):
+        run(request_)
+    assert not request_.out.exists()

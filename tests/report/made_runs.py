@@ -1,0 +1,222 @@
+"""Runs made of numbers that resemble real ones; no model is needed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from cortexscope.records import Manifest, MetricSpec, ModelInfo, Prompt, SuiteInfo
+from cortexscope.store import MEASUREMENTS, Run, RunWriter
+
+TASKS = {
+    "factual_questions": 12,
+    "creative_writing": 22,
+    "mathematical_reasoning": 52,
+    "emotional_content": 24,
+    "technical_code": 30,
+    "philosophical_queries": 18,
+    "conversational_chat": 20,
+    "logical_puzzles": 40,
+    "scientific_explanations": 11,
+    "language_tasks": 26,
+    "instruction_following": 14,
+    "commonsense_reasoning": 23,
+}
+_KINDS: dict[str, tuple[str, str, tuple[Literal["layer", "head"], ...]]] = {
+    "study.final_activation": ("Final activation (study)", "hidden-state units", ()),
+    "study.attention_entropy": ("Attention entropy (study)", "nats", ()),
+    "study.max_sparsity": ("Largest sparsity (study)", "1", ()),
+    "attention_entropy": ("Attention entropy", "nats", ("layer", "head")),
+    "attention_entropy_normalized": ("Normalised attention entropy", "1", ("layer", "head")),
+    "attention_sink_mass": ("Attention sink mass", "1", ("layer", "head")),
+    "residual_norm": ("Residual norm", "hidden-state units", ("layer",)),
+    "near_zero_fraction": ("Near-zero fraction", "1", ("layer",)),
+}
+METRICS = tuple(_KINDS)
+Row = tuple[
+    str | None, str | None, int | None, str, int | None, int | None, float | None, str | None
+]
+"""task, prompt_id, n_tokens, metric, layer, head, value, reason."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FakeModel:
+    """What is made up of one model."""
+
+    label: str = "SmolLM2-135M"
+    name: str = "HuggingFaceTB/SmolLM2-135M-Instruct"
+    kind: Any = "decoder"
+    parameters: int = 134_515_008
+    layers: int = 6
+    heads: int = 3
+    entropy: float = 0.42
+    sink: float = 0.55
+    norm: float = 30.0
+    attention: bool = True
+
+    def info(self) -> ModelInfo:
+        return ModelInfo(
+            model=self.label,
+            reference=self.name,
+            name=self.name,
+            family="llama",
+            stack_kind=self.kind,
+            parameters=self.parameters,
+            layers=self.layers,
+            heads=self.heads,
+            kv_heads=self.heads,
+            hidden_size=576,
+            vocabulary=49152,
+            context=2048,
+            dtype="float32",
+        )
+
+
+BIG = FakeModel(layers=30, heads=9)
+SMALL = FakeModel(
+    label="all-MiniLM-L6-v2",
+    name="sentence-transformers/all-MiniLM-L6-v2",
+    kind="encoder",
+    parameters=22_713_216,
+    layers=6,
+    heads=12,
+    entropy=0.81,
+    sink=0.12,
+    norm=7.0,
+)
+
+
+def prompts_of(tasks: Sequence[str], count: int) -> list[Prompt]:
+    return [
+        Prompt(id=f"{task[:4]}-{number:03d}", task=task, text=f"Tell me about {task} {number}?")
+        for task in tasks
+        for number in range(1, count + 1)
+    ]
+
+
+def spec_of(name: str) -> MetricSpec:
+    title, unit, axes = _KINDS[name]
+    return MetricSpec(
+        name=name,
+        title=title,
+        unit=unit,
+        axes=axes,
+        bounds=(None, None),
+        needs=(),
+        definition=f"What {title.lower()} is, in one sentence that fixes the number.",
+        source="the study" if name.startswith("study.") else "a paper of 2023",
+    )
+
+
+def manifest_of(
+    models: Sequence[ModelInfo], prompts: Sequence[Prompt], metrics: Sequence[str] = METRICS
+) -> Manifest:
+    return Manifest(
+        schema_version=1,
+        status="running",
+        created="2026-05-04T10:11:12+00:00",
+        versions={
+            "cortexscope": "0.1.0",
+            "python": "3.11.7",
+            "torch": "2.13.0",
+            "transformers": "5.23.0",
+        },
+        models=list(models),
+        suite=SuiteInfo(
+            name="cognitive",
+            version="1",
+            hash="9f" * 32,
+            tasks=list(dict.fromkeys(prompt.task for prompt in prompts)),
+            prompts=len(prompts),
+        ),
+        metrics={name: spec_of(name) for name in metrics},
+        settings={"dtype": "float32", "device": "cpu", "batch_tokens": 2048, "truncate": False},
+        shards={info.model: 1 for info in models},
+    )
+
+
+def rows_of(model: FakeModel, prompts: Sequence[Prompt], rng: np.random.Generator) -> Iterator[Row]:
+    """Yield measurements that look like those of a model."""
+    for prompt in prompts:
+        n = max(2, int(rng.normal(TASKS.get(prompt.task, 20), 4)))
+        head = (prompt.task, prompt.id, n)
+        fair = model.entropy - 0.02 * np.log(n) + rng.normal(0, 0.015)
+        yield (*head, "study.final_activation", None, None, rng.normal(0.3, 0.02), None)
+        yield (*head, "study.max_sparsity", None, None, rng.normal(0.07, 0.004), None)
+        attention: list[tuple[str, float]] = [
+            ("study.attention_entropy", n * fair * np.log(n) * 0.8),
+        ]
+        for name, value in attention:
+            known = model.attention
+            yield (*head, name, None, None, value if known else None, _why(known))
+        for layer in range(model.layers + 1):
+            depth = layer / model.layers
+            norm = model.norm * np.exp(2.5 * depth) * rng.normal(1, 0.04)
+            yield (*head, "residual_norm", layer, None, norm, None)
+            near = 0.09 * np.exp(-3 * depth) * rng.normal(1, 0.05)
+            yield (*head, "near_zero_fraction", layer, None, near, None)
+        for layer in range(1, model.layers + 1):
+            for number in range(model.heads):
+                share = float(np.clip(fair + 0.15 * np.cos(layer + number), 0, 1))
+                sink = float(np.clip(model.sink + 0.3 * np.sin(layer / 4 + number), 0, 1))
+                for name, value in (
+                    ("attention_entropy", share * np.log(n)),
+                    ("attention_entropy_normalized", share),
+                    ("attention_sink_mass", sink),
+                ):
+                    known = model.attention
+                    yield (*head, name, layer, number, value if known else None, _why(known))
+
+
+def _why(known: bool) -> str | None:
+    return None if known else "no attention layers"
+
+
+def table_of(label: str, rows: Sequence[Row], stack: str = "decoder") -> pa.Table:
+    task, prompt, tokens, metric, layer, head, value, reason = zip(*rows, strict=True)
+    columns = {
+        "model": [label] * len(rows),
+        "task": task,
+        "prompt_id": prompt,
+        "n_tokens": tokens,
+        "metric": metric,
+        "stack": [stack] * len(rows),
+        "layer": layer,
+        "head": head,
+        "index": [None] * len(rows),
+        "value": value,
+        "reason": reason,
+    }
+    return pa.table(
+        {name: pa.array(columns[name], MEASUREMENTS.field(name).type) for name in columns},
+        schema=MEASUREMENTS,
+    )
+
+
+def make_run(
+    path: Path,
+    models: Sequence[FakeModel] = (BIG, SMALL),
+    *,
+    tasks: Sequence[str] = tuple(TASKS),
+    prompts: int = 14,
+    metrics: Sequence[str] = METRICS,
+    finished: bool = True,
+    measured: int | None = None,
+) -> Run:
+    """Write a run; `measured` is how many of the models have measurements, all where None."""
+    asked = prompts_of(tasks, prompts)
+    writer = RunWriter(path, manifest_of([m.info() for m in models], asked, metrics), asked)
+    for model in models[: len(models) if measured is None else measured]:
+        rng = np.random.default_rng(len(model.label))
+        rows = [row for row in rows_of(model, asked, rng) if row[3] in metrics]
+        stack = "encoder" if model.kind == "encoder" else "decoder"
+        writer.write_shard(model.label, 0, table_of(model.label, rows, stack))
+        writer.note_timings(model.label, {"load_seconds": 2.1, "forward_seconds": 31.4})
+    if finished:
+        writer.finish("2026-05-04T10:13:40+00:00")
+    return Run(path)

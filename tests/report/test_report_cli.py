@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from report.made_runs import SMALL
+from typer.testing import CliRunner
+
+from cortexscope.cli.figures import figures
+from cortexscope.cli.report import report
+from cortexscope.cli.tables import tables
+from cortexscope.errors import StoreError, UsageError
+from cortexscope.store import Run
+
+_app = typer.Typer()
+_app.command()(report)
+_app.command()(tables)
+_app.command()(figures)
+
+
+def _said(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(_app, list(map(str, arguments)), catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+@pytest.fixture
+def run(make: Callable[..., Run]) -> Run:
+    return make([SMALL], tasks=["language_tasks"], prompts=1)
+
+
+def test_report_prints_the_path_it_wrote(run: Run) -> None:
+    path = Path(_said("report", run.path).strip())
+    assert path == run.path / "report.html"
+    assert path.is_file()
+
+
+def test_tables_print_all_or_one(run: Run) -> None:
+    assert _said("tables", run.path).count("TABLE ") == 7
+    one = _said("tables", run.path, "--number", "3")
+    assert one.startswith("TABLE 3: CATEGORY PERFORMANCE ACROSS MODELS\n")
+    sheet = _said("tables", run.path, "--format", "csv", "--number", "2")
+    assert sheet.splitlines()[0].startswith("Model,Architecture,Parameters,Final_Activation")
+    assert not (run.path / "tables").exists()
+
+
+def test_tables_write_what_cannot_be_printed(run: Run) -> None:
+    assert len(_said("tables", run.path, "--format", "csv").splitlines()) == 7
+    (path,) = _said("tables", run.path, "--format", "xlsx").splitlines()
+    assert Path(path).is_file()
+
+
+def test_figures_are_written_in_the_format_asked_for(run: Run) -> None:
+    paths = [Path(line) for line in _said("figures", run.path, "--format", "pdf").splitlines()]
+    assert [path.name for path in paths] == ["task_map.pdf", "length.pdf", "depth.pdf"]
+    assert all(path.read_bytes().startswith(b"%PDF") for path in paths)
+
+
+def test_wrong_use_is_named(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no table 9; choose one from 1 to 7"):
+        tables(run.path, number=9)
+    with pytest.raises(UsageError, match="always holds all tables"):
+        tables(run.path, form="xlsx", number=1)
+    for command in (report, tables, figures):
+        with pytest.raises(StoreError, match="There is no run in"):
+            command(tmp_path)

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from report.made_runs import (
+    BIG,
+    METRICS,
+    SMALL,
+    FakeModel,
+    make_run,
+    manifest_of,
+    prompts_of,
+    table_of,
+)
+
+from cortexscope.report import Table, build_tables
+from cortexscope.store import Run, RunWriter
+
+_COLUMNS = {
+    "Final_Activation": "study.final_activation",
+    "Attention_Entropy": "study.attention_entropy",
+    "Max_Sparsity": "study.max_sparsity",
+    "Attention_Entropy_Per_Row": "attention_entropy",
+    "Attention_Entropy_Normalized": "attention_entropy_normalized",
+    "Attention_Sink_Mass": "attention_sink_mass",
+    "Residual_Norm": "residual_norm",
+    "Near_Zero_Fraction": "near_zero_fraction",
+}
+
+
+def _tables(run: Run) -> dict[str, Table]:
+    return {table.key: table for table in build_tables(run)}
+
+
+def test_a_cell_is_the_mean_over_prompts_of_a_prompts_mean(small_run: Run) -> None:
+    frame = _tables(small_run)["complete"].frame.set_index(["Model", "Category"]).sort_index()
+    rows = small_run.measurements()
+    for column, metric in _COLUMNS.items():
+        own = rows[rows["metric"] == metric]
+        per_prompt = own.groupby(["model", "task", "prompt_id"])["value"].mean()
+        expected = per_prompt.groupby(["model", "task"]).mean().sort_index()
+        assert list(frame.index) == list(expected.index)
+        np.testing.assert_allclose(frame[column], expected, rtol=1e-12)
+
+
+def test_lengths_and_inputs_are_counted_once_a_prompt(small_run: Run) -> None:
+    frame = _tables(small_run)["complete"].frame.set_index(["Model", "Category"]).sort_index()
+    rows = small_run.measurements().drop_duplicates(["model", "prompt_id"])
+    expected = rows.groupby(["model", "task"])["n_tokens"].mean().sort_index()
+    assert (frame["Inputs_Analyzed"] == 3).all()
+    np.testing.assert_allclose(frame["Mean_Tokens"], expected.astype(float))
+
+
+def test_summaries_are_plain_means_of_table_1(small_run: Run) -> None:
+    tables = _tables(small_run)
+    complete = tables["complete"].frame
+    models = tables["models"].frame.set_index("Model")
+    kinds = tables["architectures"].frame.set_index("Architecture")
+    tasks = tables["categories"].frame.set_index("Category")
+    for column in _COLUMNS:
+        pd.testing.assert_series_equal(
+            models[column], complete.groupby("Model")[column].mean(), rtol=1e-12
+        )
+        pd.testing.assert_series_equal(
+            kinds[column], complete.groupby("Architecture")[column].mean(), rtol=1e-12
+        )
+        grouped = complete.groupby("Category")[column]
+        np.testing.assert_allclose(tasks[f"{column}_mean"], grouped.mean(), rtol=1e-12)
+        np.testing.assert_allclose(tasks[f"{column}_std"], grouped.std(ddof=1), rtol=1e-12)
+
+
+def test_models_stand_in_the_order_given_and_tasks_in_that_of_the_suite(small_run: Run) -> None:
+    frame = _tables(small_run)["complete"].frame
+    assert list(frame["Model"].unique()) == ["SmolLM2-135M", "all-MiniLM-L6-v2"]
+    assert list(frame["Category"].unique()) == small_run.manifest.suite.tasks
+
+
+def test_sizes_stand_in_the_order_of_numbers(make: Callable[..., Run]) -> None:
+    models = [
+        dataclasses.replace(FakeModel(), label=label, parameters=parameters)
+        for label, parameters in (("a", 1_400_000_000), ("b", 109_500_000), ("c", 990_000))
+    ]
+    frame = _tables(make(models, prompts=1))["scale"].frame
+    assert list(frame["Parameters"]) == ["990.0K", "109.5M", "1.4B"]
+
+
+def test_top_lists_are_ranked_and_short_runs_have_short_lists(make: Callable[..., Run]) -> None:
+    top = _tables(make([FakeModel()], tasks=["language_tasks", "technical_code"], prompts=2))["top"]
+    assert [len(part.frame) for part in top.parts] == [2] * 5
+    highest = top.parts[1].frame["Attention_Entropy"]
+    lowest = top.parts[2].frame["Max_Sparsity"]
+    assert highest.is_monotonic_decreasing
+    assert lowest.is_monotonic_increasing
+    assert list(top.frame.columns) == [
+        "List",
+        "Rank",
+        "Model",
+        "Category",
+        "Mean_Tokens",
+        "Value",
+    ]
+
+
+def test_every_metric_of_the_run_is_in_table_7(small_run: Run) -> None:
+    frame = _tables(small_run)["metrics"].frame
+    assert list(frame["Metric"].unique()) == list(METRICS)
+    assert (frame["Prompts"] == 36).all()
+    rows = small_run.measurements(metrics=["residual_norm"], models=["SmolLM2-135M"])
+    expected = rows.groupby("prompt_id")["value"].mean()
+    own = frame[(frame["Metric"] == "residual_norm") & (frame["Model"] == "SmolLM2-135M")]
+    assert own["Mean"].item() == pytest.approx(expected.mean())
+    assert own["SD"].item() == pytest.approx(expected.std(ddof=1))
+    assert own["Median"].item() == pytest.approx(expected.median())
+
+
+def test_one_model_has_no_standard_deviation(make: Callable[..., Run]) -> None:
+    tables = _tables(make([FakeModel()], prompts=1))
+    frame = tables["categories"].frame
+    assert frame["Final_Activation_std"].isna().all()
+    assert frame["Final_Activation_mean"].notna().all()
+    assert any("no standard deviation" in note for note in tables["categories"].notes)
+
+
+def test_a_model_without_attention_is_undefined_and_says_why(make: Callable[..., Run]) -> None:
+    blind = dataclasses.replace(SMALL, label="mamba", attention=False)
+    tables = _tables(make([blind, FakeModel()], prompts=2))
+    frame = tables["models"].frame.set_index("Model")
+    assert np.isnan(frame["Attention_Entropy"]["mamba"])
+    assert frame["Residual_Norm"]["mamba"] > 0
+    assert any("mamba" in n and "no attention layers" in n for n in tables["models"].notes)
+    ranked = tables["top"].parts[1].frame
+    assert set(ranked["Model"]) == {"SmolLM2-135M"}
+
+
+def test_an_interrupted_run_shows_what_has_been_read(make: Callable[..., Run]) -> None:
+    tables = _tables(make([SMALL, BIG], prompts=1, finished=False, measured=1))
+    frame = tables["complete"].frame
+    unread = frame[frame["Model"] == BIG.label]
+    assert len(unread) == 12
+    assert (unread["Inputs_Analyzed"] == 0).all()
+    assert unread["Final_Activation"].isna().all()
+    assert any("12 of 24 combinations" in note for note in tables["complete"].notes)
+
+
+def test_a_run_without_any_measurement_has_empty_tables(make: Callable[..., Run]) -> None:
+    tables = _tables(make([SMALL], prompts=1, finished=False, measured=0))
+    assert tables["complete"].frame["Final_Activation"].isna().all()
+    assert len(tables["metrics"].frame) == 0
+    assert len(tables["top"].frame) == 0
+
+
+def test_undefined_prompts_are_left_out_of_the_mean(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """A prompt of one token has no normalised entropy, and a value that is infinite is no value."""
+    prompts = prompts_of(["language_tasks"], 3)
+    name = "attention_entropy_normalized"
+    writer = RunWriter(
+        tmp_path_factory.mktemp("one") / "run",
+        manifest_of([FakeModel().info()], prompts, [name]),
+        prompts,
+    )
+    values = (0.5, None, float("inf"))
+    rows = [
+        (p.task, p.id, 9, name, 1, 0, value, "one token" if value is None else None)
+        for p, value in zip(prompts, values, strict=True)
+    ]
+    writer.write_shard("SmolLM2-135M", 0, table_of("SmolLM2-135M", rows))
+    tables = _tables(Run(writer.path))
+    row = tables["complete"].frame.iloc[0]
+    assert row["Attention_Entropy_Normalized"] == 0.5
+    assert row["Inputs_Analyzed"] == 3
+    summary = tables["metrics"].frame.iloc[0]
+    assert (summary["Prompts"], summary["Undefined"]) == (1, 2)
+    notes = " ".join(tables["complete"].notes)
+    assert "one token" in notes
+    assert "not a finite number" in notes
+
+
+def test_rows_over_a_task_or_with_a_further_index_are_in_no_cell(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    run = make_run(tmp_path_factory.mktemp("more") / "run", [FakeModel()], prompts=1)
+    before = _tables(run)["complete"].frame
+    extra = table_of(
+        "SmolLM2-135M",
+        [("language_tasks", None, None, "residual_norm", 1, None, 1e9, None)],
+    )
+    writer = RunWriter(run.path, run.manifest, [], resume=True)
+    writer.write_shard("SmolLM2-135M", 1, extra)
+    pd.testing.assert_frame_equal(_tables(Run(run.path))["complete"].frame, before)

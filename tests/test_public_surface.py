@@ -1,0 +1,59 @@
+"""What `import cortexscope` offers, and what it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import cortexscope
+from cortexscope.errors import UnknownNameError
+
+
+def test_all_names_are_there() -> None:
+    for name in cortexscope.__all__:
+        assert getattr(cortexscope, name) is not None
+    assert set(cortexscope.__all__) <= set(dir(cortexscope))
+    with pytest.raises(AttributeError, match="no attribute 'profle'"):
+        cortexscope.profle  # noqa: B018
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    code = "import sys, cortexscope; print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stdout == "set()\n"
+
+
+def test_a_profile_reads_its_run_folder(
+    tiny_folder: Path, suite_file: Path, tmp_path: Path
+) -> None:
+    profile = cortexscope.profile(f"tiny={tiny_folder}", suite_file, out=tmp_path / "run")
+    frame = profile.frame("attention_entropy")
+    assert set(frame["metric"]) == {"attention_entropy"}
+    pd.testing.assert_frame_equal(
+        profile.frame_polars("attention_entropy").to_pandas(), frame, check_dtype=False
+    )
+    assert len(profile.table(1)) == 2
+    pd.testing.assert_frame_equal(profile.table("complete"), profile.table(1))
+    assert profile.plot("length").axes
+    assert profile.report() == tmp_path / "run" / "report.html"
+    assert profile.models()["model"].tolist() == ["tiny"]
+    assert len(profile.prompts()) == 12
+    again = cortexscope.open_profile(tmp_path / "run")
+    pd.testing.assert_frame_equal(again.frame(), profile.frame())
+    assert "tiny on 12 prompts" in repr(again)
+    with pytest.raises(UnknownNameError, match="task_map"):
+        profile.plot("task_mop")
+    with pytest.raises(UnknownNameError, match="There is no table '9'"):
+        profile.table(9)
+
+
+def test_a_profile_without_a_folder_keeps_its_own(tiny_folder: Path, suite_file: Path) -> None:
+    profile = cortexscope.profile(str(tiny_folder), suite_file, metrics=["residual_norm"])
+    path = profile.path
+    assert len(profile.frame()) == 12 * 3
+    del profile
+    assert not path.exists()
