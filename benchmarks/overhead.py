@@ -26,6 +26,7 @@ from typing import Any
 import torch
 
 BATCHES = {24: 32, 256: 4, 1024: 4, 4096: 1}
+REPEATS = {24: 16, 256: 10, 1024: 4, 4096: 4}
 WAYS = ("bare", "cortexscope", "eager", "eager_forward")
 
 
@@ -127,7 +128,7 @@ def seconds(length: int, ways: list[str], repeats: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, help="the same for all lengths")
     parser.add_argument("--lengths", type=int, nargs="+", default=list(BATCHES))
     parser.add_argument("--no-eager", action="store_true")
     parser.add_argument("--memory-of", nargs=2, metavar=("WAY", "LENGTH"), help=argparse.SUPPRESS)
@@ -141,7 +142,7 @@ def main() -> None:
         # Eager attention at 4096 tokens would keep 18 GB of matrices.
         ways = [w for w in WAYS if "eager" not in w or (length <= 1024 and not options.no_eager)]
         found: dict[str, Any] = {"tokens": length, "batch": BATCHES[length]}
-        times = seconds(length, ways, options.repeats)
+        times = seconds(length, ways, options.repeats or REPEATS[length])
         for way in ways:
             child = [sys.executable, __file__, "--memory-of", way, str(length)]
             peak = json.loads(subprocess.run(child, check=True, stdout=subprocess.PIPE).stdout)

@@ -6,8 +6,9 @@
     │   ├── SuiteError               a suite file that is wrong, named by file, line and id
     │   └── RunExistsError           the output folder holds something that must not be lost
     ├── ModelError                   a model cannot be found, read or trusted
-    │   ├── ModelNotFoundError       nothing behind the reference
-    │   ├── UnsafeModelError         pickle weights, or code inside a model repository
+    │   ├── ModelNotFoundError       nothing behind the reference (2)
+    │   ├── ModelFileError           a file of the model is damaged or contradicts itself (2)
+    │   ├── UnsafeModelError         pickle weights, or code in a model repository (2)
     │   └── UnsupportedModelError    the model's parts cannot be told apart
     └── StoreError                   a run folder cannot be written or read
         ├── SchemaVersionError       written by a newer cortexscope
@@ -22,6 +23,7 @@ __all__ = [
     "CorruptRunError",
     "CortexscopeError",
     "ModelError",
+    "ModelFileError",
     "ModelNotFoundError",
     "RunExistsError",
     "SchemaVersionError",
@@ -64,6 +66,12 @@ class ModelError(CortexscopeError):
 
 class ModelNotFoundError(ModelError):
     """Nothing usable stands behind a model reference (a misspelt one is a usage error)."""
+
+    exit_code = 2
+
+
+class ModelFileError(ModelError):
+    """A file of the model is damaged, cut short, or contradicts another one."""
 
     exit_code = 2
 

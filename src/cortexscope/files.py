@@ -35,7 +35,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            why = "the disk is full; free some space and start again with --resume"
+            why = "the disk is full; free some space, then go on (--resume continues a run)"
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             why = "permission denied; choose a place that you may write to"
         elif error.errno in (errno.ENOTDIR, errno.EEXIST):

@@ -113,7 +113,7 @@ def test_a_killed_run_resumes_to_the_same_measurements(tiny_folder: Path, tmp_pa
     subprocess.run([*command, "--out", str(whole)], check=True)
     process = subprocess.Popen([*command, "--out", str(killed)])
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not list(killed.glob("measurements/*.parquet")):
+    while time.monotonic() < deadline and not list(killed.glob("measurements/[!.]*.parquet")):
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

@@ -124,8 +124,8 @@ def test_company_changes_nothing(model: Model) -> None:
             model.module(input_ids=torch.tensor([row]))
     one, other = (values_of(probe.frame()) for probe in (alone, together))
     # The model's own matrix products round differently in a batch, which moves the scores of the
-    # attention, some tens in size, by 1e-6 of themselves.
+    # attention, some tens in size, by up to 5e-6.
     for name in names:
         for key, value in one[name].items():
-            close = pytest.approx(value, rel=1e-5, abs=2e-6, nan_ok=True)
+            close = pytest.approx(value, rel=1e-5, abs=5e-6, nan_ok=True)
             assert other[name][key] == close, (name, key)

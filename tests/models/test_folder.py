@@ -17,6 +17,7 @@ from transformers import BertConfig, BertModel, LlamaForCausalLM, PreTrainedConf
 
 from cortexscope.errors import (
     ModelError,
+    ModelFileError,
     ModelNotFoundError,
     UnsafeModelError,
     UnsupportedModelError,
@@ -30,7 +31,7 @@ def edit_config(folder: Path, **changes: Any) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-def refusal(folder: Path, kind: type[ModelError] = ModelError, **options: Any) -> str:
+def refusal(folder: Path, kind: type[ModelError] = ModelFileError, **options: Any) -> str:
     with pytest.raises(kind) as caught:
         load_model(str(folder), **options)
     assert type(caught.value) is kind
@@ -140,12 +141,12 @@ def test_wrong_config_is_named(llama: Path, content: str, says: str) -> None:
             UnsafeModelError,
             "run code",
         ),
-        ({"hidden_size": "wide"}, ModelError, "hidden_size"),
-        ({"architectures": ["BertModel"]}, ModelError, "do not belong together"),
+        ({"hidden_size": "wide"}, ModelFileError, "hidden_size"),
+        ({"architectures": ["BertModel"]}, ModelFileError, "do not belong together"),
         ({"quantization_config": {"quant_method": "gptq"}}, UnsupportedModelError, "gptq"),
         ({"attn_implementation": "who/kernel"}, UnsafeModelError, "who/kernel"),
-        ({"num_hidden_layers": 3}, ModelError, "are missing"),
-        ({"intermediate_size": 128}, ModelError, "another shape"),
+        ({"num_hidden_layers": 3}, ModelFileError, "are missing"),
+        ({"intermediate_size": 128}, ModelFileError, "another shape"),
     ],
 )
 def test_config_that_cannot_be_used_says_why(

@@ -11,7 +11,7 @@ import torch
 from models.tiny import tiny_config, write_gguf
 from transformers import LlamaForCausalLM
 
-from cortexscope.errors import ModelError, StoreError, UnsupportedModelError
+from cortexscope.errors import ModelError, ModelFileError, StoreError, UnsupportedModelError
 from cortexscope.models import load_model, open_model
 
 
@@ -19,7 +19,7 @@ def left_in_cache(tmp_path: Path) -> list[str]:
     return [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()]
 
 
-def refusal(path: Path, tmp_path: Path, kind: type[ModelError] = ModelError) -> str:
+def refusal(path: Path, tmp_path: Path, kind: type[ModelError] = ModelFileError) -> str:
     with pytest.raises(kind) as caught:
         open_model(str(path))
     assert type(caught.value) is kind

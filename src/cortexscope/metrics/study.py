@@ -25,7 +25,7 @@ class StudyFinalActivation(Metric):
 
     spec = MetricSpec(
         name="study.final_activation",
-        title="Final activation (study)",
+        title="Study final activation",
         unit="hidden-state units",
         axes=(),
         bounds=(None, None),
@@ -56,8 +56,8 @@ class StudyAttentionEntropy(Metric):
 
     spec = MetricSpec(
         name="study.attention_entropy",
-        title="Attention entropy (study)",
-        unit="nats, summed over tokens",
+        title="Study attention entropy",
+        unit="nats",
         axes=(),
         bounds=(0.0, None),
         needs=("attention.entropy",),
@@ -95,7 +95,7 @@ class StudyMaxSparsity(Metric):
 
     spec = MetricSpec(
         name="study.max_sparsity",
-        title="Maximum sparsity (study)",
+        title="Study maximum sparsity",
         unit="share",
         axes=(),
         bounds=(0.0, 1.0),

@@ -9,7 +9,7 @@ import transformers
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
 
 from cortexscope.errors import (
-    ModelError,
+    ModelFileError,
     ModelNotFoundError,
     UnsafeModelError,
     UnsupportedModelError,
@@ -64,7 +64,7 @@ def read_config(folder: Path, *, trust_remote_code: bool) -> PreTrainedConfig:
                 folder, local_files_only=True, trust_remote_code=foreign
             )
     except Exception as error:
-        raise ModelError(f"{path} cannot be used: {reason(error)}; correct it.") from error
+        raise ModelFileError(f"{path} cannot be used: {reason(error)}; correct it.") from error
     return config
 
 
@@ -98,7 +98,7 @@ def _needs_code(path: Path, raw: dict[str, Any], *, trust_remote_code: bool) -> 
             )
         return True
     if kind is None:
-        raise ModelError(f"{path} names no model_type; add it or fetch the file again.")
+        raise ModelFileError(f"{path} names no model_type; add it or fetch the file again.")
     raise UnsupportedModelError(
         f"{path} has the model_type {kind!r}, which transformers {transformers.__version__} does "
         "not know; upgrade transformers or choose another model."
@@ -174,4 +174,6 @@ def read_tokenizer(
                 f"{settings} asks to run code from the model's own folder; trust remote code if "
                 "you have read that code, or choose another model."
             ) from error
-        raise ModelError(f"The tokenizer in {folder} cannot be read: {reason(error)}.") from error
+        raise ModelFileError(
+            f"The tokenizer in {folder} cannot be read: {reason(error)}."
+        ) from error

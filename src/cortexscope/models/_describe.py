@@ -10,7 +10,7 @@ import torch
 import transformers
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from cortexscope.errors import ModelError, UnsupportedModelError, UsageError
+from cortexscope.errors import ModelError, ModelFileError, UnsupportedModelError, UsageError
 from cortexscope.models._config import is_foreign, reason
 from cortexscope.models._quiet import quiet
 from cortexscope.records import StackKind
@@ -66,7 +66,7 @@ def model_class(folder: Path, config: PreTrainedConfig) -> type[PreTrainedModel]
         known = getattr(transformers, name, None)
         if isinstance(known, type) and issubclass(known, PreTrainedModel):
             if not isinstance(config, getattr(known, "config_class", None) or PreTrainedConfig):
-                raise ModelError(
+                raise ModelFileError(
                     f"{folder / 'config.json'} names the architecture {name} but the model_type "
                     f"{config.model_type!r}, which do not belong together; correct it."
                 )
@@ -137,7 +137,7 @@ def outline(
             raise UsageError(
                 f"{known.__name__} cannot run with attention {attention!r}: {reason(error)}."
             ) from error
-        raise ModelError(
+        raise ModelFileError(
             f"{known.__name__} cannot be built from its config.json: {reason(error)}."
         ) from error
 

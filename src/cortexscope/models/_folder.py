@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
-from cortexscope.errors import ModelError, ModelNotFoundError, UnsafeModelError
+from cortexscope.errors import ModelError, ModelFileError, ModelNotFoundError, UnsafeModelError
 from cortexscope.files import sha256_of
 
 __all__ = [
@@ -57,13 +57,13 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         place = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise ModelError(f"{path} is not valid JSON{place}; fetch the file again.") from error
+        raise ModelFileError(f"{path} is not valid JSON{place}; fetch the file again.") from error
     except OSError as error:
         raise ModelError(
             f"{path} cannot be read: {error.strerror}; check its permissions."
         ) from error
     if not isinstance(content, dict):
-        raise ModelError(f"{path} holds no JSON object; fetch the file again.")
+        raise ModelFileError(f"{path} holds no JSON object; fetch the file again.")
     return content
 
 
@@ -92,7 +92,7 @@ def _shards(folder: Path, index: Path) -> list[Path]:
     table = read_json(index).get("weight_map")
     names = set(table.values()) if isinstance(table, dict) else set()
     if not names or not all(isinstance(name, str) for name in names):
-        raise ModelError(f"{index} lists no files in its weight_map; fetch the file again.")
+        raise ModelFileError(f"{index} lists no files in its weight_map; fetch the file again.")
     outside = sorted(name for name in names if Path(name).name != name)
     if outside:
         raise UnsafeModelError(
@@ -142,15 +142,15 @@ def check_safetensors(path: Path) -> None:
             with safe_open(path, framework="pt") as opened:
                 empty = not list(opened.keys())
     except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(
+        raise ModelFileError(
             f"{path} is damaged or cut short ({_first_line(error)}); fetch the file again."
         ) from error
     if pointer:
-        raise ModelError(
+        raise ModelFileError(
             f"{path} is a Git LFS pointer and not the weights; run `git lfs pull` in its folder."
         )
     if empty:
-        raise ModelError(f"{path} holds no tensors; fetch the file again.")
+        raise ModelFileError(f"{path} holds no tensors; fetch the file again.")
 
 
 def hash_files(folder: Path, weights: Weights, *, code: bool) -> dict[str, str]:

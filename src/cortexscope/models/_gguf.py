@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 import transformers
 
-from cortexscope.errors import CortexscopeError, ModelError, UnsupportedModelError
+from cortexscope.errors import CortexscopeError, ModelError, ModelFileError, UnsupportedModelError
 from cortexscope.files import sha256_of, whole_folder
 from cortexscope.models._cache import cache_folder
 from cortexscope.models._config import reason
@@ -67,7 +67,7 @@ def _checked_hash(path: Path) -> str:
         with path.open("rb") as file:
             magic = file.read(len(_MAGIC))
         if magic != _MAGIC:
-            raise ModelError(
+            raise ModelFileError(
                 f"{path} is no GGUF file (it starts with {magic!r}); fetch the file again."
             )
         return sha256_of(path)
@@ -89,11 +89,11 @@ def _check_structure(path: Path) -> None:
         several = parts is not None and int(parts.contents()) > 1
     # The reader indexes into whatever bytes it finds, so damage surfaces as nearly any error.
     except Exception as error:
-        raise ModelError(
+        raise ModelFileError(
             f"{path} is damaged or cut short ({reason(error)}); fetch the file again."
         ) from error
     if not ends or max(ends) > path.stat().st_size:
-        raise ModelError(f"{path} holds no complete weights; fetch the file again.")
+        raise ModelFileError(f"{path} holds no complete weights; fetch the file again.")
     if several:
         raise UnsupportedModelError(
             f"{path} is one of several parts of a model; merge them with llama-gguf-split first."
@@ -107,7 +107,7 @@ def _convert(path: Path, folder: Path) -> None:
             model, tokenizer, report = _read(path)
             problem = incomplete(report)
             if problem is not None:
-                raise ModelError(
+                raise ModelFileError(
                     f"The weights in {path} do not fit its model: {problem}; fetch the file again "
                     "or choose another one."
                 )

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from cortexscope.errors import ModelError
+from cortexscope.errors import ModelFileError
 from cortexscope.models._config import reason
 from cortexscope.models._quiet import quiet
 
@@ -46,12 +46,12 @@ def read_weights(
                 **options,
             )
     except Exception as error:
-        raise ModelError(
+        raise ModelFileError(
             f"The weights in {folder} cannot be loaded: {reason(error)}; fetch them again."
         ) from error
     problem = incomplete(report)
     if problem is not None:
-        raise ModelError(
+        raise ModelFileError(
             f"The weights in {folder} do not fit {known.__name__}: {problem}; they would be "
             "random numbers, so fetch a complete checkpoint."
         )

@@ -88,8 +88,8 @@ def _top_task(frames: RunFrames) -> str | None:
     }
     if ranks:
         text += (
-            f" Among {_count(len(frames.tasks), 'task')} it is number "
-            f"{_span(ranks, '{:.0f}'.format)} by the normalised entropy."
+            f" By the normalised entropy its rank among {_count(len(frames.tasks), 'task')} is "
+            f"{_span(ranks, '{:.0f}'.format)}."
         )
     return text
 

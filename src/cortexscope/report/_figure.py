@@ -21,6 +21,22 @@ class HeatMap:
     values: NDArray[np.float64]
     """[row, column]; NaN where undefined."""
 
+    def shades(self) -> NDArray[np.float64]:
+        """Return how dark each cell is: 0 for the lowest of its column, 1 for the highest.
+
+        Models differ far more than tasks do; on one scale for all, no task would be seen.
+        """
+        shades = np.full(self.values.shape, np.nan)
+        for column in range(self.values.shape[1]):
+            values = self.values[:, column]
+            known = values[np.isfinite(values)]
+            if known.size:
+                low, span = known.min(), np.ptp(known)
+                shades[:, column] = (
+                    (values - low) / span if span else np.where(values == low, 0.5, np.nan)
+                )
+        return shades
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Line:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,7 +64,8 @@ def draw(figure: Figure) -> Canvas:
             axes.set_axis_off()
             continue
         panel = figure.panels[number]
-        axes.set_title(_safe(panel.title), fontsize=10)
+        narrow = isinstance(panel, HeatMap) and len(panel.columns) < 4
+        axes.set_title(fill(_safe(panel.title), 30 if narrow else 90), fontsize=10)
         if isinstance(panel, HeatMap):
             _heat_map(axes, panel, named=number % columns == 0)
         elif isinstance(panel, Lines):
@@ -110,11 +112,8 @@ def _entry(label: str) -> str:
 
 
 def _heat_map(axes: Axes, panel: HeatMap, *, named: bool) -> None:
-    known = panel.values[np.isfinite(panel.values)]
-    low, high = float(known.min()), float(known.max())
-    # One value has no range; the middle of the scale is as good as any.
-    span = (low, high) if high > low else (low - 0.5, high + 0.5)
-    image = axes.imshow(panel.values, cmap="cividis", aspect="auto", vmin=span[0], vmax=span[1])
+    shades = panel.shades()
+    image = axes.imshow(shades, cmap="cividis", aspect="auto", vmin=0, vmax=1)
     axes.set_xticks(range(len(panel.columns)))
     turned = len(panel.columns) > 1 or max(map(len, panel.columns)) > 12
     axes.set_xticklabels(
@@ -127,10 +126,10 @@ def _heat_map(axes: Axes, panel: HeatMap, *, named: bool) -> None:
     axes.set_yticklabels([_safe(name, _LABEL) for name in panel.rows] if named else [])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    decimals = decimals_for(float(np.abs(known).max()))
+    decimals = decimals_for(float(np.nanmax(np.abs(panel.values))))
     for (row, column), value in np.ndenumerate(panel.values):
         missing = not np.isfinite(value)
-        bright = not missing and (value - span[0]) / (span[1] - span[0]) > 0.5
+        bright = not missing and shades[row, column] > 0.5
         axes.text(
             column,
             row,
@@ -142,8 +141,8 @@ def _heat_map(axes: Axes, panel: HeatMap, *, named: bool) -> None:
         )
     bar = axes.figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02)
     bar.outline.set_visible(False)
-    if high == low:
-        bar.set_ticks([low])
+    bar.set_ticks([0, 1], labels=["model's\nlowest", "model's\nhighest"])
+    bar.ax.tick_params(labelsize=8, length=0)
 
 
 def _plain_axes(axes: Axes, x_title: str, y_title: str) -> None:

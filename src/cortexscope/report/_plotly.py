@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,7 +59,7 @@ def _canvas(figure: Figure, columns: int) -> Any:  # noqa: ANN401 - of plotly
     canvas = make_subplots(
         rows=rows,
         cols=columns,
-        subplot_titles=[_safe(panel.title) for panel in figure.panels],
+        subplot_titles=["<br>".join(wrap(_safe(panel.title), 26)) for panel in figure.panels],
         shared_yaxes=isinstance(first, HeatMap),
         horizontal_spacing=0.04 if isinstance(first, HeatMap) else 0.11,
         vertical_spacing=between if rows > 1 else 0.0,
@@ -124,23 +125,22 @@ def _list(values: NDArray[np.float64]) -> list[float | None]:
 def _heat_map(panel: HeatMap) -> Any:  # noqa: ANN401 - of plotly
     from plotly import graph_objects as go
 
-    known = panel.values[np.isfinite(panel.values)]
-    decimals = decimals_for(float(np.abs(known).max()))
-    low, high = float(known.min()), float(known.max())
+    decimals = decimals_for(float(np.nanmax(np.abs(panel.values))))
     text = [
         [f"{value:.{decimals}f}" if math.isfinite(value) else UNDEFINED for value in row]
         for row in panel.values
     ]
     return go.Heatmap(
-        z=[_list(row) for row in panel.values],
+        z=[_list(row) for row in panel.shades()],
+        customdata=[_list(row) for row in panel.values],
         x=_ticks(panel.columns, 26),
         y=_ticks(panel.rows, 46),
         text=text,
         texttemplate="%{text}",
         colorscale="Cividis",
-        zmin=low if high > low else low - 0.5,
-        zmax=high if high > low else high + 0.5,
-        hovertemplate="%{y}<br>%{x}<br>%{z:.5g}<extra></extra>",
+        zmin=0,
+        zmax=1,
+        hovertemplate="%{y}<br>%{x}<br>%{customdata:.5g}<extra></extra>",
         xgap=1,
         ygap=1,
         showscale=False,

@@ -44,6 +44,16 @@ def decimals_for(largest: float) -> int:
 
     Example:
         >>> decimals_for(195.6), decimals_for(0.41)
-        (0, 2)
+        (0, 3)
     """
-    return 0 if largest >= 100 else 1 if largest >= 10 else 2 if largest >= 0.1 else 4
+    return (
+        0
+        if largest >= 100
+        else 1
+        if largest >= 10
+        else 2
+        if largest >= 1
+        else 3
+        if largest >= 0.1
+        else 4
+    )

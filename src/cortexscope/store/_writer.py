@@ -206,7 +206,7 @@ class RunWriter:
 
     def abandon(self) -> None:
         """Remove what this writer made, where no shard has been finished; else keep all."""
-        if any((self.path / "measurements").glob("*.parquet")):
+        if any((self.path / "measurements").glob("[!.]*.parquet")):
             return
         with contextlib.suppress(OSError):
             for name in _FILES:

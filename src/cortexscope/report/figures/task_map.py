@@ -53,9 +53,10 @@ def build(frames: RunFrames, labels: Labels, *, metrics: Sequence[str] = _PAIR) 
         caption=(
             "A cell is the mean over the prompts of one task. Tasks stand in the order of the "
             "mean number of tokens of their prompts, given in parentheses, longest first: a panel "
-            "that fades from top to bottom follows length. Each panel has its own colour scale. "
-            "Left, the study's entropy, a sum over the rows of the attention matrix; right, the "
-            "entropy of a row as a share of the largest possible (1: all visible tokens alike)."
+            "that fades from top to bottom follows length. Colours run from the lowest to the "
+            "highest task of each model. Left, the study's entropy, a sum over the rows of the "
+            "attention matrix; right, the entropy of a row as a share of the largest possible "
+            "(1: all visible tokens alike)."
             if tuple(metrics) == _PAIR and len(panels) == len(_PAIR)
             else "A cell is the mean over the prompts of one task. Tasks stand in the order of "
             "the mean number of tokens of their prompts, given in parentheses, longest first."
