@@ -13,7 +13,14 @@ from pathlib import Path
 
 from cortexscope.errors import StoreError
 
-__all__ = ["remove_leftovers", "sha256_of", "storage_errors", "whole_file", "whole_folder"]
+__all__ = [
+    "is_leftover",
+    "remove_leftovers",
+    "sha256_of",
+    "storage_errors",
+    "whole_file",
+    "whole_folder",
+]
 
 _TEMPORARY = ".part-"
 
@@ -104,6 +111,11 @@ def whole_folder(path: Path) -> Iterator[Path]:
             _flush_folder(path.parent)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+def is_leftover(path: Path) -> bool:
+    """Return whether a file or folder is a half-written one that a killed process left."""
+    return path.name.startswith(_TEMPORARY)
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -72,14 +72,15 @@ def test_a_plain_module_is_measured() -> None:
             self.layers = torch.nn.ModuleList([Block(), Block()])
 
         def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-            x = self.embed(tokens)
+            x: torch.Tensor = self.embed(tokens)
             for layer in self.layers:
-                x = torch.as_tensor(layer(x))
+                x = layer(x)
             return x
 
     torch.manual_seed(0)
-    with attach(Own()) as probe:
-        probe._tap._backbone(torch.randint(0, 50, (2, 40)))
+    own = Own()
+    with attach(own) as probe:
+        own(torch.randint(0, 50, (2, 40)))
     frame = probe.frame()
     assert frame["model"].unique().tolist() == ["Own"]
     assert frame["value"].notna().all()

@@ -123,9 +123,19 @@ def test_company_changes_nothing(model: Model) -> None:
             alone.name([name])
             model.module(input_ids=torch.tensor([row]))
     one, other = (values_of(probe.frame()) for probe in (alone, together))
-    # The model's own matrix products round differently in a batch, which moves the scores of the
-    # attention, some tens in size, by up to 5e-6.
-    for name in names:
+    # The model's own matrix products round differently in a batch: with eager attention and nothing
+    # watching, 2 of 1890 normalised entropies differ by more than 1e-5, at most by 1.4e-5.
+    gaps = {
+        (name, *key): abs(other[name][key] - value) / max(abs(value), 0.1)
+        for name in names
+        for key, value in one[name].items()
+        if not math.isnan(value) and key[0] not in ("near_zero_fraction", "study.max_sparsity")
+    }
+    # An entry at the threshold may fall on its other side.
+    for name, row in zip(names, rows, strict=True):
         for key, value in one[name].items():
-            close = pytest.approx(value, rel=1e-5, abs=5e-6, nan_ok=True)
-            assert other[name][key] == close, (name, key)
+            if key[0] in ("near_zero_fraction", "study.max_sparsity"):
+                moved = abs(other[name][key] - value) * len(row) * model.info.hidden_size
+                assert moved < 1.5, (name, key)
+    assert max(gaps.values()) < 3e-5
+    assert sum(gap > 1e-5 for gap in gaps.values()) < 1e-3 * len(gaps)

@@ -273,3 +273,57 @@ def test_a_model_that_fails_names_the_prompts(
     with pytest.raises(ModelError, match=r"tiny failed on .* counting-5 .*out of everything;"):
         run(request_)
     assert not request_.out.exists()
+
+
+@pytest.mark.parametrize("name", ["prompts.parquet", "models.parquet", "manifest.json"])
+def test_a_run_killed_at_its_very_start_can_be_resumed(
+    request_: RunRequest, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    replace_ = Path.replace
+
+    def killed(self: Path, target: Path) -> None:
+        if target.name == name:
+            raise Killed
+        replace_(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", killed)
+        # A killed process does not tidy up either.
+        patch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
+        patch.setattr("cortexscope.store.RunWriter.abandon", lambda self: None)
+        with pytest.raises(Killed):
+            run(request_)
+    assert list(request_.out.iterdir())
+    resumed = run(replace(request_, resume=True))
+    assert resumed.manifest.status == "complete"
+    assert not list(request_.out.rglob(".part-*"))
+
+
+def test_a_replacement_killed_while_it_clears_leaves_no_finished_run(
+    request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(request_)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(path: Path) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cortexscope.store._writer.shutil.rmtree", killed)
+        with pytest.raises(Killed):
+            run(replace(request_, force=True, metrics=("residual_norm",)))
+    assert Run(request_.out).manifest.status == "running"
+    forced = run(replace(request_, force=True, metrics=("residual_norm",)))
+    assert set(forced.measurements()["metric"]) == {"residual_norm"}
+
+
+def test_a_foreign_folder_of_measurements_is_never_taken_for_our_own(request_: RunRequest) -> None:
+    (request_.out / "measurements").mkdir(parents=True)
+    (request_.out / "measurements" / "00-tiny-00000.parquet").write_bytes(b"mine")
+    with pytest.raises(RunExistsError, match="move that folder away"):
+        run(replace(request_, force=True))

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cortexscope.errors import RunExistsError
-from cortexscope.files import remove_leftovers, storage_errors, whole_file
+from cortexscope.files import is_leftover, remove_leftovers, storage_errors, whole_file
 from cortexscope.records import Manifest, Prompt
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import MEASUREMENTS, MODELS, PROMPTS
@@ -62,9 +62,16 @@ def check_target(
         nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
         if not os.access(nearest, os.W_OK):
             raise PermissionError(13, "Permission denied", str(nearest))
-    if not entries:
+    # What a process killed at its very start leaves behind is no run, and nothing to lose.
+    begun = {"prompts.parquet", "models.parquet"}
+    if all(entry.name in begun or is_leftover(entry) for entry in entries):
         return "new"
     if not (path / "manifest.json").exists():
+        if force and (path / "measurements").exists():
+            raise RunExistsError(
+                f"{path} holds a folder `measurements` and is not a run; move that folder away, "
+                "or choose another --out."
+            )
         if force:
             return "replace"
         raise RunExistsError(
@@ -134,8 +141,8 @@ class RunWriter:
         if kind == "resume":
             self._adopt(Run(path).manifest)
         else:
-            if kind == "replace":
-                self._clear()
+            if kind == "replace" and (path / "manifest.json").exists():
+                self._clear(Run(path).manifest)
             self._write_heads(prompts)
         remove_leftovers(path)
 
@@ -149,14 +156,16 @@ class RunWriter:
             )
         self.manifest = before
 
-    def _clear(self) -> None:
+    def _clear(self, before: Manifest) -> None:
+        """Remove a run; killed half way, what is left is an unfinished run, never a wrong one."""
+        asked = self.manifest
+        self._write_manifest(before.model_copy(update={"status": "running"}))
+        self.manifest = asked
         with storage_errors(self.path):
-            if (self.path / "manifest.json").exists():
-                # The manifest goes first: without it nothing left here passes for a run.
-                for name in _FILES:
-                    (self.path / name).unlink(missing_ok=True)
-                for name in _FOLDERS:
-                    shutil.rmtree(self.path / name, ignore_errors=True)
+            for name in _FOLDERS:
+                if (self.path / name).exists():
+                    shutil.rmtree(self.path / name)
+            (self.path / "report.html").unlink(missing_ok=True)
 
     def _write_heads(self, prompts: Sequence[Prompt]) -> None:
         records = [
@@ -166,15 +175,15 @@ class RunWriter:
         try:
             write_parquet(self.path / "prompts.parquet", _rows(records, PROMPTS))
             write_parquet(self.path / "models.parquet", _rows(models, MODELS))
-            self._write_manifest()
+            self._write_manifest(self.manifest)
         except BaseException:
             self.abandon()
             raise
 
-    def _write_manifest(self) -> None:
-        write_text(
-            self.path / "manifest.json", json.dumps(self.manifest.model_dump(), indent=2) + "\n"
-        )
+    def _write_manifest(self, manifest: Manifest) -> None:
+        self.manifest = manifest
+        text = json.dumps(manifest.model_dump(), indent=2)
+        write_text(self.path / "manifest.json", text + "\n")
 
     def shard_file(self, model: str, number: int) -> Path:
         """Return where the measurements of a shard belong."""
@@ -194,15 +203,14 @@ class RunWriter:
         """Add a model's timings to the manifest; they add up over continued runs."""
         before = self.manifest.timings.get(model, {})
         merged = {key: before.get(key, 0.0) + timings.get(key, 0.0) for key in {*before, *timings}}
-        self.manifest = self.manifest.model_copy(
-            update={"timings": {**self.manifest.timings, model: dict(sorted(merged.items()))}}
-        )
-        self._write_manifest()
+        every = {**self.manifest.timings, model: dict(sorted(merged.items()))}
+        self._write_manifest(self.manifest.model_copy(update={"timings": every}))
 
     def finish(self, when: str) -> None:
         """Mark the run as complete."""
-        self.manifest = self.manifest.model_copy(update={"status": "complete", "finished": when})
-        self._write_manifest()
+        self._write_manifest(
+            self.manifest.model_copy(update={"status": "complete", "finished": when})
+        )
 
     def abandon(self) -> None:
         """Remove what this writer made, where no shard has been finished; else keep all."""

@@ -117,7 +117,7 @@ def fused_attention(
 def _entropy(
     query: Tensor, mean: Tensor, expected: Tensor, lse: Tensor, scale: float, mask: Mask
 ) -> Tensor:
-    average = (query.float() * expected.float()).sum(-1)
+    average: Tensor = (query.float() * expected.float()).sum(-1)
     average = average.add_(_dot_per_group(query, mean)).mul_(scale)
     ceiling = mask.visible.log().to(lse.dtype)
     return torch.minimum((lse - average).clamp_(min=0), ceiling)
@@ -125,7 +125,7 @@ def _entropy(
 
 def _dot_per_group(query: Tensor, key: Tensor) -> Tensor:
     """Return the product of each query with the one key of its group, [B, H, Q] in float32."""
-    grouped = query.unflatten(1, (key.shape[1], -1)).float()  # [B, G, H/G, Q, D]
+    grouped: Tensor = query.unflatten(1, (key.shape[1], -1)).float()  # [B, G, H/G, Q, D]
     # Three times as fast as einsum, which would copy the queries into the layout of a product.
     return (grouped * key.float().unsqueeze(2)).sum(-1).flatten(1, 2)
 
