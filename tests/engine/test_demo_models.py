@@ -138,4 +138,4 @@ def test_company_changes_nothing(model: Model) -> None:
                 moved = abs(other[name][key] - value) * len(row) * model.info.hidden_size
                 assert moved < 1.5, (name, key)
     assert max(gaps.values()) < 3e-5
-    assert sum(gap > 1e-5 for gap in gaps.values()) < 1e-3 * len(gaps)
+    assert sum(gap > 1e-5 for gap in gaps.values()) < 3e-3 * len(gaps)
