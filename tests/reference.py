@@ -31,7 +31,9 @@ class Reference(NamedTuple):
     most: dict[str, np.ndarray]
     """Likewise with the threshold raised."""
 
-    def check(self, got: Mapping[Key, float], *, relative: float, absolute: float) -> int:
+    def check(
+        self, got: Mapping[Key, float], *, relative: float, absolute: float, exact: bool = False
+    ) -> int:
         """Assert that measured values are these, all of them; return their number.
 
         A near-zero share counts entries below a threshold, and an entry within the rounding of a
@@ -40,7 +42,7 @@ class Reference(NamedTuple):
         wanted, low, high = (numbered(part) for part in (self.values, self.fewest, self.most))
         assert got.keys() == wanted.keys()
         for key, value in wanted.items():
-            if key in low:
+            if key in low and not exact:
                 assert low[key] - 1e-12 <= got[key] <= high[key] + 1e-12, key
             else:
                 close = pytest.approx(value, rel=relative, abs=absolute, nan_ok=True)

@@ -25,6 +25,9 @@ def model(request: pytest.FixtureRequest) -> Model:
     return load_model(request.param)
 
 
+EXACT = {"relative": 1e-9, "absolute": 1e-12}
+
+
 def texts() -> list[str]:
     """Return natural texts from one word to some hundreds."""
     words = " ".join(prompt.text for prompt in load_suite("cognitive").prompts[:12]).split()
@@ -75,6 +78,22 @@ def test_a_single_token_equals_the_eager_float64_computation(model: Model) -> No
     wanted = measure(twin, blocks, ids, causal=model.info.stack_kind == "decoder")
     (got,) = values_of(probe.frame()).values()
     assert wanted.check(got, relative=1e-4, absolute=1e-6) == len(got)
+
+
+def test_in_float64_all_metrics_are_those_of_the_eager_computation(model: Model) -> None:
+    exact = load_model(model.info.model, dtype="float64")
+    twin = in_float64(exact.module)
+    blocks = [twin.get_submodule(path) for path in find_anatomy(twin).blocks]
+    for text in texts()[1::3]:
+        ids = exact.tokenizer(text)["input_ids"]
+        with attach(exact) as probe, torch.no_grad():
+            exact.module(input_ids=torch.tensor([ids]))
+        (got,) = values_of(probe.frame()).values()
+        causal = model.info.stack_kind == "decoder"
+        wanted = measure(twin, blocks, ids, causal=causal)
+        # Eager Llama takes norms and softmax in float32 in any case, BERT nothing.
+        tolerance = {"relative": 1e-5, "absolute": 1e-6} if causal else EXACT
+        assert wanted.check(got, **tolerance, exact=not causal) == len(got)
 
 
 def test_near_zero_entries_are_counted_exactly(model: Model) -> None:

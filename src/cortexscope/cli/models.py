@@ -51,7 +51,7 @@ def list_models(
 def show(
     reference: Annotated[str, typer.Argument(metavar="REF", help="The model to show.")],
     dtype: Annotated[
-        str, typer.Option(help="Of the weights: float32, bfloat16, float16 or auto.")
+        str, typer.Option(help="Of the weights: float32, bfloat16, float16, float64 or auto.")
     ] = "float32",
     allow_pickle: Annotated[
         bool, typer.Option("--allow-pickle", help="Accept pickle weights, which can run code.")

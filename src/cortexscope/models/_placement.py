@@ -12,7 +12,12 @@ from cortexscope.registry import suggestion
 
 __all__ = ["choose_device", "choose_dtype", "stored_dtype"]
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "float64": torch.float64,
+}
 _STORED = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 

@@ -40,10 +40,11 @@ def _chunked_scores(
     groups, keys = key.shape[1], key.shape[2]
     batch, heads, queries, _ = query.shape
     step = max(1, _CHUNK // (batch * heads * keys))
-    turned = key.float().transpose(-1, -2)[:, :, None]  # [B, G, 1, D, K]
+    product = torch.float64 if query.dtype == torch.float64 else torch.float32
+    turned = key.to(product).transpose(-1, -2)[:, :, None]  # [B, G, 1, D, K]
     for start in range(0, queries, step):
         rows = slice(start, min(start + step, queries))
-        part = query[:, :, rows].float().unflatten(1, (groups, -1))
+        part = query[:, :, rows].to(product).unflatten(1, (groups, -1))
         scores = (part @ turned).flatten(1, 2).to(dtype).mul_(scale)
         if mask.bias is not None:
             bias = mask.bias if mask.bias.shape[2] == 1 else mask.bias[:, :, rows]
@@ -75,7 +76,8 @@ def direct_rows(
         wanted: which statistics to compute.
         precise: take the softmax in float64, as is always done for few keys.
     """
-    dtype = torch.float64 if precise or small(key.shape[2]) else torch.float32
+    exact = precise or small(key.shape[2]) or query.dtype == torch.float64
+    dtype = torch.float64 if exact else torch.float32
     entropies, firsts = [], []
     for rows, scores in _chunked_scores(query, key, mask, scale, dtype):
         part = _rows_of_probabilities(
@@ -109,7 +111,8 @@ def rows_of_scores(
             # A row that sees nothing belongs to padding; any number will do, but no NaN.
             chunk = chunk.nan_to_num(0.0)
         else:
-            chunk = probabilities[:, :, start : start + step].float()
+            chunk = probabilities[:, :, start : start + step]
+            chunk = chunk if chunk.dtype == torch.float64 else chunk.float()
         parts.append(_rows_of_probabilities(chunk, seen.to(torch.uint8).argmax(-1), wanted))
         counts.append(seen.sum(-1))
     rows = RowStatistics(

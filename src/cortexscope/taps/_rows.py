@@ -34,8 +34,8 @@ class HiddenStates:
 
     @cached_property
     def values(self) -> Float[Tensor, "prompt token feature"]:
-        """The states in float32, whatever the weights are."""
-        return self._states.float()
+        """The states in float32, or in float64 where the model computes in it."""
+        return self._states if self._states.dtype == torch.float64 else self._states.float()
 
     @cached_property
     def norms(self) -> Float[Tensor, "prompt token"]:
