@@ -8,9 +8,12 @@ from transformers import (
     AutoModelForCausalLM,
     BertConfig,
     BloomConfig,
+    CodeGenConfig,
+    CTRLConfig,
     GPT2Config,
     GPTNeoXConfig,
     LlamaConfig,
+    OPTConfig,
     PhiConfig,
     PreTrainedConfig,
     PreTrainedModel,
@@ -50,6 +53,15 @@ FAMILIES: dict[str, PreTrainedConfig] = {
     ),
     "gpt_neox": GPTNeoXConfig(**_SIZES, **_WIDE),
     "llama": LlamaConfig(**_SIZES, **_WIDE, num_key_value_heads=1),
+    "opt": OPTConfig(**_SIZES, max_position_embeddings=256, ffn_dim=96, word_embed_proj_dim=48),
+    # Hides keys by the lowest number before it divides the scores.
+    "codegen": CodeGenConfig(
+        vocab_size=VOCABULARY, n_embd=48, n_layer=3, n_head=4, rotary_dim=8, n_positions=256
+    ),
+    # Hides keys by -10,000.
+    "ctrl": CTRLConfig(
+        vocab_size=VOCABULARY, n_embd=48, dff=96, n_layer=3, n_head=4, n_positions=256
+    ),
 }
 
 

@@ -8,6 +8,7 @@ from batches import padded, prompts
 from families import FAMILIES, tiny_model
 from torch import nn
 from torch.overrides import _get_current_function_mode_stack
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from cortexscope.engine import attach
 from cortexscope.errors import UnsupportedModelError
@@ -28,6 +29,26 @@ def test_outputs_are_bit_identical(family: str, lengths: list[int], dtype: torch
         with attach(model):
             watched = model(**batch)[0]
     assert torch.equal(untouched, watched)
+
+
+def test_key_heads_that_torch_broadcasts_are_left_to_torch() -> None:
+    config = AutoConfig.for_model(
+        "falcon",
+        vocab_size=211,
+        hidden_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_kv_heads=1,
+    )
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    batch = padded(prompts([70, 40]))
+    with torch.no_grad():
+        untouched = model(**batch)[0]
+        with attach(model) as probe:
+            watched = model(**batch)[0]
+    assert torch.equal(untouched, watched)
+    assert probe.frame()["value"].notna().all()
 
 
 def test_nothing_is_left_behind() -> None:

@@ -90,7 +90,7 @@ class AttentionMode(TorchFunctionMode):
             if (
                 not small(key.shape[2])
                 and not mask.graded
-                and is_fusible(query, key, value, dropout=dropout_p)
+                and is_fusible(query, key, value, dropout=dropout_p, grouped=enable_gqa)
             ):
                 return self._fused(query, key, value, mask, by)
         output = functional.scaled_dot_product_attention(

@@ -43,14 +43,23 @@ class Fused(NamedTuple):
     """Whether widening the heads was seen to leave the output as it was; None if not tried."""
 
 
-def is_fusible(query: Tensor, key: Tensor, value: Tensor, *, dropout: float) -> bool:
-    """Return whether the CPU kernel that also gives the log-sum-exp takes these tensors."""
+def is_fusible(query: Tensor, key: Tensor, value: Tensor, *, dropout: float, grouped: bool) -> bool:
+    """Return whether torch would run these tensors by the CPU kernel that gives the log-sum-exp.
+
+    Args:
+        query: as the model hands it over.
+        key: likewise.
+        value: likewise.
+        dropout: probability.
+        grouped: whether the model said that key heads are fewer; without, torch takes another way.
+    """
     return (
         query.device.type == "cpu"
         and query.dtype in (torch.float32, *_HALF)
         and query.dim() == 4
         and query.shape[-1] == key.shape[-1] == value.shape[-1]
-        and query.shape[1] % key.shape[1] == 0
+        and query.shape[0] == key.shape[0]
+        and (query.shape[1] == key.shape[1] or (grouped and query.shape[1] % key.shape[1] == 0))
         and dropout == 0.0
         and all(x.stride(-1) == 1 and x.dtype == query.dtype for x in (query, key, value))
         and torch.backends.cuda.flash_sdp_enabled()

@@ -5,21 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 __all__ = ["Mask", "read_mask", "visible_keys"]
 
 
-def visible_keys(bias: Shaped[Tensor, "*axes"]) -> Shaped[Tensor, "*axes"]:
-    """Return which entries of a boolean mask, an additive mask or masked scores can be seen.
+_FAR = 5000.0
+"""So far below the best score of its row lies only a key that is hidden: models hide one by adding
+-10,000 or the lowest number of the dtype, some before they divide; from 104 below, a float32
+softmax is 0 in any case."""
 
-    Models hide a key by adding the lowest number of the dtype or minus infinity; half of the
-    lowest number stays below any real score, also after a score was added to it.
-    """
-    if bias.dtype == torch.bool:
-        return bias
-    return bias > torch.finfo(bias.dtype).min / 2
+
+def visible_keys(scores: Shaped[Tensor, "*rows key"]) -> Bool[Tensor, "*rows key"]:
+    """Return which entries of a boolean mask, an additive mask or masked scores can be seen."""
+    if scores.dtype == torch.bool:
+        return scores
+    return scores > scores.amax(-1, keepdim=True) - _FAR
 
 
 @dataclass(frozen=True, slots=True)
