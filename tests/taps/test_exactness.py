@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 from batches import padded, prompts
-from families import FAMILIES, is_causal, tiny_model
+from families import FAMILIES, VOCABULARY, is_causal, tiny_model
 from reference import Key, in_float64, measure
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from cortexscope.engine import attach
 from cortexscope.models import find_anatomy
@@ -80,6 +81,26 @@ def test_padding_on_the_left_changes_nothing(family: str) -> None:
     # Rotations at other absolute positions round differently.
     for one, other in zip(right, measured(model, batch), strict=True):
         assert_same(other, one, relative=1e-4, absolute=1e-5)
+
+
+def test_heads_and_prompts_in_one_axis_are_told_apart() -> None:
+    config = AutoConfig.for_model(
+        "xglm",
+        vocab_size=VOCABULARY,
+        d_model=48,
+        num_layers=3,
+        attention_heads=4,
+        ffn_dim=96,
+        eos_token_id=2,
+    )
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    blocks = [model.get_submodule(path) for path in find_anatomy(model).blocks]
+    rows = prompts([70, 33, 9, 1])
+    for got, row in zip(measured(model, padded(rows)), rows, strict=True):
+        # It cannot compute in float64: it hides keys by the lowest float32.
+        wanted = measure(model, blocks, row, causal=True)
+        assert wanted.check(got, relative=1e-4, absolute=1e-5) == len(got)
 
 
 def test_a_single_token_has_no_normalised_entropy_and_says_why() -> None:

@@ -135,7 +135,16 @@ class AttentionMode(TorchFunctionMode):
         *_: object,
         **__: object,
     ) -> None:
-        if input.dim() == 4 and dim in (-1, 3):
+        tokens = self._tokens()
+        if tokens is None or dim not in (-1, input.dim() - 1):
+            return
+        scores, probabilities = input.detach(), probabilities.detach()
+        prompts, length = tokens.shape
+        if scores.dim() == 3 and scores.shape[1] == length and not scores.shape[0] % prompts:
+            # Some models keep prompts and heads in one axis.
+            scores = scores.unflatten(0, (prompts, -1))
+            probabilities = probabilities.unflatten(0, (prompts, -1))
+        if scores.dim() == 4:
             with torch.no_grad():
-                rows, visible = rows_of_scores(input.detach(), probabilities.detach(), self._wanted)
+                rows, visible = rows_of_scores(scores, probabilities, self._wanted)
             self._receive(rows, visible)
