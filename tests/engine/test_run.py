@@ -327,3 +327,16 @@ def test_a_foreign_folder_of_measurements_is_never_taken_for_our_own(request_: R
     (request_.out / "measurements" / "00-tiny-00000.parquet").write_bytes(b"mine")
     with pytest.raises(RunExistsError, match="move that folder away"):
         run(replace(request_, force=True))
+
+
+def test_a_failed_start_in_a_foreign_folder_removes_only_what_it_wrote(
+    request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_.out.mkdir()
+    own = request_.out / "report.html"
+    own.write_text("mine")
+    interrupt_after(0, monkeypatch)
+    with pytest.raises(Interrupted):
+        run(replace(request_, force=True))
+    assert [path.name for path in request_.out.iterdir()] == ["report.html"]
+    assert own.read_text() == "mine"

@@ -16,7 +16,7 @@ from cortexscope.errors import UsageError
 from cortexscope.metrics import MetricOptions, make_metrics, metric_names
 from cortexscope.metrics._metric import Metric, Values
 from cortexscope.models import Model, find_anatomy, stack_kind_of
-from cortexscope.store import MEASUREMENTS, to_frame
+from cortexscope.store import MEASUREMENTS, to_frame, to_polars
 from cortexscope.taps import Tap
 
 if TYPE_CHECKING:
@@ -114,8 +114,6 @@ class Probe:
 
     def frame_polars(self) -> pl.DataFrame:
         """Return what was measured so far as a polars frame."""
-        from cortexscope.store import to_polars
-
         return to_polars(self._table())
 
     def _table(self) -> pa.Table:

@@ -7,7 +7,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -144,16 +144,7 @@ def _manifest(
         models=[work.source.info for work in works],
         suite=suite.info(),
         metrics={metric.spec.name: metric.spec for metric in metrics},
-        settings={
-            "dtype": settings.dtype,
-            "device": str(models.choose_device(settings.device)),
-            "batch_tokens": settings.batch_tokens,
-            "shard_batches": settings.shard_batches,
-            "truncate": settings.truncate,
-            "near_zero": settings.near_zero,
-            "allow_pickle": settings.allow_pickle,
-            "trust_remote_code": settings.trust_remote_code,
-        },
+        settings={**asdict(settings), "device": str(models.choose_device(settings.device))},
         shards={work.source.info.model: len(work.shards) for work in works},
         truncations=truncations,
     )

@@ -21,7 +21,9 @@ from cortexscope.store._schema import MEASUREMENTS, MODELS, PROMPTS
 
 __all__ = ["RunWriter", "check_target", "write_parquet", "write_text"]
 
-_FILES = ("manifest.json", "prompts.parquet", "models.parquet", "report.html")
+_HEADS = ("prompts.parquet", "models.parquet", "manifest.json")
+"""Written first, in this order: only with the manifest is it a run."""
+
 _FOLDERS = ("measurements", "tables", "figures")
 
 # What may change between the start of a run and its continuation.
@@ -63,8 +65,7 @@ def check_target(
         if not os.access(nearest, os.W_OK):
             raise PermissionError(13, "Permission denied", str(nearest))
     # What a process killed at its very start leaves behind is no run, and nothing to lose.
-    begun = {"prompts.parquet", "models.parquet"}
-    if all(entry.name in begun or is_leftover(entry) for entry in entries):
+    if all(entry.name in _HEADS[:-1] or is_leftover(entry) for entry in entries):
         return "new"
     if not (path / "manifest.json").exists():
         if force and (path / "measurements").exists():
@@ -217,7 +218,7 @@ class RunWriter:
         if any((self.path / "measurements").glob("[!.]*.parquet")):
             return
         with contextlib.suppress(OSError):
-            for name in _FILES:
+            for name in _HEADS:
                 (self.path / name).unlink(missing_ok=True)
             for name in _FOLDERS:
                 with contextlib.suppress(OSError):
