@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= demo-run
 
-.PHONY: demo test check lint clean
+.PHONY: demo test check lint architectures clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -20,8 +20,8 @@ test: $(VENV)/installed
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks docs
+	$(BIN)/ruff check src tests benchmarks docs
 	$(BIN)/codespell src tests benchmarks docs README.md CONTRIBUTING.md
 	$(BIN)/mypy
 	$(BIN)/lint-imports
@@ -35,6 +35,9 @@ check: lint
 	cd build/empty && bin/cortexscope --version && bin/cortexscope tasks list > /dev/null
 	rm -rf build/empty
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+architectures: $(VENV)/installed
+	$(BIN)/python docs/architectures.py
 
 clean:
 	rm -rf $(VENV) dist build demo-run .mypy_cache .pytest_cache .ruff_cache

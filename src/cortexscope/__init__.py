@@ -3,6 +3,7 @@
     profile       measure models on a suite of prompts, and read the result
     open_profile  read the result of an earlier run
     attach        measure inside a loop of your own
+    selfcheck     prove on a model itself that it is measured rightly
     load_model    a model by its reference, as cortexscope loads it
     load_suite    a suite of prompts by name or path
 
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cortexscope._version import __version__
 
 if TYPE_CHECKING:
-    from cortexscope.engine import Probe, Settings, attach
+    from cortexscope.engine import Probe, Settings, attach, selfcheck
     from cortexscope.errors import CortexscopeError
     from cortexscope.models import Model, load_model
     from cortexscope.profiles import Profile, open_profile, profile
@@ -41,6 +42,7 @@ __all__ = [
     "load_suite",
     "open_profile",
     "profile",
+    "selfcheck",
 ]
 
 _HOMES = {
@@ -59,6 +61,7 @@ _HOMES = {
     "load_suite": "tasks",
     "open_profile": "profiles",
     "profile": "profiles",
+    "selfcheck": "engine",
 }
 
 

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cortexscope.engine import Progress, RunRequest, Settings, run
-from cortexscope.errors import UnknownNameError
+from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.records import Manifest
 from cortexscope.registry import suggestion
 from cortexscope.store import Run, to_frame, to_polars
+from cortexscope.tasks import Suite, load_suite
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     from matplotlib.figure import Figure
-
-    from cortexscope.tasks import Suite
 
 __all__ = ["Profile", "open_profile", "profile"]
 
@@ -29,12 +28,14 @@ def profile(
     models: str | Sequence[str],
     suite: Suite | str | Path = "cognitive",
     *,
+    target: str | None = None,
     tasks: Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
     out: Path | str | None = None,
     settings: Settings | None = None,
     resume: bool = False,
     force: bool = False,
+    selfcheck: bool = True,
     progress: Progress | None = None,
 ) -> Profile:
     """Measure models on a suite of prompts and return what was measured.
@@ -42,12 +43,15 @@ def profile(
     Args:
         models: one model reference or several, such as `demo-decoder` or `mine=./folder`.
         suite: the name of a built-in suite, the path of a suite file or folder, or a suite.
+        target: the column of a JSONL or CSV suite that the decoder of an encoder-decoder reads,
+            `target` where None.
         tasks: only these tasks, all where None.
         metrics: only these metrics, all of the default panel where None.
         out: the run folder; a temporary one, gone with the profile, where None.
         settings: dtype, device, batch size and the like.
         resume: continue the run in `out`, or start it.
         force: replace what is in `out`.
+        selfcheck: check each model quickly before it is measured.
         progress: told what happens; nothing is printed where None.
 
     Raises:
@@ -55,6 +59,13 @@ def profile(
         ModelError: if a model cannot be read or fails.
         StoreError: if the folder cannot be written.
     """
+    if target is not None:
+        if isinstance(suite, Suite):
+            raise UsageError(
+                f"The column {target!r} was named for targets, and the suite {suite.name!r} is "
+                "loaded already; name the column to load_suite."
+            )
+        suite = load_suite(suite, target=target)
     scratch = None
     if out is None:
         scratch = Path(tempfile.mkdtemp(prefix="cortexscope-"))
@@ -68,6 +79,7 @@ def profile(
         settings=settings or Settings(),
         resume=resume,
         force=force,
+        selfcheck=selfcheck,
     )
     try:
         measured = Profile(run(request, progress))
@@ -156,6 +168,8 @@ class Profile:
 
     def plot(self, name: str = "task_map") -> Figure:
         """Return a figure of this run, drawn by matplotlib: task_map, length or depth.
+
+        A run with mixtures of experts has the figure `experts` too.
 
         Raises:
             UnknownNameError: if there is no such figure.

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "Finding",
     "Manifest",
     "MetricSpec",
     "ModelInfo",
@@ -36,6 +37,8 @@ class Prompt:
     """The text as the model's tokenizer receives it."""
     source: str | None = None
     """Where it was read from, such as `my-suite.yaml:12`."""
+    target: str | None = None
+    """What the decoder of an encoder-decoder model reads; None for its start token alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,14 @@ class MetricSpec:
     """A few words for headings and axes."""
     unit: str
     """Such as `nats`; `1` for a pure number, a share or a probability."""
-    axes: tuple[Literal["layer", "head"], ...]
-    """What one prompt has a value for: () the model, (layer,), or (layer, head)."""
+    axes: tuple[Literal["layer", "head", "expert"], ...]
+    """What one prompt has a value for: () the stack, (layer,), (layer, head), or (layer, expert)
+    with the expert's number in the column `index`."""
     bounds: tuple[float | None, float | None]
     """Lowest and highest value possible, None where there is none."""
     needs: tuple[str, ...]
-    """What must be seen: `hidden`, `final`, `attention.entropy`, `attention.first_key`."""
+    """What must be seen: `hidden`, `final`, `attention.entropy`, `attention.first_key`,
+    `experts`."""
     definition: str
     """One sentence that fixes the number."""
     source: str
@@ -103,7 +108,11 @@ class ModelInfo(_Record):
     context: int | None
     """Longest input in tokens, None where the model has no limit of its own."""
     dtype: str
-    """Of the weights as loaded, such as `float32`."""
+    """Of the weights as loaded, such as `float32`; of those that are not quantised, if some are."""
+    quantization: str | None = None
+    """How weights are quantised, such as `bnb-4bit` or, stored so, `gptq-4bit`; else None."""
+    placement: dict[str, str] | None = None
+    """The device of each part by module path, where a device map was asked for."""
     pickle: bool = False
     """Whether pickle weights were read (only ever by request)."""
     remote_code: bool = False
@@ -129,6 +138,34 @@ class Truncation(_Record):
     tokens: int
     """Length before the cut."""
     kept: int
+    part: Literal["text", "target"] = "text"
+    """Which of the prompt's two texts."""
+
+
+class Finding(_Record):
+    """What one check of a model found; `cortexscope selfcheck` prints them."""
+
+    check: str
+    """Its name, such as `attention rows`."""
+    passed: bool | None
+    """None where the check does not apply to the model; `sentence` then says why."""
+    stack: Stack | None = None
+    layer: int | None = None
+    """Where it fails first, or else where the figure is worst."""
+    figure: float | None = None
+    """How far the two sides of the check lie apart there; None where that is no finite number."""
+    median: float | None = None
+    """Of all such figures, where a check shows how they spread rather than judges them."""
+    tolerance: float | None = None
+    """The largest figure that passes."""
+    sentence: str
+    """What was found, or why the check does not apply."""
+
+    @property
+    def place(self) -> str:
+        """Where the figure is, such as `decoder 3`; empty for the model as a whole."""
+        parts = (self.stack, self.layer)
+        return " ".join(str(part) for part in parts if part is not None)
 
 
 class Manifest(_Record):
@@ -152,3 +189,5 @@ class Manifest(_Record):
     truncations: list[Truncation] = Field(default_factory=list)
     timings: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Seconds and tokens, by model label."""
+    checks: dict[str, list[Finding]] = Field(default_factory=dict)
+    """What the quick selfcheck before measuring found, by model label."""

@@ -16,14 +16,32 @@ from cortexscope.errors import UnknownNameError, UsageError
 
 __all__ = ["Registry", "suggestion"]
 
+_SHOWN = 12
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return the end of an error sentence: the nearest known names, else all of them."""
+
+def suggestion(name: str, known: Iterable[str], *, listed_by: str | None = None) -> str:
+    """Return the end of an error sentence: the nearest known names, else the first dozen.
+
+    Args:
+        name: what was asked for.
+        known: the names that there are.
+        listed_by: the command that lists them all, named where the sentence cannot.
+
+    Example:
+        >>> suggestion("pie", ["pi", "tau"])
+        "did you mean 'pi'?"
+        >>> suggestion("x", [str(number) for number in range(10, 50)], listed_by="count")
+        'known: 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21 and 28 more, listed by `count`.'
+    """
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     if near:
         return "did you mean " + " or ".join(repr(match) for match in near) + "?"
-    return "known: " + (", ".join(known) if known else "none") + "."
+    more = len(known) - _SHOWN
+    if more <= 1:
+        return "known: " + (", ".join(known) if known else "none") + "."
+    how = "" if listed_by is None else f", listed by `{listed_by}`"
+    return f"known: {', '.join(known[:_SHOWN])} and {more} more{how}."
 
 
 class Registry:

@@ -7,15 +7,16 @@ import re
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._metric import Layout, Metric, Values
+from cortexscope.metrics._metric import Known, Layout, Metric, Seen, Values
 from cortexscope.metrics._states import State, concatenate
 from cortexscope.records import Site
-from cortexscope.taps import AttentionRows, HiddenStates
+from cortexscope.taps import AttentionRows, HiddenStates, Routing
 
 __all__ = ["check_metric"]
 
-_NEEDS = {"hidden", "final", "attention.entropy", "attention.first_key"}
-_LAYERS, _HEADS, _WIDTH = 2, 3, 8
+_NEEDS = {"hidden", "final", "attention.entropy", "attention.first_key", "experts"}
+_AXES = ((), ("layer",), ("layer", "head"), ("layer", "expert"))
+_LAYERS, _HEADS, _WIDTH, _EXPERTS = 2, 3, 8, 5
 
 
 def check_metric(metric: Metric) -> None:
@@ -43,7 +44,7 @@ def check_metric(metric: Metric) -> None:
 
 
 def _kind(metric: Metric) -> set[str]:
-    return {"hidden" if need in ("hidden", "final") else "attention" for need in metric.spec.needs}
+    return {need.partition(".")[0].replace("final", "hidden") for need in metric.spec.needs}
 
 
 def _check_spec(metric: Metric) -> None:
@@ -53,7 +54,7 @@ def _check_spec(metric: Metric) -> None:
     for field in ("title", "unit", "definition", "source"):
         assert getattr(spec, field).strip(), f"{name}: {field} is empty"
     assert spec.definition.endswith("."), f"{name}: the definition is not a sentence"
-    assert spec.axes in ((), ("layer",), ("layer", "head")), f"{name}: axes {spec.axes} unknown"
+    assert spec.axes in _AXES, f"{name}: axes {spec.axes} unknown"
     unknown = set(spec.needs) - _NEEDS
     assert spec.needs, f"{name}: it needs to see nothing"
     assert not unknown, f"{name}: needs {sorted(unknown)}, which no tap shows"
@@ -63,10 +64,13 @@ def _check_spec(metric: Metric) -> None:
 
 
 def _layout() -> Layout:
+    blocks = tuple(Site("decoder", layer) for layer in range(1, _LAYERS + 1))
     return Layout(
-        hidden=tuple(Site("decoder", layer) for layer in range(_LAYERS + 1)),
-        attention=tuple(Site("decoder", layer) for layer in range(1, _LAYERS + 1)),
-        final=Site("decoder", None),
+        hidden=((Site("decoder", 0), *blocks),),
+        attention=(blocks,),
+        experts=(blocks,),
+        known=Known(attention=frozenset(), experts=frozenset()),
+        final=(Site("decoder", None),),
     )
 
 
@@ -75,14 +79,15 @@ def _measure(metric: Metric, lengths: list[int], *, longest: int, skip: int = 0)
     tokens = torch.arange(longest) < torch.tensor(lengths)[:, None]
     state = metric.start()
     layout = _layout()
-    for site in (*layout.hidden, layout.final):
+    for site in (*layout.hidden[0], *layout.final):
         values = torch.full((len(lengths), longest, _WIDTH), torch.nan)
         for row, length in enumerate(lengths):
             values[row, :length] = _random(skip + row, site, 0)[:length, :_WIDTH] * 0.1
         state = _updated(metric, state, site, HiddenStates(values, tokens))
-    for site in layout.attention:
+    for site in layout.attention[0]:
         seen = _attention(lengths, longest, site, tokens, skip)
         state = _updated(metric, state, site, seen)
+        state = _updated(metric, state, site, _routing(lengths, longest, site, tokens, skip))
     return state
 
 
@@ -102,13 +107,23 @@ def _attention(
     return AttentionRows(tokens=tokens, visible=visible, entropy=entropy, first_key=first)
 
 
+def _routing(lengths: list[int], longest: int, site: Site, tokens: Tensor, skip: int) -> Routing:
+    probabilities = torch.full((len(lengths), longest, _EXPERTS), torch.nan)
+    for row, length in enumerate(lengths):
+        scores = _random(skip + row, site, 100)[:length, :_EXPERTS]
+        probabilities[row, :length] = scores.softmax(-1)
+    chosen = probabilities.nan_to_num(0.0).topk(2, -1).indices
+    slots = torch.nn.functional.one_hot(chosen, _EXPERTS).sum(-2)
+    return Routing(tokens=tokens, experts=_EXPERTS, probabilities=probabilities, slots=slots)
+
+
 def _random(prompt: int, site: Site, salt: int) -> Tensor:
     layer = 99 if site.layer is None else site.layer
     generator = torch.Generator().manual_seed(1000 * prompt + 10 * layer + salt)
     return torch.randn(32, 32, generator=generator)
 
 
-def _updated(metric: Metric, state: State, site: Site, seen: HiddenStates | AttentionRows) -> State:
+def _updated(metric: Metric, state: State, site: Site, seen: Seen) -> State:
     before = {place: {name: x.clone() for name, x in sums.items()} for place, sums in state.items()}
     after = metric.update(state, site, seen)
     unchanged = before.keys() == state.keys() and all(
@@ -137,7 +152,7 @@ def _check_values(metric: Metric, found: Values) -> None:
     name = metric.spec.name
     values = found.values
     assert values is not None, f"{name}: nothing at {found.site}"
-    axes = 1 + ("head" in metric.spec.axes)
+    axes = 1 + len({"head", "expert"} & set(metric.spec.axes))
     assert values.dim() == axes, f"{name}: values have {values.dim()} axes and not {axes}"
     assert (found.site.layer is not None) == ("layer" in metric.spec.axes), f"{name}: {found.site}"
     defined = values[~values.isnan()]

@@ -10,6 +10,7 @@ from families import tiny_model
 
 from cortexscope.engine import attach
 from cortexscope.errors import UnknownNameError, UsageError
+from cortexscope.metrics import METRICS
 from cortexscope.store import MEASUREMENTS
 
 
@@ -79,7 +80,8 @@ def test_a_plain_module_is_measured() -> None:
 
     torch.manual_seed(0)
     own = Own()
-    with attach(own) as probe:
+    panel = [name for name in METRICS.names() if "expert" not in name and "router" not in name]
+    with attach(own, metrics=panel) as probe:
         own(torch.randint(0, 50, (2, 40)))
     frame = probe.frame()
     assert frame["model"].unique().tolist() == ["Own"]

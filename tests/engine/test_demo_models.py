@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from reference import Key, in_float64, measure
+from batches import padded
+from eager import eager
+from families import FAMILIES
+from family import Family
+from measured import outcomes
+from reference import measure
 
 from cortexscope.engine import RunRequest, Settings, attach, run
-from cortexscope.models import Model, find_anatomy, load_model
+from cortexscope.models import Model, load_model
 from cortexscope.records import Prompt
 from cortexscope.tasks import Suite, Task, load_suite
 
@@ -35,15 +39,18 @@ def texts() -> list[str]:
     return ["a", *(" ".join(words[:end]) for end in ends)]
 
 
-def values_of(frame: pd.DataFrame) -> dict[str, dict[Key, float]]:
-    """Return the values of each prompt by metric, layer and head."""
-    found: dict[str, dict[Key, float]] = {}
-    rows: list[Any] = frame.to_dict("records")
-    for row in rows:
-        layer, head = (None if pd.isna(row[name]) else int(row[name]) for name in ("layer", "head"))
-        value = math.nan if pd.isna(row["value"]) else float(row["value"])
-        found.setdefault(row["prompt_id"], {})[row["metric"], layer, head] = value
-    return found
+def family_of(model: Model) -> Family:
+    return FAMILIES["llama" if model.info.stack_kind == "decoder" else "bert"]
+
+
+def numbers(frame: pd.DataFrame) -> dict[tuple[Any, ...], float]:
+    """Return the values that are not null, by prompt and key."""
+    return {
+        (name, *key): value
+        for name, found in outcomes(frame).items()
+        for key, value in found.items()
+        if isinstance(value, float)
+    }
 
 
 def test_every_metric_equals_the_eager_float64_computation(model: Model, tmp_path: Path) -> None:
@@ -58,13 +65,11 @@ def test_every_metric_equals_the_eager_float64_computation(model: Model, tmp_pat
             settings=Settings(batch_tokens=400),
         )
     )
-    got = values_of(finished.measurements())
-    twin = in_float64(model.module)
-    blocks = [twin.get_submodule(path) for path in find_anatomy(twin).blocks]
-    causal = model.info.stack_kind == "decoder"
+    got = outcomes(finished.measurements())
+    twin = eager(model.module)
     for prompt in prompts:
         ids = model.tokenizer(prompt.text)["input_ids"]
-        wanted = measure(twin, blocks, ids, causal=causal)
+        wanted = measure(twin, family_of(model), padded([ids]))
         compared = wanted.check(got[prompt.id], relative=1e-4, absolute=1e-6)
         assert compared == len(got[prompt.id])
 
@@ -73,24 +78,22 @@ def test_a_single_token_equals_the_eager_float64_computation(model: Model) -> No
     ids = [model.tokenizer("house", add_special_tokens=False)["input_ids"][0]]
     with attach(model) as probe, torch.no_grad():
         model.module(input_ids=torch.tensor([ids]))
-    twin = in_float64(model.module)
-    blocks = [twin.get_submodule(path) for path in find_anatomy(twin).blocks]
-    wanted = measure(twin, blocks, ids, causal=model.info.stack_kind == "decoder")
-    (got,) = values_of(probe.frame()).values()
+    twin = eager(model.module)
+    wanted = measure(twin, family_of(model), padded([ids]))
+    (got,) = outcomes(probe.frame()).values()
     assert wanted.check(got, relative=1e-4, absolute=1e-6) == len(got)
 
 
 def test_in_float64_all_metrics_are_those_of_the_eager_computation(model: Model) -> None:
     exact = load_model(model.info.model, dtype="float64")
-    twin = in_float64(exact.module)
-    blocks = [twin.get_submodule(path) for path in find_anatomy(twin).blocks]
+    twin = eager(exact.module)
     for text in texts()[1::3]:
         ids = exact.tokenizer(text)["input_ids"]
         with attach(exact) as probe, torch.no_grad():
             exact.module(input_ids=torch.tensor([ids]))
-        (got,) = values_of(probe.frame()).values()
+        (got,) = outcomes(probe.frame()).values()
         causal = model.info.stack_kind == "decoder"
-        wanted = measure(twin, blocks, ids, causal=causal)
+        wanted = measure(twin, family_of(model), padded([ids]))
         # Eager Llama takes norms and softmax in float32 in any case, BERT nothing.
         tolerance = {"relative": 1e-5, "absolute": 1e-6} if causal else EXACT
         assert wanted.check(got, **tolerance, exact=not causal) == len(got)
@@ -102,17 +105,20 @@ def test_near_zero_entries_are_counted_exactly(model: Model) -> None:
     def keep(module: object, args: object, output: Any) -> None:
         kept.append(output[0] if isinstance(output, tuple) else output)
 
-    blocks = [model.module.get_submodule(path) for path in find_anatomy(model.module).blocks]
+    blocks = model.module.base_model.get_submodule(family_of(model).blocks)
     handles = [block.register_forward_hook(keep) for block in blocks]
     ids = model.tokenizer(texts()[-1], return_tensors="pt")["input_ids"]
     with attach(model, metrics=["near_zero_fraction"]) as probe, torch.no_grad():
         model.module(input_ids=ids)
     for handle in handles:
         handle.remove()
-    (got,) = values_of(probe.frame()).values()
+    (got,) = outcomes(probe.frame()).values()
+    stack = family_of(model).kind
     for layer, state in enumerate(kept, start=1):
         share = float((np.abs(state.numpy()) < np.float32(0.01)).mean())
-        assert got["near_zero_fraction", layer, None] == pytest.approx(share, rel=1e-12)
+        assert got["near_zero_fraction", stack, layer, None, None] == pytest.approx(
+            share, rel=1e-12
+        )
 
 
 @pytest.mark.parametrize("tokens", [1, 24, 60, 300])
@@ -141,20 +147,17 @@ def test_company_changes_nothing(model: Model) -> None:
         for name, row in zip(names, rows, strict=True):
             alone.name([name])
             model.module(input_ids=torch.tensor([row]))
-    one, other = (values_of(probe.frame()) for probe in (alone, together))
+    one, other = (numbers(probe.frame()) for probe in (alone, together))
+    assert one.keys() == other.keys()
     # The model's own matrix products round differently in a batch: with eager attention and nothing
     # watching, 2 of 1890 normalised entropies differ by more than 1e-5, at most by 1.4e-5.
-    gaps = {
-        (name, *key): abs(other[name][key] - value) / max(abs(value), 0.1)
-        for name in names
-        for key, value in one[name].items()
-        if not math.isnan(value) and key[0] not in ("near_zero_fraction", "study.max_sparsity")
-    }
-    # An entry at the threshold may fall on its other side.
-    for name, row in zip(names, rows, strict=True):
-        for key, value in one[name].items():
-            if key[0] in ("near_zero_fraction", "study.max_sparsity"):
-                moved = abs(other[name][key] - value) * len(row) * model.info.hidden_size
-                assert moved < 1.5, (name, key)
-    assert max(gaps.values()) < 3e-5
-    assert sum(gap > 1e-5 for gap in gaps.values()) < 3e-3 * len(gaps)
+    gaps = []
+    for (name, metric, *place), value in one.items():
+        gap = abs(other[name, metric, *place] - value)
+        if metric in ("near_zero_fraction", "study.max_sparsity"):
+            # An entry at the threshold may fall on its other side.
+            assert gap * len(rows[int(name)]) * model.info.hidden_size < 1.5, (name, metric, *place)
+        else:
+            gaps.append(gap / max(abs(value), 0.1))
+    assert max(gaps) < 3e-5
+    assert sum(gap > 1e-5 for gap in gaps) < 3e-3 * len(gaps)

@@ -22,7 +22,9 @@ from cortexscope.errors import (
     SuiteError,
     UsageError,
 )
-from cortexscope.store import MEASUREMENTS, Run
+from cortexscope.profiles import profile
+from cortexscope.store import MEASUREMENTS, SCHEMA_VERSION, Run
+from cortexscope.tasks import load_suite
 
 SMALL = Settings(batch_tokens=64, shard_batches=1)
 
@@ -82,14 +84,15 @@ def test_a_run_folder_keeps_the_contract(request_: RunRequest) -> None:
     frame = finished.measurements()
     assert frame["prompt_id"].nunique() == 12
     assert set(frame["stack"]) == {"decoder"}
-    per_prompt = 3 + 3 * 2 * 4 + 2 * 3  # study; two blocks of four heads; layers 0, 1, 2
+    # Study; two blocks of four heads; layers 0, 1, 2; two metrics say that there are no experts.
+    per_prompt = 3 + 3 * 2 * 4 + 2 * 3 + 2
     assert len(frame) == 12 * per_prompt
     assert (frame["value"].isna() == frame["reason"].notna()).all()
     assert frame.duplicated(["model", "prompt_id", "metric", "layer", "head"]).sum() == 0
     assert frame.loc[frame["metric"] == "attention_entropy", "layer"].min() == 1
     assert frame.loc[frame["metric"] == "residual_norm", "layer"].min() == 0
     manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["schema_version"] == 1
+    assert manifest["schema_version"] == SCHEMA_VERSION
     assert manifest["status"] == "complete"
     assert manifest["models"][0]["files"]["model.safetensors"]
     assert manifest["metrics"]["residual_norm"]["unit"] == "hidden-state units"
@@ -271,7 +274,7 @@ def test_a_model_that_fails_names_the_prompts(
 
     monkeypatch.setattr(LlamaMLP, "forward", broken)
     with pytest.raises(ModelError, match=r"tiny failed on .* counting-5 .*out of everything;"):
-        run(request_)
+        run(replace(request_, selfcheck=False))
     assert not request_.out.exists()
 
 
@@ -340,3 +343,51 @@ def test_a_failed_start_in_a_foreign_folder_removes_only_what_it_wrote(
         run(replace(request_, force=True))
     assert [path.name for path in request_.out.iterdir()] == ["report.html"]
     assert own.read_text() == "mine"
+
+
+@pytest.fixture
+def summaries(tmp_path: Path) -> Path:
+    file = tmp_path / "summaries.csv"
+    file.write_text("task,id,text,summary,target\nt,a,one two three,two,one\nt,b,four five,,\n")
+    return file
+
+
+def test_a_model_of_one_stack_reads_texts_and_keeps_targets(
+    tiny_folder: Path, summaries: Path, tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare.csv"
+    bare.write_text("task,id,text\nt,a,one two three\nt,b,four five\n")
+    found = profile(
+        f"tiny={tiny_folder}",
+        summaries,
+        target="summary",
+        metrics=["residual_norm"],
+        out=tmp_path / "run",
+    )
+    plain = profile(f"tiny={tiny_folder}", bare, metrics=["residual_norm"])
+    assert found.frame().equals(plain.frame())
+    targets = found.prompts().set_index("prompt_id")["target"]
+    assert targets["a"] == "two"
+    assert targets.isna()["b"]
+    assert found.manifest.suite.hash != plain.manifest.suite.hash
+
+
+def test_another_target_column_is_another_suite(
+    tiny_folder: Path, summaries: Path, tmp_path: Path
+) -> None:
+    suite = load_suite(summaries, target="summary")
+    asked = RunRequest((f"tiny={tiny_folder}",), tmp_path / "run", suite, settings=SMALL)
+    run(asked)
+    other = load_suite(summaries, target="target")
+    with pytest.raises(RunExistsError, match=r"suite\.hash was"):
+        run(replace(asked, suite=other, resume=True))
+
+
+def test_a_target_column_is_named_when_the_suite_is_loaded(
+    tiny_folder: Path, summaries: Path
+) -> None:
+    with pytest.raises(SuiteError, match="no column 'sumary' to read targets from; did you mean"):
+        profile(f"tiny={tiny_folder}", summaries, target="sumary")
+    suite = load_suite(summaries, target="summary")
+    with pytest.raises(UsageError, match="is loaded already; name the column to load_suite"):
+        profile(f"tiny={tiny_folder}", suite, target="summary")

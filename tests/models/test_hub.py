@@ -14,9 +14,11 @@ from pathlib import Path
 import huggingface_hub
 import pytest
 from huggingface_hub import constants
+from transformers import LlamaForCausalLM
 
 from cortexscope.errors import ModelError, ModelNotFoundError, UnsafeModelError
 from cortexscope.models import load_model, open_model
+from cortexscope.models._quiet import quiet
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -217,3 +219,31 @@ def test_silent_hub_is_given_up_in_seconds(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_odd_hub_id_is_one_sentence() -> None:
     assert "is no hub id" in refusal("org/a--b", ModelNotFoundError)
+
+
+def test_adapter_is_fetched_from_the_hub_and_found_in_its_cache(
+    hub: Hub, pristine: Path, tmp_path: Path
+) -> None:
+    peft = pytest.importorskip("peft")
+    with quiet():
+        base = LlamaForCausalLM.from_pretrained(pristine)
+        wrapped = peft.PeftModel(base, peft.LoraConfig(r=2, target_modules=["q_proj"]))
+        wrapped.save_pretrained(tmp_path / "lora", save_embedding_layers=False)
+    hub.folder = tmp_path / "lora"
+    online = open_model(f"{pristine}+org/tiny@v1").info
+    assert online.reference == f"{pristine}+org/tiny@v1"
+    assert "adapter/adapter_model.safetensors" in online.files
+    assert not any("README" in line for line in hub.asked)
+    hub.failure = (503, None)
+    assert open_model(f"{pristine}+org/tiny@v1").info == online
+    assert "status 503" in refusal(f"{pristine}+org/tiny@other", ModelError)
+
+
+def test_only_the_tokenizer_is_fetched_of_a_model_that_is_named_for_it(
+    hub: Hub, pristine: Path
+) -> None:
+    online = open_model(str(pristine), tokenizer="org/tiny").info
+    assert "tokenizer/tokenizer.json" in online.files
+    assert not any("model.safetensors" in line for line in hub.asked)
+    hub.failure = (503, None)
+    assert open_model(str(pristine), tokenizer="org/tiny").info == online

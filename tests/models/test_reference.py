@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cortexscope.errors import ModelNotFoundError, UnknownNameError, UsageError
-from cortexscope.models import aliases, catalog, parse_reference, preset
+from cortexscope.models import aliases, parse_reference, preset
 
 
 @pytest.mark.parametrize(
@@ -143,4 +143,3 @@ def test_study_preset_holds_the_six_models_in_order() -> None:
 def test_every_alias_parses_to_its_own_label() -> None:
     for alias in aliases():
         assert parse_reference(alias).label == alias
-        assert catalog()[alias].licence

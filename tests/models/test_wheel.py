@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import subprocess
 import zipfile
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -144,5 +145,8 @@ def test_slow_index_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_missing_pip_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", missing)
     assert "ensurepip" in refusal("pypi:some-model==1.0", tmp_path, ModelError)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from cortexscope.records import Manifest, MetricSpec, ModelInfo, Prompt, SuiteInfo
-from cortexscope.store import MEASUREMENTS, Run, RunWriter
+from cortexscope.store import MEASUREMENTS, SCHEMA_VERSION, Run, RunWriter
 
 TASKS = {
     "factual_questions": 12,
@@ -27,7 +27,7 @@ TASKS = {
     "instruction_following": 14,
     "commonsense_reasoning": 23,
 }
-_KINDS: dict[str, tuple[str, str, tuple[Literal["layer", "head"], ...]]] = {
+_KINDS: dict[str, tuple[str, str, tuple[Literal["layer", "head", "expert"], ...]]] = {
     "study.final_activation": ("Final activation (study)", "hidden-state units", ()),
     "study.attention_entropy": ("Attention entropy (study)", "nats", ()),
     "study.max_sparsity": ("Largest sparsity (study)", "1", ()),
@@ -38,6 +38,11 @@ _KINDS: dict[str, tuple[str, str, tuple[Literal["layer", "head"], ...]]] = {
     "near_zero_fraction": ("Near-zero fraction", "1", ("layer",)),
 }
 METRICS = tuple(_KINDS)
+_KINDS |= {
+    "expert_load": ("Expert load", "share", ("layer", "expert")),
+    "router_entropy": ("Router entropy", "nats", ("layer",)),
+}
+ROUTED = tuple(_KINDS)
 Row = tuple[
     str | None, str | None, int | None, str, int | None, int | None, float | None, str | None
 ]
@@ -58,6 +63,8 @@ class FakeModel:
     sink: float = 0.55
     norm: float = 30.0
     attention: bool = True
+    experts: int = 0
+    """0 for a model that has none; the first layer never has any."""
 
     def info(self) -> ModelInfo:
         return ModelInfo(
@@ -91,6 +98,27 @@ SMALL = FakeModel(
 )
 
 
+PAIR = FakeModel(
+    label="t5-small",
+    name="google-t5/t5-small",
+    kind="encoder-decoder",
+    parameters=60_506_624,
+    layers=6,
+    heads=8,
+    entropy=0.7,
+    sink=0.05,
+    norm=12.0,
+)
+MIXTURE = FakeModel(
+    label="OLMoE-1B-7B",
+    name="allenai/OLMoE-1B-7B-0924",
+    parameters=6_919_161_856,
+    layers=16,
+    heads=16,
+    experts=64,
+)
+
+
 def prompts_of(tasks: Sequence[str], count: int) -> list[Prompt]:
     return [
         Prompt(id=f"{task[:4]}-{number:03d}", task=task, text=f"Tell me about {task} {number}?")
@@ -117,7 +145,7 @@ def manifest_of(
     models: Sequence[ModelInfo], prompts: Sequence[Prompt], metrics: Sequence[str] = METRICS
 ) -> Manifest:
     return Manifest(
-        schema_version=1,
+        schema_version=SCHEMA_VERSION,
         status="running",
         created="2026-05-04T10:11:12+00:00",
         versions={
@@ -140,10 +168,16 @@ def manifest_of(
     )
 
 
-def rows_of(model: FakeModel, prompts: Sequence[Prompt], rng: np.random.Generator) -> Iterator[Row]:
-    """Yield measurements that look like those of a model."""
+def rows_of(
+    model: FakeModel,
+    prompts: Sequence[Prompt],
+    rng: np.random.Generator,
+    *,
+    length: float = 1.0,
+) -> Iterator[Row]:
+    """Yield measurements that look like those of a model, its prompts longer by a factor."""
     for prompt in prompts:
-        n = max(2, int(rng.normal(TASKS.get(prompt.task, 20), 4)))
+        n = max(2, int(length * rng.normal(TASKS.get(prompt.task, 20), 4)))
         head = (prompt.task, prompt.id, n)
         fair = model.entropy - 0.02 * np.log(n) + rng.normal(0, 0.015)
         yield (*head, "study.final_activation", None, None, rng.normal(0.3, 0.02), None)
@@ -160,6 +194,7 @@ def rows_of(model: FakeModel, prompts: Sequence[Prompt], rng: np.random.Generato
             yield (*head, "residual_norm", layer, None, norm, None)
             near = 0.09 * np.exp(-3 * depth) * rng.normal(1, 0.05)
             yield (*head, "near_zero_fraction", layer, None, near, None)
+        yield from _routes(model, head, rng)
         for layer in range(1, model.layers + 1):
             for number in range(model.heads):
                 share = float(np.clip(fair + 0.15 * np.cos(layer + number), 0, 1))
@@ -173,12 +208,41 @@ def rows_of(model: FakeModel, prompts: Sequence[Prompt], rng: np.random.Generato
                     yield (*head, name, layer, number, value if known else None, _why(known))
 
 
+def _routes(
+    model: FakeModel, head: tuple[str, str, int], rng: np.random.Generator
+) -> Iterator[Row]:
+    """Yield the routing of a prompt; the load's expert stands in the place of the head."""
+    if not model.experts:
+        for name in ("expert_load", "router_entropy"):
+            yield (*head, name, None, None, None, "no experts")
+        return
+    for layer in range(2, model.layers + 1):
+        # The same experts are favoured by all prompts.
+        even = np.random.default_rng(layer).gamma(0.7, size=model.experts)
+        load = rng.dirichlet(40 * even / even.sum() + 1e-3)
+        for expert, share in enumerate(load):
+            yield (*head, "expert_load", layer, expert, float(share), None)
+        yield (*head, "router_entropy", layer, None, rng.normal(3, 0.1), None)
+
+
+def _pair(
+    model: FakeModel, prompts: Sequence[Prompt], rng: np.random.Generator
+) -> Iterator[tuple[str, list[Row]]]:
+    """Yield the rows of each stack of an encoder-decoder."""
+    half = dataclasses.replace(model, entropy=0.4, sink=0.5, norm=40.0)
+    yield "encoder", list(rows_of(model, prompts, rng))
+    yield "decoder", list(rows_of(half, prompts, rng, length=0.3))
+    cross = rows_of(dataclasses.replace(model, entropy=0.9), prompts, rng, length=0.3)
+    yield "cross", [row for row in cross if row[3].startswith(("attention", "study.attention"))]
+
+
 def _why(known: bool) -> str | None:
     return None if known else "no attention layers"
 
 
 def table_of(label: str, rows: Sequence[Row], stack: str = "decoder") -> pa.Table:
     task, prompt, tokens, metric, layer, head, value, reason = zip(*rows, strict=True)
+    by_expert = [name == "expert_load" for name in metric]
     columns = {
         "model": [label] * len(rows),
         "task": task,
@@ -187,8 +251,8 @@ def table_of(label: str, rows: Sequence[Row], stack: str = "decoder") -> pa.Tabl
         "metric": metric,
         "stack": [stack] * len(rows),
         "layer": layer,
-        "head": head,
-        "index": [None] * len(rows),
+        "head": [None if moved else h for h, moved in zip(head, by_expert, strict=True)],
+        "index": [h if moved else None for h, moved in zip(head, by_expert, strict=True)],
         "value": value,
         "reason": reason,
     }
@@ -213,9 +277,14 @@ def make_run(
     writer = RunWriter(path, manifest_of([m.info() for m in models], asked, metrics), asked)
     for model in models[: len(models) if measured is None else measured]:
         rng = np.random.default_rng(len(model.label))
-        rows = [row for row in rows_of(model, asked, rng) if row[3] in metrics]
-        stack = "encoder" if model.kind == "encoder" else "decoder"
-        writer.write_shard(model.label, 0, table_of(model.label, rows, stack))
+        stacks: Iterable[tuple[str, list[Row]]] = [(model.kind, list(rows_of(model, asked, rng)))]
+        if model.kind == "encoder-decoder":
+            stacks = _pair(model, asked, rng)
+        tables = [
+            table_of(model.label, [row for row in rows if row[3] in metrics], stack)
+            for stack, rows in stacks
+        ]
+        writer.write_shard(model.label, 0, pa.concat_tables(tables))
         writer.note_timings(model.label, {"load_seconds": 2.1, "forward_seconds": 31.4})
     if finished:
         writer.finish("2026-05-04T10:13:40+00:00")

@@ -5,11 +5,13 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
-from report.made_runs import BIG, SMALL, FakeModel
+from report.made_runs import BIG, MIXTURE, PAIR, ROUTED, SMALL, FakeModel
 from scipy import stats
 
-from cortexscope.report import Figure, HeatMap, Lines, Scatter, build_figures
+from cortexscope.report import Figure, HeatMap, Lines, Raster, Scatter, build_figures
 from cortexscope.report._style import look
 from cortexscope.store import Run
 
@@ -48,7 +50,44 @@ def test_lines_are_median_and_quartiles_over_prompts(small_run: Run) -> None:
     np.testing.assert_allclose(norm.lines[0].x, np.arange(7) / 6)
 
 
-def test_stacks_of_one_model_are_lines_of_their_own(make: Callable[..., Run]) -> None:
+def test_stacks_have_panels_of_their_own_encoders_first(make: Callable[..., Run]) -> None:
+    depth = _figures(make([PAIR, SMALL, FakeModel()], prompts=2))["depth"]
+    shown = {}
+    for panel in depth.panels:
+        assert isinstance(panel, Lines)
+        shown[panel.title] = [line.label for line in panel.lines]
+    metrics = [
+        "residual norm",
+        "near-zero fraction",
+        "normalised attention entropy",
+        "attention sink mass",
+    ]
+    assert list(shown) == [
+        *(f"Encoder: {metric}" for metric in metrics),
+        *(f"Decoder: {metric}" for metric in metrics),
+        *(f"Cross-attention: {metric}" for metric in metrics[2:]),
+    ]
+    assert shown["Encoder: residual norm"] == ["t5-small", "all-MiniLM-L6-v2"]
+    assert shown["Decoder: residual norm"] == ["t5-small", "SmolLM2-135M"]
+    assert shown["Cross-attention: attention sink mass"] == ["t5-small"]
+    assert depth.notes == ()
+    assert "panels of their own" in depth.caption
+
+
+def test_a_line_is_of_one_stack_only(make: Callable[..., Run]) -> None:
+    run = make([PAIR], prompts=2)
+    panels = {panel.title: panel for panel in _figures(run)["depth"].panels}
+    rows = run.measurements(metrics=["residual_norm"])
+    for stack in ("encoder", "decoder"):
+        panel = panels[f"{stack.capitalize()}: residual norm"]
+        assert isinstance(panel, Lines)
+        own = rows[rows["stack"] == stack]
+        expected = own.groupby("layer")["value"].median()
+        np.testing.assert_allclose(panel.lines[0].y, expected)
+        np.testing.assert_allclose(panel.lines[0].x, np.arange(7) / 6)
+
+
+def test_what_is_undefined_in_one_stack_is_said_of_that_stack(make: Callable[..., Run]) -> None:
     from report.made_runs import table_of
 
     from cortexscope.store import RunWriter
@@ -56,18 +95,63 @@ def test_stacks_of_one_model_are_lines_of_their_own(make: Callable[..., Run]) ->
     run = make([FakeModel()], prompts=1)
     task = run.manifest.suite.tasks[0]
     rows = [
-        (task, f"{task[:4]}-001", 12, "residual_norm", layer, None, 2.0, None)
-        for layer in (0, 1, 2)
+        (task, f"{task[:4]}-001", 1, "attention_entropy_normalized", layer, 0, None, "one key")
+        for layer in (1, 2)
     ]
     writer = RunWriter(run.path, run.manifest, [], resume=True)
     writer.write_shard("SmolLM2-135M", 1, table_of("SmolLM2-135M", rows, "cross"))
-    panel = _figures(Run(run.path))["depth"].panels[0]
-    assert isinstance(panel, Lines)
-    assert [line.label for line in panel.lines] == [
-        "SmolLM2-135M (decoder)",
-        "SmolLM2-135M (cross)",
-    ]
-    np.testing.assert_allclose(panel.lines[1].x, [0, 0.5, 1])
+    figures = _figures(Run(run.path))
+    assert figures["depth"].notes == (
+        "Normalised attention entropy has no value in the cross stack for SmolLM2-135M (one key).",
+    )
+    assert not any("one key" in note for note in figures["length"].notes)
+
+
+def test_length_is_that_of_the_encoders_input(make: Callable[..., Run]) -> None:
+    run = make([PAIR], prompts=3)
+    figures = _figures(run)
+    panel = figures["length"].panels[0]
+    assert isinstance(panel, Scatter)
+    rows = run.measurements(metrics=["study.attention_entropy"])
+    own = rows[rows["stack"] == "encoder"]
+    np.testing.assert_array_equal(np.sort(panel.clouds[0].x), np.sort(own["n_tokens"]))
+    expected = stats.pearsonr(own["n_tokens"].astype(float), own["value"]).statistic
+    assert panel.clouds[0].statement.startswith(f"r = {expected:.3f} [")
+    for name in ("task_map", "length"):
+        assert any("those of the encoder" in note for note in figures[name].notes)
+
+
+def test_expert_load_is_a_mean_over_prompts_by_layer_and_expert(make: Callable[..., Run]) -> None:
+    run = make([SMALL, MIXTURE], prompts=2, tasks=["language_tasks"], metrics=ROUTED)
+    figure = _figures(run)["experts"]
+    (panel,) = figure.panels
+    assert isinstance(panel, Raster)
+    assert panel.title == "OLMoE-1B-7B: an even load is 0.0156"
+    assert (panel.first_row, panel.values.shape) == (2, (15, 64))
+    np.testing.assert_allclose(panel.values.sum(1), 1)
+    rows = run.measurements(metrics=["expert_load"], models=["OLMoE-1B-7B"])
+    cell = rows[(rows["layer"] == 5) & (rows["index"] == 7)]
+    assert len(cell) == 2
+    assert panel.values[3, 7] == pytest.approx(cell["value"].mean())
+    assert figure.notes == ("Expert load has no value for all-MiniLM-L6-v2 (no experts).",)
+
+
+def test_layers_without_experts_are_blank_rows(make: Callable[..., Run]) -> None:
+    sparse = dataclasses.replace(MIXTURE, layers=4, heads=1, experts=3)
+    run = make([sparse], prompts=1, tasks=["language_tasks"], metrics=ROUTED)
+    file = run.measurement_files()[0]
+    table = pq.read_table(file)
+    routed = pc.equal(table["metric"], "expert_load")
+    third = pc.fill_null(pc.equal(table["layer"], 3), False)
+    pq.write_table(table.filter(pc.invert(pc.and_(routed, third))), file)
+    (panel,) = _figures(run)["experts"].panels
+    assert isinstance(panel, Raster)
+    np.testing.assert_array_equal(np.isnan(panel.values).all(1), [False, True, False])
+
+
+def test_a_run_without_experts_has_no_figure_of_them(make: Callable[..., Run]) -> None:
+    run = make([SMALL, FakeModel()], prompts=1, metrics=ROUTED)
+    assert list(_figures(run)) == ["task_map", "length", "depth"]
 
 
 def test_points_state_the_correlation_of_scipy(small_run: Run) -> None:
@@ -105,6 +189,14 @@ def test_a_model_without_attention_is_named_beside_the_others(make: Callable[...
 def test_an_unfinished_model_is_named(make: Callable[..., Run]) -> None:
     figures = _figures(make([SMALL, BIG], prompts=1, finished=False, measured=1))
     assert any("nothing measured yet" in note for note in figures["depth"].notes)
+
+
+def test_an_unread_model_beside_an_encoder_decoder_is_named_once_a_metric(
+    make: Callable[..., Run],
+) -> None:
+    notes = _figures(make([PAIR, SMALL], prompts=1, finished=False, measured=1))["depth"].notes
+    assert len(notes) == 4
+    assert all("for all-MiniLM-L6-v2 (nothing measured yet)" in note for note in notes)
 
 
 def test_no_two_of_many_models_look_alike() -> None:

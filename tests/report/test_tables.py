@@ -5,10 +5,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from report.made_runs import (
     BIG,
     METRICS,
+    MIXTURE,
+    PAIR,
+    ROUTED,
     SMALL,
     FakeModel,
     make_run,
@@ -193,3 +199,63 @@ def test_rows_over_a_task_or_with_a_further_index_are_in_no_cell(
     writer = RunWriter(run.path, run.manifest, [], resume=True)
     writer.write_shard("SmolLM2-135M", 1, extra)
     pd.testing.assert_frame_equal(_tables(Run(run.path))["complete"].frame, before)
+
+
+def test_an_encoder_decoder_is_shown_by_its_encoder(make: Callable[..., Run]) -> None:
+    run = make([PAIR, FakeModel()], prompts=2)
+    tables = _tables(run)
+    rows = run.measurements(models=["t5-small"])
+    assert set(rows["stack"]) == {"encoder", "decoder", "cross"}
+    own = rows[rows["stack"] == "encoder"]
+    frame = tables["complete"].frame
+    frame = frame[frame["Model"] == "t5-small"].set_index("Category").sort_index()
+    for column, metric in _COLUMNS.items():
+        per_prompt = own[own["metric"] == metric].groupby(["task", "prompt_id"])["value"].mean()
+        expected = per_prompt.groupby("task").mean().sort_index()
+        np.testing.assert_allclose(frame[column], expected, rtol=1e-12)
+    assert (frame["Inputs_Analyzed"] == 2).all()
+    lengths = own.drop_duplicates("prompt_id").groupby("task")["n_tokens"].mean().sort_index()
+    np.testing.assert_allclose(frame["Mean_Tokens"], lengths.astype(float))
+    for key in ("complete", "models", "categories", "architectures", "scale", "top"):
+        assert any("t5-small: the values here are those of the enc" in n for n in tables[key].notes)
+
+
+def test_table_7_has_a_row_for_every_stack(make: Callable[..., Run]) -> None:
+    run = make([PAIR], prompts=2)
+    frame = _tables(run)["metrics"].frame
+    norm = frame[frame["Metric"] == "residual_norm"]
+    assert list(norm["Stack"]) == ["encoder", "decoder"]
+    entropy = frame[frame["Metric"] == "attention_entropy"].set_index("Stack")["Mean"]
+    assert list(entropy.index) == ["encoder", "decoder", "cross"]
+    rows = run.measurements(metrics=["attention_entropy"])
+    for stack, mean in entropy.items():
+        own = rows[rows["stack"] == stack].groupby("prompt_id")["value"].mean()
+        assert mean == pytest.approx(own.mean())
+
+
+def test_a_gap_in_the_decoder_is_no_gap_in_the_tables(make: Callable[..., Run]) -> None:
+    run = make([PAIR], prompts=1, metrics=("attention_entropy_normalized",))
+    file = run.measurement_files()[0]
+    table = pq.read_table(file)
+    decoder = pc.equal(table["stack"], "decoder")
+    value = pc.if_else(decoder, pa.scalar(None, pa.float64()), table["value"])
+    reason = pc.if_else(decoder, "no query row sees two keys", table["reason"])
+    pq.write_table(
+        table.set_column(9, table.schema.field(9), value).set_column(
+            10, table.schema.field(10), reason
+        ),
+        file,
+    )
+    tables = _tables(run)
+    assert not any("two keys" in note for note in tables["complete"].notes)
+    summary = tables["metrics"].frame.set_index("Stack")
+    assert list(summary["Undefined"]) == [0, 12, 0]
+
+
+def test_a_metric_with_an_index_is_in_no_mean(make: Callable[..., Run]) -> None:
+    run = make([MIXTURE, SMALL], prompts=1, tasks=["language_tasks"], metrics=ROUTED)
+    frame = _tables(run)["metrics"].frame
+    assert "expert_load" not in set(frame["Metric"])
+    router = frame[frame["Metric"] == "router_entropy"].set_index("Model")
+    assert router["Mean"]["OLMoE-1B-7B"] == pytest.approx(3, abs=0.1)
+    assert np.isnan(router["Mean"]["all-MiniLM-L6-v2"])

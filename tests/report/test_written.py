@@ -13,7 +13,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from report.made_runs import SMALL, FakeModel, make_run
+from report.made_runs import MIXTURE, PAIR, ROUTED, SMALL, FakeModel, make_run
 from rich.console import Console
 
 from cortexscope.report import Written, build_tables, summary, tables_as, write_report
@@ -25,6 +25,8 @@ _HOSTILE = (
     "_under $x$ \\frac{",
     "two\nlines \x1b[31mred [bold]markup[/bold]",
 )
+
+FEW_EXPERTS = dataclasses.replace(MIXTURE, layers=3, heads=2, experts=4)
 
 
 @pytest.fixture(scope="module")
@@ -174,8 +176,22 @@ def test_undefined_is_a_dash_in_text_and_empty_in_csv(make: Callable[..., Run]) 
         {"models": [SMALL, FakeModel()], "prompts": 1, "finished": False, "measured": 1},
         {"models": [SMALL], "prompts": 1, "finished": False, "measured": 0},
         {"models": [SMALL], "prompts": 1, "metrics": ("study.max_sparsity",)},
+        {"models": [PAIR, SMALL], "prompts": 1, "finished": False, "measured": 0},
+        {
+            "models": [FEW_EXPERTS],
+            "prompts": 1,
+            "metrics": ("expert_load",),
+            "tasks": ["language_tasks"],
+        },
     ],
-    ids=["one prompt", "interrupted", "nothing yet", "one metric"],
+    ids=[
+        "one prompt",
+        "interrupted",
+        "nothing yet",
+        "one metric",
+        "encoder-decoder not yet read",
+        "experts only",
+    ],
 )
 def test_a_run_is_reported_as_far_as_it_goes(
     make: Callable[..., Run], options: dict[str, object]
@@ -186,6 +202,33 @@ def test_a_run_is_reported_as_far_as_it_goes(
     out = io.StringIO()
     Console(file=out, width=80).print(summary(run))
     assert "Model" in out.getvalue()
+
+
+def test_the_report_of_an_encoder_decoder_names_its_stacks(make: Callable[..., Run]) -> None:
+    run = make([PAIR], tasks=["language_tasks"], prompts=2)
+    text = write_report(run).report.read_text(encoding="utf-8")
+    assert "Cross-attention: attention sink mass" in text
+    assert "t5-small: the values here are those of the encoder, which reads the prompt" in text
+    assert "0 of 2 prompts; of others the decoder" in text
+    out = io.StringIO()
+    Console(file=out, width=80).print(summary(run))
+    assert "t5-small: the values here are those of the encoder" in out.getvalue()
+
+
+def test_experts_are_drawn_in_the_report_and_as_a_file(make: Callable[..., Run]) -> None:
+    run = make([FEW_EXPERTS, SMALL], tasks=["language_tasks"], prompts=1, metrics=ROUTED)
+    written = write_report(run)
+    assert {path.stem for path in written.figures} == {"task_map", "length", "depth", "experts"}
+    assert 'id="plot-experts"' in written.report.read_text(encoding="utf-8")
+
+
+def test_what_no_column_of_the_summary_shows_is_not_counted_in_it(
+    make: Callable[..., Run],
+) -> None:
+    run = make([SMALL], tasks=["language_tasks"], prompts=2, metrics=ROUTED)
+    out = io.StringIO()
+    Console(file=out, width=80).print(summary(run))
+    assert "Undefined" not in out.getvalue()
 
 
 def test_the_report_says_what_is_missing_and_why(make: Callable[..., Run]) -> None:

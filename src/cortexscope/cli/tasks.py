@@ -19,9 +19,14 @@ _SuiteOption = Annotated[
     ),
 ]
 
+_TargetOption = Annotated[
+    str | None,
+    typer.Option("--target", metavar="COLUMN", help="Column of a JSONL or CSV suite with targets."),
+]
+
 
 @app.command("list")
-def list_tasks(suite: _SuiteOption = "cognitive") -> None:
+def list_tasks(suite: _SuiteOption = "cognitive", target: _TargetOption = None) -> None:
     """List the tasks of a suite, with their number of prompts and lengths in words."""
     from rich.console import Console
     from rich.table import Table
@@ -29,7 +34,7 @@ def list_tasks(suite: _SuiteOption = "cognitive") -> None:
 
     from cortexscope.tasks import load_suite
 
-    loaded = load_suite(suite)
+    loaded = load_suite(suite, target=target)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("task", no_wrap=True)
     for heading in ("prompts", "words min", "median", "max"):
@@ -54,13 +59,16 @@ def list_tasks(suite: _SuiteOption = "cognitive") -> None:
 def show(
     name: Annotated[str, typer.Argument(metavar="TASK|PROMPT_ID", help="What to print.")],
     suite: _SuiteOption = "cognitive",
+    target: _TargetOption = None,
 ) -> None:
     """Print the prompts of a task, or the prompt with an id."""
     from cortexscope.tasks import load_suite
 
-    for number, prompt in enumerate(load_suite(suite).find(name)):
+    for number, prompt in enumerate(load_suite(suite, target=target).find(name)):
         separator = "\n" if number else ""
         typer.echo(f"{separator}{prompt.id}  ({prompt.task}, {prompt.source})\n{prompt.text}")
+        if prompt.target:
+            typer.echo(f"target: {prompt.target}")
 
 
 @app.command()
@@ -69,12 +77,13 @@ def lint(
         str,
         typer.Argument(metavar="NAME|PATH", help="A built-in suite, or a suite file or folder."),
     ],
+    target: _TargetOption = None,
 ) -> None:
     """Check a suite; exit 1 if an error is found, 0 if there are warnings at most."""
     from cortexscope.tasks import lint as findings_of
     from cortexscope.tasks import load_suite
 
-    loaded = load_suite(suite)
+    loaded = load_suite(suite, target=target)
     findings = findings_of(loaded)
     for finding in findings:
         typer.echo(str(finding))

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from torch import nn
-from transformers import PreTrainedModel
 
-from cortexscope.engine._observer import Observer, layout_of, needs_of, tabulate
-from cortexscope.engine._worker import stack_of
+from cortexscope.engine._observer import Lengths, Observer, needs_of, tabulate
 from cortexscope.errors import UsageError
 from cortexscope.metrics import MetricOptions, make_metrics, metric_names
 from cortexscope.metrics._metric import Metric, Values
-from cortexscope.models import Model, find_anatomy, stack_kind_of
+from cortexscope.models import Model, find_anatomy
 from cortexscope.store import MEASUREMENTS, to_frame, to_polars
 from cortexscope.taps import Tap
 
@@ -41,14 +39,16 @@ def attach(
 
     Args:
         model: a Hugging Face model, a `cortexscope.Model`, or a module whose blocks are in a
-            `ModuleList`.
+            `ModuleList`; also inside wrappers such as those of PEFT, accelerate and
+            `torch.compile`, whose compiled code then runs uncompiled.
         metrics: names, all of the default panel where None.
         label: names the model in the frame; its class name where None.
         near_zero: below this |h| an entry counts as near zero.
 
     Raises:
         UnknownNameError: for a metric that does not exist.
-        UnsupportedModelError: if the blocks of the model cannot be found.
+        UnsupportedModelError: if the blocks of the model cannot be found; when the probe becomes
+            active, if the model runs its attention by a kernel that shows no scores.
     """
     module = model.module if isinstance(model, Model) else model
     if not isinstance(module, nn.Module):
@@ -71,10 +71,8 @@ class Probe:
         self._passes = 0
         self._tables: list[pa.Table] = []
         anatomy = find_anatomy(module)
-        known = isinstance(module, PreTrainedModel)
-        stack = stack_of(stack_kind_of(module) if known else "decoder")
-        observer = Observer(metrics, layout_of(stack, len(anatomy.blocks)), self._deliver)
-        self._tap = Tap(module, anatomy, stack=stack, needs=needs_of(metrics), receiver=observer)
+        observer = Observer(metrics, anatomy, self._deliver)
+        self._tap = Tap(module, anatomy, needs=needs_of(metrics), receiver=observer)
 
     def __enter__(self) -> Probe:
         self._tap.__enter__()
@@ -97,11 +95,12 @@ class Probe:
         """
         self._next = [(prompt_id, task) for prompt_id in prompt_ids]
 
-    def _deliver(self, results: list[tuple[Metric, list[Values]]], lengths: list[int]) -> None:
-        prompts = self._next or [(f"{self._passes}-{row}", None) for row in range(len(lengths))]
-        if len(prompts) != len(lengths):
+    def _deliver(self, results: list[tuple[Metric, list[Values]]], lengths: Lengths) -> None:
+        rows = len(next(iter(lengths.values())))
+        prompts = self._next or [(f"{self._passes}-{row}", None) for row in range(rows)]
+        if len(prompts) != rows:
             raise UsageError(
-                f"{len(prompts)} prompts were named and {len(lengths)} went through the model; "
+                f"{len(prompts)} prompts were named and {rows} went through the model; "
                 "name each row of the batch."
             )
         self._tables.append(tabulate(results, model=self._label, prompts=prompts, lengths=lengths))

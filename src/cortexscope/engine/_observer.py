@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,26 +10,55 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._metric import Layout, Metric, Values
+from cortexscope.metrics._metric import Known, Layout, Metric, Seen, Values
 from cortexscope.metrics._states import State
+from cortexscope.models import Anatomy
 from cortexscope.records import Site, Stack
 from cortexscope.store import MEASUREMENTS
-from cortexscope.taps import AttentionRows, HiddenStates
 
-__all__ = ["Observer", "PromptRow", "layout_of", "needs_of", "tabulate"]
+__all__ = ["Lengths", "Observer", "PromptRow", "layout_of", "needs_of", "tabulate"]
 
 _NOT_FINITE = "the model computed a number that is not finite"
+
+Lengths = dict[Stack, list[int]]
+"""Tokens of each prompt of a batch, by the stack that read them."""
 
 PromptRow = tuple[str | None, str | None]
 """The id of a prompt and its task."""
 
 
-def layout_of(stack: Stack, blocks: int) -> Layout:
-    """Return the sites of a model of one stack."""
+def layout_of(anatomy: Anatomy, ran: Collection[Stack]) -> Layout:
+    """Return the sites of the stacks that ran.
+
+    Cross-attention belongs to a decoder that has an encoder; it is no stack with blocks of its own.
+    """
+    stacks = [stack for stack in anatomy.stacks if stack.name in ran]
+    blocks = [
+        tuple(Site(stack.name, layer) for layer in range(1, len(stack.blocks) + 1))
+        for stack in stacks
+    ]
+    crossed = [
+        tuple(Site("cross", site.layer) for site in sites)
+        for stack, sites in zip(stacks, blocks, strict=True)
+        if stack.has_cross_attention and len(anatomy.stacks) > 1
+    ]
+    sites = [
+        (block, Site(stack.name, layer))
+        for stack in stacks
+        for layer, block in enumerate(stack.blocks, start=1)
+    ]
+    attending = {site for block, site in sites if block.attention}
+    if crossed:
+        attending |= {Site("cross", site.layer) for block, site in sites if block.cross_attention}
     return Layout(
-        hidden=tuple(Site(stack, layer) for layer in range(blocks + 1)),
-        attention=tuple(Site(stack, layer) for layer in range(1, blocks + 1)),
-        final=Site(stack, None),
+        known=Known(
+            attention=frozenset(attending),
+            experts=frozenset(site for block, site in sites if block.experts),
+        ),
+        hidden=tuple((Site(sites[0].stack, 0), *sites) for sites in blocks),
+        attention=(*blocks, *crossed),
+        experts=tuple(blocks),
+        final=tuple(Site(stack.name, None) for stack in stacks),
     )
 
 
@@ -43,38 +72,33 @@ class Observer:
 
     Args:
         metrics: what to measure.
-        layout: the sites of the model.
-        deliver: takes the values of each metric and the number of tokens of each prompt.
+        anatomy: of the model.
+        deliver: takes the values of each metric and the tokens of each prompt, stack by stack.
     """
 
     def __init__(
         self,
         metrics: Sequence[Metric],
-        layout: Layout,
-        deliver: Callable[[list[tuple[Metric, list[Values]]], list[int]], None],
+        anatomy: Anatomy,
+        deliver: Callable[[list[tuple[Metric, list[Values]]], Lengths], None],
     ) -> None:
         self._metrics = metrics
-        self._layout = layout
+        self._anatomy = anatomy
         self._deliver = deliver
-        self._states: list[State] = []
-        self._lengths: list[int] = []
-        self._shelf = _Shelf()
+        self.begin()
 
-    def begin(self, tokens: Bool[Tensor, "prompt token"]) -> None:
+    def begin(self) -> None:
         """Start every metric anew for the prompts of this pass."""
-        self._states = [metric.start() for metric in self._metrics]
+        self._states: list[State] = [metric.start() for metric in self._metrics]
         self._shelf = _Shelf()
-        self._lengths = tokens.sum(-1).tolist()
+        self._lengths: Lengths = {}
 
-    def hidden(self, site: Site, states: HiddenStates) -> None:
-        """Show the states to every metric."""
-        self._update(site, states)
+    def stack(self, stack: Stack, tokens: Bool[Tensor, "prompt token"]) -> None:
+        """Note how long the prompts are for a stack."""
+        self._lengths[stack] = tokens.sum(-1).tolist()
 
-    def attention(self, site: Site, rows: AttentionRows) -> None:
-        """Show the attention rows to every metric."""
-        self._update(site, rows)
-
-    def _update(self, site: Site, seen: HiddenStates | AttentionRows) -> None:
+    def see(self, site: Site, seen: Seen) -> None:
+        """Show what is at a site to every metric."""
         for number, (metric, before) in enumerate(zip(self._metrics, self._states, strict=True)):
             state = metric.update(before, site, seen)
             sums = state.get(site)
@@ -85,12 +109,23 @@ class Observer:
 
     def end(self) -> None:
         """Finish every metric and hand over its values."""
+        layout = layout_of(self._anatomy, self._lengths)
         results = [
-            (metric, list(metric.compute(state, self._layout)))
+            (metric, list(metric.compute(_on_one_device(state), layout)))
             for metric, state in zip(self._metrics, self._states, strict=True)
         ]
-        self._states = []
-        self._deliver(results, self._lengths)
+        lengths = self._lengths
+        self.begin()
+        self._deliver(results, lengths)
+
+
+def _on_one_device(state: State) -> State:
+    """Return the state as it is, or on the CPU where the layers of a model lie apart."""
+    if len({value.device for sums in state.values() for value in sums.values()}) <= 1:
+        return state
+    return {
+        site: {name: value.cpu() for name, value in sums.items()} for site, sums in state.items()
+    }
 
 
 class _Shelf:
@@ -123,7 +158,7 @@ def tabulate(
     *,
     model: str,
     prompts: Sequence[PromptRow],
-    lengths: Sequence[int],
+    lengths: Lengths,
 ) -> pa.Table:
     """Return the values of a batch in the columns of the contract, one value a row.
 
@@ -133,9 +168,11 @@ def tabulate(
         results: each metric with its values site by site.
         model: the label.
         prompts: id and task of each prompt, in the order of the batch.
-        lengths: tokens of each prompt.
+        lengths: tokens of each prompt, by stack; cross-attention has the decoder's.
     """
-    pieces = [_piece(metric, found, len(prompts)) for metric, sites in results for found in sites]
+    pieces = [
+        _piece(metric, found, len(prompts), lengths) for metric, sites in results for found in sites
+    ]
     columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     which = pa.array(columns["prompt"])
     value = columns["value"]
@@ -145,33 +182,39 @@ def tabulate(
         "model": pa.repeat(model, size),
         "task": pa.array([task for _, task in prompts], pa.string()).take(which),
         "prompt_id": pa.array([name for name, _ in prompts], pa.string()).take(which),
-        "n_tokens": pa.array(lengths, pa.int32()).take(which),
+        "n_tokens": pa.array(columns["n_tokens"], pa.int32()),
         "metric": pa.array(columns["metric"], pa.string()),
         "stack": pa.array(columns["stack"], pa.string()),
         "layer": pa.array(columns["layer"], pa.int16(), mask=columns["layer"] < 0),
         "head": pa.array(columns["head"], pa.int16(), mask=columns["head"] < 0),
-        "index": pa.nulls(size, pa.int32()),
+        "index": pa.array(columns["index"], pa.int32(), mask=columns["index"] < 0),
         "value": pa.array(value, pa.float64(), mask=null),
         "reason": pa.array(columns["reason"], pa.string(), mask=~null),
     }
     return pa.table(arrays, schema=MEASUREMENTS)
 
 
-def _piece(metric: Metric, found: Values, prompts: int) -> dict[str, np.ndarray]:
+def _piece(metric: Metric, found: Values, prompts: int, lengths: Lengths) -> dict[str, np.ndarray]:
     if found.values is None:
         values = np.full(prompts, np.nan)
     else:
         values = found.values.to(device="cpu", dtype=torch.float64).numpy()
-    heads = values[0].size if values.ndim == 2 else 0
+    parts = values[0].size if values.ndim == 2 else 0
+    numbers = np.tile(np.arange(parts), prompts) if parts else np.full(prompts, -1)
+    none = np.full_like(numbers, -1)
+    by_expert = "expert" in metric.spec.axes
     flat = values.reshape(-1)
     size = flat.size
     undefined = found.reason or _NOT_FINITE
+    stack = found.site.stack
     return {
-        "prompt": np.repeat(np.arange(prompts), heads or 1),
-        "head": np.tile(np.arange(heads), prompts) if heads else np.full(size, -1),
+        "prompt": np.repeat(np.arange(prompts), parts or 1),
+        "n_tokens": np.repeat(lengths["decoder" if stack == "cross" else stack], parts or 1),
+        "head": none if by_expert else numbers,
+        "index": numbers if by_expert else none,
         "value": flat,
         "metric": np.full(size, metric.spec.name, dtype=object),
-        "stack": np.full(size, found.site.stack, dtype=object),
+        "stack": np.full(size, stack, dtype=object),
         "layer": np.full(size, -1 if found.site.layer is None else found.site.layer),
         "reason": np.where(np.isnan(flat), undefined, _NOT_FINITE).astype(object),
     }

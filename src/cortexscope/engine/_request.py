@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -17,11 +18,19 @@ class Settings:
     """Everything apart from models, suite and metrics that can change a number."""
 
     dtype: str = "float32"
-    """Of the weights: float32, bfloat16, float16, float64, or auto for the checkpoint's own."""
+    """Of the weights: float32, bfloat16, float16, float64 (in short fp32, bf16, fp16, fp64), or
+    auto for the checkpoint's own."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
+    device_map: str | Mapping[str, str | int] | None = None
+    """Spreads each model over devices, memory and disk: `auto`, `balanced`, `balanced_low_0`,
+    `sequential`, or the device of each part by module path; stands in place of `device`."""
+    quantize: str | None = None
+    """Quantises linear layers: `bnb-8bit`, `bnb-4bit`, `torchao-int8` or `quanto-int8`."""
+    tokenizer: str | None = None
+    """The reference of a model whose tokenizer is taken in place of each model's own."""
     batch_tokens: int = 2048
-    """Most tokens of one batch, padding included."""
+    """Most tokens of one batch, padding included; of both inputs of an encoder-decoder."""
     shard_batches: int = 4
     """Batches that are stored as one file."""
     truncate: bool = False
@@ -57,6 +66,9 @@ class RunRequest:
     """Continue the run that is in `out`, or start it."""
     force: bool = False
     """Replace what is in `out`."""
+    selfcheck: bool = True
+    """Check each model quickly before it is measured, and stop where a check fails. It changes no
+    number, so that a run may be continued without it."""
 
 
 @runtime_checkable

@@ -7,25 +7,25 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cortexscope import models
 from cortexscope._version import __version__
 from cortexscope.engine._plan import Shard, encode, shards_of
-from cortexscope.engine._request import Progress, RunRequest, Silent
-from cortexscope.errors import UsageError
+from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
+from cortexscope.errors import ModelError, UsageError
 from cortexscope.metrics import MetricOptions, make_metrics, metric_names
 from cortexscope.models import parse_reference
-from cortexscope.records import Manifest, Truncation
+from cortexscope.records import Manifest, Prompt, Truncation
 from cortexscope.store import SCHEMA_VERSION, Run, RunWriter, check_target
 from cortexscope.tasks import Suite, load_suite
 
 if TYPE_CHECKING:
     from cortexscope.metrics._metric import Metric
-    from cortexscope.models import ModelSource
+    from cortexscope.models import Model, ModelSource
 
 __all__ = ["run"]
 
@@ -48,6 +48,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
         StoreError: if the folder cannot be written.
     """
     progress = progress or Silent()
+    request = replace(request, models=models.expand(request.models))
     suite = _suite_of(request)
     names = metric_names(request.metrics)
     if not names:
@@ -64,7 +65,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
     )
     try:
         for work in works:
-            _measure(work, metrics, writer, progress)
+            _measure(work, metrics, writer, progress, selfcheck=request.selfcheck)
         if writer.manifest.status != "complete":
             writer.finish(_now())
     except BaseException:
@@ -105,16 +106,26 @@ def _plan(
             reference,
             dtype=settings.dtype,
             device=settings.device,
+            device_map=settings.device_map,
+            quantize=settings.quantize,
+            tokenizer=settings.tokenizer,
             allow_pickle=settings.allow_pickle,
             trust_remote_code=settings.trust_remote_code,
             note=progress.note,
         )
+        _note_targets(source, suite.prompts, progress)
         encoded, cut = encode(
             suite.prompts,
             source.tokenizer,
             model=source.info.model,
             context=source.info.context,
             truncate=settings.truncate,
+            vocabulary=source.info.vocabulary,
+            decoder_start=(
+                models.decoder_start_of(source.config)
+                if source.info.stack_kind == "encoder-decoder"
+                else None
+            ),
         )
         shards = shards_of(
             encoded, batch_tokens=settings.batch_tokens, shard_batches=settings.shard_batches
@@ -122,6 +133,23 @@ def _plan(
         works.append(_Work(source, shards))
         truncations.extend(cut)
     return works, truncations
+
+
+def _note_targets(source: ModelSource, prompts: Sequence[Prompt], progress: Progress) -> None:
+    """Say once a model what becomes of the suite's targets."""
+    label = source.info.model
+    given = sum(prompt.target is not None for prompt in prompts)
+    if source.info.stack_kind != "encoder-decoder":
+        if given:
+            progress.note(
+                f"{label}: has no decoder of its own to read targets; the {given} targets of the "
+                "suite are not used"
+            )
+    elif given < len(prompts):
+        progress.note(
+            f"{label}: {len(prompts) - given} of {len(prompts)} prompts have no target; there the "
+            "decoder reads its start token alone"
+        )
 
 
 def _manifest(
@@ -144,13 +172,29 @@ def _manifest(
         models=[work.source.info for work in works],
         suite=suite.info(),
         metrics={metric.spec.name: metric.spec for metric in metrics},
-        settings={**asdict(settings), "device": str(models.choose_device(settings.device))},
+        settings=_told(settings),
         shards={work.source.info.model: len(work.shards) for work in works},
         truncations=truncations,
     )
 
 
-def _measure(work: _Work, metrics: Sequence[Metric], writer: RunWriter, progress: Progress) -> None:
+def _told(settings: Settings) -> dict[str, Any]:
+    """Return the settings for the manifest: names in full, and what `auto` came to."""
+    dtype = settings.dtype
+    if dtype != "auto":
+        dtype = str(models.choose_dtype(dtype)).removeprefix("torch.")
+    device = None if settings.device_map else str(models.choose_device(settings.device))
+    return {**asdict(settings), "dtype": dtype, "device": device}
+
+
+def _measure(
+    work: _Work,
+    metrics: Sequence[Metric],
+    writer: RunWriter,
+    progress: Progress,
+    *,
+    selfcheck: bool,
+) -> None:
     # torch and all of transformers come here, after a wrong request has had its answer.
     from cortexscope.engine._worker import Worker
 
@@ -160,8 +204,12 @@ def _measure(work: _Work, metrics: Sequence[Metric], writer: RunWriter, progress
         return
     started = time.perf_counter()
     progress.note(f"{label}: loading {work.source.info.parameters / 1e6:,.0f}M parameters")
-    worker = Worker(work.source.load(), metrics)
+    model = work.source.load()
     loaded = time.perf_counter()
+    if selfcheck:
+        _check(model, metrics, writer)
+    worker = Worker(model, metrics)
+    checked = time.perf_counter()
     tokens = sum(shard.tokens for shard in work.shards)
     ahead = sum(shard.tokens for shard in todo)
     progress.begin(label, tokens, tokens - ahead)
@@ -175,10 +223,28 @@ def _measure(work: _Work, metrics: Sequence[Metric], writer: RunWriter, progress
         label,
         {
             "load_seconds": round(loaded - started, 3),
-            "measure_seconds": round(finished - loaded, 3),
+            "check_seconds": round(checked - loaded, 3),
+            "measure_seconds": round(finished - checked, 3),
             "tokens": float(ahead),
         },
     )
     # The next model should find the memory of this one free.
-    del worker
+    del worker, model
     gc.collect()
+
+
+def _check(model: Model, metrics: Sequence[Metric], writer: RunWriter) -> None:
+    """Note what the quick checks find, and stop where one fails."""
+    from cortexscope.engine._selfcheck import check_quickly
+
+    info = model.info
+    findings = check_quickly(model, metrics)
+    failed = next((finding for finding in findings if finding.passed is False), None)
+    if failed is not None:
+        where = f" in {failed.place}" if failed.place else ""
+        raise ModelError(
+            f"{info.model} fails the check {failed.check!r}{where}: {failed.sentence.rstrip('.')}; "
+            f"look closer with `cortexscope selfcheck {info.reference}`, or measure all the same "
+            "with --no-selfcheck."
+        )
+    writer.note_checks(info.model, findings)

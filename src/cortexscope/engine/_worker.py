@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 import torch
+from torch import Tensor
 
-from cortexscope.engine._observer import Observer, layout_of, needs_of, tabulate
+from cortexscope.engine._observer import Lengths, Observer, needs_of, tabulate
 from cortexscope.engine._plan import Batch, Shard
 from cortexscope.errors import CortexscopeError, ModelError
 from cortexscope.metrics._metric import Metric, Values
 from cortexscope.models import Model, find_anatomy
-from cortexscope.records import Stack
 from cortexscope.taps import Tap
 
-__all__ = ["Worker", "stack_of"]
-
-
-def stack_of(kind: str) -> Stack:
-    """Return the name of the one stack of a model of this kind."""
-    return "encoder" if kind == "encoder" else "decoder"
+__all__ = ["Worker"]
 
 
 class Worker:
@@ -36,12 +32,14 @@ class Worker:
         self._model = model
         self._metrics = metrics
         self._anatomy = find_anatomy(model.module)
-        self._backbone = model.module.get_submodule(self._anatomy.backbone)
-        self._stack = stack_of(model.info.stack_kind)
+        # Below the unembedding where it can be left out.
+        self._scope = model.module.get_submodule(self._anatomy.scope)
         tokenizer = model.tokenizer
         spare = (tokenizer.pad_token_id, tokenizer.eos_token_id, 0)
-        self._padding = next(token for token in spare if token is not None)
-        parameters = inspect.signature(self._backbone.forward).parameters
+        # A token that was added to the tokenizer alone has no row in the embedding.
+        rows = getattr(model.module.get_input_embeddings(), "num_embeddings", math.inf)
+        self._padding = next(token for token in spare if token is not None and token < rows)
+        parameters = inspect.signature(self._scope.forward).parameters
         # Keys and values kept for a next token would only cost memory.
         self._options = {"use_cache": False} if "use_cache" in parameters else {}
 
@@ -58,7 +56,7 @@ class Worker:
         tables: list[pa.Table] = []
         batch: Batch | None = None
 
-        def deliver(results: list[tuple[Metric, list[Values]]], lengths: list[int]) -> None:
+        def deliver(results: list[tuple[Metric, list[Values]]], lengths: Lengths) -> None:
             assert batch is not None
             tables.append(
                 tabulate(
@@ -69,15 +67,11 @@ class Worker:
                 )
             )
 
-        observer = Observer(
-            self._metrics, layout_of(self._stack, len(self._anatomy.blocks)), deliver
-        )
         tap = Tap(
             self._model.module,
             self._anatomy,
-            stack=self._stack,
             needs=needs_of(self._metrics),
-            receiver=observer,
+            receiver=Observer(self._metrics, self._anatomy, deliver),
         )
         with tap, torch.inference_mode():
             for batch in shard.batches:
@@ -86,16 +80,12 @@ class Worker:
         return pa.concat_tables(tables)
 
     def _forward(self, batch: Batch) -> None:
-        ids = torch.full((len(batch.items), batch.longest), self._padding)
-        mask = torch.zeros_like(ids)
-        for row, item in enumerate(batch.items):
-            ids[row, : len(item.ids)] = torch.tensor(item.ids)
-            mask[row, : len(item.ids)] = 1
-        device = self._model.device
+        inputs = self._padded("", [item.ids for item in batch.items])
+        if len(self._anatomy.stacks) > 1:
+            targets = [item.target for item in batch.items if item.target is not None]
+            inputs |= self._padded("decoder_", targets)
         try:
-            self._backbone(
-                input_ids=ids.to(device), attention_mask=mask.to(device), **self._options
-            )
+            self._scope(**inputs, **self._options)
         except CortexscopeError:
             raise
         except Exception as error:
@@ -106,3 +96,14 @@ class Worker:
                 f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}; "
                 "a smaller --batch-tokens helps if memory ran out, --debug shows the whole error."
             ) from error
+
+    def _padded(self, name: str, rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+        """Return token ids and their mask, padded on the right, under a stack's names for them."""
+        longest = max(map(len, rows))
+        ids = torch.full((len(rows), longest), self._padding)
+        mask = torch.zeros_like(ids)
+        for number, row in enumerate(rows):
+            ids[number, : len(row)] = torch.tensor(row)
+            mask[number, : len(row)] = 1
+        device = self._model.device
+        return {f"{name}input_ids": ids.to(device), f"{name}attention_mask": mask.to(device)}

@@ -27,6 +27,8 @@ METRICS = Registry(
         "attention_sink_mass": "cortexscope.metrics.attention_sink_mass:AttentionSinkMass",
         "residual_norm": "cortexscope.metrics.residual_norm:ResidualNorm",
         "near_zero_fraction": "cortexscope.metrics.near_zero_fraction:NearZeroFraction",
+        "expert_load": "cortexscope.metrics.expert_routing:ExpertLoad",
+        "router_entropy": "cortexscope.metrics.expert_routing:RouterEntropy",
     },
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from cortexscope.metrics._metric import Layout, Metric, Values
+from cortexscope.metrics._metric import NO_ATTENTION, Layout, Metric, Seen, Values
 from cortexscope.metrics._states import State, add, total
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import AttentionRows, HiddenStates
@@ -34,7 +34,7 @@ class StudyFinalActivation(Metric):
         source=_SOURCE + "inferred",
     )
 
-    def update(self, state: State, site: Site, seen: HiddenStates | AttentionRows) -> State:
+    def update(self, state: State, site: Site, seen: Seen) -> State:
         """Add the sum of all entries."""
         if not isinstance(seen, HiddenStates) or site.layer is not None:
             return state
@@ -43,8 +43,9 @@ class StudyFinalActivation(Metric):
 
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Divide by the number of entries."""
-        sums = state[layout.final]
-        yield Values(layout.final, sums["total"] / sums["count"], None)
+        for site in layout.final:
+            sums = state[site]
+            yield Values(site, sums["total"] / sums["count"], None)
 
 
 class StudyAttentionEntropy(Metric):
@@ -66,7 +67,7 @@ class StudyAttentionEntropy(Metric):
         source=_SOURCE + "inferred: its values exceed ln of any possible length",
     )
 
-    def update(self, state: State, site: Site, seen: HiddenStates | AttentionRows) -> State:
+    def update(self, state: State, site: Site, seen: Seen) -> State:
         """Add the sums over rows and heads, and the number of heads."""
         if not isinstance(seen, AttentionRows) or seen.entropy is None:
             return state
@@ -76,14 +77,18 @@ class StudyAttentionEntropy(Metric):
 
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Average over all heads of all layers that attend."""
-        layers = [state[site] for site in layout.attention if site in state]
-        site = Site(layout.final.stack, None)
-        if not layers:
-            yield Values(site, None, "no attention layers")
-            return
-        summed = torch.stack([sums["total"] for sums in layers]).sum(0)
-        heads = torch.stack([sums["count"] for sums in layers]).sum(0)
-        yield Values(site, summed / heads, None)
+        for sites in layout.attention:
+            whole = Site(sites[0].stack, None)
+            if any(site in layout.known.attention and site not in state for site in sites):
+                yield Values(whole, None, NO_ATTENTION.unread)
+                continue
+            layers = [state[site] for site in sites if site in state]
+            if not layers:
+                yield Values(whole, None, NO_ATTENTION.anywhere)
+                continue
+            summed = torch.stack([sums["total"] for sums in layers]).sum(0)
+            heads = torch.stack([sums["count"] for sums in layers]).sum(0)
+            yield Values(whole, summed / heads, None)
 
 
 class StudyMaxSparsity(Metric):
@@ -106,7 +111,7 @@ class StudyMaxSparsity(Metric):
         source=_SOURCE + "inferred",
     )
 
-    def update(self, state: State, site: Site, seen: HiddenStates | AttentionRows) -> State:
+    def update(self, state: State, site: Site, seen: Seen) -> State:
         """Add the number of near-zero entries, and of all entries."""
         if not isinstance(seen, HiddenStates):
             return state
@@ -116,6 +121,7 @@ class StudyMaxSparsity(Metric):
 
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Take the largest share; the last block counts after the final norm only."""
-        sites = [*layout.hidden[:-1], layout.final]
-        shares = torch.stack([state[site]["total"] / state[site]["count"] for site in sites])
-        yield Values(layout.final, shares.amax(0), None)
+        for sites, final in zip(layout.hidden, layout.final, strict=True):
+            returned = [state[site] for site in (*sites[:-1], final)]
+            shares = torch.stack([sums["total"] / sums["count"] for sums in returned])
+            yield Values(final, shares.amax(0), None)

@@ -9,46 +9,74 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cortexscope.models._anatomy import Anatomy, find_anatomy
+    from cortexscope.models._anatomy import Anatomy, StackAnatomy, find_anatomy
+    from cortexscope.models._block import Block
     from cortexscope.models._catalog import Entry, aliases, catalog, preset
-    from cortexscope.models._describe import stack_kind_of
-    from cortexscope.models._loading import LoadOptions, Model, ModelSource, load_model, open_model
-    from cortexscope.models._placement import choose_device
+    from cortexscope.models._check import Check, check_entry
+    from cortexscope.models._describe import decoder_start_of, stack_kind_of
+    from cortexscope.models._inspect import Part, describe_parts
+    from cortexscope.models._lists import known_part
+    from cortexscope.models._loading import Model, ModelSource, load_model, open_model
+    from cortexscope.models._options import LoadOptions
+    from cortexscope.models._placement import choose_device, choose_dtype
     from cortexscope.models._reference import Reference, parse_reference
+    from cortexscope.models._selection import expand, select
 
 __all__ = [
     "Anatomy",
+    "Block",
+    "Check",
     "Entry",
     "LoadOptions",
     "Model",
     "ModelSource",
+    "Part",
     "Reference",
+    "StackAnatomy",
     "aliases",
     "catalog",
+    "check_entry",
     "choose_device",
+    "choose_dtype",
+    "decoder_start_of",
+    "describe_parts",
+    "expand",
     "find_anatomy",
+    "known_part",
     "load_model",
     "open_model",
     "parse_reference",
     "preset",
+    "select",
     "stack_kind_of",
 ]
 
 _MODULES = {
     "Anatomy": "_anatomy",
+    "Block": "_block",
+    "Check": "_check",
     "Entry": "_catalog",
-    "LoadOptions": "_loading",
+    "LoadOptions": "_options",
     "Model": "_loading",
     "ModelSource": "_loading",
+    "Part": "_inspect",
     "Reference": "_reference",
+    "StackAnatomy": "_anatomy",
     "aliases": "_catalog",
     "catalog": "_catalog",
+    "check_entry": "_check",
     "choose_device": "_placement",
+    "choose_dtype": "_placement",
+    "decoder_start_of": "_describe",
+    "describe_parts": "_inspect",
+    "expand": "_selection",
     "find_anatomy": "_anatomy",
+    "known_part": "_lists",
     "load_model": "_loading",
     "open_model": "_loading",
     "parse_reference": "_reference",
     "preset": "_catalog",
+    "select": "_selection",
     "stack_kind_of": "_describe",
 }
 

@@ -1,4 +1,4 @@
-"""Read a model's configuration and tokenizer; code of the model's own runs only by request."""
+"""Read a model's configuration; code of the model's own runs only by request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import transformers
-from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedConfig
 
 from cortexscope.errors import (
     ModelFileError,
@@ -14,10 +14,11 @@ from cortexscope.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
-from cortexscope.models._folder import is_tokenizer_file, read_json
-from cortexscope.models._quiet import quiet
+from cortexscope.models._folder import read_json
+from cortexscope.models._quantization import check_stored
+from cortexscope.models._quiet import quiet, reason
 
-__all__ = ["is_foreign", "reason", "read_config", "read_tokenizer"]
+__all__ = ["is_foreign", "reason", "read_config"]
 
 _KERNEL_KEYS = {
     "attn_implementation",
@@ -32,14 +33,6 @@ def is_foreign(thing: object) -> bool:
     return type(thing).__module__.startswith("transformers_modules")
 
 
-def reason(error: BaseException) -> str:
-    """Return the part of another library's error that fits in a sentence."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # Validation errors name the field in the first line and what is wrong in the second.
-    text = " ".join(lines[:2]) if lines else type(error).__name__
-    return (text if len(text) <= 300 else text[:297] + "...").rstrip(".")
-
-
 def read_config(folder: Path, *, trust_remote_code: bool) -> PreTrainedConfig:
     """Return the configuration in a folder.
 
@@ -49,7 +42,8 @@ def read_config(folder: Path, *, trust_remote_code: bool) -> PreTrainedConfig:
     Raises:
         ModelNotFoundError: if there is no `config.json`.
         UnsafeModelError: if code of the repository would have to run.
-        UnsupportedModelError: if transformers does not know the model, or it is stored quantised.
+        UnsupportedModelError: if transformers does not know the model, or how it is stored.
+        UsageError: if it is stored quantised and the package for that is not installed.
         ModelError: if the configuration is wrong in itself.
     """
     path = folder / "config.json"
@@ -71,8 +65,8 @@ def read_config(folder: Path, *, trust_remote_code: bool) -> PreTrainedConfig:
 def _no_config(folder: Path) -> str:
     if (folder / "adapter_config.json").exists():
         return (
-            f"{folder} holds an adapter and no model of its own; merge it into its base model, "
-            "save that and give its folder."
+            f"{folder} holds an adapter and no model of its own; give its base model in front: "
+            f"BASE+{folder}."
         )
     ggufs = sorted(path.name for path in folder.glob("*.gguf"))
     if ggufs:
@@ -108,16 +102,10 @@ def _needs_code(path: Path, raw: dict[str, Any], *, trust_remote_code: bool) -> 
 def _check_storage(folder: Path, raw: dict[str, Any]) -> None:
     if (folder / "adapter_config.json").exists():
         raise UnsupportedModelError(
-            f"{folder} holds an adapter beside its model; merge the two, save that and give its "
-            "folder."
+            f"{folder} holds an adapter beside its model, so it is not clear which is meant; move "
+            "the adapter to a folder of its own and give MODEL+ADAPTER to have both."
         )
-    quantization = raw.get("quantization_config")
-    if quantization:
-        method = quantization.get("quant_method") if isinstance(quantization, dict) else None
-        raise UnsupportedModelError(
-            f"{folder / 'config.json'} says that the weights are stored quantised "
-            f"({method or 'unknown method'}); give the model's unquantised weights or a .gguf file."
-        )
+    check_stored(folder / "config.json", raw)
     kernel = _foreign_kernel(raw)
     if kernel is not None:
         raise UnsafeModelError(
@@ -136,44 +124,3 @@ def _foreign_kernel(raw: object) -> str | None:
             if found is not None:
                 return found
     return None
-
-
-def read_tokenizer(
-    folder: Path, config: PreTrainedConfig, *, trust_remote_code: bool
-) -> PreTrainedTokenizerBase:
-    """Return the tokenizer in a folder, a class of transformers where one fits.
-
-    Raises:
-        ModelNotFoundError: if there is none.
-        UnsafeModelError: if code of the repository would have to run.
-        ModelError: if it cannot be read.
-    """
-    if not any(is_tokenizer_file(path.name) for path in folder.iterdir()):
-        raise ModelNotFoundError(
-            f"{folder} has no tokenizer (no tokenizer.json, vocab or .model file); "
-            "add the tokenizer's files."
-        )
-    settings = folder / "tokenizer_config.json"
-    mapped = read_json(settings).get("auto_map") if settings.exists() else None
-    try:
-        # Given the configuration, transformers does not look there for code of its own accord.
-        with quiet():
-            try:
-                return AutoTokenizer.from_pretrained(
-                    folder, config=config, local_files_only=True, trust_remote_code=False
-                )
-            except Exception:
-                if not (mapped and trust_remote_code):
-                    raise
-                return AutoTokenizer.from_pretrained(
-                    folder, config=config, local_files_only=True, trust_remote_code=True
-                )
-    except Exception as error:
-        if mapped and not trust_remote_code:
-            raise UnsafeModelError(
-                f"{settings} asks to run code from the model's own folder; trust remote code if "
-                "you have read that code, or choose another model."
-            ) from error
-        raise ModelFileError(
-            f"The tokenizer in {folder} cannot be read: {reason(error)}."
-        ) from error

@@ -15,7 +15,15 @@ from cortexscope.models._config import is_foreign, reason
 from cortexscope.models._quiet import quiet
 from cortexscope.records import StackKind
 
-__all__ = ["Sizes", "count_parameters", "model_class", "outline", "sizes_of", "stack_kind_of"]
+__all__ = [
+    "Sizes",
+    "count_parameters",
+    "decoder_start_of",
+    "model_class",
+    "outline",
+    "sizes_of",
+    "stack_kind_of",
+]
 
 # Their first position is the one after the padding token's, so that many fewer are free.
 _OFFSET_POSITIONS = {
@@ -175,6 +183,25 @@ def stack_kind_of(module: PreTrainedModel) -> StackKind:
     causal = {config.model_type, text.model_type} & set(auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
     named = type(module).__name__.endswith(("ForCausalLM", "LMHeadModel"))
     return "decoder" if causal or named or module.can_generate() else "encoder"
+
+
+def decoder_start_of(config: PreTrainedConfig) -> int | None:
+    """Return the token that the decoder of an encoder-decoder starts with; None for other models.
+
+    Raises:
+        ModelFileError: if the configuration of an encoder-decoder names none.
+    """
+    if not config.is_encoder_decoder:
+        return None
+    for holder in (config, config.get_text_config()):
+        for name in ("decoder_start_token_id", "bos_token_id"):
+            token = getattr(holder, name, None)
+            if isinstance(token, int):
+                return token
+    raise ModelFileError(
+        f"The configuration of this {config.model_type!r} names no decoder_start_token_id, without "
+        "which its decoder cannot run; add it to config.json."
+    )
 
 
 def sizes_of(config: PreTrainedConfig, *, vocabulary: int) -> Sizes:

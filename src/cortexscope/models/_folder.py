@@ -19,6 +19,7 @@ __all__ = [
     "check_safetensors",
     "find_weights",
     "hash_files",
+    "hash_tokenizer",
     "is_tokenizer_file",
     "read_json",
 ]
@@ -156,10 +157,16 @@ def check_safetensors(path: Path) -> None:
 def hash_files(folder: Path, weights: Weights, *, code: bool) -> dict[str, str]:
     """Return the SHA-256 of each file of the folder that decides what the model computes."""
     deciding = {path.name for path in weights.files} | {"config.json"}
-    for path in folder.iterdir():
-        if is_tokenizer_file(path.name) or (code and path.suffix == ".py"):
-            deciding.add(path.name)
-    return {name: _hash(folder / name) for name in sorted(deciding)}
+    if code:
+        deciding |= {path.name for path in folder.iterdir() if path.suffix == ".py"}
+    hashes = {name: _hash(folder / name) for name in deciding} | hash_tokenizer(folder)
+    return dict(sorted(hashes.items()))
+
+
+def hash_tokenizer(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of the folder that decides how text becomes tokens."""
+    names = sorted(path.name for path in folder.iterdir() if is_tokenizer_file(path.name))
+    return {name: _hash(folder / name) for name in names}
 
 
 def _hash(path: Path) -> str:

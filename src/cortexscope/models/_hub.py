@@ -17,7 +17,7 @@ from cortexscope.models._quiet import quiet
 from cortexscope.models._reference import Reference
 from cortexscope.registry import suggestion
 
-__all__ = ["Snapshot", "fetch_model"]
+__all__ = ["Snapshot", "fetch_files", "fetch_model"]
 
 _PATIENCE = 8.0
 """Seconds for the first answer; without one there is no hub to wait for."""
@@ -89,6 +89,40 @@ def fetch_model(
     return Snapshot(_download(reference, commit, [*small, *weights]), commit)
 
 
+def fetch_files(
+    reference: Reference,
+    wanted: Callable[[str], bool],
+    *,
+    marker: str,
+    note: Callable[[str], None],
+) -> Snapshot:
+    """Return some files of a hub repository, from the hub cache where the hub cannot be reached.
+
+    Args:
+        reference: a reference of kind `hub`.
+        wanted: whether a file of this name is fetched.
+        marker: a file whose presence in the cache shows that the repository was fetched before.
+        note: receives a line of progress.
+
+    Raises:
+        ModelNotFoundError: if there is no such repository or revision.
+        ModelError: if it cannot be fetched.
+    """
+    try:
+        with quiet():
+            names = [name for name in _list(reference) if wanted(name)]
+    except _FAILURES as error:
+        cached = _cached(reference, error, marker=marker)
+        if cached is None:
+            raise _error(reference, error) from error
+        note(f"The hub gives no answer; using the copy of {reference.target} in its cache")
+        return cached
+    if not names:
+        raise ModelNotFoundError(f"{reference.target} has no {marker}; choose another one.")
+    folder = _download(reference, reference.revision, names)
+    return Snapshot(folder, folder.name)
+
+
 def _list(reference: Reference) -> dict[str, int]:
     """Return the size in bytes of each file in the model's top folder."""
     info = huggingface_hub.HfApi().model_info(
@@ -143,11 +177,13 @@ def _download(reference: Reference, revision: str | None, names: list[str]) -> P
     return Path(folder)
 
 
-def _cached(reference: Reference, error: Exception) -> Snapshot | None:
+def _cached(
+    reference: Reference, error: Exception, *, marker: str = "config.json"
+) -> Snapshot | None:
     if isinstance(error, hub_errors.RevisionNotFoundError | hub_errors.HFValidationError):
         return None
     found = huggingface_hub.try_to_load_from_cache(
-        reference.target, "config.json", revision=reference.revision
+        reference.target, marker, revision=reference.revision
     )
     if not isinstance(found, str):
         return None
@@ -173,7 +209,9 @@ def _error(reference: Reference, error: Exception) -> ModelError:
             f"{model} has no revision {reference.revision!r}; give a branch, tag or commit of it."
         )
     if isinstance(error, hub_errors.RepositoryNotFoundError):
-        hint = suggestion(model.lower(), aliases()) if "/" not in model else "check the spelling."
+        hint = "check the spelling."
+        if "/" not in model:
+            hint = suggestion(model.lower(), aliases(), listed_by="cortexscope models list")
         return ModelNotFoundError(
             f"There is no model {model!r} on the hub, or it is private (then run `hf auth login`); "
             f"{hint}"

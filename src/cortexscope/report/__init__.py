@@ -5,7 +5,7 @@ a run by one file in `tables/` or `figures/`. Importing this package imports nei
 drawing library.
 """
 
-from cortexscope.report._figure import Figure, HeatMap, Line, Lines, Points, Scatter
+from cortexscope.report._figure import Figure, HeatMap, Line, Lines, Points, Raster, Scatter
 from cortexscope.report._matplotlib import draw
 from cortexscope.report._table import Column, Part, Table
 from cortexscope.report._terminal import summary
@@ -31,6 +31,7 @@ __all__ = [
     "Lines",
     "Part",
     "Points",
+    "Raster",
     "Scatter",
     "Table",
     "TableFormat",

@@ -14,6 +14,7 @@ NORMALIZED_ENTROPY = "attention_entropy_normalized"
 def length_correlation(frames: RunFrames, model: str, metric: str) -> Correlation:
     """Return the correlation over prompts of a metric with the number of tokens.
 
+    Both are those of the model's primary stack.
     Where it is undefined, the reason is that of the missing values if the metric has none at all.
     """
     values = frames.values
@@ -25,6 +26,6 @@ def length_correlation(frames: RunFrames, model: str, metric: str) -> Correlatio
     )
     if found.n:
         return found
-    missing = frames.missing
+    missing = frames.primary_missing
     why = missing[(missing["model"] == model) & (missing["metric"] == metric)]["reason"]
     return Correlation(None, None, None, 0, "; ".join(dict.fromkeys(why)) or "not measured")

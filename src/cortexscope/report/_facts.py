@@ -12,6 +12,7 @@ from cortexscope.report._correlations import (
 )
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import plain, task_title
+from cortexscope.report._stacks import stacks_note
 
 __all__ = ["facts"]
 
@@ -24,7 +25,8 @@ def facts(frames: RunFrames) -> tuple[str, ...]:
         _sink,
         _sparsity,
     )
-    return tuple(fact for fact in (make(frames) for make in makers) if fact)
+    found = tuple(fact for fact in (make(frames) for make in makers) if fact)
+    return (*found, *stacks_note(frames.many_stacked)) if found else ()
 
 
 def _span(values: dict[str, float], form: Callable[[float], str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Figure", "HeatMap", "Line", "Lines", "Panel", "Points", "Scatter"]
+__all__ = ["Figure", "HeatMap", "Line", "Lines", "Panel", "Points", "Raster", "Scatter"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +90,27 @@ class Scatter:
     clouds: tuple[Points, ...]
 
 
-Panel = HeatMap | Lines | Scatter
+@dataclass(frozen=True, slots=True, eq=False)
+class Raster:
+    """Many values in a grid, on one scale from 0, too many to be written into their cells."""
+
+    title: str
+    x_title: str
+    """Columns count from 0."""
+    y_title: str
+    value_title: str
+    first_row: int
+    """The number of the row at the top; the others count on."""
+    values: NDArray[np.float64]
+    """[row, column], none below 0; NaN where undefined, which is left blank."""
+
+    @property
+    def height(self) -> float:
+        """How tall the grid is, from 1 to 4, in panels of lines."""
+        return min(4.0, max(1.0, len(self.values) / 16))
+
+
+Panel = HeatMap | Lines | Raster | Scatter
 
 
 @dataclass(frozen=True, slots=True, eq=False)

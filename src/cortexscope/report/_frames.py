@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cortexscope.records import Manifest
+from cortexscope.report._labels import plain
+from cortexscope.report._stacks import in_order
 from cortexscope.store import Run
 
 if TYPE_CHECKING:
@@ -33,17 +36,25 @@ class RunFrames:
     """In the order of the suite."""
     metrics: tuple[str, ...]
     """Those with a measurement, defined or not, in the order of the manifest."""
+    stack_names: Mapping[str, tuple[str, ...]]
+    """The stacks with a measurement of each model: encoder, decoder, cross. The first is primary:
+    it reads the prompt, and stands for the model where there is room for one."""
+    stacks: pd.DataFrame
+    """A prompt's value of a metric in a stack, its mean over layers and heads: model, stack, task,
+    prompt_id, n_tokens (of the stack's input), metric, value."""
     values: pd.DataFrame
-    """A prompt's value of a metric, its mean over stacks, layers and heads: model, task,
-    prompt_id, n_tokens, metric, value."""
+    """Those of `stacks` that are of the model's primary stack."""
     layers: pd.DataFrame
     """The same a layer, its mean over heads: model, stack, prompt_id, metric, layer, depth (the
     layer as a share of the stack's last), value."""
+    experts: pd.DataFrame
+    """The mean over prompts of metrics with a further index: model, stack, metric, layer, index,
+    value."""
     cells: pd.DataFrame
     """Every planned (model, task), in order: model, task, inputs (prompts read), tokens (their mean
-    length), and a column a metric with the mean over prompts."""
+    length), and a column a metric with the mean over prompts, in the model's primary stack."""
     missing: pd.DataFrame
-    """What is undefined and why: model, metric, reason, values, of (all values), prompts."""
+    """What is undefined and why: model, stack, metric, reason, values, of (all values), prompts."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -54,27 +65,50 @@ class RunFrames:
         """Return a model's place, which decides its colour in every figure."""
         return self.labels.index(model)
 
+    def stacks_of(self, model: str) -> tuple[str, ...]:
+        """Return the stacks with a measurement; the first is the primary one."""
+        return self.stack_names.get(model, ())
+
+    def named(self, model: str, stack: str) -> str:
+        """Return the model's label, with the stack where it has several."""
+        label = plain(model)
+        return f"{label} ({stack})" if len(self.stacks_of(model)) > 1 else label
+
+    @property
+    def many_stacked(self) -> tuple[str, ...]:
+        """The labels of models with several stacks, such as encoder-decoders."""
+        return tuple(label for label in self.labels if len(self.stacks_of(label)) > 1)
+
+    @property
+    def primary_missing(self) -> pd.DataFrame:
+        """Those of `missing` that are of the model's primary stack."""
+        return _primary(self.missing, self.stack_names)
+
 
 def read_frames(run: Run) -> RunFrames:
     """Return the frames of a run, finished or not.
 
-    Rows over a whole task, and rows with a further index, are in no frame but `missing`.
+    Rows over a whole task are in no frame but `missing`, and metrics with a further index besides
+    only in `experts`.
 
     Raises:
         CorruptRunError: if a file of the run is missing or damaged.
     """
     table = _finite(run.measurements_table())
     models, prompts = run.models(), run.prompts()
-    plain = table.filter(pc.and_(pc.is_valid(table["prompt_id"]), pc.is_null(table["index"])))
-    by_layer = _sums(plain, [*_PROMPT, "metric", "stack", "layer"])
-    by_prompt = by_layer.groupby([*_PROMPT, "metric"], sort=False, dropna=False, as_index=False)[
-        ["sum", "count"]
-    ].sum()
+    prompted = table.filter(pc.is_valid(table["prompt_id"]))
+    indexed = pc.is_in(prompted["metric"], pa.array(_with_index(table, run.manifest), pa.string()))
+    by_layer = _sums(prompted.filter(pc.invert(indexed)), [*_PROMPT, "metric", "stack", "layer"])
+    by_prompt = by_layer.groupby(
+        [*_PROMPT, "metric", "stack"], sort=False, dropna=False, as_index=False
+    )[["sum", "count"]].sum()
     by_prompt = _means(by_prompt)
+    stack_names = _stack_names(table)
+    values = _primary(by_prompt, stack_names)
     found = {str(name) for name in table["metric"].unique().to_pylist()}
     metrics = tuple(name for name in run.manifest.metrics if name in found)
     metrics += tuple(sorted(found - set(metrics)))
-    seen = [str(task) for task in by_prompt["task"].dropna().unique()]
+    seen = [str(task) for task in values["task"].dropna().unique()]
     tasks = tuple(dict.fromkeys([*run.manifest.suite.tasks, *seen]))
     labels = [str(label) for label in models["model"]]
     return RunFrames(
@@ -83,11 +117,37 @@ def read_frames(run: Run) -> RunFrames:
         prompts=prompts,
         tasks=tasks,
         metrics=metrics,
-        values=by_prompt,
+        stack_names=stack_names,
+        stacks=by_prompt,
+        values=values,
         layers=_with_depth(by_layer),
-        cells=_cells(by_prompt, labels, tasks, metrics),
+        experts=_experts(prompted.filter(indexed)),
+        cells=_cells(values, labels, tasks, metrics),
         missing=_missing(table),
     )
+
+
+def _with_index(table: pa.Table, manifest: Manifest) -> list[str]:
+    """Return the metrics that have a further index, in a spec or in a row."""
+    specs = manifest.metrics.items()
+    named = {name for name, spec in specs if not {"layer", "head"}.issuperset(spec.axes)}
+    rows = table.filter(pc.is_valid(table["index"]))
+    return sorted(named | set(rows["metric"].unique().to_pylist()))
+
+
+def _stack_names(table: pa.Table) -> dict[str, tuple[str, ...]]:
+    pairs = _frame(table.group_by(["model", "stack"], use_threads=False).aggregate([]))
+    return {str(model): in_order(own) for model, own in pairs.groupby("model")["stack"]}
+
+
+def _primary(frame: pd.DataFrame, stack_names: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
+    first = {model: names[0] for model, names in stack_names.items()}
+    return frame[frame["stack"] == frame["model"].map(first)]
+
+
+def _experts(table: pa.Table) -> pd.DataFrame:
+    known = table.filter(pc.and_(pc.is_valid(table["layer"]), pc.is_valid(table["index"])))
+    return _means(_sums(known, ["model", "stack", "metric", "layer", "index"]))
 
 
 def _finite(table: pa.Table) -> pa.Table:
@@ -145,7 +205,7 @@ def _cells(
 
 
 def _missing(table: pa.Table) -> pd.DataFrame:
-    keys = ["model", "metric"]
+    keys = ["model", "stack", "metric"]
     total = _frame(table.group_by(keys, use_threads=False).aggregate([([], "count_all")]))
     undefined = table.filter(pc.is_null(table["value"]))
     counts = _frame(

@@ -44,6 +44,7 @@ def as_html(
         manifest=frames.manifest,
         shards=_shards(frames),
         prompts=len(frames.prompts),
+        targets=_targets(frames),
         facts=facts(frames),
         models=_models(frames),
         figures=[_figure_view(figure) for figure in figures],
@@ -52,7 +53,11 @@ def as_html(
         definitions=list(_definitions(frames, labels)),
         settings=[(key, _setting(value)) for key, value in frames.manifest.settings.items()],
         missing=[
-            {**row, "model": plain(str(row["model"])), "title": labels.title(str(row["metric"]))}
+            {
+                **row,
+                "model": frames.named(str(row["model"]), str(row["stack"])),
+                "title": labels.title(str(row["metric"])),
+            }
             for row in frames.missing.to_dict("records")
         ],
         plotly=Markup(get_plotlyjs()) if drawn else "",
@@ -65,6 +70,14 @@ def _shards(frames: RunFrames) -> str:
     read = int(frames.cells["inputs"].sum())
     asked = len(frames.labels) * len(frames.prompts)
     return f"{read} of {asked} prompts read, over all models, in {planned} planned shards"
+
+
+def _targets(frames: RunFrames) -> str:
+    count = int(frames.prompts["target"].notna().sum())
+    kinds = {info.stack_kind for info in frames.manifest.models}
+    if "encoder-decoder" not in kinds:
+        return f"{count} prompts, which no model here reads" if count else ""
+    return f"{count} of {len(frames.prompts)} prompts; of others the decoder's start token alone"
 
 
 def _models(frames: RunFrames) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cortexscope.files import whole_file
-from cortexscope.report._figure import Figure, HeatMap, Lines, Panel, Scatter
+from cortexscope.report._figure import Figure, HeatMap, Lines, Panel, Raster, Scatter
 from cortexscope.report._labels import shortened
 from cortexscope.report._style import decimals_for, look
 from cortexscope.report._table import UNDEFINED
@@ -68,6 +68,8 @@ def draw(figure: Figure) -> Canvas:
         axes.set_title(fill(_safe(panel.title), 30 if narrow else 90), fontsize=10)
         if isinstance(panel, HeatMap):
             _heat_map(axes, panel, named=number % columns == 0)
+        elif isinstance(panel, Raster):
+            _raster(axes, panel)
         elif isinstance(panel, Lines):
             _lines(axes, panel)
         else:
@@ -96,6 +98,9 @@ def _size(panels: tuple[Panel, ...], columns: int, rows: int) -> tuple[float, fl
         longest = max(map(len, first.rows), default=0)
         width = 0.075 * longest + columns * max(2.4, 0.75 * len(first.columns) + 0.9)
         return width + 0.5, 2.1 + 0.32 * len(first.rows)
+    if isinstance(first, Raster):
+        tallest = max(p.height for p in panels if isinstance(p, Raster))
+        return 7.0, 0.5 + rows * (0.9 + 1.6 * tallest)
     clouds = max((len(p.clouds) for p in panels if isinstance(p, Scatter)), default=0)
     return max(6.4, 4.9 * columns), 0.9 + (3.5 if clouds else 2.9) * rows + 0.2 * clouds
 
@@ -143,6 +148,27 @@ def _heat_map(axes: Axes, panel: HeatMap, *, named: bool) -> None:
     bar.outline.set_visible(False)
     bar.set_ticks([0, 1], labels=["model's\nlowest", "model's\nhighest"])
     bar.ax.tick_params(labelsize=8, length=0)
+
+
+def _raster(axes: Axes, panel: Raster) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    rows, columns = panel.values.shape
+    last = panel.first_row + rows - 1
+    image = axes.imshow(
+        panel.values,
+        cmap="cividis",
+        aspect="auto",
+        interpolation="nearest",
+        vmin=0,
+        vmax=float(np.nanmax(panel.values)) or 1.0,
+        extent=(-0.5, columns - 0.5, last + 0.5, panel.first_row - 0.5),
+    )
+    for axis, title in ((axes.xaxis, panel.x_title), (axes.yaxis, panel.y_title)):
+        axis.set_major_locator(MaxNLocator(integer=True, nbins=9))
+        axis.set_label_text(_safe(title))
+    bar = axes.figure.colorbar(image, ax=axes, pad=0.02, label=_safe(panel.value_title, 48))
+    bar.outline.set_visible(False)
 
 
 def _plain_axes(axes: Axes, x_title: str, y_title: str) -> None:

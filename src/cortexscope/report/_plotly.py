@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cortexscope.report._figure import Figure, HeatMap, Line, Lines, Points
+from cortexscope.report._figure import Figure, HeatMap, Line, Lines, Panel, Points, Raster
 from cortexscope.report._labels import shortened
 from cortexscope.report._style import decimals_for, look
 from cortexscope.report._table import UNDEFINED
@@ -52,14 +52,14 @@ def _canvas(figure: Figure, columns: int) -> Any:  # noqa: ANN401 - of plotly
 
     rows = -(-len(figure.panels) // columns)
     first = figure.panels[0]
-    inner = 30 * len(first.rows) if isinstance(first, HeatMap) else 250
+    inner = max(_inner_height(panel) for panel in figure.panels)
     gap = 150 if isinstance(first, HeatMap) else 110
     # Spacing is a share of the height between the outer margins.
     between = gap / (rows * inner + (rows - 1) * gap)
     canvas = make_subplots(
         rows=rows,
         cols=columns,
-        subplot_titles=["<br>".join(wrap(_safe(panel.title), 26)) for panel in figure.panels],
+        subplot_titles=[_title(panel) for panel in figure.panels],
         shared_yaxes=isinstance(first, HeatMap),
         horizontal_spacing=0.04 if isinstance(first, HeatMap) else 0.11,
         vertical_spacing=between if rows > 1 else 0.0,
@@ -74,6 +74,13 @@ def _canvas(figure: Figure, columns: int) -> Any:  # noqa: ANN401 - of plotly
             continue
         canvas.update_xaxes(title_text=_safe(panel.x_title), **place)
         canvas.update_yaxes(title_text=_safe(panel.y_title), **place)
+        if isinstance(panel, Raster):
+            low, high = next(canvas.select_yaxes(row=place["row"], col=place["col"])).domain
+            canvas.add_trace(_raster(panel, low, high), **place)
+            rows_apart, columns_apart = (max(1, round(size / 8)) for size in panel.values.shape)
+            canvas.update_xaxes(dtick=columns_apart, showgrid=False, **place)
+            canvas.update_yaxes(autorange="reversed", dtick=rows_apart, showgrid=False, **place)
+            continue
         if isinstance(panel, Lines):
             canvas.add_traces(
                 [trace for line in panel.lines for trace in _line(line, entries)],
@@ -90,6 +97,16 @@ def _canvas(figure: Figure, columns: int) -> Any:  # noqa: ANN401 - of plotly
     canvas.update_layout(**_layout(70 + rows * inner + (rows - 1) * gap + 80 + legend))
     canvas.update_annotations(font_size=14)
     return canvas
+
+
+def _title(panel: Panel) -> str:
+    return "<br>".join(wrap(_safe(panel.title), 40 if isinstance(panel, Raster) else 28))
+
+
+def _inner_height(panel: Panel) -> int:
+    if isinstance(panel, HeatMap):
+        return 30 * len(panel.rows)
+    return round(190 * panel.height) if isinstance(panel, Raster) else 250
 
 
 def _layout(height: int) -> dict[str, Any]:
@@ -144,6 +161,25 @@ def _heat_map(panel: HeatMap) -> Any:  # noqa: ANN401 - of plotly
         xgap=1,
         ygap=1,
         showscale=False,
+    )
+
+
+def _raster(panel: Raster, low: float, high: float) -> Any:  # noqa: ANN401 - of plotly
+    """Return the grid; its scale stands beside it, from `low` to `high` of the figure's height."""
+    from plotly import graph_objects as go
+
+    return go.Heatmap(
+        z=[_list(row) for row in panel.values],
+        y0=panel.first_row,
+        colorscale="Cividis",
+        zmin=0,
+        zmax=float(np.nanmax(panel.values)) or 1.0,
+        hovertemplate=(
+            f"{_safe(panel.y_title)} %{{y}}, {_safe(panel.x_title).lower()} %{{x}}: %{{z:.4g}}"
+            "<extra></extra>"
+        ),
+        hoverongaps=False,
+        colorbar={"y": (low + high) / 2, "len": high - low, "thickness": 12, "outlinewidth": 0},
     )
 
 

@@ -11,6 +11,7 @@ from cortexscope.report._correlations import (
 )
 from cortexscope.report._frames import RunFrames, read_frames
 from cortexscope.report._labels import plain, shortened
+from cortexscope.report._stacks import stacks_note
 from cortexscope.report._table import UNDEFINED
 from cortexscope.store import Run
 
@@ -72,14 +73,17 @@ def _number(value: float, decimals: int) -> str:
 
 
 def _lines(frames: RunFrames) -> list[str]:
-    lines = ["Correlation with the prompt's number of tokens, with 95 % interval:"]
+    lines = list(stacks_note(frames.many_stacked))
+    lines.append("Correlation with the prompt's number of tokens, with 95 % interval:")
     for model in frames.labels:
         lines.append(f"  {shortened(model, 60)}")
         for name, metric in (("study entropy", STUDY_ENTROPY), ("normalised", NORMALIZED_ENTROPY)):
             lines.append(f"    {name:<14} {length_correlation(frames, model, metric)}")
-    undefined = int(frames.missing["values"].sum())
+    missing = frames.primary_missing
+    missing = missing[missing["metric"].isin([metric for _, metric, _ in _COLUMNS])]
+    undefined = int(missing["values"].sum())
     if undefined:
-        reasons = "; ".join(dict.fromkeys(plain(str(why)) for why in frames.missing["reason"]))
+        reasons = "; ".join(dict.fromkeys(plain(str(why)) for why in missing["reason"]))
         lines.append(f"Undefined: {undefined} values ({reasons}).")
     if frames.manifest.status != "complete":
         lines.append("This run is not finished; continue it with --resume.")

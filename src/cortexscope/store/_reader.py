@@ -96,7 +96,7 @@ class Run:
         return to_frame(self.measurements_table(metrics=metrics, models=models))
 
     def prompts(self) -> pd.DataFrame:
-        """Return the prompts: prompt_id, task, text, source."""
+        """Return the prompts: prompt_id, task, text, source, target."""
         return to_frame(self._read([self.path / "prompts.parquet"], PROMPTS))
 
     def models(self) -> pd.DataFrame:

@@ -6,7 +6,8 @@ import pyarrow as pa
 
 __all__ = ["MEASUREMENTS", "MODELS", "PROMPTS", "SCHEMA_VERSION"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Raised with every column that is added; a run of an older schema has nulls there."""
 
 MEASUREMENTS = pa.schema(
     [
@@ -31,8 +32,10 @@ PROMPTS = pa.schema(
         pa.field("task", pa.string(), nullable=False),
         pa.field("text", pa.string(), nullable=False),
         pa.field("source", pa.string()),
+        pa.field("target", pa.string()),
     ]
 )
+"""One prompt a row; `target` (since schema 2) is what the decoder of an encoder-decoder reads."""
 
 MODELS = pa.schema(
     [
@@ -50,5 +53,6 @@ MODELS = pa.schema(
         pa.field("vocabulary", pa.int32(), nullable=False),
         pa.field("context", pa.int32()),
         pa.field("dtype", pa.string(), nullable=False),
+        pa.field("quantization", pa.string()),
     ]
 )

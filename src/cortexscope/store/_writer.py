@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from cortexscope.errors import RunExistsError
 from cortexscope.files import is_leftover, remove_leftovers, storage_errors, whole_file
-from cortexscope.records import Manifest, Prompt
+from cortexscope.records import Finding, Manifest, Prompt
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import MEASUREMENTS, MODELS, PROMPTS
 
@@ -27,7 +27,7 @@ _HEADS = ("prompts.parquet", "models.parquet", "manifest.json")
 _FOLDERS = ("measurements", "tables", "figures")
 
 # What may change between the start of a run and its continuation.
-_FREE = frozenset({"status", "created", "finished", "timings"})
+_FREE = frozenset({"status", "created", "finished", "timings", "checks"})
 
 
 def write_text(path: Path, text: str) -> None:
@@ -170,7 +170,14 @@ class RunWriter:
 
     def _write_heads(self, prompts: Sequence[Prompt]) -> None:
         records = [
-            {"prompt_id": p.id, "task": p.task, "text": p.text, "source": p.source} for p in prompts
+            {
+                "prompt_id": p.id,
+                "task": p.task,
+                "text": p.text,
+                "source": p.source,
+                "target": p.target,
+            }
+            for p in prompts
         ]
         models = [info.model_dump() for info in self.manifest.models]
         try:
@@ -206,6 +213,11 @@ class RunWriter:
         merged = {key: before.get(key, 0.0) + timings.get(key, 0.0) for key in {*before, *timings}}
         every = {**self.manifest.timings, model: dict(sorted(merged.items()))}
         self._write_manifest(self.manifest.model_copy(update={"timings": every}))
+
+    def note_checks(self, model: str, checks: Sequence[Finding]) -> None:
+        """Note in the manifest what the selfcheck of a model found."""
+        every = {**self.manifest.checks, model: list(checks)}
+        self._write_manifest(self.manifest.model_copy(update={"checks": every}))
 
     def finish(self, when: str) -> None:
         """Mark the run as complete."""

@@ -5,7 +5,8 @@ A torch function mode is told of each call of `scaled_dot_product_attention` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,10 +17,14 @@ from torch.overrides import TorchFunctionMode
 from cortexscope.taps._direct import direct_rows, rows_of_scores, small
 from cortexscope.taps._fused import fused_attention, is_fusible, sharpened
 from cortexscope.taps._mask import Mask, read_mask
+from cortexscope.taps._routing import RouterNotes
+from cortexscope.taps._stack import Place
 from cortexscope.taps._statistics import RowStatistics, Wanted
 
 __all__ = ["AttentionMode"]
 
+# By their own names, since those in `torch.nn.functional` are lent out now and then.
+_SDPA = functional.scaled_dot_product_attention
 _SOFTMAXES = frozenset({torch.softmax, functional.softmax, Tensor.softmax})
 
 
@@ -31,22 +36,24 @@ class AttentionMode(TorchFunctionMode):
 
     Args:
         wanted: which statistics to compute.
-        tokens: which positions of the batch are no padding, [prompt, token]; None while the
-            model is outside of its blocks, where calls are let through.
+        place: where the model is, None where calls are no attention and are let through.
         receive: takes the statistics and the number of visible keys of each row.
+        notes: of the router that is running, None where none is.
     """
 
     def __init__(
         self,
         wanted: Wanted,
         *,
-        tokens: Callable[[], Tensor | None],
+        place: Callable[[], Place | None],
         receive: Callable[[RowStatistics, Tensor], None],
+        notes: Callable[[], RouterNotes | None],
     ) -> None:
         super().__init__()
         self._wanted = wanted
-        self._tokens = tokens
+        self._place = place
         self._receive = receive
+        self._notes = notes
         self._masks: dict[tuple[Any, ...], tuple[Tensor | None, Mask]] = {}
         self._widens: dict[tuple[Any, ...], bool] = {}
 
@@ -66,15 +73,50 @@ class AttentionMode(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - whatever the function that was called returns
         kwargs = kwargs or {}
-        if func is functional.scaled_dot_product_attention and self._tokens() is not None:
-            return self._scaled_dot_product_attention(*args, **kwargs)
+        if func is functional.multi_head_attention_forward:
+            with self._seen_inside():
+                return func(*args, **kwargs)
+        if func is _SDPA:
+            place = self._place()
+            if place is not None:
+                return self._scaled_dot_product_attention(place, *args, **kwargs)
         result = func(*args, **kwargs)
-        if func in _SOFTMAXES and self._tokens() is not None:
-            self._softmax(result, *args, **kwargs)
+        if func in _SOFTMAXES:
+            place = self._place()
+            if place is not None:
+                self._softmax(place, result, *args, **kwargs)
+        notes = self._notes()
+        if notes is not None:
+            notes.hear(func, args, result)
         return result
+
+    @contextmanager
+    def _seen_inside(self) -> Iterator[None]:
+        """Let torch's own multi-head attention, in which a mode is off, call this one's functions.
+
+        Its code finds them by their names in `torch.nn.functional`.
+        """
+        names = ("scaled_dot_product_attention", "softmax")
+        originals = {name: getattr(functional, name) for name in names}
+
+        def watched(name: str) -> Callable[..., Any]:
+            def call(*args: object, **kwargs: object) -> Any:  # noqa: ANN401
+                with self:
+                    return originals[name](*args, **kwargs)
+
+            return call
+
+        try:
+            for name in names:
+                setattr(functional, name, watched(name))
+            yield
+        finally:
+            for name, original in originals.items():
+                setattr(functional, name, original)
 
     def _scaled_dot_product_attention(
         self,
+        place: Place,
         query: Tensor,
         key: Tensor,
         value: Tensor,
@@ -84,33 +126,69 @@ class AttentionMode(TorchFunctionMode):
         scale: float | None = None,
         enable_gqa: bool = False,
     ) -> Tensor:
+        if query.dim() != 4:
+            output = _SDPA(
+                query,
+                key,
+                value,
+                attn_mask,
+                dropout_p,
+                is_causal,
+                scale=scale,
+                enable_gqa=enable_gqa,
+            )
+            with torch.no_grad():
+                self._folded(place, query, key, attn_mask, is_causal, scale)
+            return output
+        # Whether gradients are wanted is known only outside.
+        fusible = not small(key.shape[2]) and is_fusible(
+            query, key, value, dropout=dropout_p, grouped=enable_gqa
+        )
         with torch.no_grad():
             mask = self._mask(attn_mask, query, key, causal=is_causal)
             by = query.shape[-1] ** -0.5 if scale is None else scale
-            if (
-                not small(key.shape[2])
-                and not mask.graded
-                and is_fusible(query, key, value, dropout=dropout_p, grouped=enable_gqa)
-            ):
-                return self._fused(query, key, value, mask, by)
-        output = functional.scaled_dot_product_attention(
+            if fusible and not mask.graded:
+                return self._fused(place, query, key, value, mask, by)
+        output = _SDPA(
             query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
         )
         with torch.no_grad():
             self._receive(direct_rows(query, key, mask, by, self._wanted), mask.visible)
         return output
 
-    def _fused(self, query: Tensor, key: Tensor, value: Tensor, mask: Mask, scale: float) -> Tensor:
+    def _folded(
+        self,
+        place: Place,
+        query: Tensor,
+        key: Tensor,
+        mask: Tensor | None,
+        causal: bool,
+        scale: float | None,
+    ) -> None:
+        """Receive an attention whose prompts and heads are in one axis, or that has one head."""
+        prompts, length = place.tokens.shape
+        if query.dim() != 3 or query.shape[1] != length or query.shape[0] % prompts:
+            return
+        query, key = (x.detach().unflatten(0, (prompts, -1)) for x in (query, key))
+        if mask is not None and mask.dim() == 3 and mask.shape[0] > 1:
+            mask = mask.unflatten(0, (prompts, -1))
+        read = self._mask(mask, query, key, causal=causal)
+        by = query.shape[-1] ** -0.5 if scale is None else scale
+        self._receive(direct_rows(query, key, read, by, self._wanted), read.visible)
+
+    def _fused(
+        self, place: Place, query: Tensor, key: Tensor, value: Tensor, mask: Mask, scale: float
+    ) -> Tensor:
         shape = (query.shape, key.shape, query.dtype, mask.causal, mask.bias is None)
         fused = fused_attention(
             query, key, value, mask, scale, self._wanted, widen=self._widens.get(shape)
         )
         if fused.widened is not None:
             self._widens[shape] = fused.widened
-        rows, tokens = fused.rows, self._tokens()
+        rows = fused.rows
         # With another shape the tap refuses the layer in a moment.
-        if tokens is not None and tokens.shape == (query.shape[0], query.shape[2]):
-            rows = sharpened(fused, query, key, mask, scale, tokens)
+        if place.tokens.shape == (query.shape[0], query.shape[2]):
+            rows = sharpened(fused, query, key, mask, scale, place.tokens)
         self._receive(rows, mask.visible)
         return fused.output
 
@@ -129,21 +207,26 @@ class AttentionMode(TorchFunctionMode):
 
     def _softmax(
         self,
+        place: Place,
         probabilities: Tensor,
         input: Tensor,
         dim: int | None = None,
         *_: object,
         **__: object,
     ) -> None:
-        tokens = self._tokens()
-        if tokens is None or dim not in (-1, input.dim() - 1):
+        if dim not in (-1, input.dim() - 1):
             return
         scores, probabilities = input.detach(), probabilities.detach()
-        prompts, length = tokens.shape
+        prompts, length = place.tokens.shape
         if scores.dim() == 3 and scores.shape[1] == length and not scores.shape[0] % prompts:
+            # One head whose rows are shorter than the text may be scores of something else.
+            if scores.shape[0] == prompts and scores.shape[2] < length and not place.cross:
+                return
             # Some models keep prompts and heads in one axis.
             scores = scores.unflatten(0, (prompts, -1))
             probabilities = probabilities.unflatten(0, (prompts, -1))
+        elif scores.dim() == 4 and place.head_after_query:
+            scores, probabilities = scores.transpose(1, 2), probabilities.transpose(1, 2)
         if scores.dim() == 4:
             with torch.no_grad():
                 rows, visible = rows_of_scores(scores, probabilities, self._wanted)

@@ -1,4 +1,4 @@
-"""Read a suite from a CSV or JSONL file: one prompt a row, with `task`, `id` and `text`."""
+"""Read a suite from a CSV or JSONL file: one prompt a row, `task`, `id`, `text`, maybe `target`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import contextlib
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cortexscope.errors import SuiteError
+from cortexscope.registry import suggestion
 from cortexscope.tasks._reading import (
     Document,
     Place,
@@ -27,6 +28,7 @@ UNVERSIONED = "unversioned"
 """The version of a suite whose format has no place for one; its hash still tells it apart."""
 
 _COLUMNS = ("task", "id", "text")
+_TARGET = "target"
 _FIELD_LIMIT = 2**31 - 1  # the most that a C long holds on every platform
 
 
@@ -35,8 +37,13 @@ class _Record(NamedTuple):
     fields: list[str]
 
 
-def read_csv(file: Path) -> Document:
+def read_csv(file: Path, *, target: str | None = None) -> Document:
     """Return the prompts of a CSV file whose first row names the columns task, id and text.
+
+    Args:
+        file: a further column `target` may be there.
+        target: the column that is read in place of `target`; it must be there, and columns
+            that nobody named may be there too.
 
     Raises:
         SuiteError: if it is not such a file; the message names file, line and id.
@@ -46,13 +53,28 @@ def read_csv(file: Path) -> Document:
     place = Place(file, header.line)
     if len(header.fields) == 1 and any(mark in header.fields[0] for mark in ";\t|"):
         raise SuiteError(f"{place}: the columns are not separated by commas; use commas.")
-    check_names(header.fields, required=_COLUMNS, optional=(), kind="column", where=str(place))
-    if len(header.fields) > len(_COLUMNS):
-        raise SuiteError(f"{place}: a column comes twice; keep one each of {', '.join(_COLUMNS)}.")
-    return _document(file, (_csv_row(header.fields, record, file) for record in records))
+    _check_target(target, header.fields, "column", str(place))
+    optional = (_TARGET,) if target is None else header.fields
+    check_names(
+        header.fields, required=_COLUMNS, optional=optional, kind="column", where=str(place)
+    )
+    for name in header.fields:
+        if header.fields.count(name) > 1:
+            raise SuiteError(f"{place}: the column {name!r} comes twice; delete one of them.")
+    return _document(
+        file, (_csv_row(header.fields, record, file, target or _TARGET) for record in records)
+    )
 
 
-def _csv_row(header: list[str], record: _Record, file: Path) -> Row:
+def _check_target(target: str | None, found: Collection[str], kind: str, where: str) -> None:
+    if target is not None and target not in found:
+        raise SuiteError(
+            f"{where}: there is no {kind} {target!r} to read targets from; "
+            f"{suggestion(target, found)}"
+        )
+
+
+def _csv_row(header: list[str], record: _Record, file: Path, target: str) -> Row:
     place = Place(file, record.line)
     fields = dict(zip(header, record.fields, strict=False))
     if len(record.fields) != len(header):
@@ -62,7 +84,11 @@ def _csv_row(header: list[str], record: _Record, file: Path) -> Row:
             f"{len(header)}; put a text that holds commas in double quotes."
         )
     return checked_row(
-        task=fields["task"], prompt_id=fields["id"], text=fields["text"], place=place
+        task=fields["task"],
+        prompt_id=fields["id"],
+        text=fields["text"],
+        target=fields.get(target),
+        place=place,
     )
 
 
@@ -94,20 +120,27 @@ def _long_fields() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def read_jsonl(file: Path) -> Document:
+def read_jsonl(file: Path, *, target: str | None = None) -> Document:
     """Return the prompts of a file with one JSON object a line, with keys task, id and text.
+
+    Args:
+        file: a further key `target` may be there, and hold null.
+        target: the key that is read in place of `target`; one line at least must have it, and
+            keys that nobody named may be there too.
 
     Raises:
         SuiteError: if it is not such a file; the message names file, line and id.
     """
     # Not splitlines: a JSON string may hold U+2028 and its like unescaped.
     lines = enumerate(read_text(file).split("\n"), start=1)
-    return _document(
-        file, (_json_row(line, Place(file, number)) for number, line in lines if line.strip())
-    )
+    rows = ((Place(file, number), line) for number, line in lines if line.strip())
+    contents = [(place, _json_object(line, place)) for place, line in rows]
+    keys = dict.fromkeys(key for _, content in contents for key in content)
+    _check_target(target, keys, "key", str(file))
+    return _document(file, (_json_row(content, place, target) for place, content in contents))
 
 
-def _json_row(line: str, place: Place) -> Row:
+def _json_object(line: str, place: Place) -> dict[str, Any]:
     try:
         content = json.loads(line, object_pairs_hook=lambda pairs: _unique(pairs, place))
     except (ValueError, RecursionError) as error:
@@ -117,17 +150,28 @@ def _json_row(line: str, place: Place) -> Row:
         raise SuiteError(f"{place}: this is not JSON ({why}); write one object a line.") from error
     if not isinstance(content, dict):
         raise SuiteError(f"{place}: this is not a JSON object; write task, id and text in braces.")
+    return content
+
+
+def _json_row(content: dict[str, Any], place: Place, named: str | None) -> Row:
     known = content.get("id")
     where = f"{place}: prompt {known!r}" if known else str(place)
-    check_names(content, required=_COLUMNS, optional=(), kind="key", where=where)
-    for key in _COLUMNS:
+    optional = (_TARGET,) if named is None else content
+    check_names(content, required=_COLUMNS, optional=optional, kind="key", where=where)
+    target = named or _TARGET
+    read = list(_COLUMNS) if content.get(target) is None else [*_COLUMNS, target]
+    for key in read:
         if not isinstance(content[key], str):
             value = json.dumps(content[key])[:40]
             raise SuiteError(
                 f"{where}: {key} is {value} and not a string; write it in double quotes."
             )
     return checked_row(
-        task=content["task"], prompt_id=content["id"], text=content["text"], place=place
+        task=content["task"],
+        prompt_id=content["id"],
+        text=content["text"],
+        target=content.get(target),
+        place=place,
     )
 
 

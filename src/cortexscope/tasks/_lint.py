@@ -47,14 +47,15 @@ def lint(suite: Suite, lengths: Mapping[str, int] | None = None) -> list[Finding
 
     Returns:
         Findings: identical texts (an error, as one text would count twice), similar texts, tasks
-        with few prompts, tasks of uneven lengths, very short texts, white space at an end, and
-        control characters.
+        with few prompts, tasks of uneven lengths, targets for a part of the prompts only, very
+        short texts, and white space at an end or control characters in a text or a target.
     """
     findings = [
         *(found for prompt in suite.prompts for found in _text_findings(prompt)),
         *_duplicate_findings(suite.prompts),
         *(found for task in suite.tasks for found in _size_findings(task)),
         *_length_findings(suite, lengths),
+        *_target_findings(suite),
     ]
     return sorted(findings, key=lambda finding: finding.level != "error")
 
@@ -64,22 +65,24 @@ def _place(prompt: Prompt) -> str:
 
 
 def _text_findings(prompt: Prompt) -> Iterator[Finding]:
-    text = prompt.text
-    if text != text.strip():
-        yield Finding(
-            "warning",
-            _place(prompt),
-            "the text begins or ends with white space, which becomes tokens; delete it.",
-        )
-    if len(text.strip()) < _SHORTEST:
+    if len(prompt.text.strip()) < _SHORTEST:
         yield Finding(
             "warning",
             _place(prompt),
             f"the text has fewer than {_SHORTEST} characters, too few for attention to vary; "
             "write a longer one.",
         )
-    if any(unicodedata.category(mark) == "Cc" and mark not in "\t\n\r" for mark in text):
-        yield Finding("warning", _place(prompt), "the text holds control characters; delete them.")
+    for name, text in (("text", prompt.text), ("target", prompt.target or "")):
+        if text != text.strip():
+            yield Finding(
+                "warning",
+                _place(prompt),
+                f"the {name} begins or ends with white space, which becomes tokens; delete it.",
+            )
+        if any(unicodedata.category(mark) == "Cc" and mark not in "\t\n\r" for mark in text):
+            yield Finding(
+                "warning", _place(prompt), f"the {name} holds control characters; delete them."
+            )
 
 
 def _duplicate_findings(prompts: Sequence[Prompt]) -> Iterator[Finding]:
@@ -128,6 +131,18 @@ def _length_findings(suite: Suite, lengths: Mapping[str, int] | None) -> Iterato
             f"the median length runs from {medians[short]:g} {unit} ({short}) to "
             f"{medians[long]:g} ({long}), so a difference between tasks may be one of length; "
             "even the lengths out, or adjust for them.",
+        )
+
+
+def _target_findings(suite: Suite) -> Iterator[Finding]:
+    bare = [prompt for prompt in suite.prompts if not prompt.target]
+    if 0 < len(bare) < len(suite.prompts):
+        yield Finding(
+            "warning",
+            suite.name,
+            f"{len(bare)} of {len(suite.prompts)} prompts have no target (first: "
+            f"{_place(bare[0])}), and there the decoder of an encoder-decoder model reads its "
+            "start token alone; give all prompts a target, or none.",
         )
 
 

@@ -6,8 +6,9 @@ function without arguments which returns a `Suite`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from cortexscope.errors import SuiteError, UnknownNameError, UsageError
 from cortexscope.registry import Registry, suggestion
@@ -20,12 +21,14 @@ __all__ = ["cognitive", "load_suite", "suite_names"]
 
 _SUITES = Registry("suite", {"cognitive": "cortexscope.tasks._loading:cognitive"})
 
-_READERS: dict[str, Callable[[Path], Document]] = {
-    ".yaml": read_yaml,
-    ".yml": read_yaml,
-    ".jsonl": read_jsonl,
-    ".csv": read_csv,
-}
+_YAML = (".yaml", ".yml")
+
+
+class _LineReader(Protocol):
+    def __call__(self, file: Path, *, target: str | None = None) -> Document: ...
+
+
+_LINES: dict[str, _LineReader] = {".jsonl": read_jsonl, ".csv": read_csv}
 
 
 def suite_names() -> list[str]:
@@ -38,15 +41,19 @@ def cognitive() -> Suite:
     return _from_path(Path(__file__).parent / "cognitive")
 
 
-def load_suite(name_or_path: str | Path) -> Suite:
+def load_suite(name_or_path: str | Path, *, target: str | None = None) -> Suite:
     """Return the suite behind a name or a path.
+
+    What a prompt has as `target` is read by the decoder of an encoder-decoder model.
 
     Args:
         name_or_path: a name of `suite_names()`, which wins over a file of the same name; or a
             YAML file, a folder of YAML files, or a JSONL or CSV file with task, id and text.
+        target: the column of a JSONL or CSV file that holds the targets, `target` where None.
 
     Raises:
         UnknownNameError: if it is neither a name nor a path that exists.
+        UsageError: if a column is named for a suite that has no columns.
         SuiteError: if the content is wrong; the message names file, line and prompt id.
 
     Example:
@@ -55,6 +62,11 @@ def load_suite(name_or_path: str | Path) -> Suite:
         (12, 168)
     """
     if isinstance(name_or_path, str) and name_or_path in suite_names():
+        if target is not None:
+            raise UsageError(
+                f"The column {target!r} was named for targets, and the suite {name_or_path!r} has "
+                "no columns; give a JSONL or CSV file, or leave the column out."
+            )
         suite = _SUITES.load(name_or_path)()
         if not isinstance(suite, Suite):
             raise UsageError(
@@ -68,7 +80,7 @@ def load_suite(name_or_path: str | Path) -> Suite:
             f"There is no suite {str(name_or_path)!r}, neither by that name nor as a file or "
             f"folder; {suggestion(str(name_or_path), suite_names())}"
         )
-    return _from_path(path)
+    return _from_path(path, target)
 
 
 def _exists(path: Path) -> bool:
@@ -78,23 +90,31 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _from_path(path: Path) -> Suite:
+def _from_path(path: Path, target: str | None = None) -> Suite:
     files = _files_of(path)
-    return _joined(path, [_READERS[file.suffix.lower()](file) for file in files])
+    read = _LINES.get(files[0].suffix.lower())
+    if read is not None:
+        return _joined(path, [read(files[0], target=target)])
+    if target is not None:
+        raise UsageError(
+            f"The column {target!r} was named for targets, and {path} is YAML, which has no "
+            "columns; write the key 'target' beside the text of a prompt instead."
+        )
+    return _joined(path, [read_yaml(file) for file in files])
 
 
 def _files_of(path: Path) -> list[Path]:
     if not path.is_dir():
-        if path.suffix.lower() not in _READERS:
+        if path.suffix.lower() not in (*_YAML, *_LINES):
             raise SuiteError(
                 f"{path} has the ending {path.suffix!r}, and a suite is a file that ends in "
-                f"{', '.join(_READERS)}, or a folder of YAML files; rename or convert it."
+                f"{', '.join((*_YAML, *_LINES))}, or a folder of YAML files; rename or convert it."
             )
         return [path]
     files = sorted(
         file
         for file in path.iterdir()
-        if file.suffix.lower() in (".yaml", ".yml") and not file.name.startswith(".")
+        if file.suffix.lower() in _YAML and not file.name.startswith(".")
     )
     if not files:
         raise SuiteError(

@@ -131,11 +131,16 @@ def check_task_name(name: str, place: Place) -> None:
         )
 
 
-def checked_row(*, task: str, prompt_id: str, text: str, place: Place) -> Row:
-    """Return a prompt whose id and text are fit to be stored and tokenized.
+def checked_row(
+    *, task: str, prompt_id: str, text: str, target: str | None = None, place: Place
+) -> Row:
+    """Return a prompt whose id and texts are fit to be stored and tokenized.
+
+    An empty target is none.
 
     Raises:
-        SuiteError: if the task's name, the id or the text is empty or holds what it must not.
+        SuiteError: if the task's name, the id or the text is empty, or one of them or the target
+            holds what it must not.
     """
     check_task_name(task, place)
     if not prompt_id.strip():
@@ -150,14 +155,21 @@ def checked_row(*, task: str, prompt_id: str, text: str, place: Place) -> Row:
         raise SuiteError(f"{where} has an empty text; write one or delete the prompt.")
     if text.isspace():
         raise SuiteError(f"{where} has a text of white space only; write one or delete the prompt.")
+    _check_characters(text, "text", where)
+    if target and target.isspace():
+        raise SuiteError(f"{where} has a target of white space only; write one or leave it empty.")
+    _check_characters(target or "", "target", where)
+    source = f"{place.file.name}:{place.line}"
+    return Row(Prompt(prompt_id, task, text, source, target or None), place)
+
+
+def _check_characters(text: str, what: str, where: str) -> None:
     if "\0" in text:
-        raise SuiteError(f"{where} has a NUL character in its text; delete it.")
+        raise SuiteError(f"{where} has a NUL character in its {what}; delete it.")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise SuiteError(
             f"{where} has half of a surrogate pair ({text[error.start]!a}) at character "
-            f"{error.start} of its text; write the whole character."
+            f"{error.start} of its {what}; write the whole character."
         ) from error
-    prompt = Prompt(id=prompt_id, task=task, text=text, source=f"{place.file.name}:{place.line}")
-    return Row(prompt, place)

@@ -99,13 +99,18 @@ class Suite:
 
     @property
     def hash(self) -> str:
-        """SHA-256 over tasks, ids and texts in canonical order, in hexadecimal.
+        """SHA-256 over tasks, ids, texts and targets in canonical order, in hexadecimal.
 
         Name, version, descriptions, order and file layout do not count: two suites with one hash
         show a model the same prompts.
         """
         content = {
-            task.name: {prompt.id: prompt.text for prompt in task.prompts} for task in self.tasks
+            task.name: {
+                # As before there were targets, where there is none.
+                prompt.id: [prompt.text, prompt.target] if prompt.target else prompt.text
+                for prompt in task.prompts
+            }
+            for task in self.tasks
         }
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()

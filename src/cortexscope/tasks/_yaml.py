@@ -27,6 +27,7 @@ __all__ = ["read_yaml"]
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT = "tag:yaml.org,2002:str"
+_NOTHING = "tag:yaml.org,2002:null"
 # A suite needs 6 levels; the composer recurses in C, without a guard of its own.
 _DEEPEST = 20
 
@@ -133,9 +134,12 @@ def _row(task: str, node: yaml.Node, file: Path) -> Row:
     if "id" in keys:
         prompt_id = _string(keys["id"], f"the id of a prompt of task {task!r}", file)
     where = f"{place}: prompt {prompt_id!r}" if prompt_id else f"{place}: a prompt of task {task!r}"
-    check_names(keys, required=("id", "text"), optional=(), kind="key", where=where)
+    check_names(keys, required=("id", "text"), optional=("target",), kind="key", where=where)
     text = _string(keys["text"], f"the text of prompt {prompt_id!r}", file)
-    return checked_row(task=task, prompt_id=prompt_id, text=text, place=place)
+    target = None
+    if "target" in keys and keys["target"].tag != _NOTHING:
+        target = _string(keys["target"], f"the target of prompt {prompt_id!r}", file)
+    return checked_row(task=task, prompt_id=prompt_id, text=text, target=target, place=place)
 
 
 def _mapping(node: yaml.Node, what: str, file: Path) -> dict[str, yaml.Node]:

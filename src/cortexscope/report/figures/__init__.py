@@ -5,14 +5,18 @@ from __future__ import annotations
 from cortexscope.report._figure import Figure
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
-from cortexscope.report.figures import depth, length, task_map
+from cortexscope.report.figures import depth, experts, length, task_map
 
 __all__ = ["FIGURES", "figures_of"]
 
-FIGURES = (task_map.build, length.build, depth.build)
+FIGURES = (task_map.build, length.build, depth.build, experts.build)
 """The figures' builders, in the order of their numbers."""
 
 
 def figures_of(frames: RunFrames, labels: Labels) -> tuple[Figure, ...]:
-    """Return all figures of a run; one with nothing to draw has no panels."""
-    return tuple(build(frames, labels) for build in FIGURES)
+    """Return all figures of a run; one with nothing to draw has no panels, and notes say why.
+
+    One that has neither panels nor notes has nothing to do with the run, and is left out.
+    """
+    figures = (build(frames, labels) for build in FIGURES)
+    return tuple(figure for figure in figures if figure.panels or figure.notes)

@@ -9,6 +9,7 @@ import numpy as np
 from cortexscope.report._figure import Figure, Line, Lines
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain
+from cortexscope.report._stacks import in_order, stack_title
 from cortexscope.report.figures._missing import absence
 
 if TYPE_CHECKING:
@@ -24,33 +25,28 @@ _METRICS = (
     "attention_sink_mass",
 )
 
+_APART = " Encoders, decoders and cross-attention have panels of their own."
+
 
 def build(frames: RunFrames, labels: Labels) -> Figure:
-    """Return a panel a metric: the median over prompts along depth, with the quartiles."""
-    stacks = frames.layers.groupby("model")["stack"].nunique()
+    """Return a panel a metric: the median over prompts along depth, with the quartiles.
+
+    Where a model has several stacks, all panels of the encoders come first, then those of the
+    decoders, then those of cross-attention.
+    """
     panels: list[Lines] = []
     notes: list[str] = []
-    for metric in _METRICS:
-        part = frames.layers[(frames.layers["metric"] == metric) & frames.layers["value"].notna()]
-        lines = []
-        for model in frames.labels:
-            for stack, rows in part[part["model"] == model].groupby("stack", sort=False):
-                label = f"{plain(model)} ({stack})" if stacks[model] > 1 else plain(model)
-                line = _line(rows, label, frames.slot(model))
-                lines.append(line)
-        if lines:
-            panels.append(
-                Lines(
-                    title=labels.title(metric),
-                    x_title="Depth (layer / last layer)",
-                    y_title=labels.axis(metric),
-                    lines=tuple(lines),
-                    log=metric in _LOGARITHMIC and all((line.y > 0).all() for line in lines),
-                )
-            )
-        empty = [model for model in frames.labels if model not in set(part["model"])]
-        if empty:
-            notes.extend(absence(frames, labels, metric, empty))
+    stacks: tuple[str | None, ...] = (None,)
+    unread: list[str] = []
+    if frames.many_stacked:
+        unread = [model for model in frames.labels if not frames.stacks_of(model)]
+        stacks = in_order({name for names in frames.stack_names.values() for name in names})
+    for stack in stacks:
+        for metric in _METRICS:
+            panel, empty = _panel(frames, labels, metric, stack)
+            panels.extend([panel] if panel else [])
+            notes.extend(absence(frames, labels, metric, empty, stack=stack))
+            notes.extend(absence(frames, labels, metric, unread))
     return Figure(
         key="depth",
         number=3,
@@ -59,10 +55,39 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
             "Line: median over prompts of the layer's value, heads averaged. Band: from the first "
             "to the third quartile over prompts. Depth 0 is the embedding output, 1 the last "
             "block; attention begins with the first block."
+            + (_APART if frames.many_stacked else "")
         ),
         panels=tuple(panels),
-        notes=tuple(notes),
+        notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _panel(
+    frames: RunFrames, labels: Labels, metric: str, stack: str | None
+) -> tuple[Lines | None, list[str]]:
+    """Return the panel of a metric in a stack, in all where None, and the models not in it."""
+    part = frames.layers[frames.layers["metric"] == metric]
+    part = part if stack is None else part[part["stack"] == stack]
+    known = part[part["value"].notna()]
+    own = {model: known[known["model"] == model] for model in frames.labels}
+    lines = tuple(
+        _line(rows, plain(model), frames.slot(model)) for model, rows in own.items() if len(rows)
+    )
+    title = labels.title(metric)
+    panel = Lines(
+        title=title if stack is None else f"{stack_title(stack)}: {title[:1].lower()}{title[1:]}",
+        x_title="Depth (layer / last layer)",
+        y_title=labels.axis(metric),
+        lines=lines,
+        log=metric in _LOGARITHMIC and all((line.y > 0).all() for line in lines),
+    )
+    empty = [model for model, rows in own.items() if not len(rows)]
+    if stack is not None:
+        # Cross-attention has no hidden states, and a model not every stack.
+        rows = frames.missing[frames.missing["stack"] == stack]
+        undefined = set(rows[rows["metric"] == metric]["model"])
+        empty = [model for model in empty if model in undefined]
+    return panel if lines else None, empty
 
 
 def _line(rows: pd.DataFrame, label: str, slot: int) -> Line:

@@ -12,6 +12,7 @@ from cortexscope.report._correlations import (
 from cortexscope.report._figure import Figure, Points, Scatter
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain, task_title
+from cortexscope.report._stacks import stacks_note
 from cortexscope.report.figures._missing import absence
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["build"]
 def build(frames: RunFrames, labels: Labels) -> Figure:
     """Return one point a prompt: entropy against tokens, with a correlation a model."""
     panels: list[Scatter] = []
-    notes: list[str] = []
+    notes = list(stacks_note(frames.many_stacked))
     for metric in (STUDY_ENTROPY, NORMALIZED_ENTROPY):
         clouds, empty = [], []
         for model in frames.labels:

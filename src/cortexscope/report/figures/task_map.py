@@ -8,6 +8,7 @@ from cortexscope.report._correlations import NORMALIZED_ENTROPY, STUDY_ENTROPY
 from cortexscope.report._figure import Figure, HeatMap
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain, task_title
+from cortexscope.report._stacks import stacks_note
 from cortexscope.report.figures._missing import absence
 
 __all__ = ["build"]
@@ -28,7 +29,7 @@ def build(frames: RunFrames, labels: Labels, *, metrics: Sequence[str] = _PAIR) 
         for task in order
     )
     panels = []
-    notes: list[str] = []
+    notes = list(stacks_note(frames.many_stacked))
     for metric in metrics:
         empty = list(frames.labels)
         if metric in frames.metrics:

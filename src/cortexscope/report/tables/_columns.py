@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import parameters_text
+from cortexscope.report._stacks import stacks_note
 from cortexscope.report._table import Column
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def complete_frame(frames: RunFrames) -> pd.DataFrame:
 
 def gaps(frames: RunFrames) -> tuple[str, ...]:
     """Return a sentence for everything that the tables' columns lack, and why."""
-    notes = []
+    notes = list(stacks_note(frames.many_stacked))
     empty = frames.cells[frames.cells["inputs"] == 0]
     if len(empty):
         notes.append(
@@ -108,7 +109,8 @@ def gaps(frames: RunFrames) -> tuple[str, ...]:
     if absent:
         notes.append(f"Not measured in this run: {', '.join(absent)}.")
     columns = {metric: column for column, metric in wanted.items()}
-    missing = frames.missing[frames.missing["metric"].isin(list(columns))]
+    missing = frames.primary_missing
+    missing = missing[missing["metric"].isin(list(columns))]
     grouped = missing.groupby(["model", "reason"], sort=False)
     for (model, reason), rows in grouped:
         names = ", ".join(columns[str(metric)] for metric in dict.fromkeys(rows["metric"]))

@@ -11,29 +11,31 @@ __all__ = ["build"]
 
 
 def build(frames: RunFrames, labels: Labels) -> Table:
-    """Return mean, standard deviation and quartiles over prompts of every metric and model."""
+    """Return mean, standard deviation and quartiles over prompts, by metric, model and stack."""
     import pandas as pd
 
     columns = (
-        *texts("Metric", "Unit", "Model"),
+        *texts("Metric", "Unit", "Model", "Stack"),
         *numbers("Mean", "SD", "Quartile_1", "Median", "Quartile_3"),
         Column("Prompts", "integer"),
         Column("Undefined", "integer"),
     )
     rows = []
-    grouped = frames.values.groupby(["metric", "model"], sort=False)
-    groups = {(str(metric), str(model)): part for (metric, model), part in grouped}
+    grouped = frames.stacks.groupby(["metric", "model", "stack"], sort=False)["value"]
+    groups = {tuple(map(str, key)): values for key, values in grouped}
+    order = [(model, stack) for model in frames.labels for stack in frames.stacks_of(model)]
     for metric in frames.metrics:
-        for model in frames.labels:
-            if (metric, model) not in groups:
+        for model, stack in order:
+            values = groups.get((metric, model, stack))
+            if values is None:
                 continue
-            values = groups[metric, model]["value"]
             quartiles = values.quantile([0.25, 0.5, 0.75])
             rows.append(
                 (
                     metric,
                     labels.unit(metric),
                     model,
+                    stack,
                     values.mean(),
                     values.std(ddof=1),
                     *quartiles,
@@ -47,10 +49,10 @@ def build(frames: RunFrames, labels: Labels) -> Table:
         number=7,
         title="Every metric, over prompts",
         notes=(
-            "A prompt's value is its mean over layers and heads; SD has the divisor n - 1. "
-            "Prompts counts those with a value, Undefined those without one. "
-            "Metrics with a further index, such as a bin or an expert, are only in the "
-            "measurements.",
+            "A prompt's value is its mean over the layers and heads of one stack; SD has the "
+            "divisor n - 1. Prompts counts those with a value, Undefined those without one. "
+            "Metrics with a further index, such as the load of each expert, are in no mean: "
+            "they are in the measurements.",
         ),
         parts=(Part(frame, columns),),
     )

@@ -1,0 +1,104 @@
+"""`cortexscope models inspect`: a model's anatomy as a tree, and which metrics it can have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cortexscope.cli._options import AllowPickle, Tokenizer, TrustRemoteCode
+
+if TYPE_CHECKING:
+    from rich.tree import Tree
+
+    from cortexscope.models import Part
+
+__all__ = ["inspect"]
+
+
+def inspect(
+    reference: Annotated[str, typer.Argument(metavar="REF", help="The model to look into.")],
+    tokenizer: Tokenizer = None,
+    allow_pickle: AllowPickle = False,
+    trust_remote_code: TrustRemoteCode = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print what a model is made of and which metrics apply to it; no weights are loaded."""
+    import json
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from cortexscope.metrics import metric_specs
+    from cortexscope.metrics._applicability import inapplicable
+    from cortexscope.models import describe_parts, find_anatomy, open_model
+
+    source = open_model(
+        reference,
+        tokenizer=tokenizer,
+        allow_pickle=allow_pickle,
+        trust_remote_code=trust_remote_code,
+        note=lambda line: typer.echo(line, err=True),
+    )
+    module = source.outline()
+    anatomy = find_anatomy(module)
+    parts = describe_parts(module, anatomy)
+    specs = metric_specs()
+    reasons = inapplicable(specs, anatomy)
+    if as_json:
+        found = {
+            "model": source.info.model_dump(),
+            "parts": [asdict(part) for part in parts],
+            "metrics": {spec.name: reasons.get(spec.name) for spec in specs},
+        }
+        typer.echo(json.dumps(found, indent=2))
+        return
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=120)
+    info = source.info
+    head = f"{info.name}  {info.family}, {info.stack_kind}, {_count(info.parameters)} parameters"
+    console.print(_tree(Text(head), parts))
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    table.add_column("metric", no_wrap=True)
+    table.add_column("measured")
+    for spec in specs:
+        reason = reasons.get(spec.name)
+        table.add_row(spec.name, "yes" if reason is None else f"no: {reason}")
+    console.print()
+    console.print(table)
+
+
+def _tree(head: object, parts: list[Part]) -> Tree:
+    from rich.tree import Tree
+
+    tree = Tree(head, guide_style="dim")  # type: ignore[arg-type]
+    for part in parts:
+        _grow(tree, part)
+    return tree
+
+
+def _grow(tree: Tree, part: Part) -> None:
+    from rich.text import Text
+
+    line = Text.assemble((part.name, "bold"), f"  {part.path}" if part.path else "")
+    line.append(f"  {_count(part.parameters)}", style="cyan")
+    if part.detail:
+        line.append("  " + ", ".join(part.detail))
+    branch = tree.add(line)
+    for inner in part.parts:
+        _grow(branch, inner)
+
+
+def _count(number: int) -> str:
+    """Return a number of parameters as people say it.
+
+    Example:
+        >>> _count(134515008), _count(576)
+        ('134.5M', '576')
+    """
+    for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if number >= size:
+            return f"{number / size:.1f}{letter}"
+    return str(number)

@@ -1,0 +1,30 @@
+"""Which metrics a model can have values of, told from its anatomy before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cortexscope.metrics._metric import NO_ATTENTION, NO_EXPERTS
+
+if TYPE_CHECKING:
+    from cortexscope.models import Anatomy
+    from cortexscope.records import MetricSpec
+
+__all__ = ["inapplicable"]
+
+
+def inapplicable(specs: Sequence[MetricSpec], anatomy: Anatomy) -> dict[str, str]:
+    """Return why metrics have no value on a model, by name; those that have are left out."""
+    blocks = [block for stack in anatomy.stacks for block in stack.blocks]
+    # Where neither attention nor another mixer is known by structure, attention may yet be seen.
+    attends = any(block.attention or not block.mixers for block in blocks)
+    routes = any(block.router for block in blocks)
+    reasons = {}
+    for spec in specs:
+        kinds = {need.partition(".")[0] for need in spec.needs}
+        if "attention" in kinds and not attends:
+            reasons[spec.name] = NO_ATTENTION.anywhere
+        elif "experts" in kinds and not routes:
+            reasons[spec.name] = NO_EXPERTS.anywhere
+    return reasons

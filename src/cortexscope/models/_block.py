@@ -1,0 +1,240 @@
+"""What one block is made of, found by structure: attention, mixers, neurons, experts."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Block", "Mixer", "common_width", "find_block"]
+
+_ATTENTION = re.compile(r"att(ention|n)|multihead", re.IGNORECASE)
+
+# A mixer that is no softmax attention is known by the parameters that are its mechanism.
+_MIXERS = (
+    (("A_log", "D"), "state space"),
+    (("A_log", "dt_bias"), "linear attention"),
+    (("time_decay", "time_first"), "linear attention"),
+    (("recurrent_param",), "gated linear recurrence"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mixer:
+    """A part that moves information between tokens without softmax attention."""
+
+    path: str
+    kind: str
+    """`state space`, `linear attention` or `gated linear recurrence`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The parts of one block, as module paths from the model's root; None where it has none."""
+
+    path: str
+    attention: str | None
+    """Self-attention."""
+    cross_attention: str | None
+    """Attention to another stack."""
+    mixers: tuple[Mixer, ...]
+    mlp: tuple[str, ...]
+    """The matrices of the MLP, in order of definition; experts have their own."""
+    neurons: str | None
+    """The down projection of the MLP; its input are the neurons' activations."""
+    gated: bool
+    """Whether those are the product of a gate and a value."""
+    router: str | None
+    """Scores the experts for each token."""
+    experts: str | None
+    """Holds the experts."""
+    expert_count: int
+    """Number of routed experts, 0 where there are none."""
+
+
+class Linear(NamedTuple):
+    """A matrix, whatever class holds it."""
+
+    path: str
+    inputs: int
+    outputs: int
+
+
+def find_block(block: nn.Module, path: str, *, width: int | None, crosses: bool) -> Block:
+    """Return the parts of a block.
+
+    Args:
+        block: the module.
+        path: its path from the model's root.
+        width: features of the residual stream, None if nothing tells.
+        crosses: whether a second attention is one to another stack.
+    """
+    mixers = tuple(_mixers(block))
+    attentions = [
+        found
+        for found in _outermost_attention(block)
+        if not any(_inside(found, mixer.path) for mixer in mixers)
+    ]
+    apart = [*attentions, *(mixer.path for mixer in mixers)]
+    experts, router = _routed(block, apart)
+    linears = [
+        linear
+        for linear in _linears(block)
+        if not any(_inside(linear.path, other) for other in apart)
+    ]
+    neurons = None
+    if experts is None:
+        neurons = _down_projection(linears, width)
+
+    def absolute(relative: str | None) -> str | None:
+        return None if relative is None else f"{path}.{relative}"
+
+    return Block(
+        path=path,
+        attention=absolute(attentions[0]) if attentions else None,
+        cross_attention=absolute(attentions[1]) if crosses and len(attentions) > 1 else None,
+        mixers=tuple(Mixer(f"{path}.{mixer.path}", mixer.kind) for mixer in mixers),
+        mlp=() if neurons is None else tuple(f"{path}.{x}" for x in _mlp(linears, neurons)),
+        neurons=None if neurons is None else absolute(neurons.path),
+        gated=neurons is not None and _is_gated(linears, neurons),
+        router=absolute(router),
+        experts=None if experts is None else absolute(experts.path),
+        expert_count=0 if experts is None else experts.number,
+    )
+
+
+def _inside(path: str, outer: str) -> bool:
+    return path == outer or path.startswith(outer + ".")
+
+
+def _mixers(block: nn.Module) -> Iterator[Mixer]:
+    for name, child in block.named_children():
+        for marks, kind in _MIXERS:
+            if any(set(marks) <= set(part._parameters) for part in child.modules()):
+                yield Mixer(name, kind)
+                break
+
+
+def _outermost_attention(block: nn.Module) -> list[str]:
+    found: list[str] = []
+    for path, part in block.named_modules():
+        if not path or any(_inside(path, outer) for outer in found):
+            continue
+        matrices = any(parameter.dim() > 1 for parameter in part.parameters())
+        if matrices and _ATTENTION.search(type(part).__name__):
+            found.append(path)
+    return found
+
+
+def _linears(module: nn.Module) -> Iterator[Linear]:
+    """Yield the matrices in order of definition; one that is wrapped or quantised counts once."""
+    done: list[str] = []
+    for path, part in module.named_modules():
+        if any(_inside(path, other) for other in done) and path not in done:
+            continue
+        sizes = getattr(part, "in_features", None), getattr(part, "out_features", None)
+        if not all(isinstance(size, int) for size in sizes):
+            # The Conv1D of transformers keeps them under these names.
+            sizes = getattr(part, "nx", None), getattr(part, "nf", None)
+        inputs, outputs = sizes
+        if isinstance(inputs, int) and isinstance(outputs, int):
+            done.append(path)
+            yield Linear(path, inputs, outputs)
+
+
+def common_width(blocks: nn.Module) -> int | None:
+    """Return the size that most matrices begin or end with; None where there is no matrix."""
+    sizes = Counter(size for linear in _linears(blocks) for size in linear[1:])
+    return sizes.most_common(1)[0][0] if sizes else None
+
+
+def _down_projection(linears: list[Linear], width: int | None) -> Linear | None:
+    back = [linear for linear in linears if linear.outputs == width]
+    ups = [linear for linear in linears if linear.inputs == width]
+    # A down projection comes after the matrix that feeds it.
+    fed = [
+        linear
+        for linear in back
+        if any(up.path != linear.path and up.outputs % linear.inputs == 0 for up in ups)
+    ]
+    return fed[-1] if fed else None
+
+
+def _mlp(linears: list[Linear], down: Linear) -> list[str]:
+    """Return the matrices that lead to the neurons, and the one that leads away."""
+    return [x.path for x in linears if x == down or x.outputs in (down.inputs, 2 * down.inputs)]
+
+
+def _is_gated(linears: list[Linear], down: Linear) -> bool:
+    ups = [linear for linear in linears if linear.path != down.path]
+    fused = any(linear.outputs == 2 * down.inputs for linear in ups)
+    return fused or sum(linear.outputs == down.inputs for linear in ups) > 1
+
+
+class _Experts(NamedTuple):
+    path: str
+    number: int
+    around: str
+    """Where their router is."""
+
+
+def _routed(block: nn.Module, apart: list[str]) -> tuple[_Experts | None, str | None]:
+    """Return the experts and their router; None where there are none, or it is not found."""
+    for experts in _experts(block, apart):
+        router = _router(block, experts)
+        # Matrices in a row that nothing chooses among are experts only if their name says so.
+        named = _is_called_experts(experts.path, block.get_submodule(experts.path))
+        if router is not None or named:
+            return experts, router
+    return None, None
+
+
+def _experts(block: nn.Module, apart: list[str]) -> Iterator[_Experts]:
+    """Yield where experts could be, and how many.
+
+    They are matrices stacked along a first axis, in one module or in several side by side, or
+    modules of one class in a list or a dictionary.
+    """
+    from torch import nn
+
+    for path, part in block.named_modules():
+        if not path or any(_inside(path, other) for other in apart):
+            continue
+        above = path.rpartition(".")[0]
+        stacked = list(_stacked(part))
+        if len(stacked) > 1 and len(set(stacked)) == 1:
+            yield _Experts(path, stacked[0], above)
+        beside = [sizes[0] for child in part.children() if len(sizes := [*_stacked(child)]) == 1]
+        if len(beside) > 1 and len(set(beside)) == 1:
+            yield _Experts(path, beside[0], path)
+        several = isinstance(part, nn.ModuleList | nn.ModuleDict) and len(part) > 1
+        alike = len({type(item) for item in part.children()}) == 1
+        if several and alike and _is_called_experts(path, part):
+            yield _Experts(path, len(part), above)
+
+
+def _stacked(part: nn.Module) -> Iterator[int]:
+    for parameter in part._parameters.values():
+        if parameter is not None and parameter.dim() == 3 and parameter.shape[0] > 1:
+            yield int(parameter.shape[0])
+
+
+def _is_called_experts(path: str, part: nn.Module) -> bool:
+    return "expert" in f"{path} {type(part).__name__}".lower()
+
+
+def _router(block: nn.Module, experts: _Experts) -> str | None:
+    """Return the part beside the experts in which a matrix has one row for each of them."""
+    for name, child in block.get_submodule(experts.around).named_children():
+        path = f"{experts.around}.{name}".lstrip(".")
+        if path == experts.path:
+            continue
+        weights = (p for part in child.modules() for p in part._parameters.values())
+        if any(w is not None and w.dim() == 2 and w.shape[0] == experts.number for w in weights):
+            return path
+    return None

@@ -1,0 +1,80 @@
+"""Read a model's tokenizer, its own or another's, and check that it fits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from cortexscope.errors import ModelFileError, ModelNotFoundError, UnsafeModelError
+from cortexscope.models._folder import is_tokenizer_file, read_json
+from cortexscope.models._quiet import quiet, reason
+
+__all__ = ["check_vocabulary", "read_tokenizer"]
+
+
+def read_tokenizer(
+    folder: Path, config: PreTrainedConfig, *, trust_remote_code: bool
+) -> PreTrainedTokenizerBase:
+    """Return the tokenizer in a folder, a class of transformers where one fits.
+
+    Raises:
+        ModelNotFoundError: if there is none.
+        UnsafeModelError: if code of the repository would have to run.
+        ModelError: if it cannot be read.
+    """
+    if not any(is_tokenizer_file(path.name) for path in folder.iterdir()):
+        raise ModelNotFoundError(
+            f"{folder} has no tokenizer (no tokenizer.json, vocab or .model file); add its files, "
+            "or take it from another model with --tokenizer REF (tokenizer= in Python)."
+        )
+    settings = folder / "tokenizer_config.json"
+    mapped = read_json(settings).get("auto_map") if settings.exists() else None
+    try:
+        # Given the configuration, transformers does not look there for code of its own accord.
+        with quiet():
+            try:
+                return AutoTokenizer.from_pretrained(
+                    folder, config=config, local_files_only=True, trust_remote_code=False
+                )
+            except Exception:
+                if not (mapped and trust_remote_code):
+                    raise
+                return AutoTokenizer.from_pretrained(
+                    folder, config=config, local_files_only=True, trust_remote_code=True
+                )
+    except Exception as error:
+        if mapped and not trust_remote_code:
+            raise UnsafeModelError(
+                f"{settings} asks to run code from the model's own folder; trust remote code if "
+                "you have read that code, or choose another model."
+            ) from error
+        raise ModelFileError(
+            f"The tokenizer in {folder} cannot be read: {reason(error)}."
+        ) from error
+
+
+def check_vocabulary(
+    tokenizer: PreTrainedTokenizerBase, built: PreTrainedModel, *, folder: Path
+) -> None:
+    """Check that the model has an embedding for every token of ordinary text.
+
+    A token that was added by hand and that the tokenizer does not itself put into a text may lie
+    outside: Gemma's image token does.
+
+    Raises:
+        ModelFileError: if it has not.
+    """
+    embedding = built.get_input_embeddings()
+    if not isinstance(embedding, nn.Embedding) or len(tokenizer) <= embedding.num_embeddings:
+        return
+    added = tokenizer.get_added_vocab()
+    ids = {id for token, id in tokenizer.get_vocab().items() if token not in added}
+    highest = max(ids | set(tokenizer("").input_ids), default=0)
+    if highest >= embedding.num_embeddings:
+        raise ModelFileError(
+            f"The tokenizer in {folder} has token ids up to {highest} and the model embeddings up "
+            f"to {embedding.num_embeddings - 1}, so they do not belong together; give the model's "
+            "own with --tokenizer REF (tokenizer= in Python)."
+        )

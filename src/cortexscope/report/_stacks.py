@@ -1,0 +1,38 @@
+"""The stacks of a model in a report: their order, their names, and which one stands for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cortexscope.report._labels import plain
+
+__all__ = ["in_order", "stack_title", "stacks_note"]
+
+_ORDER = ("encoder", "decoder", "cross")
+_TITLES = {"cross": "Cross-attention"}
+
+
+def in_order(stacks: Iterable[str]) -> tuple[str, ...]:
+    """Return stacks in the order encoder, decoder, cross: the first is the one that reads prompts.
+
+    Example:
+        >>> in_order({"cross", "decoder", "encoder"})
+        ('encoder', 'decoder', 'cross')
+    """
+    return tuple(sorted(stacks, key=lambda s: _ORDER.index(s) if s in _ORDER else len(_ORDER)))
+
+
+def stack_title(stack: str) -> str:
+    """Return what a stack is called at the head of a panel."""
+    return _TITLES.get(stack, stack.capitalize())
+
+
+def stacks_note(models: Sequence[str]) -> tuple[str, ...]:
+    """Return the sentence on models of several stacks; none where there is no such model."""
+    if not models:
+        return ()
+    names = ", ".join(plain(model) for model in models)
+    return (
+        f"{names}: the values here are those of the encoder, which reads the prompt; Table 7 and "
+        "Figure 3 have the decoder and the cross-attention too.",
+    )

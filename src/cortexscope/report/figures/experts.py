@@ -1,0 +1,54 @@
+"""How mixtures of experts spread the prompts' tokens: layer by expert."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cortexscope.report._figure import Figure, Raster
+from cortexscope.report._frames import RunFrames
+from cortexscope.report._labels import Labels
+from cortexscope.report.figures._missing import absence
+
+__all__ = ["build"]
+
+_LOAD = "expert_load"
+
+
+def build(frames: RunFrames, labels: Labels) -> Figure:
+    """Return a panel a stack that has experts; a run without any gets no figure and no note."""
+    load = frames.experts[frames.experts["metric"] == _LOAD]
+    panels = []
+    for model in frames.labels:
+        for stack in frames.stacks_of(model):
+            own = load[(load["model"] == model) & (load["stack"] == stack)]
+            if own["value"].notna().any():
+                grid = own.pivot(index="layer", columns="index", values="value")
+                layers = range(int(grid.index.min()), int(grid.index.max()) + 1)
+                experts = int(grid.columns.max()) + 1
+                grid = grid.reindex(index=layers, columns=range(experts))
+                panels.append(
+                    Raster(
+                        title=f"{frames.named(model, stack)}: an even load is {1 / experts:.3g}",
+                        x_title="Expert",
+                        y_title="Layer",
+                        value_title=labels.axis(_LOAD),
+                        first_row=layers.start,
+                        values=grid.to_numpy(dtype="float64", na_value=np.nan),
+                    )
+                )
+    drawn = set(load[load["value"].notna()]["model"])
+    empty = [model for model in frames.labels if model not in drawn]
+    return Figure(
+        key="experts",
+        number=4,
+        title="Load of the experts",
+        caption=(
+            "Mean over prompts of the share of a prompt's choices of experts that fell on each; "
+            "the shares of a layer sum to 1. A row of one colour is an even load; a cell at 0, an "
+            "expert that no prompt of the suite reached. Experts stand in the order of the model's "
+            "own numbers, which mean nothing across layers. Layers without experts are blank."
+        ),
+        panels=tuple(panels),
+        columns=1,
+        notes=absence(frames, labels, _LOAD, empty) if panels else (),
+    )

@@ -1,0 +1,117 @@
+"""What a router said: its distribution over the experts, and where it sent each token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["RouterNotes", "Routing"]
+
+_LINEAR = frozenset({functional.linear})
+_SIGMOIDS = frozenset({torch.sigmoid, Tensor.sigmoid})
+_TOPKS = frozenset({torch.topk, Tensor.topk})
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """The routing of a batch in one layer."""
+
+    tokens: Bool[Tensor, "prompt token"]
+    """Which positions hold a token and not padding."""
+    experts: int
+    """Number of routed experts."""
+    probabilities: Float[Tensor, "prompt token expert"] | None
+    """The router's distribution over all experts, float32: the softmax of its logits, or, where it
+    weighs by sigmoids, these divided by their sum. None where it shows no logits."""
+    slots: Int[Tensor, "prompt token expert"] | None
+    """How many of a token's slots go to each expert; None where the router does not say."""
+
+
+class RouterNotes:
+    """What is heard of a router while it runs: its logits, whether it takes sigmoids, its choice.
+
+    A router is a matrix with one row an expert; a softmax, or sigmoids, of its product with the
+    state; and a choice of the best. All three are functions of torch that can be listened to, so
+    nothing has to be guessed from values.
+
+    Args:
+        experts: number of experts.
+    """
+
+    def __init__(self, experts: int) -> None:
+        self._experts = experts
+        self._logits: Tensor | None = None
+        self._chosen: Tensor | None = None
+        self._sigmoids = False
+        self._output: object = None
+        self._inside = True
+
+    def hear(self, function: Callable[..., Any], args: tuple[Any, ...], result: Any) -> None:  # noqa: ANN401
+        """Take note of a function that was called after the router began."""
+        if function in _TOPKS:
+            if args[0].shape[-1] == self._experts:
+                self._chosen = result[1].detach()
+        elif function in _SIGMOIDS:
+            self._sigmoids |= result.shape[-1] == self._experts
+        elif function in _LINEAR and self._inside and result.shape[-1] == self._experts:
+            self._logits = result.detach()
+
+    def leave(self, output: object) -> None:
+        """Take note that the router is through; others may yet choose by what it said."""
+        self._output = output
+        self._inside = False
+
+    def routing(self, tokens: Bool[Tensor, "prompt token"]) -> Routing | None:
+        """Return what it all came to, None if nothing was said of these tokens."""
+        count = tokens.numel()
+        told = [x.detach() for x in _tensors(self._output)]
+        told = [x for x in told if x.dim() > 1 and x.numel() % count == 0]
+        logits = self._logits
+        if logits is None:
+            floats = (x for x in told if x.is_floating_point())
+            logits = next((x for x in floats if x.shape[-1] == self._experts), None)
+        if logits is not None and logits.numel() != count * self._experts:
+            logits = None
+        slots = self._slots(told, count)
+        some = logits if logits is not None else slots
+        if some is None:
+            return None
+        shape = (*tokens.shape, self._experts)
+        return Routing(
+            tokens=tokens.to(some.device),
+            experts=self._experts,
+            probabilities=None if logits is None else self._distribution(logits).reshape(shape),
+            slots=None if slots is None else slots.reshape(shape),
+        )
+
+    def _distribution(self, logits: Tensor) -> Tensor:
+        if not self._sigmoids:
+            return torch.softmax(logits.float(), -1)
+        scores = torch.sigmoid(logits.float())
+        return scores / scores.sum(-1, keepdim=True)
+
+    def _slots(self, told: list[Tensor], count: int) -> Tensor | None:
+        """Return the slots of each token, [token, expert]."""
+        chosen = next((x for x in told if not x.is_floating_point()), self._chosen)
+        if chosen is None or chosen.numel() % count:
+            return None
+        chosen = chosen.reshape(count, -1).long()
+        picked = self._chosen is not None and self._chosen.numel() == chosen.numel()
+        if chosen.shape[1] == self._experts and not picked:
+            # Some routers give a mask over the experts in place of their numbers.
+            return chosen
+        return functional.one_hot(chosen, self._experts).sum(1)
+
+
+def _tensors(output: object) -> Iterator[Tensor]:
+    if isinstance(output, Tensor):
+        yield output
+    elif isinstance(output, tuple | list):
+        for part in output:
+            yield from _tensors(part)
