@@ -80,10 +80,9 @@ def select(selection: str) -> dict[str, Entry]:
     tests = [_test(term, models.values()) for term in _terms(selection)]
     found = {alias: row for alias, row in models.items() if all(test(row) for test in tests)}
     if not found:
-        families = sorted({name for row in models.values() for name in row.families})
         raise UsageError(
             f"No model of the catalogue is all of {selection!r}; leave a term out, or choose "
-            f"another family: {', '.join(families)}."
+            "among those that `cortexscope models list` names."
         )
     return found
 
