@@ -391,3 +391,11 @@ def test_a_target_column_is_named_when_the_suite_is_loaded(
     suite = load_suite(summaries, target="summary")
     with pytest.raises(UsageError, match="is loaded already; name the column to load_suite"):
         profile(f"tiny={tiny_folder}", suite, target="summary")
+
+
+def test_a_selection_of_the_catalogue_stands_for_its_models(request_: RunRequest) -> None:
+    with pytest.raises(UsageError, match="No model of the catalogue is all of 'family:bert,>1B'"):
+        run(replace(request_, models=("family:bert,>1B",)))
+    # What it holds is named beside it, and so comes once.
+    with pytest.raises(UsageError, match="Two models are called 'pythia-14m'"):
+        run(replace(request_, models=("pythia-14m", "pythia-14m=pythia-31m", "family:pythia,<20M")))

@@ -110,3 +110,21 @@ def test_naming_a_model_imports_nothing_heavy() -> None:
         "assert not {'torch', 'transformers', 'huggingface_hub'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_inspect_prints_the_tree_and_which_metrics_apply(tiny_folder: Path) -> None:
+    output = CliRunner().invoke(app, ["inspect", str(tiny_folder)]).output
+    assert re.search(r"layers 1-2 +model.layers.0", output)
+    assert "4 heads of 8, 2 KV heads" in output
+    assert "64 neurons, gated" in output
+    assert "tied to the embedding" in output
+    assert re.search(r"attention_entropy +yes", output)
+    assert re.search(r"expert_load +no: no experts", output)
+
+
+def test_inspect_gives_the_same_as_json(tiny_folder: Path) -> None:
+    found = json.loads(CliRunner().invoke(app, ["inspect", str(tiny_folder), "--json"]).output)
+    assert [part["name"] for part in found["parts"]] == ["embedding", "decoder", "unembedding"]
+    assert found["parts"][1]["parts"][0]["parts"][0]["path"] == "model.layers.0.self_attn"
+    assert found["metrics"]["residual_norm"] is None
+    assert found["metrics"]["router_entropy"] == "no experts"

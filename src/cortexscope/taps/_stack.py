@@ -232,6 +232,8 @@ class StackWatch:
         tokens, layer = self._inside, self.layer
         if tokens is None or layer is None:
             return
+        if tokens.shape[1] == 1:
+            rows, visible = _unpacked(rows, visible)
         some = rows.entropy if rows.entropy is not None else rows.first_key
         if some is None or (some.shape[0], some.shape[2]) != tuple(tokens.shape):
             raise self.refuse("its attention does not have one row a token")
@@ -256,3 +258,21 @@ class StackWatch:
             routing = notes.routing(tokens)
         if routing is not None:
             self._show(Site(self.anatomy.name, layer), routing)
+
+
+def _unpacked(rows: RowStatistics, visible: Tensor) -> tuple[RowStatistics, Tensor]:
+    """Return the rows of a single token, one a head.
+
+    With few key heads, transformers hands the queries of a group to the kernel as if they were
+    tokens, where there is only one token.
+    """
+
+    def unpacked(part: Tensor | None) -> Tensor | None:
+        return None if part is None else part.flatten(1)[:, :, None]
+
+    some = rows.entropy if rows.entropy is not None else rows.first_key
+    if some is None or some.shape[2] == 1:
+        return rows, visible
+    counts = unpacked(visible.expand(-1, some.shape[1], -1))
+    assert counts is not None
+    return RowStatistics(unpacked(rows.entropy), unpacked(rows.first_key)), counts
