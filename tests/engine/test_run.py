@@ -14,6 +14,7 @@ import pytest
 
 import cortexscope.engine._worker as worker_module
 from cortexscope.engine import RunRequest, Settings, run
+from cortexscope.engine._request import Silent
 from cortexscope.errors import (
     CortexscopeError,
     ModelError,
@@ -399,3 +400,37 @@ def test_a_selection_of_the_catalogue_stands_for_its_models(request_: RunRequest
     # What it holds is named beside it, and so comes once.
     with pytest.raises(UsageError, match="Two models are called 'pythia-14m'"):
         run(replace(request_, models=("pythia-14m", "pythia-14m=pythia-31m", "family:pythia,<20M")))
+
+
+def test_a_run_says_where_tokens_also_reach_each_other_unseen(
+    request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers.models.llama.modeling_llama import LlamaMLP
+
+    class Notes(Silent):
+        def __init__(self) -> None:
+            self.lines: list[str] = []
+
+        def note(self, text: str) -> None:
+            self.lines.append(text)
+
+    before = LlamaMLP.forward
+
+    def mixing(self: Any, x: Any) -> Any:
+        out = before(self, x)
+        out[:, 1:] += 0.5 * x[:, :-1]
+        return out
+
+    monkeypatch.setattr(LlamaMLP, "forward", mixing)
+    notes = Notes()
+    finished = run(request_, notes)
+    assert any("outside of the attention that is measured" in line for line in notes.lines)
+    verdicts = {found.check: found.passed for found in finished.manifest.checks["tiny"]}
+    assert verdicts["nothing unseen"] is False
+    assert verdicts["padding right"] is True
+
+
+def test_nothing_is_said_where_attention_is_all_there_is(request_: RunRequest) -> None:
+    finished = run(request_)
+    assert all(found.passed for found in finished.manifest.checks["tiny"])
+    assert {found.check for found in finished.manifest.checks["tiny"]} >= {"nothing unseen"}

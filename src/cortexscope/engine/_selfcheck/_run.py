@@ -127,8 +127,8 @@ def _all_checks(subject: Subject, texts: list[Text]) -> list[Finding]:
 def check_quickly(model: Model, metrics: Sequence[Metric]) -> list[Finding]:
     """Return what the checks found that a run makes of each model before it measures.
 
-    Two short prompts: padding, the rows of attention against plain matrices, the order of blocks,
-    and the output with and without a probe.
+    Two short prompts: padding, the rows of attention against plain matrices, whether tokens reach
+    each other in other ways, the order of blocks, and the output with and without a probe.
 
     Args:
         model: loaded.
@@ -151,6 +151,7 @@ def check_quickly(model: Model, metrics: Sequence[Metric]) -> list[Finding]:
         findings.append(hidden_states(subject, plain, reading))
         if needs & _ATTENTION:
             findings += attention_rows(subject, batch, reading)
+            findings.append(tokens_apart(subject, texts[-1], reading))
         findings.append(padding_right(subject, texts, metrics, reading))
         findings.append(outputs_unchanged(plain, reading))
     return findings

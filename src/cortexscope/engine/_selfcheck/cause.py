@@ -13,7 +13,10 @@ from cortexscope.engine._selfcheck._subject import Subject, Text
 from cortexscope.engine._selfcheck._tolerance import Error, does_not_apply, judged
 from cortexscope.records import Finding, Site
 
-__all__ = ["attention_replaced", "tokens_apart"]
+__all__ = ["UNSEEN", "attention_replaced", "tokens_apart"]
+
+UNSEEN = "nothing unseen"
+"""The check that fails where tokens reach each other in ways that are not measured."""
 
 _NEEDS = frozenset({"attention.entropy", "final"})
 _STATES = _NEEDS | {"hidden"}
@@ -58,7 +61,7 @@ def _at(site: Site, put: Callable[[Call, Tensor], Tensor | None]) -> Alter:
 
 def tokens_apart(subject: Subject, text: Text, reading: Reading) -> Finding:
     """Cut all self-attention down to the token itself; then no token may change another one."""
-    name = "nothing unseen"
+    name = UNSEEN
     blocks = [block for stack in subject.anatomy.stacks for block in stack.blocks]
     if not reading.rows:
         return does_not_apply(name, "The model has no softmax attention.")
