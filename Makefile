@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUN ?= demo-run
+# A process a core, each with one thread: tiny models lose more by threads than they win.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 .PHONY: demo test check lint architectures clean
 
@@ -17,7 +19,7 @@ demo: $(VENV)/installed
 	$(BIN)/cortexscope run --model demo-decoder --model demo-encoder --out $(RUN) --force
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 lint: $(VENV)/installed
 	$(BIN)/ruff format --check src tests benchmarks docs
@@ -34,7 +36,7 @@ check: lint
 	build/empty/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
 	cd build/empty && bin/cortexscope --version && bin/cortexscope tasks list > /dev/null
 	rm -rf build/empty
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 architectures: $(VENV)/installed
 	$(BIN)/python docs/architectures.py
