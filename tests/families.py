@@ -130,6 +130,17 @@ FAMILIES: dict[str, Family] = {
         layer_types=["sliding_attention", "full_attention", "sliding_attention"],
         reach=(8, None, 8),
     ),
+    # Its layers differ in the size of their heads.
+    "gemma4_text": _decoder(
+        **_GROUPED,
+        head_dim=16,
+        global_head_dim=24,
+        sliding_window=8,
+        layer_types=["sliding_attention", "sliding_attention", "full_attention"],
+        hidden_size_per_layer_input=8,
+        vocab_size_per_layer_input=VOCABULARY,
+        reach=(8, 8, None),
+    ),
     "olmo2": _decoder(**_GROUPED),
     "cohere2": _decoder(
         **_GROUPED,

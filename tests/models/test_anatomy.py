@@ -13,6 +13,7 @@ from cortexscope.metrics import metric_specs
 from cortexscope.metrics._applicability import inapplicable
 from cortexscope.models import describe_parts, find_anatomy
 from cortexscope.models._inspect import flatten
+from cortexscope.models._settings import of_layer
 from cortexscope.models._traits import positional_scheme, window_of
 
 MIXERS = {
@@ -123,7 +124,7 @@ def test_windows_are_those_of_the_family(family: str) -> None:
     config = model.get_submodule(find_anatomy(model).stacks[0].backbone).config
     for layer, reach in enumerate(row.reach, start=1):
         if reach != 0:
-            assert window_of(config, layer) == reach
+            assert window_of(of_layer(config, layer), layer) == reach
 
 
 @pytest.mark.parametrize("family", ["bert", "gpt2", "gpt_oss", "t5", "albert", "jamba", "llama"])
@@ -170,3 +171,15 @@ def test_a_model_that_runs_without_its_blocks_is_refused() -> None:
     model = Skips()
     with pytest.raises(UnsupportedModelError, match="without its blocks"), attach(model):
         model(torch.zeros(1, 3, 16))
+
+
+def test_layers_whose_sizes_differ_are_described_one_by_one() -> None:
+    model = tiny_model("gemma4_text")
+    parts = describe_parts(model, find_anatomy(model))
+    layers = [part for _, part in flatten(parts) if part.name.startswith("layer")]
+    assert [layer.name for layer in layers] == ["layers 1-2", "layer 3"]
+    heads = [layer.parts[0].detail for layer in layers]
+    assert heads[0] == ("4 heads of 16", "2 KV heads", "window 8")
+    assert heads[1] == ("4 heads of 24", "2 KV heads")
+    # Beside the MLP there is a narrower way in, which is not it.
+    assert layers[0].parts[1].path == "model.layers.0.mlp.down_proj"

@@ -7,6 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cortexscope.cli._options import (
+    AllowPickle,
+    Device,
+    DeviceMap,
+    Dtype,
+    Quantize,
+    Tokenizer,
+    TrustRemoteCode,
+)
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -19,29 +29,13 @@ _VERDICTS = {True: "holds", False: "FAILS", None: "n/a"}
 
 def selfcheck(
     reference: Annotated[str, typer.Argument(metavar="REF", help="The model to check.")],
-    dtype: Annotated[
-        str,
-        typer.Option(
-            help="Of the weights: float32, bfloat16, float16, float64 (fp32, bf16, ...) or auto."
-        ),
-    ] = "float32",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    device_map: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|JSON", help="Spread the model over devices, as in run."),
-    ] = None,
-    quantize: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Quantise linear layers, as in run.")
-    ] = None,
-    tokenizer: Annotated[
-        str | None, typer.Option(metavar="REF", help="Take this model's tokenizer.")
-    ] = None,
-    allow_pickle: Annotated[
-        bool, typer.Option("--allow-pickle", help="Read pickle weights, which can run any code.")
-    ] = False,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run code of the model's repository.")
-    ] = False,
+    dtype: Dtype = "float32",
+    device: Device = "auto",
+    device_map: DeviceMap = None,
+    quantize: Quantize = None,
+    tokenizer: Tokenizer = None,
+    allow_pickle: AllowPickle = False,
+    trust_remote_code: TrustRemoteCode = False,
     seed: Annotated[int, typer.Option(help="Of the random tokens that the model reads.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

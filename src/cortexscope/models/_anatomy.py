@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -133,13 +134,13 @@ def _stack(module: nn.Module, path: str, backbone: str, name: Stack) -> StackAna
 
 
 def _final_norm(module: nn.Module, blocks: str, backbone: str) -> str | None:
-    """Return the last norm that stands beside the blocks and does not belong to embeddings."""
+    """Return the last norm that stands beside the blocks and belongs to no other part."""
     owner = blocks.rpartition(".")[0]
     while True:
         norms = [
             name
             for name, child in module.get_submodule(owner).named_children()
-            if "norm" in type(child).__name__.lower() and "emb" not in name
+            if "norm" in type(child).__name__.lower() and not re.search("emb|proj", name)
         ]
         if norms:
             return f"{owner}.{norms[-1]}".lstrip(".")

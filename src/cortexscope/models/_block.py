@@ -162,7 +162,8 @@ def _down_projection(linears: list[Linear], width: int | None) -> Linear | None:
         for linear in back
         if any(up.path != linear.path and up.outputs % linear.inputs == 0 for up in ups)
     ]
-    return fed[-1] if fed else None
+    # Beside the MLP there may be narrower ones, of gates or of further inputs.
+    return max(reversed(fed), key=lambda linear: linear.inputs, default=None)
 
 
 def _mlp(linears: list[Linear], down: Linear) -> list[str]:

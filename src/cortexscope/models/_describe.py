@@ -13,6 +13,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from cortexscope.errors import ModelError, ModelFileError, UnsupportedModelError, UsageError
 from cortexscope.models._config import is_foreign, reason
 from cortexscope.models._quiet import quiet
+from cortexscope.models._settings import setting
 from cortexscope.records import StackKind
 
 __all__ = [
@@ -235,7 +236,7 @@ def sizes_of(config: PreTrainedConfig, *, vocabulary: int) -> Sizes:
 
 def _integer(config: PreTrainedConfig, *names: str) -> int | None:
     for name in names:
-        value = getattr(config, name, None)
+        value = setting(config, name)
         if isinstance(value, int):
             return value
         # Some models vary it by layer.

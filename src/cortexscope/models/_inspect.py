@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cortexscope.models._anatomy import Anatomy, StackAnatomy
 from cortexscope.models._block import Block
 from cortexscope.models._lists import known_part
+from cortexscope.models._settings import of_layer
 from cortexscope.models._traits import positional_scheme, window_of
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _groups(module: nn.Module, stack: StackAnatomy, config: object) -> Iterator[
     """Yield one part for all layers that are alike, the kinds in order of their first layer."""
     kinds: dict[object, list[tuple[int, Part]]] = {}
     for layer, block in enumerate(stack.blocks, start=1):
-        part = _block(module, block, layer, config)
+        part = _block(module, block, layer, of_layer(config, layer))
         kinds.setdefault(_signature(part), []).append((layer, part))
     for items in kinds.values():
         layers = [layer for layer, _ in items]

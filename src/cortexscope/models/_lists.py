@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cortexscope.errors import UnsupportedModelError
+from cortexscope.models._settings import setting
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,7 +68,7 @@ def integers(config: object, names: tuple[str, ...]) -> Iterator[int]:
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     for part in (text, config):
         for name in names:
-            value = getattr(part, name, None)
+            value = setting(part, name)
             if isinstance(value, int):
                 yield value
 
