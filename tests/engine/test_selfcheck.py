@@ -217,3 +217,22 @@ def test_a_compiled_model_is_checked_uncompiled() -> None:
     with torch.no_grad():
         compiled(**padded(prompts([5])))
     assert graphs
+
+
+def test_a_model_made_of_torchs_own_layers_is_checked() -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            layer = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True, norm_first=True)
+            self.words = nn.Embedding(50, 32)
+            self.body = nn.TransformerEncoder(layer, 3, enable_nested_tensor=False)
+
+        def forward(self, words: torch.Tensor) -> torch.Tensor:
+            mask = nn.Transformer.generate_square_subsequent_mask(words.shape[1])
+            out: torch.Tensor = self.body(self.words(words), mask=mask, is_causal=True)
+            return out
+
+    torch.manual_seed(0)
+    found = by_check(selfcheck(Own().eval()))
+    for check in ("attention rows", "attention entropy", "attention replaced", "nothing unseen"):
+        assert found[check].passed is True, found[check]

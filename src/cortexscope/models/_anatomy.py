@@ -54,11 +54,6 @@ class Anatomy:
     unembedding: str | None
     """Turns the last state into logits; None where the model has no such head."""
 
-    @property
-    def blocks(self) -> tuple[str, ...]:
-        """The paths of all blocks in the order they run."""
-        return tuple(block.path for stack in self.stacks for block in stack.blocks)
-
 
 def find_anatomy(module: nn.Module) -> Anatomy:
     """Return the stacks, blocks and parts of a language model.

@@ -5,16 +5,15 @@ A torch function mode is told of each call of `scaled_dot_product_attention` and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from cortexscope.taps._direct import direct_rows, rows_of_scores, small
+from cortexscope.taps._functions import MULTI_HEAD, SDPA, SOFTMAXES, seen_inside
 from cortexscope.taps._fused import fused_attention, is_fusible, sharpened
 from cortexscope.taps._mask import Mask, read_mask
 from cortexscope.taps._routing import RouterNotes
@@ -22,10 +21,6 @@ from cortexscope.taps._stack import Place
 from cortexscope.taps._statistics import RowStatistics, Wanted
 
 __all__ = ["AttentionMode"]
-
-# By their own names, since those in `torch.nn.functional` are lent out now and then.
-_SDPA = functional.scaled_dot_product_attention
-_SOFTMAXES = frozenset({torch.softmax, functional.softmax, Tensor.softmax})
 
 
 class AttentionMode(TorchFunctionMode):
@@ -73,15 +68,15 @@ class AttentionMode(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - whatever the function that was called returns
         kwargs = kwargs or {}
-        if func is functional.multi_head_attention_forward:
-            with self._seen_inside():
+        if func is MULTI_HEAD:
+            with seen_inside(self):
                 return func(*args, **kwargs)
-        if func is _SDPA:
+        if func is SDPA:
             place = self._place()
             if place is not None:
                 return self._scaled_dot_product_attention(place, *args, **kwargs)
         result = func(*args, **kwargs)
-        if func in _SOFTMAXES:
+        if func in SOFTMAXES:
             place = self._place()
             if place is not None:
                 self._softmax(place, result, *args, **kwargs)
@@ -89,30 +84,6 @@ class AttentionMode(TorchFunctionMode):
         if notes is not None:
             notes.hear(func, args, result)
         return result
-
-    @contextmanager
-    def _seen_inside(self) -> Iterator[None]:
-        """Let torch's own multi-head attention, in which a mode is off, call this one's functions.
-
-        Its code finds them by their names in `torch.nn.functional`.
-        """
-        names = ("scaled_dot_product_attention", "softmax")
-        originals = {name: getattr(functional, name) for name in names}
-
-        def watched(name: str) -> Callable[..., Any]:
-            def call(*args: object, **kwargs: object) -> Any:  # noqa: ANN401
-                with self:
-                    return originals[name](*args, **kwargs)
-
-            return call
-
-        try:
-            for name in names:
-                setattr(functional, name, watched(name))
-            yield
-        finally:
-            for name, original in originals.items():
-                setattr(functional, name, original)
 
     def _scaled_dot_product_attention(
         self,
@@ -127,7 +98,7 @@ class AttentionMode(TorchFunctionMode):
         enable_gqa: bool = False,
     ) -> Tensor:
         if query.dim() != 4:
-            output = _SDPA(
+            output = SDPA(
                 query,
                 key,
                 value,
@@ -149,7 +120,7 @@ class AttentionMode(TorchFunctionMode):
             by = query.shape[-1] ** -0.5 if scale is None else scale
             if fusible and not mask.graded:
                 return self._fused(place, query, key, value, mask, by)
-        output = _SDPA(
+        output = SDPA(
             query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
         )
         with torch.no_grad():

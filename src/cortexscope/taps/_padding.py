@@ -44,6 +44,7 @@ class TokenReader:
         self._signature = inspect.signature(module.get_submodule(backbone).forward)
         around = [module.get_submodule(outer) for outer in _outer(backbone)]
         self._around = {outer: inspect.signature(outer.forward) for outer in around}
+        self._root = module
         self._outer_mask = outer_mask
         self._token_first = token_first
         self._refuse = refuse
@@ -63,6 +64,9 @@ class TokenReader:
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         """Keep the mask that a module around was given, should it not reach the stack as such."""
+        if module is self._root:
+            # A pass before this one may have failed half-way.
+            self.forget()
         signature = self._around[module]
         if self._outer_mask not in signature.parameters:
             return

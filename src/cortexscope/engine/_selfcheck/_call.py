@@ -13,13 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cortexscope.taps._functions import SDPA
 from cortexscope.taps._fused import fused_attention, is_fusible
 from cortexscope.taps._mask import read_mask
 from cortexscope.taps._statistics import Wanted
 
-__all__ = ["SOFTMAXES", "Call", "Direct", "direct", "plain_rows", "read_call"]
-
-SOFTMAXES = frozenset({torch.softmax, functional.softmax, Tensor.softmax})
+__all__ = ["Call", "Direct", "direct", "plain_rows", "read_call"]
 
 _ATTENTION = inspect.Signature(
     [
@@ -54,7 +53,7 @@ class Call(NamedTuple):
     def again(self, **changes: Any) -> Tensor:  # noqa: ANN401 - any argument
         """Return what the fused attention gives with other arguments."""
         assert self.fused is not None
-        return functional.scaled_dot_product_attention(**{**self.fused, **changes})
+        return SDPA(**{**self.fused, **changes})
 
 
 class Direct(NamedTuple):
@@ -73,7 +72,7 @@ def read_call(
     func: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any], *, turned: bool
 ) -> Call:
     """Return a call with its arguments by name."""
-    if func is functional.scaled_dot_product_attention:
+    if func is SDPA:
         bound = _ATTENTION.bind(*args, **kwargs)
         bound.apply_defaults()
         return Call(func, args, kwargs, dict(bound.arguments), None, turned=False)

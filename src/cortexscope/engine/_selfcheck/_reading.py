@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from cortexscope.engine._observer import Lengths, Observer, needs_of
-from cortexscope.engine._selfcheck._call import SOFTMAXES, Call, Direct, direct, read_call
+from cortexscope.engine._selfcheck._call import Call, Direct, direct, read_call
 from cortexscope.engine._selfcheck._subject import Batch, Subject
 from cortexscope.metrics._metric import Metric, Seen, Values
 from cortexscope.records import Site, Stack
 from cortexscope.taps import AttentionRows, HiddenStates, Routing, Tap
+from cortexscope.taps._functions import MULTI_HEAD, SDPA, SOFTMAXES, seen_inside
 
 __all__ = ["Alter", "Reading", "Rows", "watch"]
 
@@ -119,11 +119,10 @@ class _Bystander(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - whatever the function that was called returns
         kwargs = kwargs or {}
-        if func is functional.multi_head_attention_forward:
-            # It calls the attention inside of it, where this mode would be off.
-            with self:
+        if func is MULTI_HEAD:
+            with seen_inside(self):
                 return func(*args, **kwargs)
-        if func is not functional.scaled_dot_product_attention and func not in SOFTMAXES:
+        if func is not SDPA and func not in SOFTMAXES:
             return func(*args, **kwargs)
         self._witness.place = None
         result = func(*args, **kwargs)
