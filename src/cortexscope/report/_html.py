@@ -84,6 +84,7 @@ def _models(frames: RunFrames) -> list[dict[str, str]]:
     views = []
     for info in frames.manifest.models:
         timing = frames.manifest.timings.get(info.model, {})
+        seconds = sum(value for key, value in timing.items() if key.endswith("_seconds"))
         views.append(
             {
                 "Model": plain(info.model),
@@ -96,8 +97,7 @@ def _models(frames: RunFrames) -> list[dict[str, str]]:
                 "Heads (key/value)": f"{info.heads} ({info.kv_heads})",
                 "Hidden size": str(info.hidden_size),
                 "Weights": info.dtype,
-                "Seconds": "; ".join(f"{key} {value:.1f}" for key, value in timing.items())
-                or UNDEFINED,
+                "Seconds": f"{seconds:.1f}" if seconds else UNDEFINED,
             }
         )
     return views
