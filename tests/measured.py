@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import torch
 from batches import Batch
-from reference import Key, Outcome
+from reference import METRICS, Key, Outcome
 
 from cortexscope.engine import attach
 
@@ -15,7 +16,7 @@ __all__ = ["measured", "outcomes"]
 
 
 def measured(
-    model: torch.nn.Module, *batches: Batch, metrics: list[str] | None = None
+    model: torch.nn.Module, *batches: Batch, metrics: Sequence[str] = METRICS
 ) -> list[dict[Key, Outcome]]:
     """Return what was measured of each prompt of these batches, in their order."""
     with attach(model, metrics=metrics) as probe, torch.no_grad():

@@ -1,4 +1,4 @@
-"""Every metric the obvious way: whole matrices, one prompt at a time, numpy in float64."""
+"""Ten metrics the obvious way: whole matrices, one prompt at a time, numpy in float64."""
 
 from __future__ import annotations
 
@@ -11,7 +11,22 @@ from batches import Batch
 from eager import Attention, Stack, watch
 from family import Family
 
-__all__ = ["Key", "Outcome", "Reference", "measure", "same"]
+__all__ = ["METRICS", "Key", "Outcome", "Reference", "Values", "measure", "same"]
+
+METRICS = (
+    "study.final_activation",
+    "study.attention_entropy",
+    "study.max_sparsity",
+    "attention_entropy",
+    "attention_entropy_normalized",
+    "attention_sink_mass",
+    "residual_norm",
+    "near_zero_fraction",
+    "expert_load",
+    "router_entropy",
+)
+"""What `measure` measures: enough to see that everything is seen. The whole panel is compared in
+`tests/panel`."""
 
 Key = tuple[str, str, int | None, int | None, int | None]
 """Metric, stack, layer, head, index."""

@@ -51,22 +51,35 @@ class MetricSpec:
     """A few words for headings and axes."""
     unit: str
     """Such as `nats`; `1` for a pure number, a share or a probability."""
-    axes: tuple[Literal["layer", "head", "expert"], ...]
-    """What one prompt has a value for: () the stack, (layer,), (layer, head), or (layer, expert)
-    with the expert's number in the column `index`."""
+    axes: tuple[str, ...]
+    """What a prompt has a value for: () the stack, ("layer",), ("layer", "head"); a further axis,
+    such as "expert", "other layer" or "position bin", is numbered in the column `index`."""
     bounds: tuple[float | None, float | None]
     """Lowest and highest value possible, None where there is none."""
     needs: tuple[str, ...]
-    """What must be seen: `hidden`, `final`, `attention.entropy`, `attention.first_key`,
-    `experts`."""
+    """What must be seen, by the names in `cortexscope.taps.NEEDS`."""
     definition: str
     """One sentence that fixes the number."""
     source: str
     """Where the definition comes from."""
-    replication: Literal["prompt"] = "prompt"
-    """The unit that repeats; tokens, layers and heads of one prompt are not independent."""
+    group: str = "other"
+    """What it is about, such as `attention`; `--metric GROUP` asks for the whole group."""
+    cost: Literal["low", "high"] = "low"
+    """`low` is measured by default; `high` takes noticeable time and has to be asked for."""
+    sampled: bool = False
+    """Measured on a stated sample of each prompt's tokens, unless all are asked for."""
+    replication: Literal["prompt", "task", "sequence"] = "prompt"
+    """The unit that repeats. `prompt`: every prompt has a value; tokens, layers and heads of one
+    prompt are not independent. `task`: a task has one value, made of all its prompts, and so have
+    all prompts together. `sequence`: the model has one value, the mean over sequences that are
+    generated for the purpose."""
     version: int = 1
     """Raised whenever the numbers change."""
+
+    @property
+    def index(self) -> str | None:
+        """The axis that is numbered in the column `index`, None where there is none."""
+        return next((axis for axis in self.axes if axis not in ("layer", "head")), None)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._metric import Known, Layout, Metric, Seen, Values
+from cortexscope.metrics._metric import Layout, Metric, Seen, Values, sampled
 from cortexscope.metrics._states import State, concatenate
 from cortexscope.records import Site
-from cortexscope.taps import AttentionRows, HiddenStates, Routing
+from cortexscope.taps import (
+    NEEDS,
+    AttentionRows,
+    AttentionSample,
+    HiddenStates,
+    Neurons,
+    Routing,
+    Tokens,
+    Update,
+)
 
 __all__ = ["check_metric"]
 
-_NEEDS = {"hidden", "final", "attention.entropy", "attention.first_key", "experts"}
-_AXES = ((), ("layer",), ("layer", "head"), ("layer", "expert"))
 _LAYERS, _HEADS, _WIDTH, _EXPERTS = 2, 3, 8, 5
 
 
@@ -38,13 +46,13 @@ def check_metric(metric: Metric) -> None:
     assert _same(metric, together, joined), f"{metric.spec.name}: batches joined differ from one"
     for found in metric.compute(together, _layout()):
         _check_values(metric, found)
-    for found in metric.compute(metric.start(), _layout()) if "hidden" not in _kind(metric) else ():
+    for found in metric.compute(metric.start(), _layout()) if _can_be_unseen(metric) else ():
         assert found.values is None, f"{metric.spec.name}: a value where nothing was seen"
         assert found.reason, f"{metric.spec.name}: nothing was seen and no reason is given"
 
 
-def _kind(metric: Metric) -> set[str]:
-    return {need.partition(".")[0].replace("final", "hidden") for need in metric.spec.needs}
+def _can_be_unseen(metric: Metric) -> bool:
+    return not {"hidden", "final"} & set(metric.spec.needs)
 
 
 def _check_spec(metric: Metric) -> None:
@@ -54,8 +62,11 @@ def _check_spec(metric: Metric) -> None:
     for field in ("title", "unit", "definition", "source"):
         assert getattr(spec, field).strip(), f"{name}: {field} is empty"
     assert spec.definition.endswith("."), f"{name}: the definition is not a sentence"
-    assert spec.axes in _AXES, f"{name}: axes {spec.axes} unknown"
-    unknown = set(spec.needs) - _NEEDS
+    assert "head" not in spec.axes or "layer" in spec.axes, f"{name}: heads without layers"
+    assert list(spec.axes) == sorted(spec.axes, key=_rank), f"{name}: axes {spec.axes} not in order"
+    further = set(spec.axes) - {"layer", "head"}
+    assert len(further) <= 1, f"{name}: {sorted(further)} would both be numbered in `index`"
+    unknown = set(spec.needs) - set(NEEDS)
     assert spec.needs, f"{name}: it needs to see nothing"
     assert not unknown, f"{name}: needs {sorted(unknown)}, which no tap shows"
     low, high = spec.bounds
@@ -63,48 +74,97 @@ def _check_spec(metric: Metric) -> None:
     assert spec.version >= 1, f"{name}: version {spec.version}"
 
 
+def _rank(axis: str) -> int:
+    return {"layer": 0, "head": 1}.get(axis, 2)
+
+
 def _layout() -> Layout:
     blocks = tuple(Site("decoder", layer) for layer in range(1, _LAYERS + 1))
     return Layout(
         hidden=((Site("decoder", 0), *blocks),),
+        blocks=(blocks,),
         attention=(blocks,),
-        experts=(blocks,),
-        known=Known(attention=frozenset(), experts=frozenset()),
         final=(Site("decoder", None),),
     )
 
 
 def _measure(metric: Metric, lengths: list[int], *, longest: int, skip: int = 0) -> State:
     """Return the state after made-up prompts; prompt number `skip + i` is always the same."""
-    tokens = torch.arange(longest) < torch.tensor(lengths)[:, None]
     state = metric.start()
-    layout = _layout()
-    for site in (*layout.hidden[0], *layout.final):
-        values = torch.full((len(lengths), longest, _WIDTH), torch.nan)
-        for row, length in enumerate(lengths):
-            values[row, :length] = _random(skip + row, site, 0)[:length, :_WIDTH] * 0.1
-        state = _updated(metric, state, site, HiddenStates(values, tokens))
-    for site in layout.attention[0]:
-        seen = _attention(lengths, longest, site, tokens, skip)
-        state = _updated(metric, state, site, seen)
-        state = _updated(metric, state, site, _routing(lengths, longest, site, tokens, skip))
+    for site, seen in _everything(lengths, longest, skip):
+        state = _updated(metric, state, site, sampled(metric.spec, seen))
     return state
 
 
-def _attention(
-    lengths: list[int], longest: int, site: Site, tokens: Tensor, skip: int
-) -> AttentionRows:
-    entropy = torch.full((len(lengths), _HEADS, longest), torch.nan)
-    first = entropy.clone()
+def _everything(lengths: list[int], longest: int, skip: int) -> Iterator[tuple[Site, Seen]]:
+    positions = Tokens(torch.arange(longest) < torch.tensor(lengths)[:, None])
+    layout = _layout()
+
+    def states(site: Site, salt: int) -> Tensor:
+        values = torch.full((len(lengths), longest, _WIDTH), torch.nan)
+        for row, length in enumerate(lengths):
+            values[row, :length] = _random(skip + row, site, salt)[:length, :_WIDTH] * 0.1
+        return values
+
+    before = None
+    for site in layout.hidden[0]:
+        seen = HiddenStates(states(site, 0), positions, before=before)
+        if before is not None:
+            whole = _attention(lengths, longest, site, skip)
+            yield from _shown_attention(whole, positions, site)
+            yield site, _routing(lengths, longest, site, positions.mask, skip)
+            yield site, Neurons(states(site, 50), positions)
+            yield site, Update("attention", HiddenStates(states(site, 51), positions), before)
+            yield site, Update("mlp", HiddenStates(states(site, 52), positions), before)
+        yield site, seen
+        before = seen
+    (final,) = layout.final
+    yield final, HiddenStates(states(final, 0), positions)
+
+
+def _attention(lengths: list[int], longest: int, site: Site, skip: int) -> Tensor:
+    """Return matrices of causal attention, NaN where there is padding."""
+    shape = (len(lengths), _HEADS, longest, longest)
+    matrices = torch.full(shape, torch.nan, dtype=torch.float64)
+    hidden = torch.ones(longest, longest).tril() == 0
     for row, length in enumerate(lengths):
         for head in range(_HEADS):
-            scores = _random(skip + row, site, 1 + head)[:length, :length]
-            hidden = torch.ones(length, length).tril() == 0
-            weights = scores.masked_fill(hidden, -torch.inf).softmax(-1)
-            entropy[row, head, :length] = torch.special.entr(weights).sum(-1)
-            first[row, head, :length] = weights[:, 0]
-    visible = torch.arange(1, longest + 1)[None, None]
-    return AttentionRows(tokens=tokens, visible=visible, entropy=entropy, first_key=first)
+            scores = _random(skip + row, site, 1 + head)[:length, :length].double()
+            scores = scores.masked_fill(hidden[:length, :length], -torch.inf)
+            matrices[row, head, :length] = 0
+            matrices[row, head, :length, :length] = scores.softmax(-1)
+    return matrices
+
+
+def _shown_attention(
+    matrices: Tensor, positions: Tokens, site: Site
+) -> Iterator[tuple[Site, Seen]]:
+    longest = matrices.shape[-1]
+    queries = torch.arange(longest)
+    previous = matrices.diagonal(-1, dim1=-2, dim2=-1)
+    rows = AttentionRows(
+        positions,
+        visible=(queries + 1)[None, None],
+        entropy=torch.special.entr(matrices).sum(-1),
+        first_key=matrices[..., 0],
+        first_token=matrices[..., 0],
+        previous_token=torch.nn.functional.pad(previous, (1, 0)),
+        learned_sink=matrices[..., 0],
+    )
+    yield site, rows
+    seen = queries <= queries[:, None]
+    half = longest // 2
+    # Whole rows come in parts.
+    for part in (slice(0, half), slice(half, longest)):
+        yield (
+            site,
+            AttentionSample(
+                positions.part(part),
+                queries[None, part],
+                matrices[:, :, part],
+                seen[None, None, part],
+            ),
+        )
 
 
 def _routing(lengths: list[int], longest: int, site: Site, tokens: Tensor, skip: int) -> Routing:
@@ -134,7 +194,8 @@ def _updated(metric: Metric, state: State, site: Site, seen: Seen) -> State:
     assert unchanged, f"{metric.spec.name}: update changes the state that it was given"
     for sums in after.values():
         for name, x in sums.items():
-            assert x.dtype == torch.float64, f"{metric.spec.name}: {name} is kept in {x.dtype}"
+            kept = (torch.float64, torch.float32 if name == "vector" else torch.float64)
+            assert x.dtype in kept, f"{metric.spec.name}: {name} is kept in {x.dtype}"
     return after
 
 
@@ -149,14 +210,17 @@ def _same(metric: Metric, left: State, right: State) -> bool:
 
 
 def _check_values(metric: Metric, found: Values) -> None:
-    name = metric.spec.name
+    spec = metric.spec
+    name = spec.name
     values = found.values
-    assert values is not None, f"{name}: nothing at {found.site}"
-    axes = 1 + len({"head", "expert"} & set(metric.spec.axes))
-    assert values.dim() == axes, f"{name}: values have {values.dim()} axes and not {axes}"
-    assert (found.site.layer is not None) == ("layer" in metric.spec.axes), f"{name}: {found.site}"
+    assert values is not None, f"{name}: nothing at {found.sites}"
+    parts = len([axis for axis in spec.axes if axis != "layer"])
+    assert values.dim() == 2 + parts, f"{name}: values have {values.dim()} axes and not {2 + parts}"
+    assert len(values) == len(found.sites), f"{name}: {len(values)} values at {found.sites}"
+    for site in found.sites:
+        assert (site.layer is not None) == ("layer" in spec.axes), f"{name}: {site}"
     defined = values[~values.isnan()]
     assert defined.numel() == values.numel() or found.reason, f"{name}: undefined without a reason"
-    low, high = metric.spec.bounds
+    low, high = spec.bounds
     assert low is None or bool((defined >= low).all()), f"{name}: a value below {low}"
     assert high is None or bool((defined <= high).all()), f"{name}: a value above {high}"

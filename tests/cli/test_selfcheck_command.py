@@ -12,7 +12,7 @@ from cortexscope.cli import main
 from cortexscope.records import Manifest
 from cortexscope.store import Run
 from cortexscope.taps._stack import StackWatch
-from cortexscope.taps._statistics import RowStatistics
+from cortexscope.taps._statistics import Rows, RowStatistics
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the tap count one key too many in the second layer."""
     attention = StackWatch.attention
 
-    def miscounted(self: StackWatch, rows: RowStatistics, visible: Tensor) -> None:
-        attention(self, rows, visible + (self.layer == 2))
+    def miscounted(self: StackWatch, rows: RowStatistics, visible: Tensor, whole: Rows) -> None:
+        attention(self, rows, visible + (self.layer == 2), whole)
 
     monkeypatch.setattr(StackWatch, "attention", miscounted)
 

@@ -14,7 +14,7 @@ from eager import eager
 from families import FAMILIES
 from family import Family
 from measured import outcomes
-from reference import measure
+from reference import METRICS, measure
 
 from cortexscope.engine import RunRequest, Settings, attach, run
 from cortexscope.models import Model, load_model
@@ -61,6 +61,7 @@ def test_every_metric_equals_the_eager_float64_computation(model: Model, tmp_pat
         RunRequest(
             models=(model.info.model,),
             suite=Suite(name="lengths", version="1", tasks=(Task("reading", "any", prompts),)),
+            metrics=METRICS,
             out=tmp_path / "run",
             settings=Settings(batch_tokens=400),
         )
@@ -76,7 +77,7 @@ def test_every_metric_equals_the_eager_float64_computation(model: Model, tmp_pat
 
 def test_a_single_token_equals_the_eager_float64_computation(model: Model) -> None:
     ids = [model.tokenizer("house", add_special_tokens=False)["input_ids"][0]]
-    with attach(model) as probe, torch.no_grad():
+    with attach(model, metrics=METRICS) as probe, torch.no_grad():
         model.module(input_ids=torch.tensor([ids]))
     twin = eager(model.module)
     wanted = measure(twin, family_of(model), padded([ids]))
@@ -89,7 +90,7 @@ def test_in_float64_all_metrics_are_those_of_the_eager_computation(model: Model)
     twin = eager(exact.module)
     for text in texts()[1::3]:
         ids = exact.tokenizer(text)["input_ids"]
-        with attach(exact) as probe, torch.no_grad():
+        with attach(exact, metrics=METRICS) as probe, torch.no_grad():
             exact.module(input_ids=torch.tensor([ids]))
         (got,) = outcomes(probe.frame()).values()
         causal = model.info.stack_kind == "decoder"

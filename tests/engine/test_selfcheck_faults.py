@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from cortexscope.engine import selfcheck
 from cortexscope.models import Anatomy, find_anatomy
 from cortexscope.records import Finding
-from cortexscope.taps import HiddenStates, Routing
+from cortexscope.taps import AttentionRows, HiddenStates, Routing, Tokens
 from cortexscope.taps._attention_mode import AttentionMode
 from cortexscope.taps._stack import Place, StackWatch
-from cortexscope.taps._statistics import RowStatistics
+from cortexscope.taps._statistics import Rows, RowStatistics
 
 # Any, since what is changed are names that these modules only use.
 mode_module: Any = import_module("cortexscope.taps._attention_mode")
@@ -39,8 +39,8 @@ def plant_rows(
     """Change what reaches the tap of every attention."""
     attention = StackWatch.attention
 
-    def changed(self: StackWatch, rows: RowStatistics, visible: Tensor) -> None:
-        attention(self, *change(rows, visible))
+    def changed(self: StackWatch, rows: RowStatistics, visible: Tensor, whole: Rows) -> None:
+        attention(self, *change(rows, visible), whole)
 
     patch.setattr(StackWatch, "attention", changed)
 
@@ -68,8 +68,8 @@ def scaled(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         mode_module,
         "rows_of_scores",
-        lambda scores, result, wanted: softmax(
-            1.2 * scores, torch.softmax(1.2 * scores, -1), wanted
+        lambda scores, result, wanted, **options: softmax(
+            1.2 * scores, torch.softmax(1.2 * scores, -1), wanted, **options
         ),
     )
 
@@ -95,7 +95,9 @@ def plant_shown(
 def padding_counted(patch: pytest.MonkeyPatch) -> None:
     def change(seen: Any) -> Any:
         if isinstance(seen, HiddenStates):
-            return HiddenStates(seen.values, torch.ones_like(seen.tokens))
+            return HiddenStates(seen.values, Tokens(torch.ones_like(seen.tokens)))
+        if isinstance(seen, AttentionRows):
+            return dataclasses.replace(seen, positions=Tokens(torch.ones_like(seen.tokens)))
         return dataclasses.replace(seen, tokens=torch.ones_like(seen.tokens))
 
     plant_shown(patch, change, torch.ones_like)
@@ -240,7 +242,7 @@ def test_a_softmax_elsewhere_is_no_attention(monkeypatch: pytest.MonkeyPatch) ->
             return place(self)
         if self._inside is None or self._part == "self":
             return None
-        return Place(self._inside, head_after_query=False, cross=False)
+        return Place(self._inside.mask, head_after_query=False, cross=False, sink=False)
 
     with monkeypatch.context() as patch:
         patch.setattr(StackWatch, "place", elsewhere)

@@ -14,8 +14,9 @@ import cortexscope.metrics
 from cortexscope.errors import UnknownNameError
 from cortexscope.metrics import METRICS, MetricOptions, make_metrics, metric_names
 from cortexscope.metrics._states import State, add, concatenate, merge, total
+from cortexscope.metrics._table import GROUPS
 from cortexscope.records import Site
-from cortexscope.taps import HiddenStates
+from cortexscope.taps import HiddenStates, Tokens
 from cortexscope.testing import check_metric
 
 SITE, OTHER = Site("decoder", 1), Site("decoder", 2)
@@ -33,7 +34,7 @@ def test_metric_keeps_the_contract(name: str) -> None:
 def test_every_file_of_the_folder_is_in_the_table() -> None:
     folder = Path(cortexscope.metrics.__file__).parent
     files = {path.stem for path in folder.glob("[!_]*.py")}
-    rows = {row.split(":")[0].rsplit(".", 1)[1] for row in METRICS._rows.values()}
+    rows = {row.split(":")[0] for group in GROUPS.values() for row in group.values()}
     assert files == rows
 
 
@@ -66,9 +67,9 @@ def test_a_prompt_seen_in_two_pieces_has_the_value_of_the_whole() -> None:
     (metric,) = make_metrics(["residual_norm"], MetricOptions())
     states = torch.randn(2, 10, 4, generator=torch.Generator().manual_seed(0))
     every = torch.ones(2, 10, dtype=torch.bool)
-    whole = metric.update({}, SITE, HiddenStates(states, every))
-    pieces = metric.update({}, SITE, HiddenStates(states[:, :3], every[:, :3]))
-    pieces = metric.update(pieces, SITE, HiddenStates(states[:, 3:], every[:, 3:]))
+    whole = metric.update({}, SITE, HiddenStates(states, Tokens(every)))
+    pieces = metric.update({}, SITE, HiddenStates(states[:, :3], Tokens(every[:, :3])))
+    pieces = metric.update(pieces, SITE, HiddenStates(states[:, 3:], Tokens(every[:, 3:])))
     for name in ("total", "count"):
         torch.testing.assert_close(pieces[SITE][name], whole[SITE][name], rtol=1e-12, atol=0)
 
@@ -87,7 +88,7 @@ def test_a_total_skips_what_is_not_a_number_where_it_does_not_count() -> None:
 
 
 def test_the_threshold_is_an_option() -> None:
-    states = HiddenStates(torch.tensor([[[0.005, 0.05, 0.5]]]), torch.tensor([[True]]))
+    states = HiddenStates(torch.tensor([[[0.005, 0.05, 0.5]]]), Tokens(torch.tensor([[True]])))
     for threshold, share in ((0.01, 1 / 3), (0.1, 2 / 3)):
         (metric,) = make_metrics(["near_zero_fraction"], MetricOptions(near_zero=threshold))
         state = metric.update({}, SITE, states)
@@ -98,13 +99,17 @@ def test_check_metric_finds_what_is_wrong() -> None:
     from cortexscope.metrics.residual_norm import ResidualNorm
 
     class CountsPadding(ResidualNorm):
-        def sums(self, seen):  # type: ignore[no-untyped-def]
+        def update(self, state, site, seen):  # type: ignore[no-untyped-def]
+            if not self.takes(site, seen):
+                return state
             everything = seen.norms.nan_to_num(1.0).double()
-            return {"total": everything.sum(-1), "count": seen.tokens.sum(-1).double()}
+            count = seen.tokens.sum(-1).double()
+            return add(state, site, {"total": everything.sum(-1), "count": count})
 
     class KeepsFloat32(ResidualNorm):
-        def sums(self, seen):  # type: ignore[no-untyped-def]
-            return {name: value.float() for name, value in super().sums(seen).items()}
+        def update(self, state, site, seen):  # type: ignore[no-untyped-def]
+            after = super().update(state, site, seen)
+            return {s: {n: x.float() for n, x in sums.items()} for s, sums in after.items()}
 
     with pytest.raises(AssertionError, match="padding changes the values"):
         check_metric(CountsPadding(MetricOptions()))

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from torch import nn
 
-from cortexscope.engine._observer import Lengths, Observer, needs_of, tabulate
+from cortexscope.engine._observer import Finished, Observer, needs_of
+from cortexscope.engine._tabulate import PromptRow, tabulate
+from cortexscope.engine._tasks import tabulate_tasks
 from cortexscope.errors import UsageError
 from cortexscope.metrics import MetricOptions, make_metrics, metric_names
-from cortexscope.metrics._metric import Metric, Values
+from cortexscope.metrics._metric import Metric
+from cortexscope.metrics._states import State, concatenate
 from cortexscope.models import Model, find_anatomy
 from cortexscope.store import MEASUREMENTS, to_frame, to_polars
 from cortexscope.taps import Tap
@@ -30,6 +33,7 @@ def attach(
     metrics: Sequence[str] | None = None,
     label: str | None = None,
     near_zero: float = 0.01,
+    sample_tokens: int | None = 32,
 ) -> Probe:
     """Return a probe that measures every forward pass of a model inside a `with` block.
 
@@ -41,12 +45,15 @@ def attach(
         model: a Hugging Face model, a `cortexscope.Model`, or a module whose blocks are in a
             `ModuleList`; also inside wrappers such as those of PEFT, accelerate and
             `torch.compile`, whose compiled code then runs uncompiled.
-        metrics: names, all of the default panel where None.
+        metrics: names of metrics or of groups, the default panel where None.
         label: names the model in the frame; its class name where None.
         near_zero: below this |h| an entry counts as near zero.
+        sample_tokens: how many tokens of a prompt stand for it where a metric is costly; all where
+            None.
 
     Raises:
         UnknownNameError: for a metric that does not exist.
+        UsageError: for a metric that is measured on sequences of its own.
         UnsupportedModelError: if the blocks of the model cannot be found; when the probe becomes
             active, if the model runs its attention by a kernel that shows no scores.
     """
@@ -57,22 +64,34 @@ def attach(
             "load one with cortexscope.load_model(reference)."
         )
     chosen = make_metrics(metric_names(metrics), MetricOptions(near_zero=near_zero))
+    generated = [m.spec.name for m in chosen if m.spec.replication == "sequence"]
+    if generated and set(generated) & set(metrics or ()):
+        raise UsageError(
+            f"{generated[0]} is measured on sequences that are made for it, and attach reads only "
+            "what you give the model; measure it with cortexscope.profile or `cortexscope run`."
+        )
+    chosen = [metric for metric in chosen if metric.spec.name not in generated]
     if label is None:
         label = model.info.model if isinstance(model, Model) else type(module).__name__
-    return Probe(module, chosen, label)
+    return Probe(module, chosen, label, sample=sample_tokens)
 
 
 class Probe:
     """Measures forward passes while its `with` block is active; made by `attach`."""
 
-    def __init__(self, module: nn.Module, metrics: Sequence[Metric], label: str) -> None:
+    def __init__(
+        self, module: nn.Module, metrics: Sequence[Metric], label: str, *, sample: int | None
+    ) -> None:
         self._label = label
-        self._next: list[tuple[str, str | None]] | None = None
+        self._metrics = metrics
+        self._pooled: dict[str, State] = {}
+        self._prompts: list[PromptRow] = []
+        self._next: list[PromptRow] | None = None
         self._passes = 0
         self._tables: list[pa.Table] = []
         anatomy = find_anatomy(module)
         observer = Observer(metrics, anatomy, self._deliver)
-        self._tap = Tap(module, anatomy, needs=needs_of(metrics), receiver=observer)
+        self._tap = Tap(module, anatomy, needs=needs_of(metrics), receiver=observer, sample=sample)
 
     def __enter__(self) -> Probe:
         self._tap.__enter__()
@@ -95,15 +114,20 @@ class Probe:
         """
         self._next = [(prompt_id, task) for prompt_id in prompt_ids]
 
-    def _deliver(self, results: list[tuple[Metric, list[Values]]], lengths: Lengths) -> None:
-        rows = len(next(iter(lengths.values())))
+    def _deliver(self, finished: Finished) -> None:
+        rows = len(next(iter(finished.lengths.values())))
         prompts = self._next or [(f"{self._passes}-{row}", None) for row in range(rows)]
         if len(prompts) != rows:
             raise UsageError(
                 f"{len(prompts)} prompts were named and {rows} went through the model; "
                 "name each row of the batch."
             )
-        self._tables.append(tabulate(results, model=self._label, prompts=prompts, lengths=lengths))
+        self._tables.append(
+            tabulate(finished.results, model=self._label, prompts=prompts, lengths=finished.lengths)
+        )
+        for pool, state in finished.pooled.items():
+            self._pooled[pool] = concatenate(self._pooled.get(pool, {}), state)
+        self._prompts += prompts
         self._next = None
         self._passes += 1
 
@@ -116,4 +140,11 @@ class Probe:
         return to_polars(self._table())
 
     def _table(self) -> pa.Table:
-        return pa.concat_tables(self._tables) if self._tables else MEASUREMENTS.empty_table()
+        if not self._tables:
+            return MEASUREMENTS.empty_table()
+        tables = list(self._tables)
+        if self._pooled:
+            tables.append(
+                tabulate_tasks(self._metrics, self._pooled, self._prompts, model=self._label)
+            )
+        return pa.concat_tables(tables)

@@ -1,30 +1,39 @@
-"""Let metrics watch a tap, and turn what they make of a batch into rows of measurements."""
+"""Let metrics watch a tap, and finish what they make of each batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 
-import numpy as np
-import pyarrow as pa
-import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._metric import Known, Layout, Metric, Seen, Values
+from cortexscope.engine._columns import Columns, Shelf
+from cortexscope.metrics._means import Mean
+from cortexscope.metrics._metric import Known, Layout, Metric, Seen, Values, sampled
+from cortexscope.metrics._pooled import OverPrompts
 from cortexscope.metrics._states import State
-from cortexscope.models import Anatomy
+from cortexscope.models import Anatomy, Block
 from cortexscope.records import Site, Stack
-from cortexscope.store import MEASUREMENTS
 
-__all__ = ["Lengths", "Observer", "PromptRow", "layout_of", "needs_of", "tabulate"]
-
-_NOT_FINITE = "the model computed a number that is not finite"
+__all__ = ["Finished", "Lengths", "Observer", "Result", "layout_of", "needs_of"]
 
 Lengths = dict[Stack, list[int]]
 """Tokens of each prompt of a batch, by the stack that read them."""
 
-PromptRow = tuple[str | None, str | None]
-"""The id of a prompt and its task."""
+Result = tuple[Metric, list[Values]]
+"""A metric with its values."""
+
+
+class Finished(NamedTuple):
+    """What was measured of one batch."""
+
+    results: list[Result]
+    """Each metric that has a value a prompt."""
+    lengths: Lengths
+    pooled: Mapping[str, State]
+    """What the metrics of whole tasks keep of these prompts, by the name of the pool."""
+    layout: Layout
 
 
 def layout_of(anatomy: Anatomy, ran: Collection[Stack]) -> Layout:
@@ -47,17 +56,24 @@ def layout_of(anatomy: Anatomy, ran: Collection[Stack]) -> Layout:
         for stack in stacks
         for layer, block in enumerate(stack.blocks, start=1)
     ]
-    attending = {site for block, site in sites if block.attention}
+
+    def having(part: Callable[[Block], object]) -> frozenset[Site]:
+        return frozenset(site for block, site in sites if part(block))
+
+    attending = having(lambda block: block.attention)
     if crossed:
-        attending |= {Site("cross", site.layer) for block, site in sites if block.cross_attention}
+        looking = having(lambda block: block.cross_attention)
+        attending |= {Site("cross", site.layer) for site in looking}
     return Layout(
         known=Known(
-            attention=frozenset(attending),
-            experts=frozenset(site for block, site in sites if block.experts),
+            attention=attending,
+            experts=having(lambda block: block.experts),
+            neurons=having(lambda block: block.neurons),
+            mixers=having(lambda block: block.mixers),
         ),
         hidden=tuple((Site(sites[0].stack, 0), *sites) for sites in blocks),
+        blocks=tuple(blocks),
         attention=(*blocks, *crossed),
-        experts=tuple(blocks),
         final=tuple(Site(stack.name, None) for stack in stacks),
     )
 
@@ -68,29 +84,36 @@ def needs_of(metrics: Sequence[Metric]) -> frozenset[str]:
 
 
 class Observer:
-    """Receives what a tap sees; hands each finished batch's values to `deliver`.
+    """Receives what a tap sees; hands what was measured of each finished batch to `deliver`.
 
     Args:
         metrics: what to measure.
         anatomy: of the model.
-        deliver: takes the values of each metric and the tokens of each prompt, stack by stack.
+        deliver: takes it.
     """
 
     def __init__(
         self,
         metrics: Sequence[Metric],
         anatomy: Anatomy,
-        deliver: Callable[[list[tuple[Metric, list[Values]]], Lengths], None],
+        deliver: Callable[[Finished], None],
     ) -> None:
         self._metrics = metrics
+        self._means = [metric for metric in metrics if isinstance(metric, Mean)]
+        # What several metrics keep alike is kept once.
+        pools = {m.pool.name: m for m in reversed(metrics) if isinstance(m, OverPrompts)}
+        self._pools = list(pools.values())
+        self._others = [m for m in metrics if not isinstance(m, Mean | OverPrompts)]
         self._anatomy = anatomy
         self._deliver = deliver
         self.begin()
 
     def begin(self) -> None:
         """Start every metric anew for the prompts of this pass."""
-        self._states: list[State] = [metric.start() for metric in self._metrics]
-        self._shelf = _Shelf()
+        self._columns = [Columns(per_head=metric.per_head) for metric in self._means]
+        kept = (*self._others, *self._pools)
+        self._states: dict[Metric, State] = {metric: metric.start() for metric in kept}
+        self._shelf = Shelf()
         self._lengths: Lengths = {}
 
     def stack(self, stack: Stack, tokens: Bool[Tensor, "prompt token"]) -> None:
@@ -99,24 +122,35 @@ class Observer:
 
     def see(self, site: Site, seen: Seen) -> None:
         """Show what is at a site to every metric."""
-        for number, (metric, before) in enumerate(zip(self._metrics, self._states, strict=True)):
-            state = metric.update(before, site, seen)
+        for mean, columns in zip(self._means, self._columns, strict=True):
+            column = mean.column(site, sampled(mean.spec, seen))
+            if column is not None:
+                columns.take(site, *column)
+        for metric, before in self._states.items():
+            state = metric.update(before, site, sampled(metric.spec, seen))
             sums = state.get(site)
             if sums is not None and sums is not before.get(site):
                 kept = {name: self._shelf.keep(value) for name, value in sums.items()}
                 state = {**state, site: kept}
-            self._states[number] = state
+            self._states[metric] = state
 
     def end(self) -> None:
-        """Finish every metric and hand over its values."""
+        """Finish every metric and hand over what was measured."""
         layout = layout_of(self._anatomy, self._lengths)
-        results = [
-            (metric, list(metric.compute(_on_one_device(state), layout)))
-            for metric, state in zip(self._metrics, self._states, strict=True)
-        ]
-        lengths = self._lengths
+        means = zip(self._means, (columns.state() for columns in self._columns), strict=True)
+        states: dict[Metric, State] = {**self._states, **dict(means)}
+        finished = Finished(
+            results=[
+                (metric, list(metric.compute(_on_one_device(states[metric]), layout)))
+                for metric in self._metrics
+                if metric in states and metric not in self._pools
+            ],
+            lengths=self._lengths,
+            pooled={metric.pool.name: self._states[metric] for metric in self._pools},
+            layout=layout,
+        )
         self.begin()
-        self._deliver(results, lengths)
+        self._deliver(finished)
 
 
 def _on_one_device(state: State) -> State:
@@ -125,96 +159,4 @@ def _on_one_device(state: State) -> State:
         return state
     return {
         site: {name: value.cpu() for name, value in sums.items()} for site, sums in state.items()
-    }
-
-
-class _Shelf:
-    """Keeps small tensors side by side in large blocks until a forward pass is over.
-
-    Thousands of small tensors, made between the large ones of the layers and outliving them, would
-    split the memory that the large ones give back: at 1024 tokens the peak was 400 MB higher.
-    """
-
-    _BLOCK = 1 << 17
-
-    def __init__(self) -> None:
-        self._block: Tensor | None = None
-        self._used = 0
-
-    def keep(self, value: Tensor) -> Tensor:
-        """Return a copy of a tensor that lies on the shelf."""
-        size = value.numel()
-        block = self._block
-        if block is None or self._used + size > block.numel() or block.device != value.device:
-            block = value.new_empty(max(self._BLOCK, size), dtype=torch.float64)
-            self._block, self._used = block, 0
-        place = block[self._used : self._used + size].view(value.shape)
-        self._used += size
-        return place.copy_(value)
-
-
-def tabulate(
-    results: Sequence[tuple[Metric, Sequence[Values]]],
-    *,
-    model: str,
-    prompts: Sequence[PromptRow],
-    lengths: Lengths,
-) -> pa.Table:
-    """Return the values of a batch in the columns of the contract, one value a row.
-
-    Values that are not finite become null with a reason.
-
-    Args:
-        results: each metric with its values site by site.
-        model: the label.
-        prompts: id and task of each prompt, in the order of the batch.
-        lengths: tokens of each prompt, by stack; cross-attention has the decoder's.
-    """
-    pieces = [
-        _piece(metric, found, len(prompts), lengths) for metric, sites in results for found in sites
-    ]
-    columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-    which = pa.array(columns["prompt"])
-    value = columns["value"]
-    null = ~np.isfinite(value)
-    size = len(value)
-    arrays = {
-        "model": pa.repeat(model, size),
-        "task": pa.array([task for _, task in prompts], pa.string()).take(which),
-        "prompt_id": pa.array([name for name, _ in prompts], pa.string()).take(which),
-        "n_tokens": pa.array(columns["n_tokens"], pa.int32()),
-        "metric": pa.array(columns["metric"], pa.string()),
-        "stack": pa.array(columns["stack"], pa.string()),
-        "layer": pa.array(columns["layer"], pa.int16(), mask=columns["layer"] < 0),
-        "head": pa.array(columns["head"], pa.int16(), mask=columns["head"] < 0),
-        "index": pa.array(columns["index"], pa.int32(), mask=columns["index"] < 0),
-        "value": pa.array(value, pa.float64(), mask=null),
-        "reason": pa.array(columns["reason"], pa.string(), mask=~null),
-    }
-    return pa.table(arrays, schema=MEASUREMENTS)
-
-
-def _piece(metric: Metric, found: Values, prompts: int, lengths: Lengths) -> dict[str, np.ndarray]:
-    if found.values is None:
-        values = np.full(prompts, np.nan)
-    else:
-        values = found.values.to(device="cpu", dtype=torch.float64).numpy()
-    parts = values[0].size if values.ndim == 2 else 0
-    numbers = np.tile(np.arange(parts), prompts) if parts else np.full(prompts, -1)
-    none = np.full_like(numbers, -1)
-    by_expert = "expert" in metric.spec.axes
-    flat = values.reshape(-1)
-    size = flat.size
-    undefined = found.reason or _NOT_FINITE
-    stack = found.site.stack
-    return {
-        "prompt": np.repeat(np.arange(prompts), parts or 1),
-        "n_tokens": np.repeat(lengths["decoder" if stack == "cross" else stack], parts or 1),
-        "head": none if by_expert else numbers,
-        "index": numbers if by_expert else none,
-        "value": flat,
-        "metric": np.full(size, metric.spec.name, dtype=object),
-        "stack": np.full(size, stack, dtype=object),
-        "layer": np.full(size, -1 if found.site.layer is None else found.site.layer),
-        "reason": np.where(np.isnan(flat), undefined, _NOT_FINITE).astype(object),
     }

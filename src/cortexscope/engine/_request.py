@@ -8,9 +8,19 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from cortexscope.errors import UsageError
+from cortexscope.metrics import MetricOptions
 from cortexscope.tasks import Suite
 
 __all__ = ["Progress", "RunRequest", "Settings", "Silent"]
+
+_POSITIVE = (
+    "batch_tokens",
+    "shard_batches",
+    "near_zero",
+    "sink_threshold",
+    "window",
+    "sample_tokens",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +47,28 @@ class Settings:
     """Cut prompts that are longer than the model's context."""
     near_zero: float = 0.01
     """Below this |h| an entry counts as near zero."""
+    sink_threshold: float = 0.3
+    """A head is a sink where its mean attention on the first token exceeds this."""
+    window: int = 16
+    """How many of the nearest tokens count as local, the own one included."""
+    sample_tokens: int | None = 32
+    """How many tokens of a prompt stand for it where a metric is costly; all where None."""
     allow_pickle: bool = False
     """Read weights that are pickles, which can run any code."""
     trust_remote_code: bool = False
     """Run code that a model's repository holds."""
 
     def __post_init__(self) -> None:
-        for name in ("batch_tokens", "shard_batches", "near_zero"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"{name} is {getattr(self, name)}; it must be above zero.")
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"{name} is {value}; it must be above zero.")
+
+    def metric_options(self) -> MetricOptions:
+        """Return those that metrics read."""
+        return MetricOptions(
+            near_zero=self.near_zero, sink_threshold=self.sink_threshold, window=self.window
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +83,7 @@ class RunRequest:
     tasks: tuple[str, ...] | None = None
     """Only these tasks of the suite, all where None."""
     metrics: tuple[str, ...] | None = None
-    """Only these metrics, all of the default panel where None."""
+    """Only these metrics or groups of metrics, the default panel where None."""
     settings: Settings = Settings()
     resume: bool = False
     """Continue the run that is in `out`, or start it."""

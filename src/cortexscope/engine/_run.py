@@ -17,7 +17,7 @@ from cortexscope._version import __version__
 from cortexscope.engine._plan import Shard, encode, shards_of
 from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
 from cortexscope.errors import ModelError, UsageError
-from cortexscope.metrics import MetricOptions, make_metrics, metric_names
+from cortexscope.metrics import make_metrics, metric_names
 from cortexscope.models import parse_reference
 from cortexscope.records import Manifest, Prompt, Truncation
 from cortexscope.store import SCHEMA_VERSION, Run, RunWriter, check_target
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from cortexscope.models import Model, ModelSource
 
 __all__ = ["run"]
+
+_TASKS, _SEQUENCES = "tasks", "sequences"
+_WHOLE = {"task": _TASKS, "sequence": _SEQUENCES}
+"""The file that holds values which are not of single prompts, by what they are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
         )
     _check_labels(request.models)
     check_target(request.out, resume=request.resume, force=request.force)
-    metrics = make_metrics(names, MetricOptions(near_zero=request.settings.near_zero))
+    metrics = make_metrics(names, request.settings.metric_options())
     works, truncations = _plan(request, suite, progress)
     manifest = _manifest(request, suite, metrics, works, truncations)
     writer = RunWriter(
@@ -65,7 +69,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
     )
     try:
         for work in works:
-            _measure(work, metrics, writer, progress, selfcheck=request.selfcheck)
+            _measure(work, metrics, writer, progress, request)
         if writer.manifest.status != "complete":
             writer.finish(_now())
     except BaseException:
@@ -192,30 +196,36 @@ def _measure(
     metrics: Sequence[Metric],
     writer: RunWriter,
     progress: Progress,
-    *,
-    selfcheck: bool,
+    request: RunRequest,
 ) -> None:
     # torch and all of transformers come here, after a wrong request has had its answer.
     from cortexscope.engine._worker import Worker
 
     label = work.source.info.model
     todo = [shard for shard in work.shards if not writer.is_done(label, shard.number)]
-    if not todo:
+    whole = {_WHOLE[m.spec.replication] for m in metrics if m.spec.replication in _WHOLE}
+    if not todo and all(writer.has_whole(label, name) for name in whole):
         return
     started = time.perf_counter()
     progress.note(f"{label}: loading {work.source.info.parameters / 1e6:,.0f}M parameters")
     model = work.source.load()
     loaded = time.perf_counter()
-    if selfcheck:
+    if request.selfcheck:
         _check(model, metrics, writer, progress)
-    worker = Worker(model, metrics)
+    worker = Worker(model, metrics, sample=request.settings.sample_tokens)
     checked = time.perf_counter()
     tokens = sum(shard.tokens for shard in work.shards)
     ahead = sum(shard.tokens for shard in todo)
     progress.begin(label, tokens, tokens - ahead)
     try:
         for shard in todo:
-            writer.write_shard(label, shard.number, worker.measure(shard, progress.advance))
+            measured = worker.measure(shard, progress.advance)
+            writer.write_shard(label, shard.number, measured.table, measured.vectors)
+        if _SEQUENCES in whole and not writer.has_whole(label, _SEQUENCES):
+            table = worker.measure_sequences()
+            writer.write_whole(label, _SEQUENCES, table)
+        if _TASKS in whole:
+            _write_tasks(label, metrics, writer)
     finally:
         progress.end()
     finished = time.perf_counter()
@@ -231,6 +241,20 @@ def _measure(
     # The next model should find the memory of this one free.
     del worker, model
     gc.collect()
+
+
+def _write_tasks(label: str, metrics: Sequence[Metric], writer: RunWriter) -> None:
+    """Write the values of a model's tasks, from what is kept of their prompts."""
+    from cortexscope.engine._tasks import tabulate_tasks
+    from cortexscope.metrics._states import State, concatenate
+
+    pooled: dict[str, State] = {}
+    prompts: list[tuple[str | None, str | None]] = []
+    for vectors in writer.read_vectors(label):
+        for pool, state in vectors.pools.items():
+            pooled[pool] = concatenate(pooled.get(pool, {}), state)
+        prompts += vectors.prompts
+    writer.write_whole(label, _TASKS, tabulate_tasks(metrics, pooled, prompts, model=label))
 
 
 def _check(model: Model, metrics: Sequence[Metric], writer: RunWriter, progress: Progress) -> None:

@@ -5,19 +5,33 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import pyarrow as pa
 import torch
 from torch import Tensor
 
-from cortexscope.engine._observer import Lengths, Observer, needs_of, tabulate
+from cortexscope.engine._observer import Finished, Observer, needs_of
 from cortexscope.engine._plan import Batch, Shard
+from cortexscope.engine._sequences import repeated_tokens
+from cortexscope.engine._tabulate import PromptRow, tabulate
 from cortexscope.errors import CortexscopeError, ModelError
 from cortexscope.metrics._metric import Metric, Values
+from cortexscope.metrics._states import State, concatenate
 from cortexscope.models import Model, find_anatomy
+from cortexscope.store import Vectors
 from cortexscope.taps import Tap
 
-__all__ = ["Worker"]
+__all__ = ["Measured", "Worker"]
+
+
+class Measured(NamedTuple):
+    """What was measured of a shard."""
+
+    table: pa.Table
+    """In the columns of the contract."""
+    vectors: Vectors | None
+    """What is kept of its prompts for values of whole tasks, None where nothing is."""
 
 
 class Worker:
@@ -26,11 +40,15 @@ class Worker:
     Args:
         model: loaded.
         metrics: what to measure.
+        sample: how many tokens of a prompt stand for it where a metric is costly; all where None.
     """
 
-    def __init__(self, model: Model, metrics: Sequence[Metric]) -> None:
+    def __init__(
+        self, model: Model, metrics: Sequence[Metric], *, sample: int | None = None
+    ) -> None:
         self._model = model
         self._metrics = metrics
+        self._sample = sample
         self._anatomy = find_anatomy(model.module)
         # Below the unembedding where it can be left out.
         self._scope = model.module.get_submodule(self._anatomy.scope)
@@ -43,8 +61,8 @@ class Worker:
         # Keys and values kept for a next token would only cost memory.
         self._options = {"use_cache": False} if "use_cache" in parameters else {}
 
-    def measure(self, shard: Shard, advance: Callable[[int], None]) -> pa.Table:
-        """Return the measurements of a shard, in the columns of the contract.
+    def measure(self, shard: Shard, advance: Callable[[int], None]) -> Measured:
+        """Return what was measured of a shard.
 
         Args:
             shard: what to read.
@@ -53,31 +71,76 @@ class Worker:
         Raises:
             ModelError: if the model fails on a batch; the prompt ids are named.
         """
+        metrics = [m for m in self._metrics if m.spec.replication != "sequence"]
         tables: list[pa.Table] = []
+        pooled: dict[str, State] = {}
+        rows: list[PromptRow] = []
         batch: Batch | None = None
 
-        def deliver(results: list[tuple[Metric, list[Values]]], lengths: Lengths) -> None:
+        def deliver(finished: Finished) -> None:
             assert batch is not None
+            prompts = [(item.prompt.id, item.prompt.task) for item in batch.items]
             tables.append(
                 tabulate(
-                    results,
+                    finished.results,
                     model=self._model.info.model,
-                    prompts=[(item.prompt.id, item.prompt.task) for item in batch.items],
-                    lengths=lengths,
+                    prompts=prompts,
+                    lengths=finished.lengths,
                 )
             )
+            for name, state in finished.pooled.items():
+                pooled[name] = concatenate(pooled.get(name, {}), state)
+            rows.extend(prompts)
 
-        tap = Tap(
-            self._model.module,
-            self._anatomy,
-            needs=needs_of(self._metrics),
-            receiver=Observer(self._metrics, self._anatomy, deliver),
-        )
-        with tap, torch.inference_mode():
+        with self._tap(metrics, deliver, sample=self._sample), torch.inference_mode():
             for batch in shard.batches:
                 self._forward(batch)
                 advance(batch.tokens)
+        return Measured(pa.concat_tables(tables), Vectors(pooled, rows) if pooled else None)
+
+    def measure_sequences(self) -> pa.Table:
+        """Return the values of metrics that are measured on generated sequences.
+
+        Each is the mean over the sequences.
+        """
+        metrics = [m for m in self._metrics if m.spec.replication == "sequence"]
+        tables: list[pa.Table] = []
+
+        def deliver(finished: Finished) -> None:
+            results = [
+                (metric, [_over_prompts(found) for found in values])
+                for metric, values in finished.results
+            ]
+            label = self._model.info.model
+            tables.append(tabulate(results, model=label, prompts=[(None, None)], lengths=None))
+
+        tokenizer, info = self._model.tokenizer, self._model.info
+        starts = (tokenizer.bos_token_id, tokenizer.cls_token_id)
+        start = next((token for token in starts if token is not None), None)
+        ids = repeated_tokens(
+            tokenizer, vocabulary=info.vocabulary, context=info.context, start=start
+        ).to(self._model.device)
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        if len(self._anatomy.stacks) > 1:
+            inputs |= {f"decoder_{name}": value for name, value in inputs.items()}
+        with self._tap(metrics, deliver, sample=None), torch.inference_mode():
+            self._scope(**inputs, **self._options)
         return pa.concat_tables(tables)
+
+    def _tap(
+        self,
+        metrics: Sequence[Metric],
+        deliver: Callable[[Finished], None],
+        *,
+        sample: int | None,
+    ) -> Tap:
+        return Tap(
+            self._model.module,
+            self._anatomy,
+            needs=needs_of(metrics),
+            receiver=Observer(metrics, self._anatomy, deliver),
+            sample=sample,
+        )
 
     def _forward(self, batch: Batch) -> None:
         inputs = self._padded("", [item.ids for item in batch.items])
@@ -107,3 +170,10 @@ class Worker:
             mask[number, : len(row)] = 1
         device = self._model.device
         return {f"{name}input_ids": ids.to(device), f"{name}attention_mask": mask.to(device)}
+
+
+def _over_prompts(found: Values) -> Values:
+    """Return the mean over the prompts of a batch, as if of one prompt."""
+    if found.values is None:
+        return found
+    return found._replace(values=found.values.mean(1, keepdim=True))

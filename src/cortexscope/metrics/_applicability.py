@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cortexscope.metrics._metric import NO_ATTENTION, NO_EXPERTS
+from cortexscope.metrics._absent import NO_ATTENTION, NO_EXPERTS, NO_NEURONS
 
 if TYPE_CHECKING:
     from cortexscope.models import Anatomy
@@ -25,6 +25,8 @@ def inapplicable(specs: Sequence[MetricSpec], anatomy: Anatomy) -> dict[str, str
         kinds = {need.partition(".")[0] for need in spec.needs}
         if "attention" in kinds and not attends:
             reasons[spec.name] = NO_ATTENTION.anywhere
+        elif "neurons" in kinds and not any(block.neurons for block in blocks):
+            reasons[spec.name] = NO_NEURONS.anywhere
         elif "experts" in kinds and not routes:
             reasons[spec.name] = NO_EXPERTS.anywhere
     return reasons

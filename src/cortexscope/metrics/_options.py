@@ -13,3 +13,7 @@ class MetricOptions:
 
     near_zero: float = 0.01
     """Below this |h| an entry counts as near zero, in the units of the hidden states."""
+    sink_threshold: float = 0.3
+    """A head is a sink where its mean attention on the first token exceeds this."""
+    window: int = 16
+    """How many of the nearest tokens count as local, the own one included."""

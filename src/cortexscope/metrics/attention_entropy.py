@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import torch
+from jaxtyping import Bool
+from torch import Tensor
 
-from cortexscope.metrics._metric import MeanOverRows
-from cortexscope.metrics._states import Sums, total
+from cortexscope.metrics._means import MeanOverRows
 from cortexscope.records import MetricSpec
 from cortexscope.taps import AttentionRows
 
@@ -28,16 +28,12 @@ class AttentionEntropy(MeanOverRows):
         needs=("attention.entropy",),
         definition="Mean over query rows of the Shannon entropy of the row's attention.",
         source="Clark et al. 2019, What does BERT look at?",
+        group="attention",
     )
-    undefined = "no tokens"
 
-    def sums(self, seen: AttentionRows) -> Sums:
-        """Sum the entropies of all rows."""
-        assert seen.entropy is not None
-        return {
-            "total": total(seen.entropy, seen.tokens[:, None]),
-            "count": seen.tokens.sum(-1, keepdim=True).double().expand(-1, seen.entropy.shape[1]),
-        }
+    def value(self, seen: AttentionRows) -> Tensor | None:
+        """Return the entropies of all rows."""
+        return seen.entropy
 
 
 class AttentionEntropyNormalized(MeanOverRows):
@@ -56,15 +52,16 @@ class AttentionEntropyNormalized(MeanOverRows):
         needs=("attention.entropy",),
         definition="Mean over query rows with at least two visible keys of H_i / ln n_i.",
         source="after Oh & Schuler 2022, Entropy- and distance-based predictors from GPT-2",
+        group="attention",
     )
     undefined = "no query row sees two keys"
 
-    def sums(self, seen: AttentionRows) -> Sums:
-        """Sum the ratios of the rows that see two keys or more."""
-        assert seen.entropy is not None
-        keep = seen.tokens[:, None] & (seen.visible >= 2)
-        ceiling = seen.visible.clamp(min=2).double().log()
-        return {
-            "total": total(seen.entropy / ceiling, keep),
-            "count": torch.broadcast_to(keep, seen.entropy.shape).sum(-1).double(),
-        }
+    def value(self, seen: AttentionRows) -> Tensor | None:
+        """Return the ratios of all rows."""
+        if seen.entropy is None:
+            return None
+        return seen.entropy / seen.visible.clamp(min=2).to(seen.entropy.dtype).log()
+
+    def keep(self, seen: AttentionRows) -> Bool[Tensor, "prompt *head query"]:
+        """Keep the rows that see two keys or more."""
+        return seen.visible >= 2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from cortexscope.metrics._metric import MeanOverRows
-from cortexscope.metrics._states import Sums, total
+from jaxtyping import Bool
+from torch import Tensor
+
+from cortexscope.metrics._means import MeanOverRows
 from cortexscope.records import MetricSpec
 from cortexscope.taps import AttentionRows
 
@@ -27,14 +29,14 @@ class AttentionSinkMass(MeanOverRows):
         definition="Mean over query rows after the first of the attention on the first position "
         "that the row can see.",
         source="Xiao et al. 2023, Efficient streaming language models with attention sinks",
+        group="attention",
     )
     undefined = "fewer than two tokens"
 
-    def sums(self, seen: AttentionRows) -> Sums:
-        """Sum the first key's probability over the rows after each prompt's first token."""
-        assert seen.first_key is not None
-        later = seen.tokens & (seen.tokens.cumsum(-1) > 1)
-        return {
-            "total": total(seen.first_key, later[:, None]),
-            "count": later.sum(-1, keepdim=True).double().expand(-1, seen.first_key.shape[1]),
-        }
+    def value(self, seen: AttentionRows) -> Tensor | None:
+        """Return the first key's probability in all rows."""
+        return seen.first_key
+
+    def keep(self, seen: AttentionRows) -> Bool[Tensor, "prompt *head query"]:
+        """Keep the rows after each prompt's first token."""
+        return seen.rest.unsqueeze(1)

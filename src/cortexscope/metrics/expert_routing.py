@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Iterator
 
-from cortexscope.metrics._metric import MeanOverRoutes
-from cortexscope.metrics._states import Sums, total
-from cortexscope.records import MetricSpec
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from cortexscope.metrics._absent import NO_EXPERTS
+from cortexscope.metrics._means import MeanOverRoutes, quotients
+from cortexscope.metrics._metric import Layout, Metric, Seen, Values
+from cortexscope.metrics._states import State, add
+from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import Routing
 
 __all__ = ["ExpertLoad", "RouterEntropy"]
 
 
-class ExpertLoad(MeanOverRoutes):
+class ExpertLoad(Metric):
     """Return the share of a prompt's token slots that goes to each expert, per layer.
 
     A token that is sent to k experts has k slots. The shares of a layer sum to 1; with an even
@@ -29,16 +35,28 @@ class ExpertLoad(MeanOverRoutes):
         definition="Of all choices that the router made for the prompt's tokens, the share that "
         "fell on the expert.",
         source="after Shazeer et al. 2017, Outrageously large neural networks",
+        group="experts",
     )
-    undefined = "the router does not say which experts it chose"
 
-    def sums(self, seen: Routing) -> Sums:
+    def update(self, state: State, site: Site, seen: Seen) -> State:
         """Count the slots of each expert, and all slots."""
+        if not isinstance(seen, Routing):
+            return state
         if seen.slots is None:
             nothing = torch.zeros(len(seen.tokens), seen.experts, dtype=torch.float64)
-            return {"total": nothing, "count": nothing.clone()}
+            return add(state, site, {"total": nothing, "count": nothing.sum(-1)})
         load = torch.where(seen.tokens[..., None], seen.slots, 0).sum(1).double()
-        return {"total": load, "count": load.sum(-1, keepdim=True).expand_as(load)}
+        return add(state, site, {"total": load, "count": load.sum(-1)})
+
+    def compute(self, state: State, layout: Layout) -> Iterator[Values]:
+        """Divide, layer by layer."""
+        yield from quotients(
+            state,
+            layout.blocks,
+            "the router does not say which experts it chose",
+            absent=NO_EXPERTS,
+            known=layout.known.experts,
+        )
 
 
 class RouterEntropy(MeanOverRoutes):
@@ -59,13 +77,17 @@ class RouterEntropy(MeanOverRoutes):
         definition="Mean over tokens of the Shannon entropy of the router's distribution over all "
         "experts.",
         source="after Chi et al. 2022, On the representation collapse of sparse mixture of experts",
+        group="experts",
     )
     undefined = "the router shows no scores"
 
-    def sums(self, seen: Routing) -> Sums:
-        """Sum the entropies of all tokens."""
-        count = seen.tokens.sum(-1).double()
+    def value(self, seen: Routing) -> Tensor:
+        """Return the entropies of all tokens."""
         if seen.probabilities is None:
-            return {"total": torch.zeros_like(count), "count": torch.zeros_like(count)}
-        entropy = torch.special.entr(seen.probabilities.double()).sum(-1)
-        return {"total": total(entropy, seen.tokens), "count": count}
+            return torch.zeros(seen.tokens.shape, dtype=torch.float64)
+        entropy: Tensor = torch.special.entr(seen.probabilities.double()).sum(-1)
+        return entropy
+
+    def keep(self, seen: Routing) -> Bool[Tensor, "prompt *head token"] | None:
+        """Keep nothing where the router shows no scores."""
+        return None if seen.probabilities is not None else torch.zeros_like(seen.tokens)

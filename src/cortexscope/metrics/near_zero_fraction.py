@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from cortexscope.metrics._metric import MeanOverStates
-from cortexscope.metrics._states import Sums, total
+from torch import Tensor
+
+from cortexscope.metrics._means import MeanOverStates
 from cortexscope.records import MetricSpec
 from cortexscope.taps import HiddenStates
 
@@ -27,11 +28,9 @@ class NearZeroFraction(MeanOverStates):
         definition="Share of hidden-state entries with |h| < 0.01 (the threshold is an option), "
         "over tokens and features, before the final norm.",
         source="cortexscope; the reading of the published study's sparsity that fits its figures",
+        group="sparsity",
     )
 
-    def sums(self, seen: HiddenStates) -> Sums:
-        """Count near-zero entries, and all entries."""
-        return {
-            "total": total(seen.near_zero(self.options.near_zero), seen.tokens),
-            "count": seen.tokens.sum(-1).double() * seen.width,
-        }
+    def value(self, seen: HiddenStates) -> Tensor:
+        """Return the share of near-zero entries of each token."""
+        return seen.near_zero(self.options.near_zero).double() / seen.width

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from cortexscope.metrics._metric import MeanOverStates
-from cortexscope.metrics._states import Sums, total
+from torch import Tensor
+
+from cortexscope.metrics._means import MeanOverStates
 from cortexscope.records import MetricSpec
 from cortexscope.taps import HiddenStates
 
@@ -26,11 +27,9 @@ class ResidualNorm(MeanOverStates):
         needs=("hidden",),
         definition="Mean over tokens of the l2 norm of the hidden state, before the final norm.",
         source="Heimersheim & Turner 2023, Residual stream norms grow exponentially",
+        group="magnitude",
     )
 
-    def sums(self, seen: HiddenStates) -> Sums:
-        """Sum the norms of all tokens."""
-        return {
-            "total": total(seen.norms, seen.tokens),
-            "count": seen.tokens.sum(-1).double(),
-        }
+    def value(self, seen: HiddenStates) -> Tensor:
+        """Return the norms of all tokens."""
+        return seen.norms

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import torch
 
-from cortexscope.metrics._metric import NO_ATTENTION, Layout, Metric, Seen, Values
+from cortexscope.metrics._absent import NO_ATTENTION
+from cortexscope.metrics._metric import Layout, Metric, Seen, Values
 from cortexscope.metrics._states import State, add, total
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import AttentionRows, HiddenStates
@@ -32,11 +33,12 @@ class StudyFinalActivation(Metric):
         needs=("final",),
         definition="Mean over tokens and features of the last hidden state, after the final norm.",
         source=_SOURCE + "inferred",
+        group="study",
     )
 
     def update(self, state: State, site: Site, seen: Seen) -> State:
         """Add the sum of all entries."""
-        if not isinstance(seen, HiddenStates) or site.layer is not None:
+        if type(seen) is not HiddenStates or site.layer is not None:
             return state
         count = seen.tokens.sum(-1).double() * seen.width
         return add(state, site, {"total": total(seen.sums, seen.tokens), "count": count})
@@ -45,7 +47,7 @@ class StudyFinalActivation(Metric):
         """Divide by the number of entries."""
         for site in layout.final:
             sums = state[site]
-            yield Values(site, sums["total"] / sums["count"], None)
+            yield Values((site,), (sums["total"] / sums["count"])[None], None)
 
 
 class StudyAttentionEntropy(Metric):
@@ -65,6 +67,7 @@ class StudyAttentionEntropy(Metric):
         definition="For each layer and head the sum over query rows of the row's Shannon entropy; "
         "then the mean over heads and layers.",
         source=_SOURCE + "inferred: its values exceed ln of any possible length",
+        group="study",
     )
 
     def update(self, state: State, site: Site, seen: Seen) -> State:
@@ -80,15 +83,15 @@ class StudyAttentionEntropy(Metric):
         for sites in layout.attention:
             whole = Site(sites[0].stack, None)
             if any(site in layout.known.attention and site not in state for site in sites):
-                yield Values(whole, None, NO_ATTENTION.unread)
+                yield Values((whole,), None, NO_ATTENTION.unread)
                 continue
             layers = [state[site] for site in sites if site in state]
             if not layers:
-                yield Values(whole, None, NO_ATTENTION.anywhere)
+                yield Values((whole,), None, NO_ATTENTION.anywhere)
                 continue
             summed = torch.stack([sums["total"] for sums in layers]).sum(0)
             heads = torch.stack([sums["count"] for sums in layers]).sum(0)
-            yield Values(whole, summed / heads, None)
+            yield Values((whole,), (summed / heads)[None], None)
 
 
 class StudyMaxSparsity(Metric):
@@ -109,11 +112,12 @@ class StudyMaxSparsity(Metric):
         "Hugging Face returns them, of the share of entries with |h| < 0.01 (the threshold is an "
         "option).",
         source=_SOURCE + "inferred",
+        group="study",
     )
 
     def update(self, state: State, site: Site, seen: Seen) -> State:
         """Add the number of near-zero entries, and of all entries."""
-        if not isinstance(seen, HiddenStates):
+        if type(seen) is not HiddenStates:
             return state
         near = total(seen.near_zero(self.options.near_zero), seen.tokens)
         count = seen.tokens.sum(-1).double() * seen.width
@@ -124,4 +128,4 @@ class StudyMaxSparsity(Metric):
         for sites, final in zip(layout.hidden, layout.final, strict=True):
             returned = [state[site] for site in (*sites[:-1], final)]
             shares = torch.stack([sums["total"] / sums["count"] for sums in returned])
-            yield Values(final, shares.amax(0), None)
+            yield Values((final,), shares.amax(0, keepdim=True), None)

@@ -42,11 +42,16 @@ class Block:
     """Self-attention."""
     cross_attention: str | None
     """Attention to another stack."""
+    attention_output: str | None
+    """The last matrix of self-attention, which leads back to the residual stream."""
     mixers: tuple[Mixer, ...]
     mlp: tuple[str, ...]
     """The matrices of the MLP, in order of definition; experts have their own."""
     neurons: str | None
     """The down projection of the MLP; its input are the neurons' activations."""
+    mlp_output: str | None
+    """What leads from the MLP back to the residual stream: the down projection, or with experts
+    the part around them, which weighs and sums them."""
     gated: bool
     """Whether those are the product of a gate and a value."""
     router: str | None
@@ -98,9 +103,13 @@ def find_block(block: nn.Module, path: str, *, width: int | None, crosses: bool)
         path=path,
         attention=absolute(attentions[0]) if attentions else None,
         cross_attention=absolute(attentions[1]) if crosses and len(attentions) > 1 else None,
+        attention_output=absolute(_last_matrix(block, attentions, width)),
         mixers=tuple(Mixer(f"{path}.{mixer.path}", mixer.kind) for mixer in mixers),
         mlp=() if neurons is None else tuple(f"{path}.{x}" for x in _mlp(linears, neurons)),
         neurons=None if neurons is None else absolute(neurons.path),
+        mlp_output=absolute(
+            neurons.path if neurons is not None else (experts.around or None) if experts else None
+        ),
         gated=neurons is not None and _is_gated(linears, neurons),
         router=absolute(router),
         experts=None if experts is None else absolute(experts.path),
@@ -129,6 +138,16 @@ def _outermost_attention(block: nn.Module) -> list[str]:
         if matrices and _ATTENTION.search(type(part).__name__):
             found.append(path)
     return found
+
+
+def _last_matrix(block: nn.Module, attentions: list[str], width: int | None) -> str | None:
+    """Return the last matrix of the first attention that leads to the width of the stream."""
+    ends = [
+        linear.path
+        for linear in _linears(block)
+        if attentions and _inside(linear.path, attentions[0]) and linear.outputs == width
+    ]
+    return ends[-1] if ends else None
 
 
 def _linears(module: nn.Module) -> Iterator[Linear]:

@@ -2,6 +2,7 @@
 
 from cortexscope.store._reader import Run, to_frame, to_polars
 from cortexscope.store._schema import MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
+from cortexscope.store._vectors import Vectors
 from cortexscope.store._writer import RunWriter, check_target, write_parquet, write_text
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Run",
     "RunWriter",
     "SCHEMA_VERSION",
+    "Vectors",
     "check_target",
     "to_frame",
     "to_polars",

@@ -18,13 +18,14 @@ from cortexscope.files import is_leftover, remove_leftovers, storage_errors, who
 from cortexscope.records import Finding, Manifest, Prompt
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import MEASUREMENTS, MODELS, PROMPTS
+from cortexscope.store._vectors import Vectors, read_vectors, write_vectors
 
 __all__ = ["RunWriter", "check_target", "write_parquet", "write_text"]
 
 _HEADS = ("prompts.parquet", "models.parquet", "manifest.json")
 """Written first, in this order: only with the manifest is it a run."""
 
-_FOLDERS = ("measurements", "tables", "figures")
+_FOLDERS = ("measurements", "vectors", "tables", "figures")
 
 # What may change between the start of a run and its continuation.
 _FREE = frozenset({"status", "created", "finished", "timings", "checks"})
@@ -203,9 +204,42 @@ class RunWriter:
         """Return whether a shard's measurements are there, whole."""
         return self.shard_file(model, number).is_file()
 
-    def write_shard(self, model: str, number: int, table: pa.Table) -> None:
-        """Write one finished shard; `table` has the columns of the contract."""
-        write_parquet(self.shard_file(model, number), table.cast(MEASUREMENTS))
+    def write_shard(
+        self, model: str, number: int, table: pa.Table, vectors: Vectors | None = None
+    ) -> None:
+        """Write one finished shard.
+
+        Args:
+            model: its label.
+            number: of the shard.
+            table: in the columns of the contract.
+            vectors: what is kept of the prompts, None where nothing is.
+        """
+        file = self.shard_file(model, number)
+        if vectors is not None:
+            write_vectors(self._vectors_file(file), vectors)
+        write_parquet(file, table.cast(MEASUREMENTS))
+
+    def read_vectors(self, model: str) -> list[Vectors]:
+        """Return what is kept of a model's prompts, shard by shard."""
+        numbers = range(self.manifest.shards[model])
+        files = [self._vectors_file(self.shard_file(model, number)) for number in numbers]
+        return [read_vectors(file) for file in files]
+
+    def _vectors_file(self, shard: Path) -> Path:
+        return self.path / "vectors" / f"{shard.stem}.safetensors"
+
+    def has_whole(self, model: str, name: str) -> bool:
+        """Return whether a model's values of this name are there."""
+        return self._whole_file(model, name).is_file()
+
+    def write_whole(self, model: str, name: str, table: pa.Table) -> None:
+        """Write a model's values that are not of single prompts, under a name of their own."""
+        write_parquet(self._whole_file(model, name), table.cast(MEASUREMENTS))
+
+    def _whole_file(self, model: str, name: str) -> Path:
+        first = self.shard_file(model, 0)
+        return first.with_name(first.name.replace("-00000.", f"-{name}."))
 
     def note_timings(self, model: str, timings: Mapping[str, float]) -> None:
         """Add a model's timings to the manifest; they add up over continued runs."""

@@ -6,19 +6,27 @@ A torch function mode is told of each call of `scaled_dot_product_attention` and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from cortexscope.taps._direct import direct_rows, rows_of_scores, small
+from cortexscope.taps._direct import (
+    direct_rows,
+    rows_of_scores,
+    small,
+    whole_rows,
+    whole_rows_of_scores,
+)
 from cortexscope.taps._functions import MULTI_HEAD, SDPA, SOFTMAXES, seen_inside
 from cortexscope.taps._fused import fused_attention, is_fusible, sharpened
-from cortexscope.taps._mask import Mask, read_mask
+from cortexscope.taps._mask import Mask, first_tokens, read_mask, visible_keys
 from cortexscope.taps._routing import RouterNotes
 from cortexscope.taps._stack import Place
-from cortexscope.taps._statistics import RowStatistics, Wanted
+from cortexscope.taps._statistics import Rows, RowStatistics, Wanted
 
 __all__ = ["AttentionMode"]
 
@@ -32,7 +40,8 @@ class AttentionMode(TorchFunctionMode):
     Args:
         wanted: which statistics to compute.
         place: where the model is, None where calls are no attention and are let through.
-        receive: takes the statistics and the number of visible keys of each row.
+        receive: takes the statistics, the number of visible keys of each row, and what gives whole
+            rows while the call lasts.
         notes: of the router that is running, None where none is.
     """
 
@@ -41,7 +50,7 @@ class AttentionMode(TorchFunctionMode):
         wanted: Wanted,
         *,
         place: Callable[[], Place | None],
-        receive: Callable[[RowStatistics, Tensor], None],
+        receive: Callable[[RowStatistics, Tensor, Rows], None],
         notes: Callable[[], RouterNotes | None],
     ) -> None:
         super().__init__()
@@ -111,20 +120,27 @@ class AttentionMode(TorchFunctionMode):
             with torch.no_grad():
                 self._folded(place, query, key, attn_mask, is_causal, scale)
             return output
+        single = place.tokens.shape[1] == 1
         # Whether gradients are wanted is known only outside.
-        fusible = not small(key.shape[2]) and is_fusible(
-            query, key, value, dropout=dropout_p, grouped=enable_gqa
+        fusible = (
+            not single
+            and not small(key.shape[2])
+            and is_fusible(query, key, value, dropout=dropout_p, grouped=enable_gqa)
         )
-        with torch.no_grad():
-            mask = self._mask(attn_mask, query, key, causal=is_causal)
-            by = query.shape[-1] ** -0.5 if scale is None else scale
-            if fusible and not mask.graded:
-                return self._fused(place, query, key, value, mask, by)
+        by = query.shape[-1] ** -0.5 if scale is None else scale
+        if fusible:
+            with torch.no_grad():
+                mask = self._mask(place, attn_mask, query, key, causal=is_causal)
+                if not mask.graded:
+                    return self._fused(place, query, key, value, mask, by)
         output = SDPA(
             query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
         )
         with torch.no_grad():
-            self._receive(direct_rows(query, key, mask, by, self._wanted), mask.visible)
+            # With few key heads, transformers hands the queries of a group to the kernel as if
+            # they were tokens, where there is only one token.
+            query = query.flatten(1, 2)[:, :, None] if single else query
+            self._direct(place, query, key, attn_mask, is_causal, by)
         return output
 
     def _folded(
@@ -143,16 +159,29 @@ class AttentionMode(TorchFunctionMode):
         query, key = (x.detach().unflatten(0, (prompts, -1)) for x in (query, key))
         if mask is not None and mask.dim() == 3 and mask.shape[0] > 1:
             mask = mask.unflatten(0, (prompts, -1))
-        read = self._mask(mask, query, key, causal=causal)
         by = query.shape[-1] ** -0.5 if scale is None else scale
-        self._receive(direct_rows(query, key, read, by, self._wanted), read.visible)
+        self._direct(place, query, key, mask, causal, by)
+
+    def _direct(
+        self,
+        place: Place,
+        query: Tensor,
+        key: Tensor,
+        mask: Tensor | None,
+        causal: bool,
+        scale: float,
+    ) -> None:
+        read = self._mask(place, mask, query, key, causal=causal)
+        rows = direct_rows(query, key, read, scale, self._wanted_of(place))
+        self._receive(rows, read.visible, partial(whole_rows, query, key, read, scale))
 
     def _fused(
         self, place: Place, query: Tensor, key: Tensor, value: Tensor, mask: Mask, scale: float
     ) -> Tensor:
         shape = (query.shape, key.shape, query.dtype, mask.causal, mask.bias is None)
+        wanted = self._wanted_of(place)
         fused = fused_attention(
-            query, key, value, mask, scale, self._wanted, widen=self._widens.get(shape)
+            query, key, value, mask, scale, wanted, widen=self._widens.get(shape)
         )
         if fused.widened is not None:
             self._widens[shape] = fused.widened
@@ -160,19 +189,32 @@ class AttentionMode(TorchFunctionMode):
         # With another shape the tap refuses the layer in a moment.
         if place.tokens.shape == (query.shape[0], query.shape[2]):
             rows = sharpened(fused, query, key, mask, scale, place.tokens)
-        self._receive(rows, mask.visible)
+        self._receive(rows, mask.visible, partial(whole_rows, query, key, mask, scale))
         return fused.output
 
-    def _mask(self, mask: Tensor | None, query: Tensor, key: Tensor, *, causal: bool) -> Mask:
+    def _wanted_of(self, place: Place) -> Wanted:
+        """Return what is wanted of an attention; among another stack's keys none is previous."""
+        return replace(self._wanted, previous_token=False) if place.cross else self._wanted
+
+    def _mask(
+        self, place: Place, mask: Tensor | None, query: Tensor, key: Tensor, *, causal: bool
+    ) -> Mask:
         queries, keys = query.shape[2], key.shape[2]
-        name: tuple[Any, ...] = (queries, keys, causal, query.dtype)
+        name: tuple[Any, ...] = (queries, keys, causal, query.dtype, place.cross)
         if mask is not None:
             name += (mask.data_ptr(), mask.shape, mask.stride(), mask.dtype)
         if name not in self._masks:
             # The tensor is kept beside what was read of it, so that its address stays taken.
             self._masks[name] = (
                 mask,
-                read_mask(mask, queries=queries, keys=keys, causal=causal, like=query),
+                read_mask(
+                    mask,
+                    queries=queries,
+                    keys=keys,
+                    causal=causal,
+                    like=query,
+                    tokens=None if place.cross else place.tokens,
+                ),
             )
         return self._masks[name][1]
 
@@ -200,5 +242,20 @@ class AttentionMode(TorchFunctionMode):
             scores, probabilities = scores.transpose(1, 2), probabilities.transpose(1, 2)
         if scores.dim() == 4:
             with torch.no_grad():
-                rows, visible = rows_of_scores(scores, probabilities, self._wanted)
-            self._receive(rows, visible)
+                self._of_scores(place, scores, probabilities)
+
+    def _of_scores(self, place: Place, scores: Tensor, probabilities: Tensor) -> None:
+        first = None
+        if self._wanted.first_token:
+            first = visible_keys(scores[:, :, -1:]).to(torch.uint8).argmax(-1)
+        keys = scores.shape[3] - place.sink
+        tokens = None if place.cross else place.tokens
+        rows, visible = rows_of_scores(
+            scores,
+            probabilities,
+            self._wanted_of(place),
+            start=first_tokens(tokens, keys, first),
+            sink=place.sink,
+        )
+        whole = partial(whole_rows_of_scores, scores, probabilities, sink=place.sink)
+        self._receive(rows, visible, whole)

@@ -1,7 +1,8 @@
-"""Statistics of attention rows from scores that are computed in chunks, or that a model shows.
+"""Rows of attention from scores that are computed in chunks, or that a model shows.
 
 For the few keys of short prompts, where scores are not linear in the keys, where no fused kernel
-takes the tensors, and where a model calls softmax itself. No matrix outlives its chunk.
+takes the tensors, where a model calls softmax itself, and for the whole rows of a few queries. No
+matrix outlives its chunk.
 
 Axes: B prompts, H query heads, G key heads (H is a multiple of G), Q queries, K keys, D features.
 """
@@ -11,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cortexscope.taps._mask import Mask, visible_keys
-from cortexscope.taps._statistics import RowStatistics, Wanted
+from cortexscope.taps._statistics import RowStatistics, Wanted, WholeRows
 
-__all__ = ["direct_rows", "rows_of_scores", "small"]
+__all__ = ["direct_rows", "rows_of_scores", "small", "whole_rows", "whole_rows_of_scores"]
 
 _SMALL_KEYS = 32
 """Up to this many keys the scores are recomputed in float64: they then take no more room than the
@@ -33,28 +34,105 @@ def small(keys: int) -> bool:
     return keys <= _SMALL_KEYS
 
 
-def _chunked_scores(
-    query: Tensor, key: Tensor, mask: Mask, scale: float, dtype: torch.dtype
-) -> Iterator[tuple[slice, Tensor]]:
-    """Yield scores [B, H, chunk, K] with the mask applied, chunk by chunk of query rows."""
+def whole_rows(
+    query: Float[Tensor, "prompt head query feature"],
+    key: Float[Tensor, "prompt group key feature"],
+    mask: Mask,
+    scale: float,
+    queries: Int[Tensor, "prompt row"] | None,
+    *,
+    precise: bool = False,
+) -> Iterator[WholeRows]:
+    """Yield whole rows of probabilities, chunk by chunk, on any device.
+
+    Args:
+        query: after rotation and norm.
+        key: likewise; its heads may be fewer than the query's.
+        mask: of the scores.
+        scale: of the scores.
+        queries: which rows of each prompt, all where None.
+        precise: take the softmax in float64, as is always done for few keys.
+    """
     groups, keys = key.shape[1], key.shape[2]
-    batch, heads, queries, _ = query.shape
-    step = max(1, _CHUNK // (batch * heads * keys))
+    batch, heads, count, _ = query.shape
     product = torch.float64 if query.dtype == torch.float64 else torch.float32
+    exact = precise or small(keys) or product == torch.float64
     turned = key.to(product).transpose(-1, -2)[:, :, None]  # [B, G, 1, D, K]
-    for start in range(0, queries, step):
-        rows = slice(start, min(start + step, queries))
-        part = query[:, :, rows].to(product).unflatten(1, (groups, -1))
-        scores = (part @ turned).flatten(1, 2).to(dtype).mul_(scale)
+    count = count if queries is None else queries.shape[1]
+    step = max(1, _CHUNK // (batch * heads * keys))
+    for start in range(0, count, step):
+        rows = slice(start, min(start + step, count))
+        part = query[:, :, rows] if queries is None else _picked(query, queries[:, rows])
+        scores = (part.to(product).unflatten(1, (groups, -1)) @ turned).flatten(1, 2)
+        scores = scores.to(torch.float64 if exact else torch.float32).mul_(scale)
+        places = torch.arange(rows.start, rows.stop, device=query.device)[None]
+        places = places if queries is None else queries[:, rows]
+        visible = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=query.device)
         if mask.bias is not None:
-            bias = mask.bias if mask.bias.shape[2] == 1 else mask.bias[:, :, rows]
-            scores += bias.to(dtype).masked_fill(~visible_keys(bias), float("-inf"))
+            bias = mask.bias
+            if bias.shape[2] > 1:
+                bias = bias[:, :, rows] if queries is None else _picked(bias, queries[:, rows])
+            visible = visible_keys(bias)
+            scores += bias.to(scores.dtype)
         if mask.causal:
-            behind = torch.arange(keys, device=scores.device) > torch.arange(
-                rows.start, rows.stop, device=scores.device
-            ).unsqueeze(-1)
-            scores.masked_fill_(behind, float("-inf"))
-        yield rows, scores
+            behind = torch.arange(keys, device=query.device) <= places[..., None]
+            visible = visible & behind[:, None]
+        visible = visible.expand(*visible.shape[:2], part.shape[2], keys)
+        scores.masked_fill_(~visible, float("-inf"))
+        yield WholeRows(rows, torch.softmax(scores, -1), visible)
+
+
+def whole_rows_of_scores(
+    scores: Float[Tensor, "prompt head query outcome"],
+    probabilities: Float[Tensor, "prompt head query outcome"],
+    queries: Int[Tensor, "prompt row"] | None,
+    *,
+    sink: bool,
+) -> Iterator[WholeRows]:
+    """Yield whole rows of a softmax that the model computed itself, chunk by chunk.
+
+    Args:
+        scores: the argument of the softmax, masked.
+        probabilities: its result.
+        queries: which rows of each prompt, all where None.
+        sink: whether the last outcome is a sink and no key; it is left out.
+    """
+    keys = scores.shape[-1] - sink
+    for rows, whole, seen in _outcomes(scores, probabilities, queries):
+        yield WholeRows(rows, whole[..., :keys], seen[..., :keys])
+
+
+def _outcomes(
+    scores: Tensor, probabilities: Tensor, queries: Tensor | None
+) -> Iterator[tuple[slice, Tensor, Tensor]]:
+    batch, heads, count, outcomes = scores.shape
+    count = count if queries is None else queries.shape[1]
+    step = max(1, _CHUNK // (batch * heads * outcomes))
+    for start in range(0, count, step):
+        rows = slice(start, min(start + step, count))
+
+        def part(whole: Tensor, rows: slice = rows) -> Tensor:
+            return whole[:, :, rows] if queries is None else _picked(whole, queries[:, rows])
+
+        chunk = part(scores)
+        seen = visible_keys(chunk)
+        if small(outcomes):
+            chunk = torch.softmax(chunk.double().masked_fill(~seen, float("-inf")), -1)
+            # A row that sees nothing belongs to padding; any number will do, but no NaN.
+            chunk = chunk.nan_to_num(0.0)
+        else:
+            chunk = part(probabilities)
+            chunk = chunk if chunk.dtype == torch.float64 else chunk.float()
+        yield rows, chunk, seen
+
+
+def _picked(rows: Tensor, queries: Tensor) -> Tensor:
+    """Return some rows of each prompt, [B, H, row, ...] of [B, H, Q, ...]."""
+    prompts = queries.shape[0]
+    rows = rows.expand(prompts, *rows.shape[1:])
+    every = torch.arange(prompts, device=rows.device)[:, None]
+    picked: Tensor = rows[every, :, queries].movedim(2, 1)
+    return picked
 
 
 def direct_rows(
@@ -76,22 +154,25 @@ def direct_rows(
         wanted: which statistics to compute.
         precise: take the softmax in float64, as is always done for few keys.
     """
-    exact = precise or small(key.shape[2]) or query.dtype == torch.float64
-    dtype = torch.float64 if exact else torch.float32
-    entropies, firsts = [], []
-    for rows, scores in _chunked_scores(query, key, mask, scale, dtype):
-        part = _rows_of_probabilities(
-            torch.softmax(scores, -1), None if mask.first is None else mask.first[..., rows], wanted
+    return _joined(
+        _rows_of_probabilities(
+            part.probabilities,
+            wanted,
+            first=None if mask.first is None else mask.first[..., part.places],
+            start=mask.start,
+            previous=part.places.start + mask.shift - 1,
         )
-        entropies.append(part.entropy)
-        firsts.append(part.first_key)
-    return RowStatistics(_joined(entropies), _joined(firsts))
+        for part in whole_rows(query, key, mask, scale, None, precise=precise)
+    )
 
 
 def rows_of_scores(
-    scores: Float[Tensor, "prompt head query key"],
-    probabilities: Float[Tensor, "prompt head query key"],
+    scores: Float[Tensor, "prompt head query outcome"],
+    probabilities: Float[Tensor, "prompt head query outcome"],
     wanted: Wanted,
+    *,
+    start: Int[Tensor, "#prompt #head"] | None,
+    sink: bool,
 ) -> tuple[RowStatistics, Tensor]:
     """Return the statistics of a softmax that the model computed itself, and its visible keys.
 
@@ -99,42 +180,56 @@ def rows_of_scores(
         scores: the argument of the softmax, masked.
         probabilities: its result.
         wanted: which statistics to compute.
+        start: where the first token is among the keys; None where it is key 0 for all.
+        sink: whether the last outcome is a sink and no key.
     """
-    batch, heads, queries, keys = scores.shape
-    step = max(1, _CHUNK // (batch * heads * keys))
     parts, counts = [], []
-    for start in range(0, queries, step):
-        chunk = scores[:, :, start : start + step]
-        seen = visible_keys(chunk)
-        if small(keys):
-            chunk = torch.softmax(chunk.double().masked_fill(~seen, float("-inf")), -1)
-            # A row that sees nothing belongs to padding; any number will do, but no NaN.
-            chunk = chunk.nan_to_num(0.0)
-        else:
-            chunk = probabilities[:, :, start : start + step]
-            chunk = chunk if chunk.dtype == torch.float64 else chunk.float()
-        parts.append(_rows_of_probabilities(chunk, seen.to(torch.uint8).argmax(-1), wanted))
+    for rows, chunk, seen in _outcomes(scores, probabilities, None):
+        parts.append(
+            _rows_of_probabilities(
+                chunk,
+                wanted,
+                first=seen.to(torch.uint8).argmax(-1),
+                start=start,
+                previous=rows.start + scores.shape[3] - sink - scores.shape[2] - 1,
+                sink=sink,
+            )
+        )
         counts.append(seen.sum(-1))
-    rows = RowStatistics(
-        _joined([part.entropy for part in parts]), _joined([part.first_key for part in parts])
-    )
-    return rows, torch.cat(counts, -1)
+    return _joined(iter(parts)), torch.cat(counts, -1)
 
 
 def _rows_of_probabilities(
-    probabilities: Tensor, first: Tensor | None, wanted: Wanted
+    outcomes: Tensor,
+    wanted: Wanted,
+    *,
+    first: Tensor | None,
+    start: Tensor | None,
+    previous: int,
+    sink: bool = False,
 ) -> RowStatistics:
-    entropy = torch.special.entr(probabilities).sum(-1) if wanted.entropy else None
+    """Return statistics of rows, the first of which has its previous token at key `previous`."""
+
+    def at(index: Tensor | None) -> Tensor:
+        if index is None:
+            return outcomes[..., 0].clone()
+        return outcomes.gather(-1, index.expand(outcomes.shape[:-1])[..., None]).squeeze(-1)
+
     mass = None
-    if wanted.first_key:
-        if first is None:
-            mass = probabilities[..., 0].clone()
-        else:
-            index = first.expand(probabilities.shape[:-1])[..., None]
-            mass = probabilities.gather(-1, index).squeeze(-1)
-    return RowStatistics(entropy, mass)
+    if wanted.previous_token:
+        index = torch.arange(previous, previous + outcomes.shape[2], device=outcomes.device)
+        mass = at(index.clamp(min=0)).masked_fill(index < 0, 0)
+    return RowStatistics(
+        entropy=torch.special.entr(outcomes).sum(-1) if wanted.entropy else None,
+        first_key=at(first) if wanted.first_key else None,
+        first_token=at(None if start is None else start[..., None]) if wanted.first_token else None,
+        previous_token=mass,
+        learned_sink=outcomes[..., -1].clone() if wanted.learned_sink and sink else None,
+    )
 
 
-def _joined(parts: list[Tensor | None]) -> Tensor | None:
-    present = [part for part in parts if part is not None]
-    return torch.cat(present, -1) if present else None
+def _joined(parts: Iterator[RowStatistics]) -> RowStatistics:
+    columns = zip(*parts, strict=True)
+    return RowStatistics(
+        *(None if column[0] is None else torch.cat(column, -1) for column in columns)
+    )

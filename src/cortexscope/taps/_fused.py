@@ -119,8 +119,20 @@ def fused_attention(
     entropy = None
     if expected is not None:
         entropy = _entropy(query, mean, expected, lse, scale, mask)
-    first_key = _first_key(query, key, lse, scale, mask) if wanted.first_key else None
-    return Fused(output, RowStatistics(entropy, first_key), lse, widen)
+    first_key = first_token = previous = None
+    if wanted.first_key or (wanted.first_token and mask.first is None):
+        first_key = first_token = _mass_at(query, key, mask.first, lse, scale)
+    if wanted.first_token and mask.first is not None:
+        first_token = _mass_on_start(query, key, lse, scale, mask)
+    if wanted.previous_token:
+        previous = _mass_on_previous(query, key, lse, scale, mask)
+    rows = RowStatistics(
+        entropy,
+        first_key if wanted.first_key else None,
+        first_token if wanted.first_token else None,
+        previous,
+    )
+    return Fused(output, rows, lse, widen)
 
 
 def _entropy(
@@ -133,22 +145,53 @@ def _entropy(
 
 
 def _dot_per_group(query: Tensor, key: Tensor) -> Tensor:
-    """Return the product of each query with the one key of its group, [B, H, Q] in float32."""
+    """Return the product of each query with a key of its group, [B, H, Q] in float32.
+
+    The group has one key for all queries, or one for each.
+    """
     grouped: Tensor = query.unflatten(1, (key.shape[1], -1)).float()  # [B, G, H/G, Q, D]
     # Three times as fast as einsum, which would copy the queries into the layout of a product.
     return (grouped * key.float().unsqueeze(2)).sum(-1).flatten(1, 2)
 
 
-def _first_key(query: Tensor, key: Tensor, lse: Tensor, scale: float, mask: Mask) -> Tensor:
-    if mask.first is None:
+def _mass(scores: Tensor, lse: Tensor) -> Tensor:
+    return (scores - lse).exp_().clamp_(max=1)
+
+
+def _mass_at(query: Tensor, key: Tensor, index: Tensor | None, lse: Tensor, scale: float) -> Tensor:
+    """Return the probability on a key that each row sees; key 0 where no index is given."""
+    if index is None:
         score = _dot_per_group(query, key[:, :, :1])
     else:
-        # A sliding window or padding on the left: the first key differs from row to row.
-        index = mask.first.expand(query.shape[0], query.shape[1], -1)
+        index = index.expand(query.shape[0], query.shape[1], -1)
         rows = key.repeat_interleave(query.shape[1] // key.shape[1], 1)
-        firsts = rows.gather(2, index[..., None].expand(-1, -1, -1, key.shape[-1]))
-        score = (query.float() * firsts.float()).sum(-1)
-    return (score * scale - lse).exp().clamp_(max=1)
+        keys = rows.gather(2, index[..., None].expand(-1, -1, -1, key.shape[-1]))
+        score = (query.float() * keys.float()).sum(-1)
+    return _mass(score * scale, lse)
+
+
+def _mass_on_start(query: Tensor, key: Tensor, lse: Tensor, scale: float, mask: Mask) -> Tensor:
+    """Return the probability on each prompt's first token, 0 where the row does not see it."""
+    assert mask.start is not None
+    assert mask.first is not None
+    start = mask.start.expand(query.shape[0], -1)[..., None]  # [B, 1 or H, 1]
+    mass = _mass_at(query, key, start.expand(-1, -1, query.shape[2]), lse, scale)
+    # Of keys that are not hidden one by one, only those before the first that is seen are hidden.
+    return mass.masked_fill(start < mask.first, 0)
+
+
+def _mass_on_previous(query: Tensor, key: Tensor, lse: Tensor, scale: float, mask: Mask) -> Tensor:
+    """Return the probability on the token before each row's own, 0 where there is none."""
+    queries = query.shape[2]
+    first = max(0, 1 - mask.shift)  # The first row that has a token before it.
+    keys = key[:, :, mask.shift + first - 1 : mask.shift + queries - 1]
+    score = _dot_per_group(query[:, :, first:], keys).mul_(scale)
+    if mask.bias is not None:
+        bias = mask.bias.expand(-1, -1, queries, -1)[:, :, first:]
+        score += bias.diagonal(mask.shift + first - 1, dim1=-2, dim2=-1)[..., : score.shape[-1]]
+    mass = torch.zeros_like(lse)
+    mass[:, :, first:] = _mass(score, lse[:, :, first:])
+    return mass
 
 
 def sharpened(
@@ -192,7 +235,7 @@ def sharpened(
         key[prompts, groups][:, None],
         mask.of(prompts, heads),
         scale,
-        Wanted(entropy=True, first_key=False),
+        Wanted(entropy=True),
         precise=True,
     )
     assert again.entropy is not None

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-__all__ = ["Mask", "read_mask", "visible_keys"]
+__all__ = ["Mask", "first_tokens", "read_mask", "visible_keys"]
 
 
 _FAR = 5000.0
@@ -38,6 +38,10 @@ class Mask:
     """Number of keys that each row sees."""
     first: Int[Tensor, "#prompt #head query"] | None
     """Index of the first key that each row sees; None where it is key 0 for all."""
+    shift: int = 0
+    """Where query 0 is on the axis of the keys: behind those that a cache holds."""
+    start: Int[Tensor, "#prompt #head"] | None = None
+    """Index of the key of each prompt's first token; None where it is key 0 for all."""
 
     def of(self, prompts: Int[Tensor, pair], heads: Int[Tensor, pair]) -> Mask:
         """Return the masks of single heads, [pair, 1, ...]."""
@@ -57,10 +61,38 @@ class Mask:
             graded=self.graded,
             visible=visible,
             first=picked(self.first),
+            shift=self.shift,
+            start=picked(self.start),
         )
 
 
-def read_mask(mask: Tensor | None, *, queries: int, keys: int, causal: bool, like: Tensor) -> Mask:
+def first_tokens(
+    tokens: Bool[Tensor, "prompt query"] | None, keys: int, first: Tensor | None
+) -> Int[Tensor, "#prompt #head"] | None:
+    """Return where the first token of each prompt is among the keys; None for key 0.
+
+    Args:
+        tokens: which queries are no padding; None where the keys are of another stack.
+        keys: number of keys.
+        first: the first key that each row sees, [prompt, head, query]; None for key 0.
+    """
+    if first is None:
+        return None
+    if tokens is not None and tokens.shape[1] == keys:
+        return tokens.to(torch.uint8).argmax(-1, keepdim=True).to(first.device)
+    # Keys of earlier passes or of another stack: whether they are padding, the rows know.
+    return first[..., -1]
+
+
+def read_mask(
+    mask: Tensor | None,
+    *,
+    queries: int,
+    keys: int,
+    causal: bool,
+    like: Tensor,
+    tokens: Bool[Tensor, "prompt query"] | None = None,
+) -> Mask:
     """Read what `scaled_dot_product_attention` was given as its mask.
 
     Args:
@@ -69,6 +101,7 @@ def read_mask(mask: Tensor | None, *, queries: int, keys: int, causal: bool, lik
         keys: number of keys.
         causal: the flag `is_causal` of the call; aligned at the top left, as torch does.
         like: a tensor with the dtype and the device of the queries.
+        tokens: which queries are no padding; None where the keys are of another stack.
     """
     device = like.device
     if mask is None:
@@ -76,7 +109,8 @@ def read_mask(mask: Tensor | None, *, queries: int, keys: int, causal: bool, lik
             seen = (torch.arange(queries, device=device) + 1).clamp(max=keys)
         else:
             seen = torch.full((queries,), keys, device=device)
-        return Mask(causal, None, graded=False, visible=seen[None, None], first=None)
+        shift = 0 if causal else keys - queries
+        return Mask(causal, None, graded=False, visible=seen[None, None], first=None, shift=shift)
     mask = mask.detach()
     mask = mask.reshape((1,) * (4 - mask.dim()) + tuple(mask.shape))
     visible = visible_keys(mask)
@@ -89,11 +123,14 @@ def read_mask(mask: Tensor | None, *, queries: int, keys: int, causal: bool, lik
         graded = bool((mask.masked_fill(~visible, 0) != 0).any())
     if causal:
         visible = visible & torch.ones(queries, keys, dtype=torch.bool, device=device).tril()
-    first = visible.to(torch.uint8).argmax(-1)
+    every = visible.to(torch.uint8).argmax(-1)
+    first = every.expand(-1, -1, queries) if bool(every.any()) else None
     return Mask(
         causal,
         bias,
         graded=graded,
         visible=visible.sum(-1).expand(-1, -1, queries),
-        first=first.expand(-1, -1, queries) if bool(first.any()) else None,
+        first=first,
+        shift=0 if causal else keys - queries,
+        start=first_tokens(tokens, keys, first),
     )

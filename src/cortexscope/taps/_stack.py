@@ -12,12 +12,19 @@ from torch.utils.hooks import RemovableHandle
 from cortexscope.errors import UnsupportedModelError
 from cortexscope.models import Block, StackAnatomy
 from cortexscope.records import Site, Stack
+from cortexscope.taps._branches import BranchWatch
 from cortexscope.taps._padding import TokenReader
 from cortexscope.taps._routing import RouterNotes, Routing
-from cortexscope.taps._rows import AttentionRows, HiddenStates
-from cortexscope.taps._statistics import RowStatistics
+from cortexscope.taps._rows import AttentionRows, AttentionSample, HiddenStates, Neurons, Update
+from cortexscope.taps._statistics import Rows, RowStatistics
+from cortexscope.taps._tokens import Tokens
 
-__all__ = ["Place", "StackWatch"]
+__all__ = ["Place", "Seen", "StackWatch"]
+
+Seen = HiddenStates | Neurons | Update | AttentionRows | AttentionSample | Routing
+"""What is shown at a site."""
+
+_STATES = frozenset({"hidden", "updates"})
 
 
 class Place(NamedTuple):
@@ -29,6 +36,8 @@ class Place(NamedTuple):
     """Whether scores are [prompt, query, head, key]."""
     cross: bool
     """Whether it looks at another stack."""
+    sink: bool
+    """Whether its softmax has one outcome more than keys, a learned sink."""
 
 
 class StackWatch:
@@ -39,6 +48,7 @@ class StackWatch:
         anatomy: of the stack.
         outer_mask: what modules around the stack call the mask of its tokens.
         needs: what must be seen.
+        sample: how many tokens of a prompt stand for it; all where None.
         begin: told when the stack starts to run, with its tokens.
         show: takes what is seen, in order.
         end: told when the stack is through.
@@ -51,14 +61,16 @@ class StackWatch:
         *,
         outer_mask: str,
         needs: frozenset[str],
+        sample: int | None,
         begin: Callable[[StackWatch, Tensor], None],
-        show: Callable[[Site, HiddenStates | AttentionRows | Routing], None],
+        show: Callable[[Site, Seen], None],
         end: Callable[[StackWatch], None],
     ) -> None:
         self.anatomy = anatomy
         self._module = module
         self._kind = type(module).__name__
         self._needs = needs
+        self._sample = sample
         self._begin, self._show, self._end = begin, show, end
         self.backbone = module.get_submodule(anatomy.backbone)
         self._reader = TokenReader(
@@ -69,15 +81,23 @@ class StackWatch:
             refuse=self.refuse,
         )
         self._order = [module.get_submodule(block.path) for block in anatomy.blocks]
+        self._branches = BranchWatch(
+            module,
+            list(dict.fromkeys(anatomy.blocks)),
+            updates="updates" in needs,
+            neurons=self._show_neurons if "neurons" in needs else None,
+        )
         self.reset()
 
     def reset(self) -> None:
         """Forget the pass that was under way."""
         self._tokens: Tensor | None = None
-        self._inside: Tensor | None = None
+        self._inside: Tokens | None = None
+        self._last: HiddenStates | None = None
         self._step = 0
         self._block: Block | None = None
         self._part: str | None = None
+        self._sink = False
         self._notes: RouterNotes | None = None
         self.notes: RouterNotes | None = None
         """Of a router that may yet say something."""
@@ -99,12 +119,16 @@ class StackWatch:
         if self._part == "router":
             return None
         return Place(
-            self._inside, self.anatomy.peculiar.head_after_query, cross=self._part == "cross"
+            self._inside.mask,
+            self.anatomy.peculiar.head_after_query,
+            cross=self._part == "cross",
+            sink=self._sink,
         )
 
     def hook(self) -> Iterator[RemovableHandle]:
         """Install the hooks, yielding what removes each."""
         yield from self._reader.hook()
+        yield from self._branches.hook()
         yield self.backbone.register_forward_pre_hook(self._before_forward, with_kwargs=True)
         yield self.backbone.register_forward_hook(self._after_forward)
         for module in dict.fromkeys(self._order):
@@ -118,11 +142,14 @@ class StackWatch:
                 yield from self._hook_router(self._module.get_submodule(block.router), block)
 
     def _hook_attention(self, part: str, module: nn.Module) -> Iterator[RemovableHandle]:
+        # Some attention has a sink a head, a logit that is no key's.
+        sink = any(name.startswith("sink") for m in module.modules() for name in m._parameters)
+
         def enter(module: nn.Module, args: object) -> None:
-            self._part = part
+            self._part, self._sink = part, sink
 
         def leave(module: nn.Module, args: object, output: object) -> None:
-            self._part = None
+            self._part, self._sink = None, False
 
         yield module.register_forward_pre_hook(enter)
         yield module.register_forward_hook(leave)
@@ -157,7 +184,8 @@ class StackWatch:
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         self.reset()
-        self._tokens = self._inside = self._reader.read(args, kwargs)
+        self._tokens = self._reader.read(args, kwargs)
+        self._inside = Tokens(self._tokens, sample=self._sample)
         self._begin(self, self._tokens)
 
     def _before_block(
@@ -172,17 +200,20 @@ class StackWatch:
             )
         if self._step == 0:
             states = args[0] if args else kwargs.get("hidden_states")
-            self._inside = self._tokens_inside(states)
-            if "hidden" in self._needs:
+            if self.anatomy.peculiar.padded_inside:
+                self._inside = self._tokens_inside(states)
+            if self._needs & _STATES:
                 self._hidden(0, states)
         self._block = self.anatomy.blocks[self._step]
+        self._branches.begin()
 
     def _after_block(self, module: nn.Module, args: tuple[Any, ...], output: object) -> None:
         if self._tokens is None:
             return
         if self._notes is not None and "experts" in self._needs:
             self._routing(self._notes)
-        if "hidden" in self._needs:
+        self._show_updates()
+        if self._needs & _STATES:
             self._hidden(self._step + 1, output[0] if isinstance(output, tuple | list) else output)
         self._block, self._part = None, None
         self._notes = self.notes = None
@@ -202,77 +233,109 @@ class StackWatch:
         self._reader.forget()
         self._end(self)
 
-    def _tokens_inside(self, states: object) -> Tensor | None:
-        """Return which positions of the blocks' states are no padding, also not of the model's."""
-        tokens = self._tokens
-        if tokens is None or not self.anatomy.peculiar.padded_inside:
-            return tokens
+    def _tokens_inside(self, states: object) -> Tokens:
+        """Return which positions of the blocks' states are no padding of the model's own."""
+        assert self._tokens is not None
         length = states.shape[1] if isinstance(states, Tensor) and states.dim() == 3 else 0
-        return nn.functional.pad(tokens, (0, max(0, length - tokens.shape[1])), value=False)
+        more = max(0, length - self._tokens.shape[1])
+        mask = nn.functional.pad(self._tokens, (0, more), value=False)
+        return Tokens(mask, sample=self._sample)
 
     def _hidden(self, layer: int | None, states: object) -> None:
         peculiar = self.anatomy.peculiar
-        tokens = self._tokens if layer is None else self._inside
+        inside = self._inside
+        if layer is None and peculiar.padded_inside and self._tokens is not None:
+            inside = Tokens(self._tokens, sample=self._sample)
         turned = peculiar.token_first_ends if layer is None else peculiar.token_first
         if turned and isinstance(states, Tensor) and states.dim() == 3:
             states = states.transpose(0, 1)
         if (
-            tokens is None
+            inside is None
             or not isinstance(states, Tensor)
             or states.dim() != 3
-            or states.shape[:2] != tokens.shape
+            or states.shape[:2] != inside.mask.shape
         ):
             raise self.refuse("its hidden states do not have the shape [prompt, token, feature]")
+        before = None if layer is None else self._last
+        if before is not None and before.values.device != states.device:
+            before = None
         with torch.no_grad():
-            seen = HiddenStates(states, tokens.to(states.device))
+            seen = HiddenStates(states, inside.to(states.device), before=before)
+            if layer is None or "hidden" in self._needs:
+                self._show(Site(self.anatomy.name, layer), seen)
+        if layer is not None:
+            if self._last is not None:
+                self._last.forget()
+            self._last = seen
+
+    def _shaped(self, states: Tensor) -> Tensor | None:
+        """Return what one part of a block gave as [prompt, token, feature]; None if it is not."""
+        if self._inside is None:
+            return None
+        prompts, length = self._inside.mask.shape
+        if self.anatomy.peculiar.token_first and states.dim() == 3:
+            states = states.transpose(0, 1)
+        if states.dim() == 2 and states.shape[0] == prompts * length:
+            states = states.unflatten(0, (prompts, length))
+        return states if states.dim() == 3 and states.shape[:2] == (prompts, length) else None
+
+    def _show_neurons(self, activations: Tensor) -> None:
+        states, layer = self._shaped(activations), self.layer
+        if states is None or layer is None or self._inside is None:
+            return
+        with torch.no_grad():
+            seen = Neurons(states, self._inside.to(states.device))
             self._show(Site(self.anatomy.name, layer), seen)
 
-    def attention(self, rows: RowStatistics, visible: Tensor) -> None:
-        """Show the statistics of an attention that ran at the present place."""
-        tokens, layer = self._inside, self.layer
-        if tokens is None or layer is None:
+    def _show_updates(self) -> None:
+        stream, layer = self._last, self.layer
+        if stream is None or layer is None or "updates" not in self._needs:
             return
-        if tokens.shape[1] == 1:
-            rows, visible = _unpacked(rows, visible)
-        some = rows.entropy if rows.entropy is not None else rows.first_key
-        if some is None or (some.shape[0], some.shape[2]) != tuple(tokens.shape):
+        with torch.no_grad():
+            for part, output in self._branches.updates.items():
+                states = self._shaped(output)
+                if states is not None and states.shape[-1] == stream.width:
+                    added = HiddenStates(states, stream.positions.to(states.device))
+                    self._show(Site(self.anatomy.name, layer), Update(part, added, stream))
+        self._branches.begin()
+
+    def attention(self, rows: RowStatistics, visible: Tensor, whole: Rows) -> None:
+        """Show the statistics of an attention that ran at the present place."""
+        inside, layer = self._inside, self.layer
+        if inside is None or layer is None:
+            return
+        some = next((part for part in rows if part is not None), None)
+        shape = None if some is None else (some.shape[0], some.shape[2])
+        if some is not None and shape != tuple(inside.mask.shape):
             raise self.refuse("its attention does not have one row a token")
         name: Stack = "cross" if self._part == "cross" else self.anatomy.name
         site = Site(name, layer)
         if site in self._attended:
             raise self.refuse("attention runs more than once")
         self._attended.add(site)
-        seen = AttentionRows(
-            tokens=tokens.to(some.device),
-            visible=visible,
-            entropy=rows.entropy,
-            first_key=rows.first_key,
-        )
-        self._show(site, seen)
+        positions = inside.to(visible.device)
+        if some is not None:
+            self._show(site, AttentionRows(positions, visible, *rows))
+        if "attention.rows" in self._needs and not self.anatomy.peculiar.head_after_query:
+            self._whole_rows(site, positions, whole)
+
+    def _whole_rows(self, site: Site, positions: Tokens, whole: Rows) -> None:
+        chosen, length = positions.sample, positions.mask.shape[1]
+        for part in whole(None if chosen is None else chosen.where):
+            here = positions.sampled.part(part.places)
+            queries = torch.arange(length, device=positions.mask.device)[None, part.places]
+            queries = queries if chosen is None else chosen.where[:, part.places]
+            # Keys that a cache holds come first; those of another stack have no relation.
+            shift = 0 if site.stack == "cross" else part.visible.shape[-1] - length
+            self._show(
+                site, AttentionSample(here, queries + shift, part.probabilities, part.visible)
+            )
 
     def _routing(self, notes: RouterNotes) -> None:
         tokens, layer = self._inside, self.layer
         if tokens is None or layer is None:
             return
         with torch.no_grad():
-            routing = notes.routing(tokens)
+            routing = notes.routing(tokens.mask)
         if routing is not None:
             self._show(Site(self.anatomy.name, layer), routing)
-
-
-def _unpacked(rows: RowStatistics, visible: Tensor) -> tuple[RowStatistics, Tensor]:
-    """Return the rows of a single token, one a head.
-
-    With few key heads, transformers hands the queries of a group to the kernel as if they were
-    tokens, where there is only one token.
-    """
-
-    def unpacked(part: Tensor | None) -> Tensor | None:
-        return None if part is None else part.flatten(1)[:, :, None]
-
-    some = rows.entropy if rows.entropy is not None else rows.first_key
-    if some is None or some.shape[2] == 1:
-        return rows, visible
-    counts = unpacked(visible.expand(-1, some.shape[1], -1))
-    assert counts is not None
-    return RowStatistics(unpacked(rows.entropy), unpacked(rows.first_key)), counts

@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["RowStatistics", "Wanted"]
+__all__ = ["RowStatistics", "Wanted", "WholeRows", "mapped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which statistics somebody asked for."""
 
-    entropy: bool
-    first_key: bool
+    entropy: bool = False
+    first_key: bool = False
+    first_token: bool = False
+    previous_token: bool = False
+    learned_sink: bool = False
+
+    def __bool__(self) -> bool:
+        """Return whether anything is wanted."""
+        return any(getattr(self, name) for name in RowStatistics._fields)
 
 
 class RowStatistics(NamedTuple):
     """Statistics of rows, None where nobody asked."""
 
-    entropy: Float[Tensor, "prompt head query"] | None
-    first_key: Float[Tensor, "prompt head query"] | None
+    entropy: Float[Tensor, "prompt head query"] | None = None
+    first_key: Float[Tensor, "prompt head query"] | None = None
+    first_token: Float[Tensor, "prompt head query"] | None = None
+    previous_token: Float[Tensor, "prompt head query"] | None = None
+    learned_sink: Float[Tensor, "prompt head query"] | None = None
+
+
+class WholeRows(NamedTuple):
+    """Some rows of an attention, whole."""
+
+    places: slice
+    """Which of the rows that were asked for."""
+    probabilities: Float[Tensor, "prompt head row key"]
+    visible: Bool[Tensor, "#prompt #head row key"]
+
+
+Rows = Callable[[Int[Tensor, "prompt row"] | None], Iterable[WholeRows]]
+"""Gives whole rows of an attention, in parts: those of the queries named, all where None."""
+
+
+def mapped(rows: RowStatistics, change: Callable[[Tensor], Tensor]) -> RowStatistics:
+    """Return the statistics with each one that is there changed."""
+    return RowStatistics(*(None if part is None else change(part) for part in rows))

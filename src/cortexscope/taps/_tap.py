@@ -14,12 +14,26 @@ from cortexscope.errors import UnsupportedModelError
 from cortexscope.models import Anatomy
 from cortexscope.records import Site, Stack
 from cortexscope.taps._attention_mode import AttentionMode
-from cortexscope.taps._routing import RouterNotes, Routing
-from cortexscope.taps._rows import AttentionRows, HiddenStates
-from cortexscope.taps._stack import Place, StackWatch
-from cortexscope.taps._statistics import RowStatistics, Wanted
+from cortexscope.taps._routing import RouterNotes
+from cortexscope.taps._stack import Place, Seen, StackWatch
+from cortexscope.taps._statistics import Rows, RowStatistics, Wanted
 
-__all__ = ["Receiver", "Tap"]
+__all__ = ["NEEDS", "Receiver", "Tap"]
+
+NEEDS = {
+    "hidden": "the hidden states of each layer",
+    "final": "the state after the last norm",
+    "neurons": "the activations of each MLP's neurons",
+    "updates": "what attention and MLP add to the stream",
+    "attention.entropy": "the entropy of each attention row",
+    "attention.first_key": "the probability of each row's first visible key",
+    "attention.first_token": "the probability of the first token",
+    "attention.previous_token": "the probability of the token before",
+    "attention.learned_sink": "the probability of a learned sink",
+    "attention.rows": "whole attention rows, of the tokens that stand for their prompts",
+    "experts": "the router's distribution and its choice",
+}
+"""What can be seen, by the names that a metric's spec uses."""
 
 _VISIBLE = ("eager", "sdpa")
 """The attention implementations of transformers that call softmax or torch's own attention."""
@@ -35,7 +49,7 @@ class Receiver(Protocol):
     def stack(self, stack: Stack, tokens: Bool[Tensor, "prompt token"]) -> None:
         """A stack begins to run; `tokens` says which of its positions are not padding."""
 
-    def see(self, site: Site, seen: HiddenStates | AttentionRows | Routing) -> None:
+    def see(self, site: Site, seen: Seen) -> None:
         """What is at a site is there; it must not be changed, nor kept."""
 
     def end(self) -> None:
@@ -50,9 +64,10 @@ class Tap:
     Args:
         module: the model.
         anatomy: where its parts are.
-        needs: what must be seen: `hidden`, `final`, `attention.entropy`, `attention.first_key`,
-            `experts`.
+        needs: what must be seen, by the names in `NEEDS`.
         receiver: takes what is seen.
+        sample: how many tokens of a prompt stand for it where a measurement is costly; all of them
+            where None.
 
     Raises:
         UnsupportedModelError: when entered, if the model's attention shows no scores; during a
@@ -61,15 +76,22 @@ class Tap:
     """
 
     def __init__(
-        self, module: nn.Module, anatomy: Anatomy, *, needs: frozenset[str], receiver: Receiver
+        self,
+        module: nn.Module,
+        anatomy: Anatomy,
+        *,
+        needs: frozenset[str],
+        receiver: Receiver,
+        sample: int | None = None,
     ) -> None:
         self._module = module
         self._scope = module.get_submodule(anatomy.scope)
         self._receiver = receiver
         self._routes = "experts" in needs
         self._wanted = Wanted(
-            entropy="attention.entropy" in needs, first_key="attention.first_key" in needs
+            **{name: f"attention.{name}" in needs for name in RowStatistics._fields}
         )
+        self._attends = any(need.startswith("attention.") for need in needs)
         self._watches = [
             StackWatch(
                 module,
@@ -80,6 +102,7 @@ class Tap:
                     else "attention_mask"
                 ),
                 needs=needs,
+                sample=sample,
                 begin=self._stack_begins,
                 show=receiver.see,
                 end=self._stack_ends,
@@ -93,8 +116,7 @@ class Tap:
         self._exits = ExitStack()
 
     def __enter__(self) -> Tap:
-        attention = self._wanted.entropy or self._wanted.first_key
-        if attention:
+        if self._attends:
             _check_attention(self._module)
         with ExitStack() as exits:
             if len(self._watches) > 1:
@@ -112,7 +134,7 @@ class Tap:
             exits.callback(self._reset)
             if _is_compiled(self._module):
                 exits.enter_context(torch.compiler.set_stance("force_eager"))
-            if attention or self._routes:
+            if self._attends or self._routes:
                 self._mode = AttentionMode(
                     self._wanted, place=self._place, receive=self._attention, notes=self._notes
                 )
@@ -178,15 +200,14 @@ class Tap:
             self._receiver.end()
 
     def _place(self) -> Place | None:
-        attention = self._wanted.entropy or self._wanted.first_key
-        return self._running[-1].place() if self._running and attention else None
+        return self._running[-1].place() if self._running and self._attends else None
 
     def _notes(self) -> RouterNotes | None:
         return self._running[-1].notes if self._running and self._routes else None
 
-    def _attention(self, rows: RowStatistics, visible: Tensor) -> None:
+    def _attention(self, rows: RowStatistics, visible: Tensor, whole: Rows) -> None:
         if self._running:
-            self._running[-1].attention(rows, visible)
+            self._running[-1].attention(rows, visible, whole)
 
 
 def _is_compiled(module: nn.Module) -> bool:

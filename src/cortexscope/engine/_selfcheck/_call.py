@@ -188,7 +188,7 @@ def _totals(given: dict[str, Any], result: Tensor) -> Tensor:
             causal=given["is_causal"],
             like=query,
         )
-        wanted = Wanted(entropy=False, first_key=False)
+        wanted = Wanted()
         lse = fused_attention(query, key, value, mask, scale, wanted, widen=False).lse
         missed = torch.maximum(missed, (scores.logsumexp(-1) - lse).expm1().abs()[..., None])
     total: Tensor = 1 + missed

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from cortexscope.engine._observer import Lengths, Observer, needs_of
+from cortexscope.engine._observer import Finished, Lengths, Observer, needs_of
 from cortexscope.engine._selfcheck._call import Call, Direct, direct, read_call
 from cortexscope.engine._selfcheck._subject import Batch, Subject
-from cortexscope.metrics._metric import Metric, Seen, Values
+from cortexscope.metrics._metric import Metric, Seen
 from cortexscope.records import Site, Stack
 from cortexscope.taps import AttentionRows, HiddenStates, Routing, Tap
 from cortexscope.taps._functions import MULTI_HEAD, SDPA, SOFTMAXES, seen_inside
@@ -59,11 +59,13 @@ class _Witness:
         self._keep = keep
         self._observer = Observer(metrics, subject.anatomy, self._deliver) if metrics else None
 
-    def _deliver(self, results: list[tuple[Metric, list[Values]]], lengths: Lengths) -> None:
-        self.reading.lengths = lengths
-        for metric, found in results:
-            for values in found:
-                self.reading.values[metric.spec.name, values.site] = values.values
+    def _deliver(self, finished: Finished) -> None:
+        self.reading.lengths = finished.lengths
+        for metric, found in finished.results:
+            for part in found:
+                for number, site in enumerate(part.sites):
+                    values = None if part.values is None else part.values[number]
+                    self.reading.values[metric.spec.name, site] = values
 
     def begin(self) -> None:
         if self._observer is not None:
@@ -86,10 +88,12 @@ class _Witness:
             self._observer.end()
 
     def _keep_seen(self, site: Site, seen: Seen) -> None:
-        if isinstance(seen, HiddenStates):
+        if type(seen) is HiddenStates:
             self.reading.states[site] = seen.values[seen.tokens].cpu()
         elif isinstance(seen, Routing):
             self.reading.routes[site] = seen
+        elif not isinstance(seen, AttentionRows):
+            return
         elif seen.entropy is not None and seen.first_key is not None:
             keep = seen.tokens
             parts = (seen.entropy, seen.first_key, seen.visible.expand(seen.entropy.shape))

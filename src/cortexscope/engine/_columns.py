@@ -1,0 +1,105 @@
+"""Keep the numbers of many layers side by side, and sum them in one go.
+
+A layer gives dozens of small columns; summing each for itself would take longer, in calls alone,
+than computing them.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cortexscope.metrics._means import summed
+from cortexscope.metrics._states import State, add
+from cortexscope.records import Site
+
+__all__ = ["Columns", "Shelf"]
+
+
+class Columns:
+    """The numbers of one metric, layer by layer.
+
+    Args:
+        per_head: whether they have the axis of heads.
+    """
+
+    _ENTRIES = 1 << 18
+    """Most numbers kept before they are summed."""
+    _SITES = 64
+
+    def __init__(self, *, per_head: bool) -> None:
+        self._per_head = per_head
+        self._state: State = {}
+        self._sites: list[Site] = []
+        self._kind: tuple[object, ...] | None = None
+        self._values = torch.empty(0)
+        self._tokens = torch.empty(0)
+        self._keep: Tensor | None = None
+
+    def take(self, site: Site, values: Tensor, tokens: Tensor, keep: Tensor | None) -> None:
+        """Keep the numbers of a site.
+
+        Args:
+            site: where they are from.
+            values: [prompt, (head,) token]; they are copied.
+            tokens: which positions hold tokens, [prompt, token].
+            keep: which values count, broadcast to them; all that belong to a token where None.
+        """
+        kind = (
+            values.shape,
+            values.dtype,
+            values.device,
+            id(tokens),
+            None if keep is None else keep.shape,
+        )
+        if kind != self._kind or len(self._sites) == len(self._values):
+            self._sum()
+            size = max(1, min(self._SITES, self._ENTRIES // max(1, values.numel())))
+            if kind != self._kind or size != len(self._values):
+                self._values = values.new_empty((size, *values.shape))
+                self._keep = None if keep is None else keep.new_empty((size, *keep.shape))
+            # The mask is kept, so that no other one takes its identity.
+            self._kind, self._tokens = kind, tokens
+        self._values[len(self._sites)] = values
+        if self._keep is not None and keep is not None:
+            self._keep[len(self._sites)] = keep
+        self._sites.append(site)
+
+    def _sum(self) -> None:
+        count = len(self._sites)
+        if not count:
+            return
+        keep = None if self._keep is None else self._keep[:count]
+        sums = summed(self._values[:count], self._tokens, keep, per_head=self._per_head)
+        for number, site in enumerate(self._sites):
+            counts = sums["count"] if keep is None else sums["count"][number]
+            self._state = add(self._state, site, {"total": sums["total"][number], "count": counts})
+        self._sites = []
+
+    def state(self) -> State:
+        """Return the sums of all sites."""
+        self._sum()
+        return self._state
+
+
+class Shelf:
+    """Keeps small tensors side by side in large blocks until a forward pass is over.
+
+    Thousands of small tensors, made between the large ones of the layers and outliving them, would
+    split the memory that the large ones give back: at 1024 tokens the peak was 400 MB higher.
+    """
+
+    _BLOCK = 1 << 17
+
+    def __init__(self) -> None:
+        self._blocks: dict[tuple[torch.dtype, torch.device], tuple[Tensor, int]] = {}
+
+    def keep(self, value: Tensor) -> Tensor:
+        """Return a copy of a tensor that lies on the shelf."""
+        size = value.numel()
+        kind = (value.dtype, value.device)
+        block, used = self._blocks.get(kind, (value.new_empty(0), 0))
+        if used + size > block.numel():
+            block, used = value.new_empty(max(self._BLOCK, size)), 0
+        self._blocks[kind] = block, used + size
+        return block[used : used + size].view(value.shape).copy_(value)

@@ -1,0 +1,128 @@
+"""Turn the values of metrics into rows of measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from cortexscope.engine._observer import Lengths, Result
+from cortexscope.metrics._metric import Metric, Values
+from cortexscope.store import MEASUREMENTS
+
+__all__ = ["PromptRow", "tabulate"]
+
+_NOT_FINITE = "the model computed a number that is not finite"
+
+PromptRow = tuple[str | None, str | None]
+"""The id of a prompt and its task."""
+
+
+def tabulate(
+    results: Sequence[Result],
+    *,
+    model: str,
+    prompts: Sequence[PromptRow],
+    lengths: Lengths | None,
+) -> pa.Table:
+    """Return values in the columns of the contract, one value a row.
+
+    Values that are not finite become null with a reason.
+
+    Args:
+        results: each metric with its values.
+        model: the label.
+        prompts: id and task of each prompt, in the order of the values.
+        lengths: tokens of each prompt, by stack; cross-attention has the decoder's. None where
+            values are not of single prompts.
+    """
+    texts = _Texts()
+    pieces = [
+        _piece(metric, found, len(prompts), lengths, texts)
+        for metric, values in results
+        for found in values
+    ]
+    if not pieces:
+        return MEASUREMENTS.empty_table()
+    columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    words = texts.array()
+    which = pa.array(columns["prompt"])
+    value = columns["value"]
+    null = ~np.isfinite(value)
+    arrays = {
+        "model": pa.repeat(model, len(value)),
+        "task": pa.array([task for _, task in prompts], pa.string()).take(which),
+        "prompt_id": pa.array([name for name, _ in prompts], pa.string()).take(which),
+        "metric": words.take(pa.array(columns["metric"])),
+        "stack": words.take(pa.array(columns["stack"])),
+        "value": pa.array(value, pa.float64(), mask=null),
+        "reason": words.take(pa.array(columns["reason"], mask=~null)),
+    }
+    for name, kind in (
+        ("n_tokens", pa.int32()),
+        ("layer", pa.int16()),
+        ("head", pa.int16()),
+        ("index", pa.int32()),
+    ):
+        arrays[name] = pa.array(columns[name], kind, mask=columns[name] < 0)
+    return pa.table({name: arrays[name] for name in MEASUREMENTS.names}, schema=MEASUREMENTS)
+
+
+class _Texts:
+    """Strings by number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        return self._numbers.setdefault(text, len(self._numbers))
+
+    def array(self) -> pa.Array:
+        return pa.array(list(self._numbers), pa.string())
+
+
+def _piece(
+    metric: Metric, found: Values, prompts: int, lengths: Lengths | None, texts: _Texts
+) -> dict[str, np.ndarray]:
+    sites = len(found.sites)
+    if found.values is None:
+        values = np.full((sites, prompts), np.nan)
+    else:
+        values = found.values.to(device="cpu", dtype=torch.float64).numpy()
+    spec = metric.spec
+    shape: tuple[int, ...] = values.shape
+    size = values.size
+    none = np.full(size, -1)
+
+    def along(axis: int, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return a number for each value, by its place along one axis."""
+        after = int(np.prod(shape[axis + 1 :], dtype=int))
+        before = int(np.prod(shape[:axis], dtype=int))
+        return np.tile(np.repeat(np.asarray(numbers, dtype=np.int64), after), before)
+
+    head, index = none, none
+    if values.ndim > 2 and "head" in spec.axes:
+        head = along(2, np.arange(shape[2]))
+    if values.ndim > 2 and spec.index is not None:
+        last = values.ndim - 1
+        index = along(last, np.arange(shape[last]) if found.numbers is None else found.numbers)
+    stack = found.sites[0].stack
+    tokens = none
+    if lengths is not None:
+        tokens = along(1, lengths["decoder" if stack == "cross" else stack])
+    flat = values.reshape(-1)
+    other = texts.number(_NOT_FINITE)
+    undefined = other if found.reason is None else texts.number(found.reason)
+    return {
+        "prompt": along(1, np.arange(shape[1])),
+        "n_tokens": tokens,
+        "head": head,
+        "index": index,
+        "value": flat,
+        "metric": np.full(size, texts.number(spec.name)),
+        "stack": np.full(size, texts.number(stack)),
+        "layer": along(0, [-1 if site.layer is None else site.layer for site in found.sites]),
+        "reason": np.where(np.isnan(flat), undefined, other),
+    }

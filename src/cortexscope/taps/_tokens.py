@@ -1,0 +1,97 @@
+"""Which positions of a batch hold tokens, and which of them stand for their prompt."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Int, Shaped
+from torch import Tensor
+
+__all__ = ["Sample", "Tokens"]
+
+
+class Sample(NamedTuple):
+    """Some tokens of each prompt, in order; a shorter sample is filled up at its end."""
+
+    where: Int[Tensor, "prompt place"]
+    """Positions in the batch; 0 where a place is empty."""
+    mask: Bool[Tensor, "prompt place"]
+    """Which places are taken."""
+
+    def of(
+        self, rows: Shaped[Tensor, "prompt token *rest"]
+    ) -> Shaped[Tensor, "prompt place *rest"]:
+        """Return what belongs to the tokens of the sample."""
+        return rows[torch.arange(len(rows), device=rows.device)[:, None], self.where]
+
+
+class Tokens:
+    """The positions of a batch that hold tokens and not padding.
+
+    Args:
+        mask: which positions do, [prompt, token].
+        sample: how many tokens of each prompt stand for it where a measurement is costly; all of
+            them where None.
+    """
+
+    def __init__(self, mask: Bool[Tensor, "prompt token"], *, sample: int | None = None) -> None:
+        self.mask = mask
+        self.size = sample
+
+    def to(self, device: torch.device) -> Tokens:
+        """Return the same on a device; itself where it is there already."""
+        if self.mask.device == device:
+            return self
+        return Tokens(self.mask.to(device), sample=self.size)
+
+    @cached_property
+    def ranks(self) -> Int[Tensor, "prompt token"]:
+        """The number of each token in its prompt, from 0."""
+        return self.mask.cumsum(-1) - 1
+
+    @cached_property
+    def rest(self) -> Bool[Tensor, "prompt token"]:
+        """The tokens without the first one of each prompt."""
+        return self.mask & (self.ranks > 0)
+
+    @cached_property
+    def counts(self) -> Int[Tensor, " prompt"]:
+        """Tokens of each prompt."""
+        return self.mask.sum(-1)
+
+    @cached_property
+    def sample(self) -> Sample | None:
+        """The tokens that stand for their prompts; None where all tokens do.
+
+        Of a prompt with n tokens, m = `size` of them, in the middle of m parts of equal length:
+        the token numbers are floor((2 j + 1) n / 2 m) for j = 0 .. m - 1, or all if n <= m. They
+        depend on n alone, never on the batch or on chance.
+        """
+        if self.size is None or int(self.counts.max()) <= self.size:
+            return None
+        return self.spread(self.counts.clamp(max=self.size))
+
+    def spread(self, sizes: Int[Tensor, " prompt"]) -> Sample:
+        """Return so many tokens of each prompt, evenly spaced."""
+        place = torch.arange(max(1, int(sizes.max())), device=self.mask.device)
+        ranks = (2 * place + 1) * self.counts[:, None] // (2 * sizes[:, None]).clamp(min=1)
+        taken = place < sizes[:, None]
+        index = torch.searchsorted(self.ranks.contiguous(), torch.where(taken, ranks, 0))
+        return Sample(torch.where(taken, index, 0), taken)
+
+    @cached_property
+    def sampled(self) -> Tokens:
+        """The tokens of the sample as a batch, with their own numbers; itself where all stand."""
+        if self.sample is None:
+            return self
+        chosen = Tokens(self.sample.mask)
+        chosen.ranks = self.sample.of(self.ranks)
+        return chosen
+
+    def part(self, places: slice) -> Tokens:
+        """Return some neighbouring positions as a batch, with their own numbers."""
+        piece = Tokens(self.mask[:, places])
+        piece.ranks = self.ranks[:, places]
+        return piece
