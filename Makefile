@@ -7,7 +7,7 @@ RUN ?= demo-run
 # A process a core, each with one thread: tiny models lose more by threads than they win.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-.PHONY: demo test check lint architectures clean
+.PHONY: demo test check lint architectures metrics clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -22,9 +22,9 @@ test: $(VENV)/installed
 	$(PYTEST)
 
 lint: $(VENV)/installed
-	$(BIN)/ruff format --check src tests benchmarks docs
-	$(BIN)/ruff check src tests benchmarks docs
-	$(BIN)/codespell src tests benchmarks docs README.md CONTRIBUTING.md
+	$(BIN)/ruff format --check src tests benchmarks docs examples
+	$(BIN)/ruff check src tests benchmarks docs examples
+	$(BIN)/codespell src tests benchmarks docs examples README.md CONTRIBUTING.md
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -40,6 +40,9 @@ check: lint
 
 architectures: $(VENV)/installed
 	$(BIN)/python docs/architectures.py
+
+metrics: $(VENV)/installed
+	$(BIN)/python docs/metrics.py
 
 clean:
 	rm -rf $(VENV) dist build demo-run .mypy_cache .pytest_cache .ruff_cache

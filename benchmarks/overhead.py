@@ -1,14 +1,14 @@
 """What measuring costs: seconds and peak memory against the bare forward pass, as JSON.
 
-Four ways read the same random tokens with SmolLM2-135M in float32: the bare forward pass;
-cortexscope with its default metrics; eager attention with `output_attentions` and
-`output_hidden_states` and the same eight statistics made of what it returns; and that eager pass
-with nothing made of it. Times alternate within one process, and the smallest of several counts,
-since other work on a machine only ever adds to it.
+Five ways read the same random tokens with SmolLM2-135M in float32: the bare forward pass;
+cortexscope with its default panel, with all metrics, and with three (`three`); and eager attention
+with `output_attentions` and the same three made of what it returns. Times alternate within one
+process, and the smallest of several counts, since other work on a machine only ever adds to it.
 Memory is the peak of the process above what it holds before the pass, and as a whole, each in a
 fresh process, since a process never gives memory back reliably.
 
-    python benchmarks/overhead.py [--repeats N] [--lengths 24 256 1024 4096] [--no-eager]
+    python benchmarks/overhead.py [--repeats N] [--lengths 24 256 1024 4096] [--ways bare panel ...]
+    python benchmarks/overhead.py --long    # memory of the default panel up to 32,768 tokens
 """
 
 from __future__ import annotations
@@ -19,71 +19,104 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 BATCHES = {24: 32, 256: 4, 1024: 4, 4096: 1}
 REPEATS = {24: 16, 256: 10, 1024: 4, 4096: 4}
-WAYS = ("bare", "cortexscope", "eager", "eager_forward")
+LONG = (4096, 8192, 16384, 32768)
+THREE = ("attention_entropy", "residual_norm", "near_zero_fraction")
+PANELS = {"panel": None, "all": ["all"], "three": list(THREE)}
+WAYS = ("bare", *PANELS, "eager")
+
+Inputs = Mapping[str, Tensor]
+Reader = Callable[[Inputs], Any]
 
 
-def prepare(way: str, length: int) -> Callable[[], object]:
-    """Return a function that reads a batch once in the given way."""
+def tokens(length: int) -> Inputs:
+    """Return a batch of random tokens, of one prompt where no batch is set for the length."""
+    size = (BATCHES.get(length, 1), length)
+    ids = torch.randint(100, 40_000, size, generator=torch.Generator().manual_seed(0))
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+
+def prepare(way: str) -> Reader:
+    """Return a function that reads a batch once in the given way, with a model of its own."""
     from cortexscope import attach, load_model
 
-    model = load_model("demo-decoder", attention="eager" if "eager" in way else None)
-    ids = torch.randint(
-        100, 40_000, (BATCHES[length], length), generator=torch.Generator().manual_seed(0)
-    )
-    inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    model = load_model("demo-decoder", attention="eager" if way == "eager" else None)
     backbone = model.module.base_model
+    touch(backbone)
 
     @torch.inference_mode()
-    def bare() -> object:
-        return backbone(**inputs, use_cache=False)
-
-    @torch.inference_mode()
-    def eager_forward() -> Any:
-        return backbone(
-            **inputs, use_cache=False, output_attentions=True, output_hidden_states=True
-        )
-
-    @torch.inference_mode()
-    def eager() -> object:
-        return eight_statistics(eager_forward())
-
-    @torch.inference_mode()
-    def cortexscope() -> object:
-        with attach(model) as probe:
+    def measured(inputs: Inputs) -> object:
+        with attach(model, metrics=PANELS[way]) as probe:
             backbone(**inputs, use_cache=False)
         return probe
 
-    return {
-        "bare": bare,
-        "cortexscope": cortexscope,
-        "eager": eager,
-        "eager_forward": eager_forward,
-    }[way]
+    return {"bare": bare(backbone), "eager": eager(backbone)}.get(way, measured)
 
 
-def eight_statistics(output: Any) -> list[torch.Tensor]:
-    """Return the eight metrics from whole matrices, the plain way, one layer at a time."""
-    made: list[torch.Tensor] = []
-    sums = []
-    for matrix in output.attentions:
-        rows = torch.special.entr(matrix).sum(-1)
-        ceiling = torch.arange(1, rows.shape[-1] + 1).log()
-        made += [rows.mean(-1), (rows[..., 1:] / ceiling[1:]).mean(-1), matrix[..., 1:, 0].mean(-1)]
-        sums.append(rows.sum(-1).mean(-1))
-    shares = []
-    for states in output.hidden_states:
-        shares.append((states.abs() < 0.01).float().mean((-1, -2)))
-        made += [torch.linalg.vector_norm(states, dim=-1).mean(-1), shares[-1]]
-    final = output.last_hidden_state.mean((-1, -2))
-    return [*made, torch.stack(sums).mean(0), torch.stack(shares).amax(0), final]
+def touch(module: nn.Module) -> None:
+    """Read all weights once: a fresh model's lie in its file, and do not count as held yet."""
+    for weight in module.parameters():
+        weight.sum()
+
+
+def bare(backbone: nn.Module) -> Reader:
+    """Return the forward pass alone, without the unembedding."""
+
+    @torch.inference_mode()
+    def read(inputs: Inputs) -> object:
+        return backbone(**inputs, use_cache=False)
+
+    return read
+
+
+def eager(backbone: Any) -> Reader:
+    """Return the forward pass that keeps all matrices, with the three statistics of them."""
+
+    @torch.inference_mode()
+    def read(inputs: Inputs) -> dict[str, Tensor]:
+        last: list[Tensor] = []
+        # What transformers returns for the last layer has gone through the final norm.
+        hook = backbone.norm.register_forward_pre_hook(lambda _, given: last.append(given[0]))
+        output = backbone(
+            **inputs, use_cache=False, output_attentions=True, output_hidden_states=True
+        )
+        hook.remove()
+        return three_statistics(output.attentions, [*output.hidden_states[:-1], *last])
+
+    return read
+
+
+def three_statistics(matrices: Iterable[Tensor], states: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Return the three metrics of whole matrices and states, [layer, prompt (, head)]."""
+    found = (
+        [entropy(matrix) for matrix in matrices],
+        [norm(state) for state in states],
+        [near_zero(state) for state in states],
+    )
+    return {name: torch.stack(values) for name, values in zip(THREE, found, strict=True)}
+
+
+def entropy(matrix: Tensor) -> Tensor:
+    """Return the mean entropy of each head's rows, [prompt, head]."""
+    return torch.special.entr(matrix).sum(-1).mean(-1)
+
+
+def norm(states: Tensor) -> Tensor:
+    """Return the mean length of each prompt's states, [prompt]."""
+    return torch.linalg.vector_norm(states, dim=-1).mean(-1)
+
+
+def near_zero(states: Tensor) -> Tensor:
+    """Return the share of each prompt's entries that are below 0.01, [prompt]."""
+    return (states.abs() < 0.01).float().mean((-1, -2))
 
 
 def resident() -> int:
@@ -92,9 +125,13 @@ def resident() -> int:
     return pages * 4096
 
 
-def memory(way: str, length: int) -> dict[str, float]:
-    """Return the peak memory of one pass in this process, in MB: whole, and above the start."""
-    read = prepare(way, length)
+def memory(read: Reader, length: int) -> dict[str, float]:
+    """Return the peak memory of one pass in this process, in MB, and its seconds.
+
+    Whole, and above the start: after a short pass, so that what is made once does not count.
+    """
+    read(tokens(8))
+    inputs = tokens(length)
     before = resident()
     peak = before
     done = threading.Event()
@@ -106,64 +143,118 @@ def memory(way: str, length: int) -> dict[str, float]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    kept = read()
+    started = time.perf_counter()
+    kept = read(inputs)
+    took = time.perf_counter() - started
     done.set()
     watcher.join()
     del kept
-    return {"peak_mb": round(peak / 1e6), "above_start_mb": round((peak - before) / 1e6)}
+    return {
+        "seconds": round(took, 4),
+        "peak_mb": round(peak / 1e6),
+        "above_start_mb": round((peak - before) / 1e6, 1),
+    }
 
 
-def seconds(length: int, ways: list[str], repeats: int) -> dict[str, float]:
+def seconds(readers: Mapping[str, Reader], length: int, repeats: int) -> dict[str, float]:
     """Return the smallest time of each way, measured in turn."""
-    readers = {way: prepare(way, length) for way in ways}
-    times: dict[str, list[float]] = {way: [] for way in ways}
+    inputs = tokens(length)
+    times: dict[str, list[float]] = {way: [] for way in readers}
     for number in range(repeats + 1):
         for way, read in readers.items():
             started = time.perf_counter()
-            read()
+            read(inputs)
             if number:
                 times[way].append(time.perf_counter() - started)
     return {way: round(min(found), 4) for way, found in times.items()}
 
 
+def costs(
+    times: Mapping[str, float], memory_of: Callable[[str], dict[str, float]]
+) -> dict[str, dict[str, Any]]:
+    """Return what each way costs, and its ratios to the bare forward pass."""
+    found: dict[str, dict[str, Any]] = {
+        way: {**memory_of(way), "seconds": taken} for way, taken in times.items()
+    }
+    for cost in found.values():
+        for name in ("seconds", "peak_mb", "above_start_mb"):
+            cost[name.removesuffix("_mb") + "_ratio"] = ratio(cost[name], found["bare"][name])
+    return found
+
+
+def ratio(value: float, base: float) -> float | None:
+    """Return the quotient, None where nothing was seen to divide by."""
+    return round(value / base, 3) if base else None
+
+
+def child(*command: str | Path) -> Any:
+    """Return what a script of its own process prints as JSON."""
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def memory_of(way: str, length: int) -> dict[str, float]:
+    """Return the peak memory of one pass in a fresh process."""
+    found: dict[str, float] = child(sys.executable, __file__, "--memory-of", way, str(length))
+    return found
+
+
+def panel_costs(length: int, ways: Sequence[str], repeats: int) -> dict[str, Any]:
+    """Return what the ways cost at one length."""
+    times = seconds({way: prepare(way) for way in ways}, length, repeats)
+    return costs(times, lambda way: memory_of(way, length))
+
+
+def long_costs(length: int) -> dict[str, Any]:
+    """Return the memory and the single time of the default panel and the bare forward pass."""
+    found = {way: memory_of(way, length) for way in ("bare", "panel")}
+    count = tokens(length)["input_ids"].numel()
+    for cost in found.values():
+        cost["above_start_kb_per_token"] = round(cost["above_start_mb"] * 1000 / count, 2)
+    return found
+
+
+def report(about: Mapping[str, object], results: Iterable[dict[str, Any]]) -> None:
+    """Print each result when it is there, and all of them as one JSON object at the end."""
+    kept = []
+    for result in results:
+        print(json.dumps(result), file=sys.stderr, flush=True)
+        kept.append(result)
+    whole = {
+        "model": "SmolLM2-135M float32",
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        **about,
+        "results": kept,
+    }
+    print(json.dumps(whole, indent=2))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, help="the same for all lengths")
-    parser.add_argument("--lengths", type=int, nargs="+", default=list(BATCHES))
-    parser.add_argument("--no-eager", action="store_true")
+    parser.add_argument("--lengths", type=int, nargs="+")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--long", action="store_true", help="memory at great lengths instead")
     parser.add_argument("--memory-of", nargs=2, metavar=("WAY", "LENGTH"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory_of:
         way, length = options.memory_of
-        print(json.dumps(memory(way, int(length))))
+        print(json.dumps(memory(prepare(way), int(length))))
         return
-    results = []
-    for length in options.lengths:
+
+    def result(length: int) -> dict[str, Any]:
+        found: dict[str, Any] = {"tokens": length, "batch": tokens(length)["input_ids"].shape[0]}
+        if options.long:
+            return found | long_costs(length)
         # Eager attention at 4096 tokens would keep 18 GB of matrices.
-        ways = [w for w in WAYS if "eager" not in w or (length <= 1024 and not options.no_eager)]
-        found: dict[str, Any] = {"tokens": length, "batch": BATCHES[length]}
-        times = seconds(length, ways, options.repeats or REPEATS[length])
-        for way in ways:
-            child = [sys.executable, __file__, "--memory-of", way, str(length)]
-            peak = json.loads(subprocess.run(child, check=True, stdout=subprocess.PIPE).stdout)
-            found[way] = {"seconds": times[way], **peak}
-        found["seconds_ratio"] = round(times["cortexscope"] / times["bare"], 3)
-        found["peak_ratio"] = round(found["cortexscope"]["peak_mb"] / found["bare"]["peak_mb"], 3)
-        if "eager" in ways:
-            found["faster_than_eager"] = round(times["eager"] / times["cortexscope"], 2)
-        results.append(found)
-        print(json.dumps(found), file=sys.stderr, flush=True)
-    print(
-        json.dumps(
-            {
-                "model": "SmolLM2-135M float32",
-                "torch": torch.__version__,
-                "threads": torch.get_num_threads(),
-                "results": results,
-            },
-            indent=2,
-        )
-    )
+        ways = [
+            w for w in WAYS if w in {"bare", *options.ways} and (w != "eager" or length <= 1024)
+        ]
+        repeats = options.repeats or REPEATS.get(length, 1)
+        return found | panel_costs(length, ways, repeats)
+
+    lengths = options.lengths or (LONG if options.long else BATCHES)
+    report({}, (result(length) for length in lengths))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ def profile(
     target: str | None = None,
     tasks: Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
+    plugins: Sequence[Path | str] = (),
     out: Path | str | None = None,
     settings: Settings | None = None,
     resume: bool = False,
@@ -46,7 +47,9 @@ def profile(
         target: the column of a JSONL or CSV suite that the decoder of an encoder-decoder reads,
             `target` where None.
         tasks: only these tasks, all where None.
-        metrics: only these metrics, all of the default panel where None.
+        metrics: only these metrics or groups of metrics; the default panel, and the metrics of
+            `plugins`, where None.
+        plugins: Python files with metrics of your own.
         out: the run folder; a temporary one, gone with the profile, where None.
         settings: dtype, device, batch size and the like.
         resume: continue the run in `out`, or start it.
@@ -75,6 +78,7 @@ def profile(
         suite=suite,
         tasks=None if tasks is None else tuple(tasks),
         metrics=None if metrics is None else tuple(metrics),
+        plugins=tuple(plugins),
         out=Path(out),
         settings=settings or Settings(),
         resume=resume,

@@ -60,18 +60,22 @@ class Registry:
     def __init__(self, kind: str, rows: Mapping[str, str]) -> None:
         self.kind = kind
         self._rows = dict(rows)
+        self._origins: dict[str, str] = {}
         self._outside_read = False
 
     def _all_rows(self) -> dict[str, str]:
         if not self._outside_read:
+            rows, origins = dict(self._rows), {}
             for point in entry_points(group=f"cortexscope.{self.kind}s"):
-                if point.name in self._rows:
+                if point.name in rows:
                     raise UsageError(
                         f"Two packages offer a {self.kind} named {point.name!r} "
-                        f"({self._rows[point.name]} and {point.value}); uninstall one of them."
+                        f"({rows[point.name]} and {point.value}); uninstall one of them."
                     )
-                self._rows[point.name] = point.value
-            self._outside_read = True
+                package = point.dist
+                rows[point.name] = point.value
+                origins[point.name] = f"{package.name} {package.version}" if package else "outside"
+            self._rows, self._origins, self._outside_read = rows, origins, True
         return self._rows
 
     def names(self) -> list[str]:
@@ -88,12 +92,50 @@ class Registry:
             known = self._all_rows()
             raise UnknownNameError(f"There is no {self.kind} {name!r}; {suggestion(name, known)}")
 
+    def add(self, name: str, place: str, *, origin: str) -> None:
+        """Add a row for as long as the process lives.
+
+        Args:
+            name: of no other row.
+            place: `module:Object`.
+            origin: what fixes the code that is there, such as the hash of its file.
+        """
+        self._all_rows()[name] = place
+        self._origins[name] = origin
+
+    def drop(self, name: str) -> None:
+        """Take a row away."""
+        del self._rows[name]
+        self._origins.pop(name, None)
+
+    def place(self, name: str) -> str:
+        """Return where the object of a known name is, `module:Object`."""
+        self.check(name)
+        return self._rows[name]
+
+    def origin(self, name: str) -> str | None:
+        """Return what fixes the code behind a name from outside; None for a row of the table.
+
+        The name and version of the package that offers it, or what `add` was told.
+        """
+        self.check(name)
+        return self._origins.get(name)
+
     def load(self, name: str) -> Any:  # noqa: ANN401 - each table knows its own type
         """Return the object behind a name, importing its module now.
 
         Raises:
             UnknownNameError: if there is no such name; the message holds the nearest ones.
+            UsageError: if it comes from another package and cannot be imported.
         """
-        self.check(name)
-        module, _, attribute = self._all_rows()[name].partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        place = self.place(name)
+        module, _, attribute = place.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except Exception as error:
+            if name not in self._origins:
+                raise
+            raise UsageError(
+                f"The {self.kind} {name!r} of {self._origins[name]} cannot be read from {place} "
+                f"({type(error).__name__}: {error}); repair that package, or uninstall it."
+            ) from error

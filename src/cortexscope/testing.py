@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._metric import Layout, Metric, Seen, Values, sampled
+from cortexscope.metrics._contract import check_spec, check_values, checked_update, expect
+from cortexscope.metrics._metric import Layout, Metric, Seen, sampled
 from cortexscope.metrics._states import State, concatenate
-from cortexscope.records import Site
+from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import (
-    NEEDS,
     AttentionRows,
     AttentionSample,
     HiddenStates,
+    LayerPredictions,
+    MaskedPredictions,
+    Mixing,
     Neurons,
+    Predictions,
     Routing,
+    Text,
     Tokens,
     Update,
 )
@@ -26,56 +32,77 @@ __all__ = ["check_metric"]
 
 _LAYERS, _HEADS, _WIDTH, _EXPERTS = 2, 3, 8, 5
 
+_NEEDS: dict[type, str] = {
+    HiddenStates: "hidden",
+    Neurons: "neurons",
+    Update: "updates",
+    AttentionSample: "attention.rows",
+    Routing: "experts",
+    LayerPredictions: "lens",
+    MaskedPredictions: "masked",
+    Text: "text",
+}
+"""What shows each kind; a kind that is not here is always shown."""
+
 
 def check_metric(metric: Metric) -> None:
     """Check that a metric keeps its contract, on made-up states and attention.
 
-    Its spec is complete; `update` is pure; the prompts of two batches measured apart and joined
-    give what one batch gives; padding never counts; values lie within the spec's bounds, have the
-    spec's axes, and are undefined only with a reason.
+    Its spec is complete; it reads no more than the spec says that it needs; `update` is pure; the
+    prompts of two batches measured apart and joined give what one batch gives; padding never
+    counts; values lie within the spec's bounds, have the spec's axes, and are undefined only with
+    a reason.
+
+    Args:
+        metric: with options, such as `MyMetric(MetricOptions())`.
 
     Raises:
-        AssertionError: naming what does not hold.
+        AssertionError: naming what does not hold, and what to do.
     """
-    _check_spec(metric)
-    together = _measure(metric, [12, 7, 1], longest=12)
-    padded = _measure(metric, [12, 7, 1], longest=20)
-    assert _same(metric, together, padded), f"{metric.spec.name}: padding changes the values"
-    left, right = _measure(metric, [12], longest=12), _measure(metric, [7, 1], longest=7, skip=1)
-    joined = concatenate(left, right)
-    assert _same(metric, together, joined), f"{metric.spec.name}: batches joined differ from one"
+    check_spec(metric)
+    name = metric.spec.name
+    lengths, longest = [12, 7, 1], 20
+    if metric.spec.replication == "sequence":
+        # Sequences that are generated have one length, and no padding.
+        lengths, longest = [13, 13, 13], 13
+    elif metric.spec.replication == "task":
+        # Some say nothing of a few prompts.
+        lengths = list(range(12, 0, -1))
+    together = _measure(metric, lengths, longest=lengths[0])
     for found in metric.compute(together, _layout()):
-        _check_values(metric, found)
+        check_values(metric, found)
+    again = _measure(metric, lengths, longest=lengths[0])
+    expect(
+        _same(metric, together, again),
+        f"{name}: the same prompts give other values when they are read again; keep what was seen "
+        "in the state, never in the metric itself, and use no chance",
+    )
+    padded = _measure(metric, lengths, longest=longest)
+    expect(
+        _same(metric, together, padded),
+        f"{name}: padding changes the values; let only positions in `seen.tokens` count, as "
+        "`cortexscope.metrics.total(values, seen.tokens)` does",
+    )
+    left = _measure(metric, lengths[:1], longest=lengths[0])
+    right = _measure(metric, lengths[1:], longest=lengths[1], skip=1)
+    expect(
+        _same(metric, together, concatenate(left, right)),
+        f"{name}: batches joined differ from one, so that a value depends on which prompts share "
+        "a batch, or in which order; reduce each prompt for itself, never along the first axis",
+    )
     for found in metric.compute(metric.start(), _layout()) if _can_be_unseen(metric) else ():
-        assert found.values is None, f"{metric.spec.name}: a value where nothing was seen"
-        assert found.reason, f"{metric.spec.name}: nothing was seen and no reason is given"
+        expect(
+            found.values is None,
+            f"{name}: a value where nothing was seen; give `Values(sites, None, reason)` there",
+        )
+        expect(
+            found.reason,
+            f"{name}: nothing was seen and no reason is given; say why in `Values.reason`",
+        )
 
 
 def _can_be_unseen(metric: Metric) -> bool:
     return not {"hidden", "final"} & set(metric.spec.needs)
-
-
-def _check_spec(metric: Metric) -> None:
-    spec = metric.spec
-    name = spec.name
-    assert re.fullmatch(r"([a-z]+\.)?[a-z][a-z0-9_]*", name), f"{name!r} is not in snake case"
-    for field in ("title", "unit", "definition", "source"):
-        assert getattr(spec, field).strip(), f"{name}: {field} is empty"
-    assert spec.definition.endswith("."), f"{name}: the definition is not a sentence"
-    assert "head" not in spec.axes or "layer" in spec.axes, f"{name}: heads without layers"
-    assert list(spec.axes) == sorted(spec.axes, key=_rank), f"{name}: axes {spec.axes} not in order"
-    further = set(spec.axes) - {"layer", "head"}
-    assert len(further) <= 1, f"{name}: {sorted(further)} would both be numbered in `index`"
-    unknown = set(spec.needs) - set(NEEDS)
-    assert spec.needs, f"{name}: it needs to see nothing"
-    assert not unknown, f"{name}: needs {sorted(unknown)}, which no tap shows"
-    low, high = spec.bounds
-    assert low is None or high is None or low < high, f"{name}: bounds {spec.bounds}"
-    assert spec.version >= 1, f"{name}: version {spec.version}"
-
-
-def _rank(axis: str) -> int:
-    return {"layer": 0, "head": 1}.get(axis, 2)
 
 
 def _layout() -> Layout:
@@ -91,9 +118,31 @@ def _layout() -> Layout:
 def _measure(metric: Metric, lengths: list[int], *, longest: int, skip: int = 0) -> State:
     """Return the state after made-up prompts; prompt number `skip + i` is always the same."""
     state = metric.start()
-    for site, seen in _everything(lengths, longest, skip):
-        state = _updated(metric, state, site, sampled(metric.spec, seen))
+    for site, everything in _everything(lengths, longest, skip):
+        seen = _needed(metric.spec, site, everything)
+        if seen is not None:
+            state = checked_update(metric, state, site, sampled(metric.spec, seen))
     return state
+
+
+def _needed(spec: MetricSpec, site: Site, seen: Seen) -> Seen | None:
+    """Return what a tap shows of this if nothing else is asked for; None for nothing."""
+    if isinstance(seen, AttentionRows):
+        given = {"positions", "visible"}
+        parts = {field.name for field in fields(seen)} - given
+        left_out: dict[str, Any] = {
+            part: None for part in parts if f"attention.{part}" not in spec.needs
+        }
+        return None if len(left_out) == len(parts) else replace(seen, **left_out)
+    if isinstance(seen, Predictions):
+        return seen if {"predictions", "predictions.next"} & set(spec.needs) else None
+    if isinstance(seen, Mixing):
+        kept = seen if "mixers.state" in spec.needs else replace(seen, state_norm=None)
+        return kept if {"mixers", "mixers.state"} & set(spec.needs) else None
+    need = _NEEDS.get(type(seen))
+    if type(seen) is HiddenStates and site.layer is None:
+        need = "final"
+    return seen if need is None or need in spec.needs else None
 
 
 def _everything(lengths: list[int], longest: int, skip: int) -> Iterator[tuple[Site, Seen]]:
@@ -113,6 +162,7 @@ def _everything(lengths: list[int], longest: int, skip: int) -> Iterator[tuple[S
             whole = _attention(lengths, longest, site, skip)
             yield from _shown_attention(whole, positions, site)
             yield site, _routing(lengths, longest, site, positions.mask, skip)
+            yield site, _mixing(states(site, 53).abs(), positions)
             yield site, Neurons(states(site, 50), positions)
             yield site, Update("attention", HiddenStates(states(site, 51), positions), before)
             yield site, Update("mlp", HiddenStates(states(site, 52), positions), before)
@@ -120,6 +170,29 @@ def _everything(lengths: list[int], longest: int, skip: int) -> Iterator[tuple[S
         before = seen
     (final,) = layout.final
     yield final, HiddenStates(states(final, 0), positions)
+    for site in (*layout.hidden[0], final):
+        # Numbers that are none of padding, as what is predicted there.
+        yield from _predicted(states(site, 60), positions, site)
+
+
+def _predicted(made: Tensor, positions: Tokens, site: Site) -> Iterator[tuple[Site, Seen]]:
+    """Return made-up predictions: of a layer, or of the model."""
+    # One row of numbers of either sign a token.
+    nats, share = made.abs().unbind(-1)[:2]
+    share = share.clamp(max=1)
+    if site.layer is not None:
+        rank = 1 + (nats * 50).round()
+        undecided = 1.0 * (rank > 1) if site.layer < _LAYERS else 0 * rank
+        yield site, LayerPredictions(positions, nats, share, rank, undecided)
+        return
+    followed = torch.zeros_like(positions.mask)
+    followed[:, :-1] = positions.mask[:, 1:]
+    yield site, Text(4.0 * positions.counts)
+    yield site, MaskedPredictions(positions, nats)
+    yield (
+        site,
+        Predictions(positions, nats, share, share / 2, nats, followed, lengths=positions.counts),
+    )
 
 
 def _attention(lengths: list[int], longest: int, site: Site, skip: int) -> Tensor:
@@ -177,26 +250,15 @@ def _routing(lengths: list[int], longest: int, site: Site, tokens: Tensor, skip:
     return Routing(tokens=tokens, experts=_EXPERTS, probabilities=probabilities, slots=slots)
 
 
+def _mixing(made: Tensor, positions: Tokens) -> Mixing:
+    first = made.gather(1, positions.last[:, None, None].expand(-1, 1, made.shape[2]))[:, 0]
+    return Mixing(positions, made[..., 0], made[..., 1].clamp(max=1), first.norm(dim=-1))
+
+
 def _random(prompt: int, site: Site, salt: int) -> Tensor:
     layer = 99 if site.layer is None else site.layer
     generator = torch.Generator().manual_seed(1000 * prompt + 10 * layer + salt)
     return torch.randn(32, 32, generator=generator)
-
-
-def _updated(metric: Metric, state: State, site: Site, seen: Seen) -> State:
-    before = {place: {name: x.clone() for name, x in sums.items()} for place, sums in state.items()}
-    after = metric.update(state, site, seen)
-    unchanged = before.keys() == state.keys() and all(
-        torch.equal(x, state[place][name])
-        for place, sums in before.items()
-        for name, x in sums.items()
-    )
-    assert unchanged, f"{metric.spec.name}: update changes the state that it was given"
-    for sums in after.values():
-        for name, x in sums.items():
-            kept = (torch.float64, torch.float32 if name == "vector" else torch.float64)
-            assert x.dtype in kept, f"{metric.spec.name}: {name} is kept in {x.dtype}"
-    return after
 
 
 def _same(metric: Metric, left: State, right: State) -> bool:
@@ -207,20 +269,3 @@ def _same(metric: Metric, left: State, right: State) -> bool:
         and torch.allclose(one.values, other.values, rtol=1e-9, atol=1e-12, equal_nan=True)
         for one, other in pairs
     )
-
-
-def _check_values(metric: Metric, found: Values) -> None:
-    spec = metric.spec
-    name = spec.name
-    values = found.values
-    assert values is not None, f"{name}: nothing at {found.sites}"
-    parts = len([axis for axis in spec.axes if axis != "layer"])
-    assert values.dim() == 2 + parts, f"{name}: values have {values.dim()} axes and not {2 + parts}"
-    assert len(values) == len(found.sites), f"{name}: {len(values)} values at {found.sites}"
-    for site in found.sites:
-        assert (site.layer is not None) == ("layer" in spec.axes), f"{name}: {site}"
-    defined = values[~values.isnan()]
-    assert defined.numel() == values.numel() or found.reason, f"{name}: undefined without a reason"
-    low, high = spec.bounds
-    assert low is None or bool((defined >= low).all()), f"{name}: a value below {low}"
-    assert high is None or bool((defined <= high).all()), f"{name}: a value above {high}"

@@ -7,10 +7,10 @@ import pytest
 import torch
 from batches import padded, prompts
 from families import tiny_model
+from reference import METRICS
 
 from cortexscope.engine import attach
 from cortexscope.errors import UnknownNameError, UsageError
-from cortexscope.metrics import METRICS
 from cortexscope.store import MEASUREMENTS
 
 
@@ -80,7 +80,7 @@ def test_a_plain_module_is_measured() -> None:
 
     torch.manual_seed(0)
     own = Own()
-    panel = [name for name in METRICS.names() if "expert" not in name and "router" not in name]
+    panel = [name for name in METRICS if "expert" not in name and "router" not in name]
     with attach(own, metrics=panel) as probe:
         own(torch.randint(0, 50, (2, 40)))
     frame = probe.frame()

@@ -141,10 +141,10 @@ def test_company_changes_nothing(model: Model) -> None:
     ids = torch.tensor([row + [0] * (longest - len(row)) for row in rows])
     mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
     names = [str(number) for number in range(len(rows))]
-    with attach(model) as together, torch.inference_mode():
+    with attach(model, metrics=METRICS) as together, torch.inference_mode():
         together.name(names)
         model.module(input_ids=ids, attention_mask=mask)
-    with attach(model) as alone, torch.inference_mode():
+    with attach(model, metrics=METRICS) as alone, torch.inference_mode():
         for name, row in zip(names, rows, strict=True):
             alone.name([name])
             model.module(input_ids=torch.tensor([row]))

@@ -17,7 +17,8 @@ from cortexscope.models import Anatomy, find_anatomy
 from cortexscope.records import Finding
 from cortexscope.taps import AttentionRows, HiddenStates, Routing, Tokens
 from cortexscope.taps._attention_mode import AttentionMode
-from cortexscope.taps._stack import Place, StackWatch
+from cortexscope.taps._place import Place
+from cortexscope.taps._stack import StackWatch
 from cortexscope.taps._statistics import Rows, RowStatistics
 
 # Any, since what is changed are names that these modules only use.
@@ -94,11 +95,13 @@ def plant_shown(
 
 def padding_counted(patch: pytest.MonkeyPatch) -> None:
     def change(seen: Any) -> Any:
-        if isinstance(seen, HiddenStates):
+        if type(seen) is HiddenStates:
             return HiddenStates(seen.values, Tokens(torch.ones_like(seen.tokens)))
         if isinstance(seen, AttentionRows):
             return dataclasses.replace(seen, positions=Tokens(torch.ones_like(seen.tokens)))
-        return dataclasses.replace(seen, tokens=torch.ones_like(seen.tokens))
+        if isinstance(seen, Routing):
+            return dataclasses.replace(seen, tokens=torch.ones_like(seen.tokens))
+        return seen
 
     plant_shown(patch, change, torch.ones_like)
 

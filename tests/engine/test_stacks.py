@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from families import VOCABULARY, tiny_model
+from reference import METRICS
 from transformers import PreTrainedTokenizerFast
 
 from cortexscope.engine import RunRequest, Settings, attach, run
@@ -52,6 +53,7 @@ def test_an_encoder_decoder_is_measured_in_three_stacks(family: str, tmp_path: P
         RunRequest(
             models=(f"tiny={folder}",),
             suite=load_suite(suite_of(tmp_path), target="summary"),
+            metrics=METRICS,
             out=tmp_path / "run",
             settings=Settings(batch_tokens=64, shard_batches=1),
         )
@@ -65,7 +67,7 @@ def test_an_encoder_decoder_is_measured_in_three_stacks(family: str, tmp_path: P
 
     model = load_model(str(folder)).module
     start = model.config.decoder_start_token_id
-    with torch.no_grad(), attach(model) as probe:
+    with torch.no_grad(), attach(model, metrics=METRICS) as probe:
         for name, (text, summary) in TEXTS.items():
             probe.name([name], task="short")
             read = [[int(word[1:]) for word in part.split()] for part in (text, summary)]
@@ -111,6 +113,7 @@ def test_a_model_without_attention_says_so_once_a_prompt(tmp_path: Path) -> None
         RunRequest(
             models=(f"tiny={folder}",),
             suite=load_suite(suite_of(tmp_path), target="summary"),
+            metrics=METRICS,
             out=tmp_path / "run",
         )
     )

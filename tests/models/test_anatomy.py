@@ -11,7 +11,7 @@ from transformers import XLMConfig, XLMWithLMHeadModel
 from cortexscope.errors import UnsupportedModelError
 from cortexscope.metrics import metric_specs
 from cortexscope.metrics._applicability import inapplicable
-from cortexscope.models import describe_parts, find_anatomy
+from cortexscope.models import Block, describe_parts, find_anatomy
 from cortexscope.models._inspect import flatten
 from cortexscope.models._settings import of_layer
 from cortexscope.models._traits import positional_scheme, window_of
@@ -56,6 +56,30 @@ def test_each_part_of_a_block_is_found(family: str) -> None:
                 assert block.neurons is not None
                 down = model.get_submodule(block.neurons)
                 assert getattr(down, "out_features", getattr(down, "nf", None)) == 48
+            _check_ends(model, family, block)
+
+
+def _check_ends(model: nn.Module, family: str, block: Block) -> None:
+    """Assert that each branch ends in a part that leads back to the stream."""
+    scale = 0.5 if family == "granite" else 1
+    assert (block.attention_scale, block.mlp_scale) == (scale, scale)
+    # One family multiplies with bare parameters.
+    ends = block.attention is not None and family != "xlnet"
+    assert (block.attention_output is not None) == ends
+    if block.attention is not None and block.attention_output is not None:
+        assert block.attention_output.startswith(f"{block.attention}.")
+        matrix = model.get_submodule(block.attention_output)
+        assert getattr(matrix, "out_features", getattr(matrix, "nf", None)) == 48
+    if block.neurons is not None:
+        around = block.neurons.rpartition(".")[0]
+        adds_itself = family in ("bloom", "mpt", "xlnet", "bert", "roberta", "electra", "albert")
+        assert block.mlp_output in (block.neurons, around)
+        assert block.mlp_output == block.neurons or not adds_itself
+    elif block.experts is not None:
+        assert block.mlp_output is not None
+        assert block.experts.startswith(f"{block.mlp_output}.")
+    else:
+        assert block.mlp_output is None
 
 
 @pytest.mark.parametrize(
@@ -146,7 +170,9 @@ def test_metrics_that_do_not_apply_are_named_with_the_reason() -> None:
     assert found["attention_entropy"] == "no attention layers"
     assert found["expert_load"] == "no experts"
     assert "residual_norm" not in found
-    assert not inapplicable(specs, find_anatomy(tiny_model("mixtral")))
+    found = inapplicable(specs, find_anatomy(tiny_model("mixtral")))
+    assert found["neuron_hoyer"] == "no MLP with a down projection was found"
+    assert not {"attention_entropy", "expert_load", "mlp_contribution"} & set(found)
 
 
 def test_layers_that_are_no_modules_are_refused() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from models.tiny import WORDS, FolderMaker, tiny_config, tiny_tokenizer
+from reference import METRICS
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 import cortexscope
@@ -101,11 +102,11 @@ def test_tokenizer_without_a_pad_token_pads_all_the_same(
         tokenizer_object=tiny_tokenizer().backend_tokenizer, unk_token="[UNK]", eos_token=end
     )
     assert tokenizer.pad_token_id is None
-    expected = cortexscope.profile(f"m={llama}", suite).frame()
+    expected = cortexscope.profile(f"m={llama}", suite, metrics=METRICS).frame()
     other = Path(shutil.copytree(llama, tmp_path / "copy"))
     save(tokenizer, other)
     assert open_model(str(other)).tokenizer.pad_token_id is None
-    assert cortexscope.profile(f"m={other}", suite).frame().equals(expected)
+    assert cortexscope.profile(f"m={other}", suite, metrics=METRICS).frame().equals(expected)
 
 
 def test_tokenizer_larger_than_the_embedding_is_refused(make_folder: FolderMaker) -> None:

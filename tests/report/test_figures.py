@@ -151,7 +151,7 @@ def test_layers_without_experts_are_blank_rows(make: Callable[..., Run]) -> None
 
 def test_a_run_without_experts_has_no_figure_of_them(make: Callable[..., Run]) -> None:
     run = make([SMALL, FakeModel()], prompts=1, metrics=ROUTED)
-    assert list(_figures(run)) == ["task_map", "length", "depth"]
+    assert list(_figures(run)) == ["task_map", "length", "depth", "depth-other"]
 
 
 def test_points_state_the_correlation_of_scipy(small_run: Run) -> None:
@@ -203,3 +203,10 @@ def test_no_two_of_many_models_look_alike() -> None:
     looks = [look(slot) for slot in range(14)]
     assert len({(one.colour, one.marker) for one in looks}) == 14
     assert all(math.isfinite(sum(one.dash)) for one in looks)
+
+
+def test_every_other_metric_has_a_panel_in_the_figure_of_its_group(small_run: Run) -> None:
+    figure = _figures(small_run)["depth-other"]
+    assert [panel.title for panel in figure.panels] == ["Attention entropy"]
+    (line, *_) = figure.panels[0].lines  # type: ignore[union-attr]
+    assert np.isfinite(line.y).all()

@@ -97,9 +97,9 @@ def test_hostile_labels_are_text_in_the_report(page: _Page) -> None:
         assert "".join(c if c.isprintable() else " " for c in label) in shown
     assert "</script><b>task" in shown
     assert "b" not in page.tags
-    # The figures' data (3), plotly, and the page's own script.
-    assert page.tags.count("script") == 5
-    for data in page.scripts[:3]:
+    # The figures' data (4), plotly, and the page's own script.
+    assert page.tags.count("script") == 6
+    for data in page.scripts[:4]:
         assert set(json.loads(data)) == {"data", "wide", "narrow"}
 
 
@@ -135,7 +135,9 @@ def test_every_file_is_there_and_nothing_else(hostile: Run, written: Written) ->
     names = {path.name for path in written.tables}
     assert names == {"tables.txt", "tables.xlsx", *(f"table{n}.csv" for n in range(1, 8))}
     assert {path.name for path in written.figures} == {
-        f"{key}.{form}" for key in ("task_map", "length", "depth") for form in ("png", "svg")
+        f"{key}.{form}"
+        for key in ("task_map", "length", "depth", "depth-other")
+        for form in ("png", "svg")
     }
     for path in (*written.tables, *written.figures, written.report):
         assert path.stat().st_size > 100
@@ -218,7 +220,9 @@ def test_the_report_of_an_encoder_decoder_names_its_stacks(make: Callable[..., R
 def test_experts_are_drawn_in_the_report_and_as_a_file(make: Callable[..., Run]) -> None:
     run = make([FEW_EXPERTS, SMALL], tasks=["language_tasks"], prompts=1, metrics=ROUTED)
     written = write_report(run)
-    assert {path.stem for path in written.figures} == {"task_map", "length", "depth", "experts"}
+    assert {path.stem for path in written.figures} == {
+        *("task_map", "length", "depth", "experts", "depth-other")
+    }
     assert 'id="plot-experts"' in written.report.read_text(encoding="utf-8")
 
 

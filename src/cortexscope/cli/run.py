@@ -50,7 +50,20 @@ def run(
         list[str] | None, typer.Option(metavar="NAME", help="Only this task. May be repeated.")
     ] = None,
     metric: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this metric. May be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only this metric, or group of metrics such as attention; `default` is the panel "
+            "measured without this option, `all` is every metric. May be repeated.",
+        ),
+    ] = None,
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="A Python file with metrics of your own, which are measured besides the default "
+            "panel, or as --metric names them. May be repeated.",
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The run folder; runs/SUITE-TIME by default.")
@@ -75,6 +88,30 @@ def run(
     near_zero: Annotated[
         float, typer.Option(help="Below this |h| an entry counts as near zero.")
     ] = 0.01,
+    sink_threshold: Annotated[
+        float,
+        typer.Option(
+            help="A head is a sink where its mean attention on the first token exceeds this."
+        ),
+    ] = 0.3,
+    window: Annotated[
+        int,
+        typer.Option(
+            min=1, help="How many of the nearest tokens count as local, the own one included."
+        ),
+    ] = 16,
+    sample_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="How many tokens, evenly spaced, stand for a prompt in costly metrics; 32 by "
+            "default.",
+        ),
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Measure costly metrics on all tokens, not on a sample.")
+    ] = False,
     allow_pickle: AllowPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     no_selfcheck: Annotated[
@@ -94,6 +131,11 @@ def run(
     from cortexscope.models import preset as preset_models
     from cortexscope.tasks import load_suite
 
+    if exact and sample_tokens is not None:
+        raise UsageError(
+            f"--exact measures all tokens and --sample-tokens {sample_tokens} only some; give one "
+            "of the two."
+        )
     if out is None:
         if resume:
             raise UsageError("--resume needs --out, the folder of the run to continue.")
@@ -105,6 +147,7 @@ def run(
             suite=load_suite(suite, target=target) if target is not None else suite,
             tasks=None if task is None else tuple(task),
             metrics=None if metric is None else tuple(metric),
+            plugins=tuple(plugin or ()),
             out=out,
             resume=resume,
             force=force,
@@ -118,6 +161,9 @@ def run(
                 batch_tokens=batch_tokens,
                 truncate=truncate,
                 near_zero=near_zero,
+                sink_threshold=sink_threshold,
+                window=window,
+                sample_tokens=None if exact else sample_tokens or Settings().sample_tokens,
                 allow_pickle=allow_pickle,
                 trust_remote_code=trust_remote_code,
             ),

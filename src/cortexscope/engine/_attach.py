@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,8 @@ from cortexscope.engine._tasks import tabulate_tasks
 from cortexscope.errors import UsageError
 from cortexscope.metrics import MetricOptions, make_metrics, metric_names
 from cortexscope.metrics._metric import Metric
-from cortexscope.metrics._states import State, concatenate
 from cortexscope.models import Model, find_anatomy
-from cortexscope.store import MEASUREMENTS, to_frame, to_polars
+from cortexscope.store import MEASUREMENTS, Vectors, to_frame, to_polars
 from cortexscope.taps import Tap
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def attach(
     model: nn.Module | Model,
     *,
     metrics: Sequence[str] | None = None,
+    plugins: Sequence[Path | str] = (),
     label: str | None = None,
     near_zero: float = 0.01,
     sample_tokens: int | None = 32,
@@ -45,7 +46,9 @@ def attach(
         model: a Hugging Face model, a `cortexscope.Model`, or a module whose blocks are in a
             `ModuleList`; also inside wrappers such as those of PEFT, accelerate and
             `torch.compile`, whose compiled code then runs uncompiled.
-        metrics: names of metrics or of groups, the default panel where None.
+        metrics: names of metrics or of groups; the default panel, and the metrics of `plugins`,
+            where None.
+        plugins: Python files with metrics of your own.
         label: names the model in the frame; its class name where None.
         near_zero: below this |h| an entry counts as near zero.
         sample_tokens: how many tokens of a prompt stand for it where a metric is costly; all where
@@ -53,7 +56,8 @@ def attach(
 
     Raises:
         UnknownNameError: for a metric that does not exist.
-        UsageError: for a metric that is measured on sequences of its own.
+        UsageError: for a metric that is measured on sequences of its own, or a file that does not
+            give metrics.
         UnsupportedModelError: if the blocks of the model cannot be found; when the probe becomes
             active, if the model runs its attention by a kernel that shows no scores.
     """
@@ -63,11 +67,14 @@ def attach(
             f"attach takes a torch module, and was given {type(model).__name__}; "
             "load one with cortexscope.load_model(reference)."
         )
-    chosen = make_metrics(metric_names(metrics), MetricOptions(near_zero=near_zero))
-    generated = [m.spec.name for m in chosen if m.spec.replication == "sequence"]
+    chosen = make_metrics(
+        metric_names(metrics, plugins=plugins), MetricOptions(near_zero=near_zero)
+    )
+    own = [m for m in chosen if m.spec.replication == "sequence" or "masked" in m.spec.needs]
+    generated = [m.spec.name for m in own]
     if generated and set(generated) & set(metrics or ()):
         raise UsageError(
-            f"{generated[0]} is measured on sequences that are made for it, and attach reads only "
+            f"{generated[0]} is measured on inputs that are made for it, and attach reads only "
             "what you give the model; measure it with cortexscope.profile or `cortexscope run`."
         )
     chosen = [metric for metric in chosen if metric.spec.name not in generated]
@@ -84,8 +91,7 @@ class Probe:
     ) -> None:
         self._label = label
         self._metrics = metrics
-        self._pooled: dict[str, State] = {}
-        self._prompts: list[PromptRow] = []
+        self._kept: list[Vectors] = []
         self._next: list[PromptRow] | None = None
         self._passes = 0
         self._tables: list[pa.Table] = []
@@ -125,9 +131,8 @@ class Probe:
         self._tables.append(
             tabulate(finished.results, model=self._label, prompts=prompts, lengths=finished.lengths)
         )
-        for pool, state in finished.pooled.items():
-            self._pooled[pool] = concatenate(self._pooled.get(pool, {}), state)
-        self._prompts += prompts
+        if finished.pooled:
+            self._kept.append(Vectors(finished.pooled, prompts))
         self._next = None
         self._passes += 1
 
@@ -143,8 +148,6 @@ class Probe:
         if not self._tables:
             return MEASUREMENTS.empty_table()
         tables = list(self._tables)
-        if self._pooled:
-            tables.append(
-                tabulate_tasks(self._metrics, self._pooled, self._prompts, model=self._label)
-            )
+        if self._kept:
+            tables.append(tabulate_tasks(self._metrics, self._kept, model=self._label))
         return pa.concat_tables(tables)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from jaxtyping import Bool
 from torch import Tensor
 
 from cortexscope.engine._columns import Columns, Shelf
+from cortexscope.engine._transfer import at_home
 from cortexscope.metrics._means import Mean
 from cortexscope.metrics._metric import Known, Layout, Metric, Seen, Values, sampled
 from cortexscope.metrics._pooled import OverPrompts
 from cortexscope.metrics._states import State
 from cortexscope.models import Anatomy, Block
 from cortexscope.records import Site, Stack
+from cortexscope.taps import Unread
 
 __all__ = ["Finished", "Lengths", "Observer", "Result", "layout_of", "needs_of"]
 
@@ -106,6 +109,7 @@ class Observer:
         self._others = [m for m in metrics if not isinstance(m, Mean | OverPrompts)]
         self._anatomy = anatomy
         self._deliver = deliver
+        self._told: list[tuple[Site, Seen | Unread]] = []
         self.begin()
 
     def begin(self) -> None:
@@ -115,13 +119,25 @@ class Observer:
         self._states: dict[Metric, State] = {metric: metric.start() for metric in kept}
         self._shelf = Shelf()
         self._lengths: Lengths = {}
+        self._unread: dict[str, str] = {}
+
+    def tell(self, site: Site, seen: Seen | Unread) -> None:
+        """Have something shown in the next pass, as soon as the stack begins."""
+        self._told.append((site, seen))
 
     def stack(self, stack: Stack, tokens: Bool[Tensor, "prompt token"]) -> None:
         """Note how long the prompts are for a stack."""
         self._lengths[stack] = tokens.sum(-1).tolist()
+        told = [(site, seen) for site, seen in self._told if site.stack == stack]
+        self._told = [pair for pair in self._told if pair not in told]
+        for site, seen in told:
+            self.see(site, seen)
 
-    def see(self, site: Site, seen: Seen) -> None:
+    def see(self, site: Site, seen: Seen | Unread) -> None:
         """Show what is at a site to every metric."""
+        if isinstance(seen, Unread):
+            self._unread[seen.need] = seen.reason
+            return
         for mean, columns in zip(self._means, self._columns, strict=True):
             column = mean.column(site, sampled(mean.spec, seen))
             if column is not None:
@@ -136,15 +152,16 @@ class Observer:
 
     def end(self) -> None:
         """Finish every metric and hand over what was measured."""
-        layout = layout_of(self._anatomy, self._lengths)
+        layout = replace(layout_of(self._anatomy, self._lengths), unread=self._unread)
         means = zip(self._means, (columns.state() for columns in self._columns), strict=True)
         states: dict[Metric, State] = {**self._states, **dict(means)}
+        results = [
+            (metric, list(metric.compute(_on_one_device(states[metric]), layout)))
+            for metric in self._metrics
+            if metric in states and metric not in self._pools
+        ]
         finished = Finished(
-            results=[
-                (metric, list(metric.compute(_on_one_device(states[metric]), layout)))
-                for metric in self._metrics
-                if metric in states and metric not in self._pools
-            ],
+            results=at_home(results),
             lengths=self._lengths,
             pooled={metric.pool.name: self._states[metric] for metric in self._pools},
             layout=layout,

@@ -83,7 +83,10 @@ class RunRequest:
     tasks: tuple[str, ...] | None = None
     """Only these tasks of the suite, all where None."""
     metrics: tuple[str, ...] | None = None
-    """Only these metrics or groups of metrics, the default panel where None."""
+    """Only these metrics or groups of metrics; the default panel, and the metrics of `plugins`,
+    where None."""
+    plugins: tuple[Path | str, ...] = ()
+    """Python files with metrics of the user's own."""
     settings: Settings = Settings()
     resume: bool = False
     """Continue the run that is in `out`, or start it."""

@@ -17,7 +17,7 @@ from cortexscope._version import __version__
 from cortexscope.engine._plan import Shard, encode, shards_of
 from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
 from cortexscope.errors import ModelError, UsageError
-from cortexscope.metrics import make_metrics, metric_names
+from cortexscope.metrics import make_metrics, metric_names, origins
 from cortexscope.models import parse_reference
 from cortexscope.records import Manifest, Prompt, Truncation
 from cortexscope.store import SCHEMA_VERSION, Run, RunWriter, check_target
@@ -54,10 +54,11 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
     progress = progress or Silent()
     request = replace(request, models=models.expand(request.models))
     suite = _suite_of(request)
-    names = metric_names(request.metrics)
+    names = metric_names(request.metrics, plugins=request.plugins)
     if not names:
         raise UsageError(
-            "No metric was asked for; name one with --metric, or leave it out for all."
+            "No metric was asked for; name one with --metric, or leave it out for the default "
+            "panel."
         )
     _check_labels(request.models)
     check_target(request.out, resume=request.resume, force=request.force)
@@ -163,7 +164,7 @@ def _manifest(
     works: Sequence[_Work],
     truncations: list[Truncation],
 ) -> Manifest:
-    settings = request.settings
+    own = origins([metric.spec.name for metric in metrics])
     return Manifest(
         schema_version=SCHEMA_VERSION,
         status="running",
@@ -176,7 +177,7 @@ def _manifest(
         models=[work.source.info for work in works],
         suite=suite.info(),
         metrics={metric.spec.name: metric.spec for metric in metrics},
-        settings=_told(settings),
+        settings=_told(request.settings) | ({"plugins": own} if own else {}),
         shards={work.source.info.model: len(work.shards) for work in works},
         truncations=truncations,
     )
@@ -204,7 +205,10 @@ def _measure(
     label = work.source.info.model
     todo = [shard for shard in work.shards if not writer.is_done(label, shard.number)]
     whole = {_WHOLE[m.spec.replication] for m in metrics if m.spec.replication in _WHOLE}
-    if not todo and all(writer.has_whole(label, name) for name in whole):
+    lacking = {name for name in whole if not writer.has_whole(label, name)}
+    if not todo and lacking <= {_TASKS}:
+        if lacking:
+            _write_tasks(label, metrics, writer)
         return
     started = time.perf_counter()
     progress.note(f"{label}: loading {work.source.info.parameters / 1e6:,.0f}M parameters")
@@ -221,7 +225,7 @@ def _measure(
         for shard in todo:
             measured = worker.measure(shard, progress.advance)
             writer.write_shard(label, shard.number, measured.table, measured.vectors)
-        if _SEQUENCES in whole and not writer.has_whole(label, _SEQUENCES):
+        if _SEQUENCES in lacking:
             table = worker.measure_sequences()
             writer.write_whole(label, _SEQUENCES, table)
         if _TASKS in whole:
@@ -246,15 +250,9 @@ def _measure(
 def _write_tasks(label: str, metrics: Sequence[Metric], writer: RunWriter) -> None:
     """Write the values of a model's tasks, from what is kept of their prompts."""
     from cortexscope.engine._tasks import tabulate_tasks
-    from cortexscope.metrics._states import State, concatenate
 
-    pooled: dict[str, State] = {}
-    prompts: list[tuple[str | None, str | None]] = []
-    for vectors in writer.read_vectors(label):
-        for pool, state in vectors.pools.items():
-            pooled[pool] = concatenate(pooled.get(pool, {}), state)
-        prompts += vectors.prompts
-    writer.write_whole(label, _TASKS, tabulate_tasks(metrics, pooled, prompts, model=label))
+    table = tabulate_tasks(metrics, writer.read_vectors(label), model=label)
+    writer.write_whole(label, _TASKS, table)
 
 
 def _check(model: Model, metrics: Sequence[Metric], writer: RunWriter, progress: Progress) -> None:

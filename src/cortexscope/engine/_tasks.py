@@ -2,45 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
+import torch
 
 from cortexscope.engine._tabulate import PromptRow, tabulate
-from cortexscope.metrics._metric import Layout, Metric
+from cortexscope.metrics._metric import Layout, Metric, Values
 from cortexscope.metrics._pooled import OverPrompts
 from cortexscope.metrics._states import State, select
+from cortexscope.records import Stack
+from cortexscope.store import MEASUREMENTS, Vectors
 
 __all__ = ["tabulate_tasks"]
 
 
-def tabulate_tasks(
-    metrics: Sequence[Metric],
-    pooled: Mapping[str, State],
-    prompts: Sequence[PromptRow],
-    *,
-    model: str,
-) -> pa.Table:
+def tabulate_tasks(metrics: Sequence[Metric], kept: Sequence[Vectors], *, model: str) -> pa.Table:
     """Return a value of each metric for each task, and one for all prompts together.
 
     Prompts are taken in the order of their ids, so that nothing depends on how they were batched.
 
     Args:
         metrics: those that are not of tasks are left out.
-        pooled: what was kept of the prompts, by the name of the pool.
-        prompts: id and task of each, in the order in which they were kept.
+        kept: what was kept of the prompts, in several parts; a part may lack a stack.
         model: the label.
     """
-    tables = []
-    for task, chosen in _groups(prompts):
-        results = [
-            (metric, list(metric.compute(state, _layout(state))))
-            for metric in metrics
-            if isinstance(metric, OverPrompts)
-            for state in (select(pooled[metric.pool.name], chosen),)
-        ]
-        tables.append(tabulate(results, model=model, prompts=[(None, task)], lengths=None))
-    return pa.concat_tables(tables)
+    found: dict[str | None, list[tuple[Metric, list[Values]]]] = {}
+    for metric in metrics:
+        if not isinstance(metric, OverPrompts):
+            continue
+        for stack in _stacks(kept):
+            state, prompts = _joined(kept, metric.pool.name, stack)
+            layout = Layout(hidden=(tuple(sorted(state)),), blocks=(), attention=(), final=())
+            for task, chosen in _groups(prompts):
+                values = list(metric.compute(select(state, chosen), layout))
+                found.setdefault(task, []).append((metric, values))
+    tables = [
+        tabulate(results, model=model, prompts=[(None, task)], lengths=None)
+        for task, results in sorted(found.items(), key=lambda item: (item[0] is None, item[0]))
+    ]
+    return pa.concat_tables(tables) if tables else MEASUREMENTS.empty_table()
+
+
+def _stacks(kept: Sequence[Vectors]) -> list[Stack]:
+    """Return the stacks that anything was kept of."""
+    return list(
+        dict.fromkeys(
+            site.stack for part in kept for state in part.pools.values() for site in sorted(state)
+        )
+    )
+
+
+def _joined(kept: Sequence[Vectors], pool: str, stack: Stack) -> tuple[State, list[PromptRow]]:
+    """Return what was kept of a stack, as one state, and the prompts that it is of."""
+    own = [
+        ({site: sums for site, sums in part.pools[pool].items() if site.stack == stack}, part)
+        for part in kept
+    ]
+    own = [(state, part) for state, part in own if state]
+    state = {
+        site: {
+            name: torch.cat([part[site][name].cpu() for part, _ in own]) for name in own[0][0][site]
+        }
+        for site in own[0][0]
+    }
+    return state, [row for _, part in own for row in part.prompts]
 
 
 def _groups(prompts: Sequence[PromptRow]) -> Iterator[tuple[str | None, list[int]]]:
@@ -49,8 +75,3 @@ def _groups(prompts: Sequence[PromptRow]) -> Iterator[tuple[str | None, list[int
         if task is not None:
             yield task, [number for number in order if prompts[number][1] == task]
     yield None, order
-
-
-def _layout(state: State) -> Layout:
-    stacks = {site.stack: tuple(s for s in state if s.stack == site.stack) for site in state}
-    return Layout(hidden=tuple(stacks.values()), blocks=(), attention=(), final=())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import torch
@@ -15,12 +16,14 @@ from cortexscope.engine._observer import Finished, Observer, needs_of
 from cortexscope.engine._plan import Batch, Shard
 from cortexscope.engine._sequences import repeated_tokens
 from cortexscope.engine._tabulate import PromptRow, tabulate
+from cortexscope.engine._told import MaskedPasses, text_of
 from cortexscope.errors import CortexscopeError, ModelError
 from cortexscope.metrics._metric import Metric, Values
 from cortexscope.metrics._states import State, concatenate
 from cortexscope.models import Model, find_anatomy
+from cortexscope.records import Site
 from cortexscope.store import Vectors
-from cortexscope.taps import Tap
+from cortexscope.taps import Seen, Tap, Unread
 
 __all__ = ["Measured", "Worker"]
 
@@ -92,8 +95,15 @@ class Worker:
                 pooled[name] = concatenate(pooled.get(name, {}), state)
             rows.extend(prompts)
 
-        with self._tap(metrics, deliver, sample=self._sample), torch.inference_mode():
-            for batch in shard.batches:
+        needs = needs_of(metrics)
+        # Passes of their own are not to be measured, so they come before.
+        with torch.inference_mode():
+            known = self._known(shard, needs)
+        observer = Observer(metrics, self._anatomy, deliver)
+        with self._tap(needs, observer, sample=self._sample), torch.inference_mode():
+            for batch, told in zip(shard.batches, known, strict=True):
+                for seen in told:
+                    observer.tell(Site(self._anatomy.stacks[-1].name, None), seen)
                 self._forward(batch)
                 advance(batch.tokens)
         return Measured(pa.concat_tables(tables), Vectors(pooled, rows) if pooled else None)
@@ -123,32 +133,38 @@ class Worker:
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         if len(self._anatomy.stacks) > 1:
             inputs |= {f"decoder_{name}": value for name, value in inputs.items()}
-        with self._tap(metrics, deliver, sample=None), torch.inference_mode():
+        observer = Observer(metrics, self._anatomy, deliver)
+        with self._tap(needs_of(metrics), observer, sample=None), torch.inference_mode():
             self._scope(**inputs, **self._options)
         return pa.concat_tables(tables)
 
-    def _tap(
-        self,
-        metrics: Sequence[Metric],
-        deliver: Callable[[Finished], None],
-        *,
-        sample: int | None,
-    ) -> Tap:
-        return Tap(
-            self._model.module,
-            self._anatomy,
-            needs=needs_of(metrics),
-            receiver=Observer(metrics, self._anatomy, deliver),
-            sample=sample,
-        )
+    def _tap(self, needs: frozenset[str], observer: Observer, *, sample: int | None) -> Tap:
+        return Tap(self._model.module, self._anatomy, needs=needs, receiver=observer, sample=sample)
+
+    def _known(self, shard: Shard, needs: frozenset[str]) -> list[list[Seen | Unread]]:
+        """Return what can be known of each batch before it is measured."""
+        known: list[list[Seen | Unread]] = [[] for _ in shard.batches]
+        if "text" in needs:
+            decoder = len(self._anatomy.stacks) > 1
+            for batch, seen in zip(shard.batches, known, strict=True):
+                seen.append(text_of(batch, self._model.tokenizer, decoder=decoder))
+        if "masked" in needs:
+            passes = MaskedPasses(self._model, self._anatomy)
+            for batch, seen in zip(shard.batches, known, strict=True):
+                ids, mask = self._padded("", [item.ids for item in batch.items]).values()
+                seen.append(passes.read(ids, mask, partial(self._run, batch)))
+        return known
 
     def _forward(self, batch: Batch) -> None:
         inputs = self._padded("", [item.ids for item in batch.items])
         if len(self._anatomy.stacks) > 1:
             targets = [item.target for item in batch.items if item.target is not None]
             inputs |= self._padded("decoder_", targets)
+        self._run(batch, **inputs)
+
+    def _run(self, batch: Batch, **inputs: Tensor) -> Any:  # noqa: ANN401 - what the model returns
         try:
-            self._scope(**inputs, **self._options)
+            return self._scope(**inputs, **self._options)
         except CortexscopeError:
             raise
         except Exception as error:

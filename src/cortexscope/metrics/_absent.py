@@ -7,6 +7,7 @@ from typing import NamedTuple
 __all__ = [
     "NO_ATTENTION",
     "NO_EXPERTS",
+    "NO_MIXERS",
     "NO_NEURONS",
     "NO_STATES",
     "NO_UPDATES",
@@ -38,6 +39,11 @@ NO_NEURONS = Absent(
     "no MLP with a down projection was found",
     "no MLP with a down projection in this layer",
     "the MLP of this layer does not read one state a token",
+)
+NO_MIXERS = Absent(
+    "no recurrent mixers",
+    "no recurrent mixer in this layer",
+    "the recurrent mixer of this layer shows nothing of its recurrence",
 )
 NO_UPDATES = Absent(
     "no matrix was found that leads back to the residual stream",

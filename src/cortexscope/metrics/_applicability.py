@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cortexscope.metrics._absent import NO_ATTENTION, NO_EXPERTS, NO_NEURONS
+from cortexscope.metrics._absent import NO_ATTENTION, NO_EXPERTS, NO_MIXERS, NO_NEURONS
+from cortexscope.taps._readout import NO_HEAD
 
 if TYPE_CHECKING:
     from cortexscope.models import Anatomy
@@ -29,4 +30,8 @@ def inapplicable(specs: Sequence[MetricSpec], anatomy: Anatomy) -> dict[str, str
             reasons[spec.name] = NO_NEURONS.anywhere
         elif "experts" in kinds and not routes:
             reasons[spec.name] = NO_EXPERTS.anywhere
+        elif "mixers" in kinds and not any(block.mixers for block in blocks):
+            reasons[spec.name] = NO_MIXERS.anywhere
+        elif kinds & {"predictions", "lens", "masked"} and anatomy.unembedding is None:
+            reasons[spec.name] = NO_HEAD
     return reasons

@@ -246,8 +246,9 @@ def quotients(
 
 def _alike(sites: Sequence[Site], state: State) -> Iterator[list[Site]]:
     """Yield the sites that were seen, those together whose sums have the same shape."""
-    groups: dict[torch.Size, list[Site]] = {}
+    groups: dict[tuple[torch.Size, ...], list[Site]] = {}
     for site in sites:
         if site in state:
-            groups.setdefault(state[site]["total"].shape, []).append(site)
+            shapes = state[site]["total"].shape, state[site]["count"].shape
+            groups.setdefault(shapes, []).append(site)
     yield from groups.values()

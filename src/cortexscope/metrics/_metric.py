@@ -8,7 +8,7 @@ the mean of one number a token or a row: they inherit from a class of `_means` a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
@@ -47,6 +47,8 @@ class Layout:
     final: tuple[Site, ...]
     """The output after the last norm, of each stack."""
     known: Known = field(default_factory=Known)
+    unread: Mapping[str, str] = field(default_factory=dict)
+    """Why something could not be seen in this pass, by the need."""
 
 
 class Values(NamedTuple):

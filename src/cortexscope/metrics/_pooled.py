@@ -6,53 +6,60 @@ batches, and a task's value never depends on them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
 from typing import ClassVar, NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from cortexscope.metrics._metric import Metric, Seen
+from cortexscope.metrics._metric import Layout, Metric, Seen, Values
 from cortexscope.metrics._states import State
 from cortexscope.records import Site
 from cortexscope.taps import HiddenStates
 
-__all__ = ["MEAN_STATE", "UNIT_SUM", "OverPrompts", "Pool"]
+__all__ = ["MEAN_STATE", "UNIT_SUM", "UNIT_SUM_REST", "OverPrompts", "OverPromptsOfLayer", "Pool"]
 
 
 class Pool(NamedTuple):
-    """What is kept of each prompt in each layer."""
+    """What is kept of each prompt in each layer: a weighted sum of its tokens' states."""
 
     name: str
     """What the vectors are called in a run folder."""
-    vectors: Callable[[HiddenStates], Tensor]
-    """Gives one vector a prompt, [prompt, feature] in float32, and the number of tokens in it."""
+    weights: Callable[[HiddenStates], Float[Tensor, "prompt token"]]
+    """Gives the weight of each token, 0 for those that do not count."""
 
 
-def _mean_state(seen: HiddenStates) -> Tensor:
+def _mean_weights(seen: HiddenStates) -> Tensor:
     kept = seen.rest | (seen.tokens & (seen.positions.counts == 1)[:, None])
-    sums = torch.where(kept[..., None], seen.values, 0).sum(1, dtype=torch.float64)
-    return (sums / kept.sum(-1, keepdim=True)).float()
+    weights = 1 / kept.sum(-1, keepdim=True)
+    return torch.where(kept, torch.where(seen.norms.isfinite(), weights, torch.nan), 0)
 
 
-def _unit_sum(seen: HiddenStates) -> Tensor:
-    scaled = torch.where(seen.tokens, 1 / seen.norms, 0)
-    values = torch.where(seen.tokens[..., None], seen.values, 0)
-    return torch.bmm(scaled[:, None], values)[:, 0].float()
+def _unit_weights(seen: HiddenStates) -> Tensor:
+    return seen.unit_weights
 
 
-MEAN_STATE = Pool("mean_state", _mean_state)
+def _unit_weights_of_rest(seen: HiddenStates) -> Tensor:
+    return torch.where(seen.rest, seen.unit_weights, 0)
+
+
+MEAN_STATE = Pool("mean_state", _mean_weights)
 """The mean state of the tokens after the first, or of the only one."""
 
-UNIT_SUM = Pool("unit_sum", _unit_sum)
+UNIT_SUM = Pool("unit_sum", _unit_weights)
 """The sum of the tokens' states, each scaled to length 1."""
+
+UNIT_SUM_REST = Pool("unit_sum_rest", _unit_weights_of_rest)
+"""The same without each prompt's first token."""
 
 
 class OverPrompts(Metric):
     """A metric per task, computed of one vector a prompt and layer.
 
     `pool` says which vector; in `compute` the state has it as `vector`, [prompt, feature] in
-    float32, and the prompt's tokens as `count`.
+    float32, and how many tokens are in it as `count`.
     """
 
     pool: ClassVar[Pool]
@@ -61,5 +68,33 @@ class OverPrompts(Metric):
         """Keep the prompts' vectors of a layer."""
         if type(seen) is not HiddenStates or site.layer is None:
             return state
-        vector = self.pool.vectors(seen)
-        return {**state, site: {"vector": vector, "count": seen.positions.counts.double()}}
+        weights = self.pool.weights(seen)
+        vector = seen.weighted(weights).float()
+        return {**state, site: {"vector": vector, "count": (weights != 0).sum(-1).double()}}
+
+
+class OverPromptsOfLayer(OverPrompts):
+    """One that has a number a layer.
+
+    `undefined` is the reason where a task has none.
+    """
+
+    undefined: ClassVar[str]
+
+    @abstractmethod
+    def value(
+        self, vectors: Float[Tensor, "prompt feature"], counts: Float[Tensor, " prompt"]
+    ) -> float:
+        """Return the number: NaN where undefined, infinite where vectors are not finite.
+
+        Args:
+            vectors: of the prompts in a layer, in float64.
+            counts: how many tokens are in each.
+        """
+
+    def compute(self, state: State, layout: Layout) -> Iterator[Values]:
+        """Return the number of each layer."""
+        for sites in layout.hidden:
+            found = [self.value(state[s]["vector"].double(), state[s]["count"]) for s in sites]
+            values = torch.tensor(found, dtype=torch.float64)[:, None]
+            yield Values(sites, values, self.undefined)

@@ -58,9 +58,7 @@ class AttentionEntropyNormalized(MeanOverRows):
 
     def value(self, seen: AttentionRows) -> Tensor | None:
         """Return the ratios of all rows."""
-        if seen.entropy is None:
-            return None
-        return seen.entropy / seen.visible.clamp(min=2).to(seen.entropy.dtype).log()
+        return seen.normalized
 
     def keep(self, seen: AttentionRows) -> Bool[Tensor, "prompt *head query"]:
         """Keep the rows that see two keys or more."""

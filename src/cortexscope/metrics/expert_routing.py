@@ -1,4 +1,4 @@
-"""How a mixture of experts spreads its tokens: the load of each expert, the router's entropy."""
+"""How a router spreads tokens over experts: each one's load, and how sure the router is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cortexscope.metrics._states import State, add
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import Routing
 
-__all__ = ["ExpertLoad", "RouterEntropy"]
+__all__ = ["ExpertLoad", "RouterEntropy", "RouterTopMass"]
 
 
 class ExpertLoad(Metric):
@@ -43,7 +43,7 @@ class ExpertLoad(Metric):
         if not isinstance(seen, Routing):
             return state
         if seen.slots is None:
-            nothing = torch.zeros(len(seen.tokens), seen.experts, dtype=torch.float64)
+            nothing = seen.tokens.new_zeros(len(seen.tokens), seen.experts, dtype=torch.float64)
             return add(state, site, {"total": nothing, "count": nothing.sum(-1)})
         load = torch.where(seen.tokens[..., None], seen.slots, 0).sum(1).double()
         return add(state, site, {"total": load, "count": load.sum(-1)})
@@ -84,10 +84,44 @@ class RouterEntropy(MeanOverRoutes):
     def value(self, seen: Routing) -> Tensor:
         """Return the entropies of all tokens."""
         if seen.probabilities is None:
-            return torch.zeros(seen.tokens.shape, dtype=torch.float64)
+            return torch.zeros(seen.tokens.shape, dtype=torch.float64, device=seen.tokens.device)
         entropy: Tensor = torch.special.entr(seen.probabilities.double()).sum(-1)
         return entropy
 
     def keep(self, seen: Routing) -> Bool[Tensor, "prompt *head token"] | None:
         """Keep nothing where the router shows no scores."""
         return None if seen.probabilities is not None else torch.zeros_like(seen.tokens)
+
+
+class RouterTopMass(MeanOverRoutes):
+    """Return the mean over tokens of the probability on the experts that were chosen, per layer.
+
+    The router's distribution is over all experts, as for the router's entropy. If it puts all on
+    the k chosen ones the value is 1; if it prefers none of E experts it is k / E.
+    """
+
+    spec = MetricSpec(
+        name="router_top_mass",
+        title="Router mass on the chosen experts",
+        unit="probability",
+        axes=("layer",),
+        bounds=(0.0, 1.0),
+        needs=("experts",),
+        definition="Mean over tokens of the probability that the router's distribution over all "
+        "experts puts on those that the token is sent to.",
+        source="cortexscope; router after Shazeer et al. 2017, Outrageously large neural networks",
+        group="experts",
+    )
+    undefined = "the router does not show both its scores and its choice"
+
+    def value(self, seen: Routing) -> Tensor:
+        """Return the mass of all tokens."""
+        if seen.probabilities is None or seen.slots is None:
+            return torch.zeros(seen.tokens.shape, dtype=torch.float64, device=seen.tokens.device)
+        mass = torch.where(seen.slots > 0, seen.probabilities.double(), 0).sum(-1)
+        return mass.clamp(max=1)
+
+    def keep(self, seen: Routing) -> Bool[Tensor, "prompt *head token"] | None:
+        """Keep nothing where the router does not show both."""
+        both = seen.probabilities is not None and seen.slots is not None
+        return None if both else torch.zeros_like(seen.tokens)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -50,8 +52,13 @@ class Block:
     neurons: str | None
     """The down projection of the MLP; its input are the neurons' activations."""
     mlp_output: str | None
-    """What leads from the MLP back to the residual stream: the down projection, or with experts
-    the part around them, which weighs and sums them."""
+    """What leads from the MLP back to the residual stream: the part around the down projection if
+    it is a function of one state and has no norm, which may scale or gate what it gives; else the
+    down projection; with experts the part around them, which weighs and sums them."""
+    attention_scale: float
+    """What the block multiplies the output of self-attention with before it adds it."""
+    mlp_scale: float
+    """Likewise that of the MLP."""
     gated: bool
     """Whether those are the product of a gate and a value."""
     router: str | None
@@ -107,9 +114,9 @@ def find_block(block: nn.Module, path: str, *, width: int | None, crosses: bool)
         mixers=tuple(Mixer(f"{path}.{mixer.path}", mixer.kind) for mixer in mixers),
         mlp=() if neurons is None else tuple(f"{path}.{x}" for x in _mlp(linears, neurons)),
         neurons=None if neurons is None else absolute(neurons.path),
-        mlp_output=absolute(
-            neurons.path if neurons is not None else (experts.around or None) if experts else None
-        ),
+        mlp_output=absolute(_mlp_output(block, neurons, experts)),
+        attention_scale=_scale(block, "residual_multiplier", "attn_out_multiplier"),
+        mlp_scale=_scale(block, "residual_multiplier"),
         gated=neurons is not None and _is_gated(linears, neurons),
         router=absolute(router),
         experts=None if experts is None else absolute(experts.path),
@@ -188,6 +195,32 @@ def _down_projection(linears: list[Linear], width: int | None) -> Linear | None:
 def _mlp(linears: list[Linear], down: Linear) -> list[str]:
     """Return the matrices that lead to the neurons, and the one that leads away."""
     return [x.path for x in linears if x == down or x.outputs in (down.inputs, 2 * down.inputs)]
+
+
+def _mlp_output(block: nn.Module, down: Linear | None, experts: _Experts | None) -> str | None:
+    if experts is not None:
+        return experts.around or None
+    if down is None:
+        return None
+    around = down.path.rpartition(".")[0]
+    return around if around and _is_of_one_state(block.get_submodule(around)) else down.path
+
+
+def _is_of_one_state(part: nn.Module) -> bool:
+    """Return whether a module has one input and no norm, as one has that adds no stream itself."""
+    normed = any("norm" in type(inner).__name__.lower() for inner in part.modules())
+    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    given = [
+        parameter
+        for parameter in inspect.signature(part.forward).parameters.values()
+        if parameter.kind in places and parameter.default is inspect.Parameter.empty
+    ]
+    return len(given) == 1 and not normed
+
+
+def _scale(block: nn.Module, *names: str) -> float:
+    """Return the product of those numbers that a block has; some families name them alike."""
+    return math.prod(float(getattr(block, name, 1.0)) for name in names)
 
 
 def _is_gated(linears: list[Linear], down: Linear) -> bool:

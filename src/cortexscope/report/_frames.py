@@ -50,6 +50,9 @@ class RunFrames:
     experts: pd.DataFrame
     """The mean over prompts of metrics with a further index: model, stack, metric, layer, index,
     value."""
+    wholes: pd.DataFrame
+    """Values over all prompts together, or over sequences made for the purpose, their mean over
+    layers, heads and pairs: model, stack, metric, value."""
     cells: pd.DataFrame
     """Every planned (model, task), in order: model, task, inputs (prompts read), tokens (their mean
     length), and a column a metric with the mean over prompts, in the model's primary stack."""
@@ -79,16 +82,20 @@ class RunFrames:
         """The labels of models with several stacks, such as encoder-decoders."""
         return tuple(label for label in self.labels if len(self.stacks_of(label)) > 1)
 
+    def primary(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a frame that are of the model's primary stack."""
+        return _primary(frame, self.stack_names)
+
     @property
     def primary_missing(self) -> pd.DataFrame:
         """Those of `missing` that are of the model's primary stack."""
-        return _primary(self.missing, self.stack_names)
+        return self.primary(self.missing)
 
 
 def read_frames(run: Run) -> RunFrames:
     """Return the frames of a run, finished or not.
 
-    Rows over a whole task are in no frame but `missing`, and metrics with a further index besides
+    Rows over one whole task are in no frame but `missing`, and metrics with a further index besides
     only in `experts`.
 
     Raises:
@@ -122,6 +129,7 @@ def read_frames(run: Run) -> RunFrames:
         values=values,
         layers=_with_depth(by_layer),
         experts=_experts(prompted.filter(indexed)),
+        wholes=_wholes(table),
         cells=_cells(values, labels, tasks, metrics),
         missing=_missing(table),
     )
@@ -148,6 +156,11 @@ def _primary(frame: pd.DataFrame, stack_names: Mapping[str, tuple[str, ...]]) ->
 def _experts(table: pa.Table) -> pd.DataFrame:
     known = table.filter(pc.and_(pc.is_valid(table["layer"]), pc.is_valid(table["index"])))
     return _means(_sums(known, ["model", "stack", "metric", "layer", "index"]))
+
+
+def _wholes(table: pa.Table) -> pd.DataFrame:
+    whole = pc.and_(pc.is_null(table["prompt_id"]), pc.is_null(table["task"]))
+    return _means(_sums(table.filter(whole), ["model", "stack", "metric"]))
 
 
 def _finite(table: pa.Table) -> pa.Table:

@@ -264,6 +264,9 @@ class RunWriter:
         if any((self.path / "measurements").glob("[!.]*.parquet")):
             return
         with contextlib.suppress(OSError):
+            for model, shards in self.manifest.shards.items():
+                for number in range(shards):
+                    self._vectors_file(self.shard_file(model, number)).unlink(missing_ok=True)
             for name in _HEADS:
                 (self.path / name).unlink(missing_ok=True)
             for name in _FOLDERS:

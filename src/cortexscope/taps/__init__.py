@@ -1,21 +1,32 @@
 """See what a model computes while it computes it: states, and attention without its matrix."""
 
+from cortexscope.taps._attention_rows import AttentionRows, AttentionSample
+from cortexscope.taps._lens import LayerPredictions
+from cortexscope.taps._mixing import Mixing
+from cortexscope.taps._predictions import Predictions, Unread
 from cortexscope.taps._routing import Routing
-from cortexscope.taps._rows import AttentionRows, AttentionSample, HiddenStates, Neurons, Update
-from cortexscope.taps._stack import Seen
+from cortexscope.taps._seen import Seen
+from cortexscope.taps._states import HiddenStates, Neurons, Update
 from cortexscope.taps._tap import NEEDS, Receiver, Tap
 from cortexscope.taps._tokens import Tokens
+from cortexscope.taps._told import MaskedPredictions, Text
 
 __all__ = [
     "NEEDS",
     "AttentionRows",
     "AttentionSample",
     "HiddenStates",
+    "LayerPredictions",
+    "MaskedPredictions",
+    "Mixing",
     "Neurons",
+    "Predictions",
     "Receiver",
     "Routing",
     "Seen",
     "Tap",
+    "Text",
     "Tokens",
+    "Unread",
     "Update",
 ]

@@ -22,10 +22,12 @@ from cortexscope.taps._direct import (
     whole_rows_of_scores,
 )
 from cortexscope.taps._functions import MULTI_HEAD, SDPA, SOFTMAXES, seen_inside
-from cortexscope.taps._fused import fused_attention, is_fusible, sharpened
-from cortexscope.taps._mask import Mask, first_tokens, read_mask, visible_keys
+from cortexscope.taps._fused import fused_attention, is_fusible, rows_beside, sharpened
+from cortexscope.taps._kernels import choose
+from cortexscope.taps._mask import Mask, first_query, first_tokens, read_mask, visible_keys
+from cortexscope.taps._mixing import MixerNotes
+from cortexscope.taps._place import Place
 from cortexscope.taps._routing import RouterNotes
-from cortexscope.taps._stack import Place
 from cortexscope.taps._statistics import Rows, RowStatistics, Wanted
 
 __all__ = ["AttentionMode"]
@@ -42,7 +44,7 @@ class AttentionMode(TorchFunctionMode):
         place: where the model is, None where calls are no attention and are let through.
         receive: takes the statistics, the number of visible keys of each row, and what gives whole
             rows while the call lasts.
-        notes: of the router that is running, None where none is.
+        notes: of the router or the mixer that is running, None where none is.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class AttentionMode(TorchFunctionMode):
         *,
         place: Callable[[], Place | None],
         receive: Callable[[RowStatistics, Tensor, Rows], None],
-        notes: Callable[[], RouterNotes | None],
+        notes: Callable[[], RouterNotes | MixerNotes | None],
     ) -> None:
         super().__init__()
         self._wanted = wanted
@@ -121,12 +123,9 @@ class AttentionMode(TorchFunctionMode):
                 self._folded(place, query, key, attn_mask, is_causal, scale)
             return output
         single = place.tokens.shape[1] == 1
+        long = not single and not small(key.shape[2])
         # Whether gradients are wanted is known only outside.
-        fusible = (
-            not single
-            and not small(key.shape[2])
-            and is_fusible(query, key, value, dropout=dropout_p, grouped=enable_gqa)
-        )
+        fusible = long and is_fusible(query, key, value, dropout=dropout_p, grouped=enable_gqa)
         by = query.shape[-1] ** -0.5 if scale is None else scale
         if fusible:
             with torch.no_grad():
@@ -137,6 +136,8 @@ class AttentionMode(TorchFunctionMode):
             query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
         )
         with torch.no_grad():
+            if long and self._beside(place, query, key, attn_mask, is_causal, by):
+                return output
             # With few key heads, transformers hands the queries of a group to the kernel as if
             # they were tokens, where there is only one token.
             query = query.flatten(1, 2)[:, :, None] if single else query
@@ -172,8 +173,28 @@ class AttentionMode(TorchFunctionMode):
         scale: float,
     ) -> None:
         read = self._mask(place, mask, query, key, causal=causal)
-        rows = direct_rows(query, key, read, scale, self._wanted_of(place))
+        wanted = self._wanted_of(place)
+        rows = direct_rows(query, key, read, scale, wanted) if wanted else RowStatistics()
         self._receive(rows, read.visible, partial(whole_rows, query, key, read, scale))
+
+    def _beside(
+        self,
+        place: Place,
+        query: Tensor,
+        key: Tensor,
+        mask: Tensor | None,
+        causal: bool,
+        scale: float,
+    ) -> bool:
+        """Receive what a kernel beside the model's own says; return whether there is one."""
+        query, key, wanted = query.detach(), key.detach(), self._wanted_of(place)
+        read = self._mask(place, mask, query, key, causal=causal)
+        kernel = choose(query, key, read) if wanted and not read.graded else None
+        if kernel is None:
+            return False
+        rows, lse = rows_beside(kernel, query, key, read, scale, wanted)
+        self._take(place, rows, lse, query, key, read, scale)
+        return True
 
     def _fused(
         self, place: Place, query: Tensor, key: Tensor, value: Tensor, mask: Mask, scale: float
@@ -185,15 +206,30 @@ class AttentionMode(TorchFunctionMode):
         )
         if fused.widened is not None:
             self._widens[shape] = fused.widened
-        rows = fused.rows
-        # With another shape the tap refuses the layer in a moment.
-        if place.tokens.shape == (query.shape[0], query.shape[2]):
-            rows = sharpened(fused, query, key, mask, scale, place.tokens)
-        self._receive(rows, mask.visible, partial(whole_rows, query, key, mask, scale))
+        self._take(place, fused.rows, fused.lse, query, key, mask, scale)
         return fused.output
 
+    def _take(
+        self,
+        place: Place,
+        rows: RowStatistics,
+        lse: Tensor,
+        query: Tensor,
+        key: Tensor,
+        mask: Mask,
+        scale: float,
+    ) -> None:
+        """Receive the statistics of a fused kernel."""
+        # With another shape the tap refuses the layer in a moment.
+        if place.tokens.shape == (query.shape[0], query.shape[2]):
+            tokens = place.tokens.to(query.device)
+            rows = sharpened(rows, lse, query, key, mask, scale, tokens)
+        self._receive(rows, mask.visible, partial(whole_rows, query, key, mask, scale))
+
     def _wanted_of(self, place: Place) -> Wanted:
-        """Return what is wanted of an attention; among another stack's keys none is previous."""
+        """Return what is wanted of an attention whose keys may not tell which tokens they are."""
+        if place.head_after_query:
+            return replace(self._wanted, first_token=False, previous_token=False)
         return replace(self._wanted, previous_token=False) if place.cross else self._wanted
 
     def _mask(
@@ -213,7 +249,7 @@ class AttentionMode(TorchFunctionMode):
                     keys=keys,
                     causal=causal,
                     like=query,
-                    tokens=None if place.cross else place.tokens,
+                    so_far=place.positions(keys),
                 ),
             )
         return self._masks[name][1]
@@ -245,17 +281,19 @@ class AttentionMode(TorchFunctionMode):
                 self._of_scores(place, scores, probabilities)
 
     def _of_scores(self, place: Place, scores: Tensor, probabilities: Tensor) -> None:
-        first = None
-        if self._wanted.first_token:
-            first = visible_keys(scores[:, :, -1:]).to(torch.uint8).argmax(-1)
         keys = scores.shape[3] - place.sink
-        tokens = None if place.cross else place.tokens
+        so_far = place.positions(keys)
+        so_far = None if so_far is None else so_far.to(scores.device)
+        first = None
+        if so_far is None:
+            first = visible_keys(scores[:, :, -1:]).to(torch.uint8).argmax(-1)
+        shift = first_query(so_far, scores.shape[2], keys)
+        start = first_tokens(so_far, keys, first)
+        wanted, sink = self._wanted_of(place), place.sink
         rows, visible = rows_of_scores(
-            scores,
-            probabilities,
-            self._wanted_of(place),
-            start=first_tokens(tokens, keys, first),
-            sink=place.sink,
+            scores, probabilities, wanted, shift=shift, start=start, sink=sink
         )
-        whole = partial(whole_rows_of_scores, scores, probabilities, sink=place.sink)
+        whole = partial(
+            whole_rows_of_scores, scores, probabilities, shift=shift, start=start, sink=sink
+        )
         self._receive(rows, visible, whole)

@@ -3,24 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from cortexscope.models import Block
 
-__all__ = ["BranchWatch"]
+__all__ = ["BranchWatch", "Part"]
 
 Part = Literal["attention", "mlp"]
+
+
+class _End(NamedTuple):
+    """What a branch ended in."""
+
+    address: int
+    """Of the tensor that the model goes on with."""
+    states: Tensor
+    """A copy, since some blocks add in place."""
+    scale: float
+    """What the block multiplies it with."""
 
 
 class BranchWatch:
     """The two branches of the blocks of one stack.
 
-    A branch ends in a matrix that leads back to the width of the stream. Some blocks put a norm
-    behind it before they add: then that norm is given the very tensor that the matrix made, and
-    what it gives is the update.
+    A branch ends in a part that leads back to the width of the stream. Some blocks put a norm
+    behind it before they add: then that norm is given the very tensor that the part made, and
+    what it gives is the update. What a block multiplies it with is in the update, where the block
+    has that number under a known name.
+
+    Where blocks add and then norm, as BERT's do, the update is what they add before the norm. A
+    block may add more than these two: what a mixer, cross-attention, or a further input gives.
 
     Args:
         module: the whole model.
@@ -41,12 +57,19 @@ class BranchWatch:
         self._blocks = blocks
         self._wants_updates = updates
         self._neurons = neurons
-        self.updates: dict[Part, Tensor] = {}
-        """What the branches of the running block have added so far."""
+        self._ends: dict[Part, _End] = {}
 
     def begin(self) -> None:
         """Forget the block before."""
-        self.updates.clear()
+        self._ends.clear()
+
+    @property
+    def updates(self) -> dict[Part, Tensor]:
+        """What the branches of the running block have added so far."""
+        return {
+            part: end.states if end.scale == 1 else end.states * end.scale
+            for part, end in self._ends.items()
+        }
 
     def hook(self) -> Iterator[RemovableHandle]:
         """Install the hooks, yielding what removes each."""
@@ -56,14 +79,14 @@ class BranchWatch:
                 yield down.register_forward_pre_hook(self._before_down)
             if not self._wants_updates:
                 continue
-            ends: tuple[tuple[Part, str | None], ...] = (
-                ("attention", block.attention_output),
-                ("mlp", block.mlp_output),
+            ends: tuple[tuple[Part, str | None, float], ...] = (
+                ("attention", block.attention_output, block.attention_scale),
+                ("mlp", block.mlp_output, block.mlp_scale),
             )
-            for part, path in ends:
+            for part, path, scale in ends:
                 if path is not None:
                     end = self._module.get_submodule(path)
-                    yield end.register_forward_hook(self._after_end(part))
+                    yield end.register_forward_hook(self._after_end(part, scale))
             for norm in self._module.get_submodule(block.path).modules():
                 if "norm" in type(norm).__name__.lower():
                     yield norm.register_forward_hook(self._after_norm)
@@ -72,17 +95,25 @@ class BranchWatch:
         if self._neurons is not None and args and isinstance(args[0], Tensor):
             self._neurons(args[0])
 
-    def _after_end(self, part: Part) -> Callable[[nn.Module, Any, Any], None]:
+    def _after_end(self, part: Part, scale: float) -> Callable[[nn.Module, Any, Any], None]:
         def keep(module: nn.Module, args: object, output: Any) -> None:  # noqa: ANN401
             state = output[0] if isinstance(output, tuple | list) else output
             if isinstance(state, Tensor):
-                self.updates[part] = state.detach()
+                self._ends[part] = _End(state.data_ptr(), state.detach().clone(), scale)
 
         return keep
 
     def _after_norm(self, module: nn.Module, args: tuple[Any, ...], output: object) -> None:
         if not args or not isinstance(args[0], Tensor) or not isinstance(output, Tensor):
             return
-        for part, state in self.updates.items():
-            if state.data_ptr() == args[0].data_ptr() and state.numel() == args[0].numel():
-                self.updates[part] = output.detach()
+        for part, end in self._ends.items():
+            if end.address == args[0].data_ptr() and _same_bits(end.states, args[0]):
+                self._ends[part] = _End(output.data_ptr(), output.detach().clone(), end.scale)
+
+
+def _same_bits(kept: Tensor, given: Tensor) -> bool:
+    """Return whether a norm is given a branch's output and not, in its place, a sum with it."""
+    if kept.dtype != given.dtype or kept.numel() != given.numel():
+        return False
+    one, other = (x.reshape(-1).view(torch.uint8) for x in (kept, given))
+    return torch.equal(one, other)

@@ -54,32 +54,46 @@ def whole_rows(
         precise: take the softmax in float64, as is always done for few keys.
     """
     groups, keys = key.shape[1], key.shape[2]
-    batch, heads, count, _ = query.shape
+    batch, heads, count, width = query.shape
     product = torch.float64 if query.dtype == torch.float64 else torch.float32
     exact = precise or small(keys) or product == torch.float64
-    turned = key.to(product).transpose(-1, -2)[:, :, None]  # [B, G, 1, D, K]
+    turned = key.to(product).transpose(-1, -2)  # [B, G, D, K]
     count = count if queries is None else queries.shape[1]
     step = max(1, _CHUNK // (batch * heads * keys))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
         part = query[:, :, rows] if queries is None else _picked(query, queries[:, rows])
-        scores = (part.to(product).unflatten(1, (groups, -1)) @ turned).flatten(1, 2)
+        # The heads of a group lie in one axis, or its keys would be copied for each of them.
+        grouped = part.to(product).reshape(batch, groups, -1, width)
+        scores = (grouped @ turned).view(batch, heads, -1, keys)
         scores = scores.to(torch.float64 if exact else torch.float32).mul_(scale)
-        places = torch.arange(rows.start, rows.stop, device=query.device)[None]
-        places = places if queries is None else queries[:, rows]
-        visible = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=query.device)
-        if mask.bias is not None:
-            bias = mask.bias
-            if bias.shape[2] > 1:
-                bias = bias[:, :, rows] if queries is None else _picked(bias, queries[:, rows])
-            visible = visible_keys(bias)
+        places = _places(queries, rows, query.device)
+        visible, bias = _mask_of(mask, queries, rows, places, keys)
+        if bias is not None:
+            # Far faster than filling the scores, since the mask has no axis of heads.
             scores += bias.to(scores.dtype)
-        if mask.causal:
-            behind = torch.arange(keys, device=query.device) <= places[..., None]
-            visible = visible & behind[:, None]
-        visible = visible.expand(*visible.shape[:2], part.shape[2], keys)
-        scores.masked_fill_(~visible, float("-inf"))
-        yield WholeRows(rows, torch.softmax(scores, -1), visible)
+        yield WholeRows(
+            rows, places + mask.shift, torch.softmax(scores, -1), visible, start=mask.start
+        )
+
+
+def _mask_of(
+    mask: Mask, queries: Tensor | None, rows: slice, places: Tensor, keys: int
+) -> tuple[Tensor, Tensor | None]:
+    """Return which keys some rows can see, and what is added to their scores."""
+    visible = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=places.device)
+    bias = mask.bias
+    if bias is not None:
+        if bias.shape[2] > 1:
+            bias = bias[:, :, rows] if queries is None else _picked(bias, queries[:, rows])
+        visible = visible_keys(bias)
+    if mask.causal:
+        behind = torch.arange(keys, device=places.device) <= places[..., None]
+        visible = visible & behind[:, None]
+    if bias is not None or mask.causal:
+        bias = torch.zeros(1, device=places.device) if bias is None else bias
+        bias = bias.masked_fill(~visible, float("-inf"))
+    return visible.expand(*visible.shape[:2], places.shape[-1], keys), bias
 
 
 def whole_rows_of_scores(
@@ -87,6 +101,8 @@ def whole_rows_of_scores(
     probabilities: Float[Tensor, "prompt head query outcome"],
     queries: Int[Tensor, "prompt row"] | None,
     *,
+    shift: int,
+    start: Int[Tensor, "#prompt #head"] | None,
     sink: bool,
 ) -> Iterator[WholeRows]:
     """Yield whole rows of a softmax that the model computed itself, chunk by chunk.
@@ -95,11 +111,27 @@ def whole_rows_of_scores(
         scores: the argument of the softmax, masked.
         probabilities: its result.
         queries: which rows of each prompt, all where None.
-        sink: whether the last outcome is a sink and no key; it is left out.
+        shift: where query 0 is on the axis of the keys.
+        start: where the first token is among the keys; None where it is key 0 for all.
+        sink: whether the last outcome is a sink and no key.
     """
     keys = scores.shape[-1] - sink
     for rows, whole, seen in _outcomes(scores, probabilities, queries):
-        yield WholeRows(rows, whole[..., :keys], seen[..., :keys])
+        yield WholeRows(
+            rows,
+            _places(queries, rows, scores.device) + shift,
+            whole[..., :keys],
+            seen[..., :keys],
+            start=start,
+            learned_sink=whole[..., keys] if sink else None,
+        )
+
+
+def _places(queries: Tensor | None, rows: slice, device: torch.device) -> Tensor:
+    """Return which queries some of the rows asked for are, [prompt or 1, row]."""
+    if queries is None:
+        return torch.arange(rows.start, rows.stop, device=device)[None]
+    return queries[:, rows]
 
 
 def _outcomes(
@@ -171,6 +203,7 @@ def rows_of_scores(
     probabilities: Float[Tensor, "prompt head query outcome"],
     wanted: Wanted,
     *,
+    shift: int,
     start: Int[Tensor, "#prompt #head"] | None,
     sink: bool,
 ) -> tuple[RowStatistics, Tensor]:
@@ -180,6 +213,7 @@ def rows_of_scores(
         scores: the argument of the softmax, masked.
         probabilities: its result.
         wanted: which statistics to compute.
+        shift: where query 0 is on the axis of the keys.
         start: where the first token is among the keys; None where it is key 0 for all.
         sink: whether the last outcome is a sink and no key.
     """
@@ -191,7 +225,7 @@ def rows_of_scores(
                 wanted,
                 first=seen.to(torch.uint8).argmax(-1),
                 start=start,
-                previous=rows.start + scores.shape[3] - sink - scores.shape[2] - 1,
+                previous=rows.start + shift - 1,
                 sink=sink,
             )
         )
@@ -211,14 +245,15 @@ def _rows_of_probabilities(
     """Return statistics of rows, the first of which has its previous token at key `previous`."""
 
     def at(index: Tensor | None) -> Tensor:
+        """Return the mass on a key, 0 where its number is below 0."""
         if index is None:
             return outcomes[..., 0].clone()
-        return outcomes.gather(-1, index.expand(outcomes.shape[:-1])[..., None]).squeeze(-1)
+        there = index.clamp(min=0).expand(outcomes.shape[:-1])[..., None]
+        return outcomes.gather(-1, there).squeeze(-1).masked_fill_(index < 0, 0)
 
     mass = None
     if wanted.previous_token:
-        index = torch.arange(previous, previous + outcomes.shape[2], device=outcomes.device)
-        mass = at(index.clamp(min=0)).masked_fill(index < 0, 0)
+        mass = at(torch.arange(previous, previous + outcomes.shape[2], device=outcomes.device))
     return RowStatistics(
         entropy=torch.special.entr(outcomes).sum(-1) if wanted.entropy else None,
         first_key=at(first) if wanted.first_key else None,

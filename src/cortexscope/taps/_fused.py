@@ -2,8 +2,11 @@
 
 For scores `s_ij = scale * q_i . k_j` with log-sum-exp `lse_i`, the entropy of row i is
 `lse_i - scale * q_i . sum_j p_ij k_j`, and the sum is attention once more with K in the place of
-V. The fused kernel on the CPU returns the log-sum-exp; K is centred first, which changes no
-probability and keeps the sum accurate in half precision.
+V. Fused kernels return the log-sum-exp; K is centred first, which changes no probability and keeps
+the sum accurate in half precision.
+
+On the CPU one call gives the model's output and the sums, where that is seen to change no bit of
+the output. Elsewhere a kernel runs beside the model's own call, with K in the place of V.
 
 Axes: B prompts, H query heads, G key heads (H is a multiple of G), Q queries, K keys, D features.
 """
@@ -18,10 +21,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from cortexscope.taps._direct import direct_rows
+from cortexscope.taps._kernels import Kernel, attend
 from cortexscope.taps._mask import Mask
 from cortexscope.taps._statistics import RowStatistics, Wanted
 
-__all__ = ["Fused", "fused_attention", "is_fusible", "sharpened"]
+__all__ = ["Fused", "fused_attention", "is_fusible", "rows_beside", "sharpened"]
 
 _HALF = (torch.bfloat16, torch.float16)
 
@@ -97,15 +101,15 @@ def fused_attention(
     width = query.shape[-1]
     mean = key.mean(-2, keepdim=True)  # [B, G, 1, D]
 
-    def attend(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    def run(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         out, lse = kernel(query, key, value, 0.0, mask.causal, attn_mask=mask.bias, scale=scale)
         return out, lse
 
     expected = None
     if widen is not True or not wanted.entropy:
-        output, lse = attend(query, key, value)
+        output, lse = run(query, key, value)
     if wanted.entropy and widen is not False:
-        both, wide_lse = attend(
+        both, wide_lse = run(
             functional.pad(query, (0, width)),
             functional.pad(key, (0, width)),
             torch.cat([value, key - mean], -1),
@@ -115,24 +119,60 @@ def fused_attention(
         if widen:
             output, expected, lse = both[..., :width], both[..., width:], wide_lse
     if wanted.entropy and expected is None:
-        expected, _ = attend(query, key, key - mean)
+        expected, _ = run(query, key, key - mean)
     entropy = None
     if expected is not None:
         entropy = _entropy(query, mean, expected, lse, scale, mask)
+    return Fused(output, _rows(query, key, mask, scale, wanted, entropy, lse), lse, widen)
+
+
+def rows_beside(
+    kernel: Kernel,
+    query: Float[Tensor, "prompt head query feature"],
+    key: Float[Tensor, "prompt group key feature"],
+    mask: Mask,
+    scale: float,
+    wanted: Wanted,
+) -> tuple[RowStatistics, Float[Tensor, "prompt head query"]]:
+    """Return the statistics of an attention that the model runs by itself, and the log-sum-exps.
+
+    Args:
+        kernel: what runs beside it, on these tensors.
+        query: after rotation and norm.
+        key: likewise; its heads may be fewer than the query's.
+        mask: must not be graded.
+        scale: of the scores.
+        wanted: which statistics to compute.
+    """
+    mean = key.mean(-2, keepdim=True)
+    expected, lse = attend(kernel, query, key, key - mean, mask, scale)
+    entropy = _entropy(query, mean, expected, lse, scale, mask) if wanted.entropy else None
+    return _rows(query, key, mask, scale, wanted, entropy, lse), lse
+
+
+def _rows(
+    query: Tensor,
+    key: Tensor,
+    mask: Mask,
+    scale: float,
+    wanted: Wanted,
+    entropy: Tensor | None,
+    lse: Tensor,
+) -> RowStatistics:
+    same = mask.first is None and mask.start is None
     first_key = first_token = previous = None
-    if wanted.first_key or (wanted.first_token and mask.first is None):
+    if wanted.first_key or (wanted.first_token and same):
         first_key = first_token = _mass_at(query, key, mask.first, lse, scale)
-    if wanted.first_token and mask.first is not None:
+    if wanted.first_token and not same:
         first_token = _mass_on_start(query, key, lse, scale, mask)
     if wanted.previous_token:
         previous = _mass_on_previous(query, key, lse, scale, mask)
-    rows = RowStatistics(
+    return RowStatistics(
         entropy,
         first_key if wanted.first_key else None,
         first_token if wanted.first_token else None,
         previous,
     )
-    return Fused(output, rows, lse, widen)
 
 
 def _entropy(
@@ -172,12 +212,12 @@ def _mass_at(query: Tensor, key: Tensor, index: Tensor | None, lse: Tensor, scal
 
 def _mass_on_start(query: Tensor, key: Tensor, lse: Tensor, scale: float, mask: Mask) -> Tensor:
     """Return the probability on each prompt's first token, 0 where the row does not see it."""
-    assert mask.start is not None
-    assert mask.first is not None
-    start = mask.start.expand(query.shape[0], -1)[..., None]  # [B, 1 or H, 1]
-    mass = _mass_at(query, key, start.expand(-1, -1, query.shape[2]), lse, scale)
+    first = torch.zeros_like(mask.visible) if mask.first is None else mask.first
+    start = torch.zeros_like(first[..., 0]) if mask.start is None else mask.start
+    start = start.expand(query.shape[0], -1)[..., None]  # [B, 1 or H, 1]
+    index = start.clamp(min=0).expand(-1, -1, query.shape[2])
     # Of keys that are not hidden one by one, only those before the first that is seen are hidden.
-    return mass.masked_fill(start < mask.first, 0)
+    return _mass_at(query, key, index, lse, scale).masked_fill_(start < first, 0)
 
 
 def _mass_on_previous(query: Tensor, key: Tensor, lse: Tensor, scale: float, mask: Mask) -> Tensor:
@@ -195,7 +235,8 @@ def _mass_on_previous(query: Tensor, key: Tensor, lse: Tensor, scale: float, mas
 
 
 def sharpened(
-    fused: Fused,
+    rows: RowStatistics,
+    lse: Float[Tensor, "prompt head query"],
     query: Float[Tensor, "prompt head query feature"],
     key: Float[Tensor, "prompt group key feature"],
     mask: Mask,
@@ -210,25 +251,26 @@ def sharpened(
     their softmax in float64.
 
     Args:
-        fused: what the fused kernel gave.
+        rows: what the fused kernel gave.
+        lse: likewise.
         query: as the kernel got it.
         key: likewise.
         mask: likewise.
         scale: likewise.
         tokens: which rows are not padding; they alone decide which heads are in doubt.
     """
-    entropy = fused.rows.entropy
+    entropy = rows.entropy
     if entropy is None:
-        return fused.rows
+        return rows
     keep = tokens[:, None]
     count = keep.sum(-1)
     mean = torch.where(keep, entropy, 0).sum(-1) / count
-    size = torch.where(keep, fused.lse.abs(), 0).sum(-1) / count
+    size = torch.where(keep, lse.abs(), 0).sum(-1) / count
     doubt = 3 * _ROUNDING * size / count.sqrt()
     doubtful = (doubt > _ENOUGH[0]) & (doubt > _ENOUGH[1] * mean)
     prompts, heads = doubtful.nonzero(as_tuple=True)
     if not len(prompts):
-        return fused.rows
+        return rows
     groups = heads // (query.shape[1] // key.shape[1])
     again = direct_rows(
         query[prompts, heads][:, None],
@@ -241,4 +283,4 @@ def sharpened(
     assert again.entropy is not None
     sharp = entropy.double()
     sharp[prompts, heads] = again.entropy[:, 0]
-    return fused.rows._replace(entropy=sharp)
+    return rows._replace(entropy=sharp)

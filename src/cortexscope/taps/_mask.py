@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-__all__ = ["Mask", "first_tokens", "read_mask", "visible_keys"]
+__all__ = ["Mask", "first_query", "first_tokens", "read_mask", "visible_keys"]
 
 
 _FAR = 5000.0
@@ -41,7 +41,8 @@ class Mask:
     shift: int = 0
     """Where query 0 is on the axis of the keys: behind those that a cache holds."""
     start: Int[Tensor, "#prompt #head"] | None = None
-    """Index of the key of each prompt's first token; None where it is key 0 for all."""
+    """Index of the key of each prompt's first token, below 0 where it is not there any more; None
+    where it is key 0 for all."""
 
     def of(self, prompts: Int[Tensor, pair], heads: Int[Tensor, pair]) -> Mask:
         """Return the masks of single heads, [pair, 1, ...]."""
@@ -66,22 +67,36 @@ class Mask:
         )
 
 
+def first_query(so_far: Bool[Tensor, "prompt position"] | None, queries: int, keys: int) -> int:
+    """Return where query 0 is on the axis of the keys.
+
+    Args:
+        so_far: which positions hold tokens, earlier passes included; None where that is not known.
+        queries: number of queries, the last of these positions.
+        keys: number of keys: the last of these positions where a window let go of the others, and
+            more where a cache has room for tokens to come.
+    """
+    return (keys if so_far is None else min(keys, so_far.shape[1])) - queries
+
+
 def first_tokens(
-    tokens: Bool[Tensor, "prompt query"] | None, keys: int, first: Tensor | None
+    so_far: Bool[Tensor, "prompt position"] | None, keys: int, first: Tensor | None
 ) -> Int[Tensor, "#prompt #head"] | None:
     """Return where the first token of each prompt is among the keys; None for key 0.
 
+    It is below 0 where a window let go of it.
+
     Args:
-        tokens: which queries are no padding; None where the keys are of another stack.
+        so_far: as above.
         keys: number of keys.
         first: the first key that each row sees, [prompt, head, query]; None for key 0.
     """
-    if first is None:
-        return None
-    if tokens is not None and tokens.shape[1] == keys:
-        return tokens.to(torch.uint8).argmax(-1, keepdim=True).to(first.device)
-    # Keys of earlier passes or of another stack: whether they are padding, the rows know.
-    return first[..., -1]
+    if so_far is None:
+        # Of keys of another stack the rows know whether they are padding.
+        return None if first is None else first[..., -1]
+    gone = max(0, so_far.shape[1] - keys)
+    start = so_far.to(torch.uint8).argmax(-1, keepdim=True) - gone
+    return start if bool(start.any()) else None
 
 
 def read_mask(
@@ -91,7 +106,7 @@ def read_mask(
     keys: int,
     causal: bool,
     like: Tensor,
-    tokens: Bool[Tensor, "prompt query"] | None = None,
+    so_far: Bool[Tensor, "prompt position"] | None = None,
 ) -> Mask:
     """Read what `scaled_dot_product_attention` was given as its mask.
 
@@ -101,16 +116,26 @@ def read_mask(
         keys: number of keys.
         causal: the flag `is_causal` of the call; aligned at the top left, as torch does.
         like: a tensor with the dtype and the device of the queries.
-        tokens: which queries are no padding; None where the keys are of another stack.
+        so_far: which positions hold tokens, earlier passes included; None where that is not known,
+            or the keys are of another stack.
     """
     device = like.device
+    so_far = None if so_far is None else so_far.to(device)
+    shift = 0 if causal else first_query(so_far, queries, keys)
     if mask is None:
         if causal:
             seen = (torch.arange(queries, device=device) + 1).clamp(max=keys)
         else:
             seen = torch.full((queries,), keys, device=device)
-        shift = 0 if causal else keys - queries
-        return Mask(causal, None, graded=False, visible=seen[None, None], first=None, shift=shift)
+        return Mask(
+            causal,
+            None,
+            graded=False,
+            visible=seen[None, None],
+            first=None,
+            shift=shift,
+            start=first_tokens(so_far, keys, None),
+        )
     mask = mask.detach()
     mask = mask.reshape((1,) * (4 - mask.dim()) + tuple(mask.shape))
     visible = visible_keys(mask)
@@ -131,6 +156,6 @@ def read_mask(
         graded=graded,
         visible=visible.sum(-1).expand(-1, -1, queries),
         first=first,
-        shift=0 if causal else keys - queries,
-        start=first_tokens(tokens, keys, first),
+        shift=shift,
+        start=first_tokens(so_far, keys, first),
     )

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
 from cortexscope.errors import UnsupportedModelError
@@ -54,6 +55,9 @@ class TokenReader:
         """Forget what modules around the stack were given."""
         # Their mask, and whether they were given none.
         self._above: tuple[Tensor | None, bool] = (None, False)
+        self.so_far: Tensor | None = None
+        """Which positions hold tokens, those of earlier passes that a cache remembers included;
+        None where nothing tells of earlier passes."""
 
     def hook(self) -> Iterator[RemovableHandle]:
         """Install hooks on the modules around the stack, yielding what removes each."""
@@ -90,6 +94,8 @@ class TokenReader:
         if self._token_first and states.is_floating_point():
             prompts, length = length, prompts
         every = torch.ones(prompts, length, dtype=torch.bool, device=states.device)
+        earlier = _remembered(given.get("past_key_values"))
+        self.so_far = None if earlier is None else functional.pad(every, (earlier, 0), value=True)
         name = next((name for name in _MASKS if given.get(name) is not None), None)
         mask = None if name is None else given[name]
         above, unmasked = self._above
@@ -109,8 +115,22 @@ class TokenReader:
                 "so padding cannot be told from tokens"
             )
         # With a cache of earlier tokens the mask is longer than the input.
-        mask = mask[:, -length:].bool()
-        return ~mask if name is not None and _MASKS[name] else mask
+        mask = ~mask.bool() if name is not None and _MASKS[name] else mask.bool()
+        if mask.shape[1] > length:
+            self.so_far = mask
+        elif self.so_far is not None:
+            self.so_far = functional.pad(mask, (self.so_far.shape[1] - length, 0), value=True)
+        return mask[:, -length:]
+
+
+def _remembered(cache: object) -> int | None:
+    """Return how many positions of earlier passes a cache knows of, None where it cannot tell."""
+    count = getattr(cache, "get_seq_length", None)
+    try:
+        return None if count is None else int(count())
+    except ValueError:
+        # It is a cache of states alone.
+        return None
 
 
 def _all_seen(mask: Tensor) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.hooks import RemovableHandle
 
-__all__ = ["RouterNotes", "Routing"]
+from cortexscope.models import Block
+
+__all__ = ["RouterNotes", "RouterWatch", "Routing"]
 
 _LINEAR = frozenset({functional.linear})
 _SIGMOIDS = frozenset({torch.sigmoid, Tensor.sigmoid})
@@ -31,6 +34,58 @@ class Routing:
     weighs by sigmoids, these divided by their sum. None where it shows no logits."""
     slots: Int[Tensor, "prompt token expert"] | None
     """How many of a token's slots go to each expert; None where the router does not say."""
+
+
+class RouterWatch:
+    """The routers of the blocks of one stack.
+
+    Args:
+        module: the whole model.
+        blocks: whose routers are watched; one that runs several times is given once.
+    """
+
+    def __init__(self, module: nn.Module, blocks: Sequence[Block]) -> None:
+        self._module = module
+        self._blocks = [block for block in blocks if block.router is not None]
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the block before."""
+        self._notes: RouterNotes | None = None
+        self.notes: RouterNotes | None = None
+        """Of a router that may yet say something."""
+        self.running = False
+        """Whether a router is running, whose softmax is no attention."""
+
+    def hook(self) -> Iterator[RemovableHandle]:
+        """Install the hooks, yielding what removes each."""
+        for block in self._blocks:
+            assert block.router is not None
+            router = self._module.get_submodule(block.router)
+            yield router.register_forward_pre_hook(self._enter(block.expert_count))
+            yield router.register_forward_hook(self._leave)
+            if block.experts is not None:
+                experts = self._module.get_submodule(block.experts)
+                yield experts.register_forward_pre_hook(self._chosen)
+
+    def _enter(self, experts: int) -> Callable[[nn.Module, object], None]:
+        def enter(module: nn.Module, args: object) -> None:
+            self.running = True
+            self.notes = self._notes = RouterNotes(experts)
+
+        return enter
+
+    def _leave(self, module: nn.Module, args: object, output: object) -> None:
+        self.running = False
+        if self._notes is not None:
+            self._notes.leave(output)
+
+    def _chosen(self, module: nn.Module, args: object) -> None:
+        self.notes = None
+
+    def routing(self, tokens: Bool[Tensor, "prompt token"]) -> Routing | None:
+        """Return what the block's router said of these tokens, None if there is none."""
+        return None if self._notes is None else self._notes.routing(tokens)
 
 
 class RouterNotes:

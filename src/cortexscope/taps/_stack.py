@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,32 +12,25 @@ from torch.utils.hooks import RemovableHandle
 from cortexscope.errors import UnsupportedModelError
 from cortexscope.models import Block, StackAnatomy
 from cortexscope.records import Site, Stack
+from cortexscope.taps._attention_rows import AttentionRows, AttentionSample
 from cortexscope.taps._branches import BranchWatch
+from cortexscope.taps._lens import LensReader
+from cortexscope.taps._mixing import MixerNotes, MixerWatch, Mixing
 from cortexscope.taps._padding import TokenReader
-from cortexscope.taps._routing import RouterNotes, Routing
-from cortexscope.taps._rows import AttentionRows, AttentionSample, HiddenStates, Neurons, Update
+from cortexscope.taps._place import Place
+from cortexscope.taps._predictions import PredictionReader, Unread
+from cortexscope.taps._routing import RouterNotes, RouterWatch
+from cortexscope.taps._seen import Seen
+from cortexscope.taps._states import HiddenStates, Neurons, Update
 from cortexscope.taps._statistics import Rows, RowStatistics
 from cortexscope.taps._tokens import Tokens
 
-__all__ = ["Place", "Seen", "StackWatch"]
+__all__ = ["Reader", "StackWatch"]
 
-Seen = HiddenStates | Neurons | Update | AttentionRows | AttentionSample | Routing
-"""What is shown at a site."""
+Reader = PredictionReader | LensReader
+"""Makes predictions of the states of a stack."""
 
-_STATES = frozenset({"hidden", "updates"})
-
-
-class Place(NamedTuple):
-    """Where in the model an attention runs, as far as reading it depends on it."""
-
-    tokens: Tensor
-    """Which query positions are no padding, [prompt, query]."""
-    head_after_query: bool
-    """Whether scores are [prompt, query, head, key]."""
-    cross: bool
-    """Whether it looks at another stack."""
-    sink: bool
-    """Whether its softmax has one outcome more than keys, a learned sink."""
+_STATES = frozenset({"hidden", "updates", "lens"})
 
 
 class StackWatch:
@@ -63,7 +56,7 @@ class StackWatch:
         needs: frozenset[str],
         sample: int | None,
         begin: Callable[[StackWatch, Tensor], None],
-        show: Callable[[Site, Seen], None],
+        show: Callable[[Site, Seen | Unread], None],
         end: Callable[[StackWatch], None],
     ) -> None:
         self.anatomy = anatomy
@@ -72,6 +65,8 @@ class StackWatch:
         self._needs = needs
         self._sample = sample
         self._begin, self._show, self._end = begin, show, end
+        self.readers: tuple[Reader, ...] = ()
+        """Those of the stack that the model's head reads."""
         self.backbone = module.get_submodule(anatomy.backbone)
         self._reader = TokenReader(
             module,
@@ -87,6 +82,14 @@ class StackWatch:
             updates="updates" in needs,
             neurons=self._show_neurons if "neurons" in needs else None,
         )
+        self._mixers = MixerWatch(
+            module,
+            list(dict.fromkeys(anatomy.blocks)),
+            needs=needs,
+            inside=lambda: self._inside,
+            show=self._show_mixing,
+        )
+        self._routers = RouterWatch(module, list(dict.fromkeys(anatomy.blocks)))
         self.reset()
 
     def reset(self) -> None:
@@ -98,15 +101,24 @@ class StackWatch:
         self._block: Block | None = None
         self._part: str | None = None
         self._sink = False
-        self._notes: RouterNotes | None = None
-        self.notes: RouterNotes | None = None
-        """Of a router that may yet say something."""
         self._attended: set[Site] = set()
+        self._mixers.notes = None
+        self._routers.forget()
 
     @property
     def layer(self) -> int | None:
         """The layer whose block is running, None outside of the blocks."""
         return None if self._block is None else self._step + 1
+
+    @property
+    def notes(self) -> RouterNotes | None:
+        """What is heard of a router that may yet say something, None where there is none."""
+        return self._routers.notes
+
+    @property
+    def mixing(self) -> MixerNotes | None:
+        """What is heard of the mixer that is running, None where none is."""
+        return self._mixers.notes
 
     def place(self) -> Place | None:
         """Return where an attention that runs now belongs to, None if it is none to be seen."""
@@ -116,19 +128,22 @@ class StackWatch:
         known = block.attention or block.mixers
         if known and self._part not in ("self", "cross"):
             return None
-        if self._part == "router":
+        if self._routers.running:
             return None
         return Place(
             self._inside.mask,
             self.anatomy.peculiar.head_after_query,
             cross=self._part == "cross",
             sink=self._sink,
+            so_far=self._reader.so_far,
         )
 
     def hook(self) -> Iterator[RemovableHandle]:
         """Install the hooks, yielding what removes each."""
         yield from self._reader.hook()
         yield from self._branches.hook()
+        yield from self._mixers.hook()
+        yield from self._routers.hook()
         yield self.backbone.register_forward_pre_hook(self._before_forward, with_kwargs=True)
         yield self.backbone.register_forward_hook(self._after_forward)
         for module in dict.fromkeys(self._order):
@@ -138,8 +153,6 @@ class StackWatch:
             for part, path in (("self", block.attention), ("cross", block.cross_attention)):
                 if path is not None:
                     yield from self._hook_attention(part, self._module.get_submodule(path))
-            if block.router is not None:
-                yield from self._hook_router(self._module.get_submodule(block.router), block)
 
     def _hook_attention(self, part: str, module: nn.Module) -> Iterator[RemovableHandle]:
         # Some attention has a sink a head, a logit that is no key's.
@@ -154,25 +167,6 @@ class StackWatch:
         yield module.register_forward_pre_hook(enter)
         yield module.register_forward_hook(leave)
 
-    def _hook_router(self, router: nn.Module, block: Block) -> Iterator[RemovableHandle]:
-        def enter(module: nn.Module, args: object) -> None:
-            self._part = "router"
-            self.notes = self._notes = RouterNotes(block.expert_count)
-
-        def leave(module: nn.Module, args: object, output: object) -> None:
-            self._part = None
-            if self._notes is not None:
-                self._notes.leave(output)
-
-        def chosen(module: nn.Module, args: object) -> None:
-            self.notes = None
-
-        yield router.register_forward_pre_hook(enter)
-        yield router.register_forward_hook(leave)
-        if block.experts is not None:
-            experts = self._module.get_submodule(block.experts)
-            yield experts.register_forward_pre_hook(chosen)
-
     def refuse(self, what: str) -> UnsupportedModelError:
         """Return the error that says what is not as it should be, and where."""
         where = "" if self.layer is None else f" in block {self.layer}"
@@ -186,6 +180,8 @@ class StackWatch:
         self.reset()
         self._tokens = self._reader.read(args, kwargs)
         self._inside = Tokens(self._tokens, sample=self._sample)
+        for reader in self.readers:
+            reader.begin(args, kwargs)
         self._begin(self, self._tokens)
 
     def _before_block(
@@ -210,13 +206,13 @@ class StackWatch:
     def _after_block(self, module: nn.Module, args: tuple[Any, ...], output: object) -> None:
         if self._tokens is None:
             return
-        if self._notes is not None and "experts" in self._needs:
-            self._routing(self._notes)
+        if "experts" in self._needs:
+            self._routing()
         self._show_updates()
         if self._needs & _STATES:
             self._hidden(self._step + 1, output[0] if isinstance(output, tuple | list) else output)
         self._block, self._part = None, None
-        self._notes = self.notes = None
+        self._routers.forget()
         self._step += 1
 
     def _after_forward(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401
@@ -224,7 +220,7 @@ class StackWatch:
             return
         if self._step != len(self._order):
             raise self.refuse(f"{self._step} of its {len(self._order)} blocks have run")
-        if "final" in self._needs:
+        if "final" in self._needs or self.readers:
             state = getattr(output, "last_hidden_state", None)
             if state is None:
                 state = output[0] if isinstance(output, tuple | list) else output
@@ -261,12 +257,21 @@ class StackWatch:
             before = None
         with torch.no_grad():
             seen = HiddenStates(states, inside.to(states.device), before=before)
-            if layer is None or "hidden" in self._needs:
+            if ("final" if layer is None else "hidden") in self._needs:
                 self._show(Site(self.anatomy.name, layer), seen)
+            self._predict(layer, states, seen.positions)
         if layer is not None:
             if self._last is not None:
                 self._last.forget()
             self._last = seen
+
+    def _predict(self, layer: int | None, states: Tensor, positions: Tokens) -> None:
+        for reader in self.readers:
+            if layer is not None:
+                reader.layer(layer, states, positions)
+                continue
+            for place, seen in reader.read(states, positions):
+                self._show(Site(self.anatomy.name, place), seen)
 
     def _shaped(self, states: Tensor) -> Tensor | None:
         """Return what one part of a block gave as [prompt, token, feature]; None if it is not."""
@@ -287,6 +292,10 @@ class StackWatch:
             seen = Neurons(states, self._inside.to(states.device))
             self._show(Site(self.anatomy.name, layer), seen)
 
+    def _show_mixing(self, mixing: Mixing) -> None:
+        if self.layer is not None:
+            self._show(Site(self.anatomy.name, self.layer), mixing)
+
     def _show_updates(self) -> None:
         stream, layer = self._last, self.layer
         if stream is None or layer is None or "updates" not in self._needs:
@@ -305,8 +314,8 @@ class StackWatch:
         if inside is None or layer is None:
             return
         some = next((part for part in rows if part is not None), None)
-        shape = None if some is None else (some.shape[0], some.shape[2])
-        if some is not None and shape != tuple(inside.mask.shape):
+        prompts = len(inside.mask) if some is None else len(some)
+        if (prompts, visible.shape[-1]) != inside.mask.shape:
             raise self.refuse("its attention does not have one row a token")
         name: Stack = "cross" if self._part == "cross" else self.anatomy.name
         site = Site(name, layer)
@@ -320,22 +329,18 @@ class StackWatch:
             self._whole_rows(site, positions, whole)
 
     def _whole_rows(self, site: Site, positions: Tokens, whole: Rows) -> None:
-        chosen, length = positions.sample, positions.mask.shape[1]
+        chosen, every = positions.sample, positions.sampled
         for part in whole(None if chosen is None else chosen.where):
-            here = positions.sampled.part(part.places)
-            queries = torch.arange(length, device=positions.mask.device)[None, part.places]
-            queries = queries if chosen is None else chosen.where[:, part.places]
-            # Keys that a cache holds come first; those of another stack have no relation.
-            shift = 0 if site.stack == "cross" else part.visible.shape[-1] - length
-            self._show(
-                site, AttentionSample(here, queries + shift, part.probabilities, part.visible)
-            )
+            whole_sample = part.queries.shape[-1] == every.mask.shape[1]
+            # The same object in every layer, so that numbers of layers can be summed together.
+            here = every if whole_sample else every.part(part.places)
+            self._show(site, AttentionSample(here, *part[1:]))
 
-    def _routing(self, notes: RouterNotes) -> None:
+    def _routing(self) -> None:
         tokens, layer = self._inside, self.layer
         if tokens is None or layer is None:
             return
         with torch.no_grad():
-            routing = notes.routing(tokens.mask)
+            routing = self._routers.routing(tokens.mask)
         if routing is not None:
             self._show(Site(self.anatomy.name, layer), routing)

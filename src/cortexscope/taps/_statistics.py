@@ -42,8 +42,15 @@ class WholeRows(NamedTuple):
 
     places: slice
     """Which of the rows that were asked for."""
+    queries: Int[Tensor, "#prompt row"]
+    """Where each query is on the axis of the keys."""
     probabilities: Float[Tensor, "prompt head row key"]
     visible: Bool[Tensor, "#prompt #head row key"]
+    start: Int[Tensor, "#prompt #head"] | None = None
+    """Where the first token is on the axis of the keys, below 0 if it is not there any more; None
+    for key 0."""
+    learned_sink: Float[Tensor, "prompt head row"] | None = None
+    """What each row puts on a sink that is no key."""
 
 
 Rows = Callable[[Int[Tensor, "prompt row"] | None], Iterable[WholeRows]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
@@ -14,8 +15,14 @@ from cortexscope.errors import UnsupportedModelError
 from cortexscope.models import Anatomy
 from cortexscope.records import Site, Stack
 from cortexscope.taps._attention_mode import AttentionMode
+from cortexscope.taps._lens import LensReader
+from cortexscope.taps._mixing import MixerNotes
+from cortexscope.taps._place import Place
+from cortexscope.taps._predictions import PredictionReader, Unread
+from cortexscope.taps._readout import Readout
 from cortexscope.taps._routing import RouterNotes
-from cortexscope.taps._stack import Place, Seen, StackWatch
+from cortexscope.taps._seen import Seen
+from cortexscope.taps._stack import Reader, StackWatch
 from cortexscope.taps._statistics import Rows, RowStatistics, Wanted
 
 __all__ = ["NEEDS", "Receiver", "Tap"]
@@ -32,6 +39,13 @@ NEEDS = {
     "attention.learned_sink": "the probability of a learned sink",
     "attention.rows": "whole attention rows, of the tokens that stand for their prompts",
     "experts": "the router's distribution and its choice",
+    "mixers": "the step size and the decay of recurrent mixers",
+    "mixers.state": "the state of recurrent mixers after the last token",
+    "predictions": "what the model predicts at each token",
+    "predictions.next": "the probability of the token that comes next",
+    "lens": "what the model would predict if it stopped after a layer",
+    "text": "how many bytes the text has, which only cortexscope's own runs know",
+    "masked": "the probability of each token while it is hidden, in passes of their own",
 }
 """What can be seen, by the names that a metric's spec uses."""
 
@@ -49,7 +63,7 @@ class Receiver(Protocol):
     def stack(self, stack: Stack, tokens: Bool[Tensor, "prompt token"]) -> None:
         """A stack begins to run; `tokens` says which of its positions are not padding."""
 
-    def see(self, site: Site, seen: Seen) -> None:
+    def see(self, site: Site, seen: Seen | Unread) -> None:
         """What is at a site is there; it must not be changed, nor kept."""
 
     def end(self) -> None:
@@ -88,6 +102,7 @@ class Tap:
         self._scope = module.get_submodule(anatomy.scope)
         self._receiver = receiver
         self._routes = "experts" in needs
+        self._mixes = bool(needs & {"mixers", "mixers.state"})
         self._wanted = Wanted(
             **{name: f"attention.{name}" in needs for name in RowStatistics._fields}
         )
@@ -104,11 +119,12 @@ class Tap:
                 needs=needs,
                 sample=sample,
                 begin=self._stack_begins,
-                show=receiver.see,
+                show=self._show,
                 end=self._stack_ends,
             )
             for stack in anatomy.stacks
         ]
+        self._watches[-1].readers = _readers(module, anatomy, needs)
         self._running: list[StackWatch] = []
         self._ran = False
         self._in_scope = False
@@ -134,7 +150,7 @@ class Tap:
             exits.callback(self._reset)
             if _is_compiled(self._module):
                 exits.enter_context(torch.compiler.set_stance("force_eager"))
-            if self._attends or self._routes:
+            if self._attends or self._routes or self._mixes:
                 self._mode = AttentionMode(
                     self._wanted, place=self._place, receive=self._attention, notes=self._notes
                 )
@@ -176,7 +192,7 @@ class Tap:
         finished = self._in_scope and output is not None
         self._reset()
         if finished:
-            self._receiver.end()
+            self._end()
 
     def _stack_begins(self, watch: StackWatch, tokens: Tensor) -> None:
         if not self._in_scope:
@@ -197,17 +213,43 @@ class Tap:
         if self._mode is not None:
             self._mode.forget()
         if not self._in_scope:
+            self._end()
+
+    def _show(self, site: Site, seen: Seen | Unread) -> None:
+        # What metrics compute is no part of the model, and need not be heard: each of their calls
+        # would take twice as long.
+        with torch._C.DisableTorchFunction():
+            self._receiver.see(site, seen)
+
+    def _end(self) -> None:
+        with torch._C.DisableTorchFunction():
             self._receiver.end()
 
     def _place(self) -> Place | None:
         return self._running[-1].place() if self._running and self._attends else None
 
-    def _notes(self) -> RouterNotes | None:
-        return self._running[-1].notes if self._running and self._routes else None
+    def _notes(self) -> RouterNotes | MixerNotes | None:
+        if not self._running:
+            return None
+        watch = self._running[-1]
+        return watch.mixing or (watch.notes if self._routes else None)
 
     def _attention(self, rows: RowStatistics, visible: Tensor, whole: Rows) -> None:
         if self._running:
             self._running[-1].attention(rows, visible, whole)
+
+
+def _readers(module: nn.Module, anatomy: Anatomy, needs: frozenset[str]) -> tuple[Reader, ...]:
+    """Return what reads the model's predictions, where they are asked for."""
+    readout, stack = Readout(module, anatomy), anatomy.stacks[-1]
+    signature = inspect.signature(module.get_submodule(stack.backbone).forward)
+    norm = None if stack.final_norm is None else module.get_submodule(stack.final_norm)
+    both_ways = stack.name == "encoder"
+    readers: tuple[Reader, ...] = (
+        PredictionReader(readout, signature, both_ways=both_ways),
+        LensReader(readout, norm),
+    )
+    return tuple(reader for reader in readers if needs & set(reader.needs))
 
 
 def _is_compiled(module: nn.Module) -> bool:

@@ -57,6 +57,12 @@ class Tokens:
         return self.mask & (self.ranks > 0)
 
     @cached_property
+    def last(self) -> Int[Tensor, " prompt"]:
+        """The position of each prompt's last token."""
+        places = torch.arange(self.mask.shape[1], device=self.mask.device)
+        return torch.where(self.mask, places, 0).amax(-1)
+
+    @cached_property
     def counts(self) -> Int[Tensor, " prompt"]:
         """Tokens of each prompt."""
         return self.mask.sum(-1)

@@ -15,7 +15,7 @@ from cortexscope.engine._selfcheck._call import Call, Direct, direct, read_call
 from cortexscope.engine._selfcheck._subject import Batch, Subject
 from cortexscope.metrics._metric import Metric, Seen
 from cortexscope.records import Site, Stack
-from cortexscope.taps import AttentionRows, HiddenStates, Routing, Tap
+from cortexscope.taps import AttentionRows, HiddenStates, Routing, Tap, Unread
 from cortexscope.taps._functions import MULTI_HEAD, SDPA, SOFTMAXES, seen_inside
 
 __all__ = ["Alter", "Reading", "Rows", "watch"]
@@ -75,7 +75,7 @@ class _Witness:
         if self._observer is not None:
             self._observer.stack(stack, tokens)
 
-    def see(self, site: Site, seen: Seen) -> None:
+    def see(self, site: Site, seen: Seen | Unread) -> None:
         if isinstance(seen, AttentionRows):
             self.place = site
         if self._keep:
@@ -87,7 +87,7 @@ class _Witness:
         if self._observer is not None:
             self._observer.end()
 
-    def _keep_seen(self, site: Site, seen: Seen) -> None:
+    def _keep_seen(self, site: Site, seen: Seen | Unread) -> None:
         if type(seen) is HiddenStates:
             self.reading.states[site] = seen.values[seen.tokens].cpu()
         elif isinstance(seen, Routing):

@@ -19,7 +19,7 @@ from cortexscope.engine._selfcheck.outputs import outputs_unchanged
 from cortexscope.engine._selfcheck.padding import padding_left, padding_right
 from cortexscope.engine._selfcheck.precision import precision_drift
 from cortexscope.errors import CortexscopeError, ModelError, UsageError
-from cortexscope.metrics import METRICS, MetricOptions, make_metrics
+from cortexscope.metrics import MetricOptions, make_metrics
 from cortexscope.metrics._metric import Metric
 from cortexscope.models import Model
 from cortexscope.records import Finding
@@ -28,6 +28,28 @@ __all__ = ["check_quickly", "selfcheck"]
 
 _NEEDS = frozenset({"hidden", "final", "attention.entropy", "attention.first_key", "experts"})
 _ATTENTION = frozenset({"attention.entropy", "attention.first_key"})
+_WITNESSES = (
+    "study.final_activation",
+    "study.attention_entropy",
+    "study.max_sparsity",
+    "attention_entropy",
+    "attention_entropy_normalized",
+    "attention_sink_mass",
+    "attention_first_token_mass",
+    "attention_previous_token",
+    "attention_effective_keys",
+    "residual_norm",
+    "block_influence",
+    "attention_contribution",
+    "mlp_contribution",
+    "near_zero_fraction",
+    "neuron_hoyer",
+    "expert_load",
+    "router_entropy",
+)
+"""The metrics that are compared: between them they read all that a tap shows. What others make of
+the same is no matter of the model; their own tests hold it."""
+
 _QUICK = (24, 9)
 """Tokens of the two prompts of a quick check."""
 
@@ -92,7 +114,7 @@ def _subject_of(model: nn.Module | Model) -> tuple[Subject, list[int], int | Non
 
 
 def _all_checks(subject: Subject, texts: list[Text]) -> list[Finding]:
-    metrics = make_metrics(METRICS.names(), MetricOptions())
+    metrics = make_metrics(_WITNESSES, MetricOptions())
     batch = subject.batch(texts)
     plain = _running(subject, lambda: run_plainly(subject, batch))
     findings = [block_order(subject, plain)]
@@ -132,7 +154,7 @@ def check_quickly(model: Model, metrics: Sequence[Metric]) -> list[Finding]:
 
     Args:
         model: loaded.
-        metrics: those of the run; attention is checked only where one of them reads it.
+        metrics: those of the run; only what they read is checked.
 
     Raises:
         ModelError: if the model cannot run or be measured.
@@ -145,6 +167,12 @@ def check_quickly(model: Model, metrics: Sequence[Metric]) -> list[Finding]:
         findings = [block_order(subject, plain)]
         if not findings[0].passed:
             return findings
+        needs = needs_of(metrics)
+        metrics = [
+            metric
+            for metric in make_metrics(_WITNESSES, MetricOptions())
+            if needs.issuperset(metric.spec.needs)
+        ]
         needs = needs_of(metrics)
         needs |= {"hidden", "final"} | (_ATTENTION if needs & _ATTENTION else frozenset())
         reading: Reading = watch(subject, batch, metrics=metrics, needs=needs)

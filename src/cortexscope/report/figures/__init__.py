@@ -5,7 +5,7 @@ from __future__ import annotations
 from cortexscope.report._figure import Figure
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
-from cortexscope.report.figures import depth, experts, length, task_map
+from cortexscope.report.figures import depth, experts, groups, length, task_map
 
 __all__ = ["FIGURES", "figures_of"]
 
@@ -18,5 +18,6 @@ def figures_of(frames: RunFrames, labels: Labels) -> tuple[Figure, ...]:
 
     One that has neither panels nor notes has nothing to do with the run, and is left out.
     """
-    figures = (build(frames, labels) for build in FIGURES)
+    figures = [build(frames, labels) for build in FIGURES]
+    figures += groups.build(frames, labels, first=len(FIGURES) + 1)
     return tuple(figure for figure in figures if figure.panels or figure.notes)

@@ -15,10 +15,10 @@ from cortexscope.report.figures._missing import absence
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["build"]
+__all__ = ["METRICS", "build", "panel_of"]
 
 _LOGARITHMIC = frozenset({"residual_norm"})
-_METRICS = (
+METRICS = (
     "residual_norm",
     "near_zero_fraction",
     "attention_entropy_normalized",
@@ -42,8 +42,8 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
         unread = [model for model in frames.labels if not frames.stacks_of(model)]
         stacks = in_order({name for names in frames.stack_names.values() for name in names})
     for stack in stacks:
-        for metric in _METRICS:
-            panel, empty = _panel(frames, labels, metric, stack)
+        for metric in METRICS:
+            panel, empty = panel_of(frames, labels, metric, stack)
             panels.extend([panel] if panel else [])
             notes.extend(absence(frames, labels, metric, empty, stack=stack))
             notes.extend(absence(frames, labels, metric, unread))
@@ -62,12 +62,21 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
     )
 
 
-def _panel(
-    frames: RunFrames, labels: Labels, metric: str, stack: str | None
+def panel_of(
+    frames: RunFrames, labels: Labels, metric: str, stack: str | None, *, primary: bool = False
 ) -> tuple[Lines | None, list[str]]:
-    """Return the panel of a metric in a stack, in all where None, and the models not in it."""
+    """Return the panel of a metric, and the models that are not in it.
+
+    Args:
+        frames: of the run.
+        labels: of its metrics.
+        metric: which one.
+        stack: which one is drawn, all where None.
+        primary: draw only the primary stack of each model.
+    """
     part = frames.layers[frames.layers["metric"] == metric]
     part = part if stack is None else part[part["stack"] == stack]
+    part = frames.primary(part) if primary else part
     known = part[part["value"].notna()]
     own = {model: known[known["model"] == model] for model in frames.labels}
     lines = tuple(

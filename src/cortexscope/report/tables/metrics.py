@@ -6,37 +6,49 @@ from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
 from cortexscope.report._table import Column, Part, Table
 from cortexscope.report.tables._columns import numbers, texts
+from cortexscope.stats import mean_of
 
 __all__ = ["build"]
 
 
 def build(frames: RunFrames, labels: Labels) -> Table:
-    """Return mean, standard deviation and quartiles over prompts, by metric, model and stack."""
+    """Return mean, interval, spread and quartiles over prompts, by metric, model and stack."""
     import pandas as pd
 
     columns = (
         *texts("Metric", "Unit", "Model", "Stack"),
-        *numbers("Mean", "SD", "Quartile_1", "Median", "Quartile_3"),
+        *numbers("Mean", "Low_95", "High_95", "SD", "Quartile_1", "Median", "Quartile_3"),
         Column("Prompts", "integer"),
         Column("Undefined", "integer"),
     )
     rows = []
     grouped = frames.stacks.groupby(["metric", "model", "stack"], sort=False)["value"]
     groups = {tuple(map(str, key)): values for key, values in grouped}
+    wholes = {
+        (str(row.metric), str(row.model), str(row.stack)): row.value
+        for row in frames.wholes.itertuples()
+    }
     order = [(model, stack) for model in frames.labels for stack in frames.stacks_of(model)]
     for metric in frames.metrics:
         for model, stack in order:
             values = groups.get((metric, model, stack))
             if values is None:
+                if (metric, model, stack) in wholes:
+                    whole = wholes[metric, model, stack]
+                    named = (metric, labels.unit(metric), model, stack, whole)
+                    rows.append((*named, *[None] * 6, None, None))
                 continue
             quartiles = values.quantile([0.25, 0.5, 0.75])
+            mean = mean_of(values.to_numpy(dtype="float64"))
             rows.append(
                 (
                     metric,
                     labels.unit(metric),
                     model,
                     stack,
-                    values.mean(),
+                    mean.value,
+                    mean.low,
+                    mean.high,
                     values.std(ddof=1),
                     *quartiles,
                     int(values.count()),
@@ -49,10 +61,14 @@ def build(frames: RunFrames, labels: Labels) -> Table:
         number=7,
         title="Every metric, over prompts",
         notes=(
-            "A prompt's value is its mean over the layers and heads of one stack; SD has the "
-            "divisor n - 1. Prompts counts those with a value, Undefined those without one. "
+            "A prompt's value is its mean over the layers and heads of one stack. Low_95 to "
+            "High_95 is Student's 95 % interval of the mean, which takes prompts as independent; "
+            "SD has the divisor n - 1. Prompts counts those with a value, Undefined those "
+            "without one. "
             "Metrics with a further index, such as the load of each expert, are in no mean: "
-            "they are in the measurements.",
+            "they are in the measurements. Metrics of all prompts together, such as CKA, and of "
+            "sequences made for them, such as the induction score, have one value a model: its "
+            "mean over layers, heads and pairs of layers.",
         ),
         parts=(Part(frame, columns),),
     )

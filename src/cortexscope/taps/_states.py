@@ -1,18 +1,19 @@
-"""What metrics are shown of one batch at one site, reduced on demand and only once."""
+"""What metrics are shown of the states of one batch, reduced on demand and only once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from cortexscope.taps._sizes import Moments, Peak, moments, sorted_sizes
+from cortexscope.taps._spectra import Spectra
 from cortexscope.taps._tokens import Tokens
 
-__all__ = ["AttentionRows", "AttentionSample", "HiddenStates", "Neurons", "Update"]
+__all__ = ["HiddenStates", "Neurons", "Update"]
 
 
 class HiddenStates:
@@ -34,7 +35,7 @@ class HiddenStates:
         self._states = states.detach()
         self.positions = positions
         self.before = before
-        self._near_zero: dict[float, Int[Tensor, "prompt token"]] = {}
+        self._near_zero: dict[float, Float[Tensor, "prompt token"]] = {}
 
     def forget(self) -> None:
         """Let go of the states of the layer before."""
@@ -101,10 +102,73 @@ class HiddenStates:
         product = (self.values * self.before.values).sum(-1)
         return product / (self.norms * self.before.norms)
 
-    def near_zero(self, threshold: float) -> Int[Tensor, "prompt token"]:
+    @cached_property
+    def last(self) -> Float[Tensor, "prompt feature"]:
+        """The state of each prompt's last token."""
+        prompts = torch.arange(len(self.values), device=self.values.device)
+        return self.values[prompts, self.positions.last]
+
+    @cached_property
+    def unit_weights(self) -> Float[Tensor, "prompt token"]:
+        """What scales each token's state to length 1; 0 for padding and states of zeros."""
+        norms = torch.where(self.norms.isfinite(), self.norms, torch.nan)
+        return torch.where(self.tokens & (norms != 0), 1 / norms, 0)
+
+    def weighted(self, weights: Float[Tensor, "prompt token"]) -> Float[Tensor, "prompt feature"]:
+        """Return the sum of each prompt's states times the weights; padding has weight 0.
+
+        The weight of a state that is not finite must be NaN.
+        """
+        return torch.bmm(weights.to(self.values.dtype)[:, None], self._finite)[:, 0]
+
+    @cached_property
+    def _finite(self) -> Float[Tensor, "prompt token feature"]:
+        # Ten times as fast as setting padding to zero.
+        return self.values.nan_to_num(0.0, 0.0, 0.0)
+
+    @cached_property
+    def spectra(self) -> Spectra:
+        """How the states of each prompt fill their space."""
+        return Spectra(self.values, self.positions)
+
+    @cached_property
+    def moments(self) -> Moments:
+        """The mean of each token's state and the sums of powers about it."""
+        return moments(self.values)
+
+    @cached_property
+    def peak(self) -> Peak:
+        """The largest |h| of each prompt, and where it is."""
+        size, place = self.largest.masked_fill(~self.tokens, -1).max(-1)
+        prompts = torch.arange(len(place), device=place.device)
+        feature = self.values[prompts, place].abs().argmax(-1)
+        return Peak(size, self.positions.ranks[prompts, place], feature)
+
+    @cached_property
+    def sorted(self) -> Float[Tensor, "prompt token feature"]:
+        """The |h| of each token's state, smallest first; costly, so taken of the sample."""
+        return sorted_sizes(self.values)
+
+    @cached_property
+    def pooled(self) -> Float[Tensor, "prompt entry"]:
+        """The |h| of all tokens of each prompt, smallest first, NaN at the end for padding."""
+        spared = torch.where(self.tokens[..., None], self.values, torch.nan)
+        return sorted_sizes(spared.flatten(1))
+
+    def below(self, threshold: float | Tensor) -> Float[Tensor, "prompt token"]:
         """Return how many features of each token have |h| below `threshold`."""
+        # Four times as fast as to sum booleans.
+        return self.values.abs().lt_(threshold).sum(-1)
+
+    @cached_property
+    def zeros(self) -> Float[Tensor, "prompt token"]:
+        """How many features of each token are 0."""
+        return self.values.abs().le_(0).sum(-1)
+
+    def near_zero(self, threshold: float) -> Float[Tensor, "prompt token"]:
+        """Return the same of a threshold that several metrics ask for."""
         if threshold not in self._near_zero:
-            self._near_zero[threshold] = (self.values.abs() < threshold).sum(-1)
+            self._near_zero[threshold] = self.below(threshold)
         return self._near_zero[threshold]
 
 
@@ -120,7 +184,8 @@ class Update:
 
     Args:
         part: which of the two.
-        states: the output of its last matrix, after the norm that a block may put behind it.
+        states: the output of its last part, after the norm or the factor that a block may put
+            behind it.
         stream: the states that the block was given.
     """
 
@@ -129,8 +194,12 @@ class Update:
     ) -> None:
         self.part = part
         self.states = states
-        self.stream = stream
         self.positions = states.positions
+        device = states.values.device
+        if stream.values.device != device:
+            # The layers of a model may lie apart.
+            stream = HiddenStates(stream.values.to(device), states.positions)
+        self.stream = stream
 
     @property
     def tokens(self) -> Bool[Tensor, "prompt token"]:
@@ -149,87 +218,3 @@ class Update:
         """The cosine of each token's update with the stream; NaN for zeros."""
         product = (self.states.values * self.stream.values).sum(-1)
         return product / (self.states.norms * self.stream.norms)
-
-
-@dataclass(frozen=True, slots=True)
-class AttentionRows:
-    """The attention of a batch in one layer, one number a query row; no matrix is kept.
-
-    What nobody asked for, or what there is not, is None.
-    """
-
-    positions: Tokens
-    """Which query rows belong to a token and not to padding."""
-    visible: Int[Tensor, "#prompt #head query"]
-    """How many keys each row can see, counted from the mask itself; a learned sink is one more."""
-    entropy: Float[Tensor, "prompt head query"] | None
-    """Shannon entropy of each row, nats."""
-    first_key: Float[Tensor, "prompt head query"] | None
-    """Probability that each row puts on the first key it can see."""
-    first_token: Float[Tensor, "prompt head query"] | None = None
-    """Probability that each row puts on the first token, 0 where a window hides it."""
-    previous_token: Float[Tensor, "prompt head query"] | None = None
-    """Probability that each row puts on the token before its own; 0 in a row that has none. None
-    in attention to another stack."""
-    learned_sink: Float[Tensor, "prompt head query"] | None = None
-    """Probability that each row puts on a sink that is no key; None where there is no sink."""
-
-    @property
-    def tokens(self) -> Bool[Tensor, "prompt query"]:
-        """Which query rows belong to a token and not to padding."""
-        return self.positions.mask
-
-    @property
-    def rest(self) -> Bool[Tensor, "prompt query"]:
-        """Which query rows belong to a token that is not the first of its prompt."""
-        return self.positions.rest
-
-
-@dataclass(frozen=True)
-class AttentionSample:
-    """Whole rows of the attention in one layer, of the queries that stand for their prompts.
-
-    Where many rows stand they come in several parts, one after the other at the same site.
-    """
-
-    positions: Tokens
-    """Which rows are there, numbered as tokens of their prompts."""
-    queries: Int[Tensor, "#prompt row"]
-    """Where each query is on the axis of the keys."""
-    probabilities: Float[Tensor, "prompt head row key"]
-    """What each row puts on each key; what is missing to 1 is on a learned sink."""
-    visible: Bool[Tensor, "#prompt #head row key"]
-    """Which keys each row can see."""
-
-    @property
-    def tokens(self) -> Bool[Tensor, "prompt row"]:
-        """Which rows belong to a token and not to padding."""
-        return self.positions.mask
-
-    @property
-    def rest(self) -> Bool[Tensor, "prompt row"]:
-        """Which rows belong to a token that is not the first of its prompt."""
-        return self.positions.rest
-
-    @cached_property
-    def counts(self) -> Int[Tensor, "#prompt #head row"]:
-        """How many keys each row can see."""
-        return self.visible.sum(-1)
-
-    @cached_property
-    def squares(self) -> Float[Tensor, "prompt head row"]:
-        """The sum of the squared probabilities of each row."""
-        # Twice the speed of squaring and summing, since no matrix of squares is made.
-        norms: Tensor = torch.linalg.vector_norm(self.probabilities, dim=-1)
-        return norms.square()
-
-    @cached_property
-    def largest(self) -> Float[Tensor, "prompt head row"]:
-        """The largest probability of each row."""
-        return self.probabilities.amax(-1)
-
-    @cached_property
-    def distances(self) -> Int[Tensor, "#prompt row key"]:
-        """How far each key lies from the query, in tokens."""
-        keys = torch.arange(self.probabilities.shape[-1], device=self.queries.device)
-        return (self.queries[..., None] - keys).abs()

@@ -1,0 +1,136 @@
+"""Write `docs/metrics.md`: what every metric is, from its spec and its docstring.
+
+`make metrics` runs it; a test holds that the page is what it makes.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from cortexscope.metrics import GROUPS, METRICS, Metric, MetricSpec
+from cortexscope.metrics._words import GROUP_TEXTS, bounds, each, explanation, needs, unit
+
+__all__ = ["page"]
+
+PAGE = Path(__file__).with_suffix(".md")
+
+HEAD = """# Metrics
+
+Written by `make metrics` from the metrics themselves: do not edit it by hand.
+`cortexscope metrics list` and `cortexscope metrics show NAME` print the same in a terminal, and
+with `--json` for programs.
+
+{count} metrics in {groups} groups; the {low} of low cost are measured by default.
+`cortexscope run --metric NAME` takes metrics, groups, `default` and `all`, and may be repeated;
+`cortexscope.profile` and `cortexscope.attach` take the same names. A metric of your own is
+[one file](../examples/README.md).
+
+## Conventions
+
+- **Logarithms** are natural: entropies are in nats, unless the unit says bits.
+- **Layers**: 0 is the embedding output, 1 to L are the blocks' outputs, taken before the final
+  norm. The attention, the MLP and the experts of the first block are at layer 1. Heads count from
+  0. An encoder-decoder has values for its encoder, its decoder and its cross-attention, which is a
+  stack of its own.
+- **Masks**: padding never counts. A row of attention counts the keys that its mask lets it see, so
+  that causal attention, windows and padding each have their own number of visible keys.
+- **Precision**: a number of each token is computed in float32 (in float64 where the model is), and
+  summed over tokens in float64. Sums and counts are kept, never means; so a value depends on
+  batches, padding, the order of prompts or an interruption only as far as the model's own kernels
+  round differently there.
+- **A sample of tokens**: metrics marked *sample* look, in a prompt of n tokens, at m = 32 of them:
+  the tokens floor((2 j + 1) n / 2 m) for j = 0 .. m - 1, which are the middles of m parts of equal
+  length, or at all where n <= m. It depends on n alone. `--sample-tokens` sets m, `--exact` takes
+  all tokens, and the manifest says which it was.
+- **What repeats**: most metrics have a value for each *prompt*; its tokens, layers and heads are
+  not independent of each other. Metrics of a *task* are computed of all its prompts together, and
+  once more of all prompts. Metrics of a *model* are measured on sequences of tokens that are
+  generated for the purpose.
+- **Further axes** (a position bin, an expert, another layer) are numbered in the column `index`.
+- **Undefined is null with a reason**, never 0: the normalised entropy of a single token, or the
+  attention of a layer that has none.
+- **Cost**: *low* is part of the default panel; *high* takes noticeable time and has to be asked
+  for.
+"""
+
+CUDA = """\
+On a GPU attention runs as the model runs it, and a second call of a fused kernel beside it gives
+the statistics: flash, memory-efficient or cuDNN, whichever takes the tensors. Before a kernel is
+first used on a kind of tensors it is compared with a plain softmax on a small example; one that is
+wrong is not used, and scores are computed in chunks. All values of a batch leave the device
+together. All figures in these pages were measured on CPUs: which kernel is chosen, and how its
+result is read, is tested with stand-ins, and nothing here was measured on a GPU.
+"""
+"""What was measured on CUDA, and how."""
+
+TABLE = """
+| metric | title | unit | a value for each | cost | tokens |
+|---|---|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """Return the whole page, of the built-in metrics alone."""
+    groups = {group: [METRICS.load(name) for name in rows] for group, rows in GROUPS.items()}
+    groups = {group: metrics for group, metrics in groups.items() if metrics}
+    specs = [metric.spec for metrics in groups.values() for metric in metrics]
+    low = sum(spec.cost == "low" for spec in specs)
+    parts = [HEAD.format(count=len(specs), groups=len(groups), low=low)]
+    parts.append(f"\n## On CUDA\n\n{CUDA.strip()}\n")
+    for group, metrics in groups.items():
+        parts.append(f"\n## {group}\n\n{_sentence(GROUP_TEXTS[group])}\n")
+        parts.append(TABLE + "".join(_row(metric.spec) for metric in metrics))
+        parts.extend(_entry(metric) for metric in metrics)
+    return "".join(parts)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _row(spec: MetricSpec) -> str:
+    anchor = spec.name.replace(".", "")
+    cells = (
+        f"[`{spec.name}`](#{anchor})",
+        spec.title,
+        unit(spec),
+        each(spec),
+        spec.cost,
+        "sample" if spec.sampled else "all",
+    )
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |\n"
+
+
+def _entry(metric: type[Metric]) -> str:
+    spec = metric.spec
+    rest = (
+        f"*Unit:* {unit(spec)}; *bounds:* {bounds(spec)}.",
+        f"*Needs:* {needs(spec)}.",
+        f"*Source:* {spec.source}. *Version* {spec.version}.",
+    )
+    return (
+        f"\n### `{spec.name}`\n\n**{_plain(spec.definition)}**\n\n"
+        f"{_plain(explanation(metric))}\n\n{_plain(' '.join(rest), keep='*')}\n"
+    )
+
+
+def _plain(text: str, *, keep: str = "") -> str:
+    """Return text whose signs mean themselves in Markdown; code and indented lines stay.
+
+    Args:
+        text: as in a docstring.
+        keep: a sign that is meant as Markdown.
+    """
+    signs = re.escape("*<~".replace(keep, ""))
+    code = r"`[^`]*`|^    .*$"
+    return re.sub(
+        f"({code})|([{signs}])",
+        lambda found: found[1] or f"\\{found[2]}",
+        text,
+        flags=re.MULTILINE,
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,38 @@
+"""Bring what was measured of a batch from its device, all of it in one go.
+
+Sums stay on the device of their layer while the model runs. A transfer waits for the device, so
+that one a metric, or one a layer, would take longer than the numbers do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cortexscope.metrics._metric import Metric, Values
+
+__all__ = ["at_home"]
+
+
+def at_home(results: Sequence[tuple[Metric, list[Values]]]) -> list[tuple[Metric, list[Values]]]:
+    """Return the values of metrics on the CPU; one transfer a device."""
+    away: dict[torch.device, list[Tensor]] = {}
+    for _, values in results:
+        for found in values:
+            if found.values is not None and found.values.device.type != "cpu":
+                away.setdefault(found.values.device, []).append(found.values)
+    if not away:
+        return list(results)
+    home = {}
+    for tensors in away.values():
+        numbers = torch.cat([tensor.double().flatten() for tensor in tensors]).cpu()
+        pieces = numbers.split([tensor.numel() for tensor in tensors])
+        for tensor, piece in zip(tensors, pieces, strict=True):
+            home[id(tensor)] = piece.view(tensor.shape)
+
+    def moved(found: Values) -> Values:
+        return found._replace(values=home.get(id(found.values), found.values))
+
+    return [(metric, [moved(found) for found in values]) for metric, values in results]

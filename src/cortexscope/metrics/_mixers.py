@@ -1,0 +1,25 @@
+"""Metrics that are the mean of one number a token of a recurrent mixer."""
+
+from __future__ import annotations
+
+from cortexscope.metrics._absent import NO_MIXERS
+from cortexscope.metrics._means import Mean
+from cortexscope.metrics._metric import Layout, Seen
+from cortexscope.records import Site
+from cortexscope.taps import Mixing
+
+__all__ = ["MeanOverMixing"]
+
+
+class MeanOverMixing(Mean[Mixing]):
+    """A metric per layer: the mean of one number a token of its recurrent mixer."""
+
+    absent = NO_MIXERS
+
+    def takes(self, site: Site, seen: Seen) -> bool:
+        """Take what a recurrent mixer did."""
+        return isinstance(seen, Mixing)
+
+    def known(self, layout: Layout) -> frozenset[Site]:
+        """Return the layers that have a recurrent mixer."""
+        return layout.known.mixers

@@ -1,0 +1,64 @@
+"""Whether all rows attend to the same keys: how unevenly attention is received."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+
+from cortexscope.metrics._absent import NO_ATTENTION
+from cortexscope.metrics._means import quotients
+from cortexscope.metrics._metric import Layout, Metric, Seen, Values
+from cortexscope.metrics._states import State, Sums, add
+from cortexscope.records import MetricSpec, Site
+from cortexscope.taps import AttentionSample
+
+__all__ = ["AttentionReceivedConcentration"]
+
+
+class AttentionReceivedConcentration(Metric):
+    """Return the sum over keys of the squared share of all attention that a key receives.
+
+    Per layer and head: sum_j s_j^2, the Herfindahl index of what the keys receive from all rows
+    together. 1 where one key gets everything; 1 / n where n keys get the same, as when every row
+    attends to itself.
+    """
+
+    spec = MetricSpec(
+        name="attention_received_concentration",
+        title="Received attention, concentration",
+        unit="1",
+        axes=("layer", "head"),
+        bounds=(0.0, 1.0),
+        needs=("attention.rows",),
+        definition="Sum over keys of the squared share of all attention on keys, summed over query "
+        "rows, that the key receives.",
+        source="cortexscope; received attention as in Zhang et al. 2023, H2O: Heavy-hitter oracle",
+        group="attention",
+        sampled=True,
+    )
+
+    def update(self, state: State, site: Site, seen: Seen) -> State:
+        """Add what each key receives."""
+        if not isinstance(seen, AttentionSample):
+            return state
+        rows = torch.where(seen.tokens[:, None, :, None], seen.probabilities, 0)
+        return add(state, site, {"received": rows.sum(2).double()})
+
+    def compute(self, state: State, layout: Layout) -> Iterator[Values]:
+        """Square the shares and add them up."""
+        yield from quotients(
+            {site: _concentration(sums) for site, sums in state.items()},
+            layout.attention,
+            "no attention falls on a key",
+            absent=NO_ATTENTION,
+            known=layout.known.attention,
+        )
+
+
+def _concentration(sums: Sums) -> Sums:
+    received = sums["received"]
+    every = received.sum(-1, keepdim=True)
+    some = every[..., 0] != 0
+    shares = received / every.where(some[..., None], 1)
+    return {"total": shares.square().sum(-1).clamp(max=1), "count": some.double()}

@@ -1,0 +1,84 @@
+"""Which experts work together: how evenly tokens use the pairs of experts there could be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from cortexscope.metrics._absent import NO_EXPERTS
+from cortexscope.metrics._means import quotients
+from cortexscope.metrics._metric import Layout, Metric, Seen, Values
+from cortexscope.metrics._states import State, add
+from cortexscope.records import MetricSpec, Site
+from cortexscope.taps import Routing
+
+__all__ = ["ExpertCoactivation"]
+
+
+class ExpertCoactivation(Metric):
+    """Return the evenness with which a prompt's tokens use the pairs of experts, per layer.
+
+    A token that is sent to k experts uses k (k - 1) / 2 pairs of them. With q the share that each
+    of the E (E - 1) / 2 pairs has of all that the prompt uses, it is the entropy of q divided by
+    ln (E (E - 1) / 2), no unit. If the same two experts always work together it is 0, if every
+    pair is used equally often 1. With k = 1 there are no pairs, and with E = 2 only one.
+    """
+
+    spec = MetricSpec(
+        name="expert_coactivation",
+        title="Spread of expert pairs",
+        unit="share",
+        axes=("layer",),
+        bounds=(0.0, 1.0),
+        needs=("experts",),
+        definition="Shannon entropy of the shares of the pairs of experts that the prompt's "
+        "tokens are sent to together, divided by the logarithm of the number of possible pairs.",
+        source="cortexscope; co-activation after Muennighoff et al. 2024, OLMoE",
+        group="experts",
+    )
+
+    def update(self, state: State, site: Site, seen: Seen) -> State:
+        """Count each pair, and the slots."""
+        if not isinstance(seen, Routing):
+            return state
+        first, second = torch.triu_indices(seen.experts, seen.experts, 1, device=seen.tokens.device)
+        if seen.slots is None:
+            nothing = seen.tokens.new_zeros(len(seen.tokens), len(first), dtype=torch.float64)
+            return add(state, site, {"total": nothing, "count": nothing.sum(-1)})
+        used = ((seen.slots > 0) & seen.tokens[..., None]).float()
+        # Counts are exact in float32 up to 16 million tokens.
+        together = (used.mT @ used)[:, first, second].double()
+        slots = used.sum((1, 2)).double()
+        return add(state, site, {"total": together, "count": together.sum(-1), "slots": slots})
+
+    def compute(self, state: State, layout: Layout) -> Iterator[Values]:
+        """Take the entropy of the shares, layer by layer."""
+        for found in quotients(
+            state, layout.blocks, "", absent=NO_EXPERTS, known=layout.known.experts
+        ):
+            if found.values is None:
+                yield found
+                continue
+            for site, shares in zip(found.sites, found.values, strict=True):
+                yield Values((site,), *_spread(shares, said="slots" in state[site]))
+
+
+def _spread(shares: Tensor, *, said: bool) -> tuple[Tensor, str]:
+    """Return the normalised entropy, [1, prompt], and why it is undefined where it is.
+
+    Args:
+        shares: of each pair, [prompt, pair].
+        said: whether the router says which experts it chose.
+    """
+    pairs = shares.shape[-1]
+    if pairs < 2:
+        return shares.new_full((1, len(shares)), torch.nan), "there are not three experts to pair"
+    entropy: Tensor = torch.special.entr(shares).sum(-1)[None] / math.log(pairs)
+    reason = "a token is sent to one expert only" if said else _UNSAID
+    return entropy.clamp(max=1), reason
+
+
+_UNSAID = "the router does not say which experts it chose"

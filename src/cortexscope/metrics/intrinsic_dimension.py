@@ -1,0 +1,73 @@
+"""How many numbers it takes to say where a prompt's state lies among those of its task."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from cortexscope.metrics._pooled import MEAN_STATE, OverPromptsOfLayer
+from cortexscope.records import MetricSpec
+
+__all__ = ["IntrinsicDimension"]
+
+_FEWEST, _MOST = 10, 2048
+_SAME = 1e-5
+
+
+class IntrinsicDimension(OverPromptsOfLayer):
+    """Return the intrinsic dimension of a task's prompts by their two nearest ones, per layer 0..L.
+
+    TwoNN: (N - 1) / (sum of ln(r2 / r1)) over the distances from each of N mean states to its
+    nearest and next one. This is the unbiased estimate of maximum likelihood: unlike the slope of a
+    fitted line, it leaves no choice of how many points to discard. States on a curve give 1, on a
+    plane 2. It needs many prompts, and is too low where the dimension is large.
+
+    Prompts whose nearest one is closer than 1e-5 of their own length count as the same and are left
+    out. Of more than 2048 prompts so many are taken, evenly in the order of their ids.
+    """
+
+    spec = MetricSpec(
+        name="intrinsic_dimension",
+        title="Intrinsic dimension",
+        unit="dimensions",
+        axes=("layer",),
+        bounds=(0.0, None),
+        needs=("hidden",),
+        definition="TwoNN estimate by maximum likelihood, (N - 1) over the sum of ln(r2 / r1), of "
+        "the prompts' mean hidden states (of the tokens after the first), before the final norm.",
+        source="Facco et al. 2017, Estimating the intrinsic dimension of datasets by a minimal "
+        "neighborhood information",
+        group="geometry",
+        cost="high",
+        replication="task",
+    )
+    pool = MEAN_STATE
+    undefined = f"fewer than {_FEWEST} prompts that differ"
+
+    def value(self, vectors: Tensor, counts: Tensor) -> float:
+        """Return the dimension of the prompts in a layer."""
+        return two_nearest(vectors)
+
+
+def two_nearest(points: Tensor) -> float:
+    """Return the TwoNN dimension of points; NaN for too few, infinite where one is not finite."""
+    if len(points) < _FEWEST:
+        return math.nan
+    if len(points) > _MOST:
+        points = points[(2 * torch.arange(_MOST) + 1) * len(points) // (2 * _MOST)]
+    if not bool(points.isfinite().all()):
+        return math.inf
+    lengths = torch.linalg.vector_norm(points, dim=-1)
+    centred = points - points.mean(0)
+    squares = centred.square().sum(-1)
+    distances = squares[:, None] + squares - 2 * centred @ centred.T
+    nearest = distances.fill_diagonal_(torch.inf).topk(2, largest=False).indices
+    # A difference of squares finds the nearest ones; how near they are, the points say themselves.
+    apart = torch.linalg.vector_norm(points[:, None] - points[nearest], dim=-1).sort(-1).values
+    apart = apart[apart[:, 0] > _SAME * lengths]
+    if len(apart) < _FEWEST:
+        return math.nan
+    spread = float((apart[:, 1] / apart[:, 0]).log().sum())
+    return (len(apart) - 1) / spread if spread else math.inf

@@ -1,0 +1,54 @@
+"""How many entries of the hidden states are massive by the published rule, layer by layer."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cortexscope.metrics._over_tokens import OverTokens
+from cortexscope.records import MetricSpec
+from cortexscope.taps import HiddenStates
+
+__all__ = ["MassiveActivations"]
+
+_LEAST = 100.0
+_TIMES_MEDIAN = 1000.0
+
+
+class MassiveActivations(OverTokens):
+    """Return the number of massive activations of a prompt, per layer 0..L.
+
+    An entry is massive if |h| > 100 and |h| > 1000 times the median |h| of the prompt's entries in
+    the same layer. All entries are looked at; the median, the lower one of two, is that of the
+    tokens that stand for the prompt. A count: with a median of 0.2, entries of 150 and 250 are one;
+    with a median of 0.05 they are two; where no entry exceeds 100 there is none.
+    """
+
+    spec = MetricSpec(
+        name="massive_activations",
+        title="Massive activations",
+        unit="entries",
+        axes=("layer",),
+        bounds=(0.0, None),
+        needs=("hidden",),
+        definition="Number of a prompt's hidden-state entries with |h| > 100 and |h| > 1000 times "
+        "the median |h| of its sampled tokens in that layer, before the final norm.",
+        source="Sun et al. 2024, Massive activations in large language models",
+        group="magnitude",
+    )
+
+    def value(self, seen: HiddenStates) -> Tensor:
+        """Return the count of each prompt."""
+        counts = torch.where(seen.peak.size.isfinite(), 0.0, torch.inf)
+        prompts, places = (seen.tokens & (seen.largest > _LEAST)).nonzero(as_tuple=True)
+        if len(prompts):
+            bound = (_TIMES_MEDIAN * _median(seen.sample)).clamp(min=_LEAST)
+            massive = seen.values[prompts, places].abs() > bound[prompts, None]
+            counts.index_add_(0, prompts, massive.sum(-1).to(counts.dtype))
+        return counts
+
+
+def _median(seen: HiddenStates) -> Float[Tensor, " prompt"]:
+    sizes = seen.values.abs().masked_fill(~seen.tokens[..., None], torch.nan)
+    return sizes.flatten(1).nanmedian(-1).values

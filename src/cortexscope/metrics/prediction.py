@@ -1,0 +1,189 @@
+"""What a language model makes of the next token: how surprising it is, how sure the model is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from cortexscope.metrics._metric import Layout, Metric, Seen, Values, not_finite_as_infinity
+from cortexscope.metrics._predicted import MeanOverPredictions, why_unread
+from cortexscope.metrics._states import State, add, total
+from cortexscope.records import MetricSpec, Site
+from cortexscope.taps import Predictions, Text
+
+__all__ = ["BitsPerByte", "Surprisal", "TokenEntropy", "TopMargin", "TopProbability"]
+
+_ONE = "it has one token, and none is predicted"
+_NO_TEXT = "only tokens were given, and the text that they stand for is not known"
+
+
+class Surprisal(MeanOverPredictions):
+    """Return the mean of -ln p(next token | tokens so far), in nats.
+
+    Over the tokens that have a next one in the prompt. A model that gives every next token
+    probability 1 has 0; one that gives all of 50,000 tokens the same has ln 50,000 = 10.8. It
+    depends on the tokenizer: compare models by bits_per_byte.
+    """
+
+    undefined = _ONE
+    spec = MetricSpec(
+        name="surprisal",
+        title="Surprisal",
+        unit="nats",
+        axes=(),
+        bounds=(0.0, None),
+        needs=("predictions.next",),
+        definition="Mean over the sampled tokens that have a next one of -ln of the probability "
+        "that the model gives to that one.",
+        source="Hale 2001, A Probabilistic Earley Parser as a Psycholinguistic Model",
+        group="prediction",
+        cost="high",
+        sampled=True,
+    )
+
+    def value(self, seen: Predictions) -> Tensor | None:
+        """Return the surprisal of the token after each one."""
+        return seen.surprisal
+
+    def keep(self, seen: Predictions) -> Tensor:
+        """Return which tokens have a next one."""
+        return seen.followed
+
+
+class BitsPerByte(Metric):
+    """Return the bits of information in the text by the model, per byte of it.
+
+    (surprisal * predicted tokens) / (ln 2 * bytes), over the tokens after the first and the bytes
+    in UTF-8 that they stand for; where only a sample of tokens is predicted, its mean surprisal
+    stands for the others'. Tokens of 4 bytes with surprisal ln 2 give 0.25; bytes as tokens, each
+    of 256 equally likely, give 8.
+    """
+
+    spec = MetricSpec(
+        name="bits_per_byte",
+        title="Bits per byte",
+        unit="bits",
+        axes=(),
+        bounds=(0.0, None),
+        needs=("predictions.next", "text"),
+        definition="Mean surprisal of the sampled tokens, times the number of predicted tokens, "
+        "divided by ln 2 and by the bytes of text (UTF-8) that the predicted tokens stand for; an "
+        "estimate where a sample is predicted.",
+        source="Gao et al. 2020, The Pile (arXiv 2101.00027), section 3.1",
+        group="prediction",
+        cost="high",
+        sampled=True,
+    )
+
+    def update(self, state: State, site: Site, seen: Seen) -> State:
+        """Add surprisals and their number, all predicted tokens, or the bytes."""
+        if isinstance(seen, Text):
+            bytes_ = seen.sizes.double()
+            zero = torch.zeros_like(bytes_)
+            sums = {"total": zero, "count": zero, "tokens": zero}
+            return add(state, site, {**sums, "bytes": bytes_, "texts": zero + 1})
+        if not isinstance(seen, Predictions) or seen.surprisal is None:
+            return state
+        kept = seen.tokens & seen.followed
+        sums = {"total": total(seen.surprisal, kept), "count": kept.sum(-1).double()}
+        sums["tokens"] = (seen.lengths - 1).clamp(min=0).double()
+        zero = torch.zeros_like(sums["total"])
+        return add(state, site, {**sums, "bytes": zero, "texts": zero})
+
+    def compute(self, state: State, layout: Layout) -> Iterator[Values]:
+        """Divide by the bytes."""
+        site = layout.final[-1]
+        sums = state.get(site)
+        if sums is None or any(need in layout.unread for need in self.spec.needs):
+            yield Values((site,), None, why_unread(self.spec, layout).anywhere)
+            return
+        if not bool(sums["texts"].all()):
+            yield Values((site,), None, _NO_TEXT)
+            return
+        nats = sums["total"] / sums["count"].clamp(min=1) * sums["tokens"]
+        bits = not_finite_as_infinity(nats / math.log(2) / sums["bytes"].clamp(min=1))
+        undefined = (sums["count"] == 0) | (sums["bytes"] == 0)
+        yield Values((site,), bits.masked_fill(undefined, torch.nan)[None], _ONE)
+
+
+class TokenEntropy(MeanOverPredictions):
+    """Return the mean Shannon entropy of the next token's distribution, in nats.
+
+    -sum_v p_v ln p_v over the vocabulary. A certain prediction has 0, one that is even over V
+    tokens has ln V.
+    """
+
+    spec = MetricSpec(
+        name="token_entropy",
+        title="Token entropy",
+        unit="nats",
+        axes=(),
+        bounds=(0.0, None),
+        needs=("predictions",),
+        definition="Mean over the sampled tokens of the Shannon entropy of the model's "
+        "distribution of the next token.",
+        source="Shannon 1951, Prediction and Entropy of Printed English",
+        group="prediction",
+        cost="high",
+        sampled=True,
+    )
+
+    def value(self, seen: Predictions) -> Tensor:
+        """Return the entropy at each token."""
+        return seen.entropy
+
+
+class TopProbability(MeanOverPredictions):
+    """Return the mean probability of the likeliest next token.
+
+    A certain prediction has 1, one that is even over V tokens has 1 / V.
+    """
+
+    spec = MetricSpec(
+        name="top_probability",
+        title="Top-1 probability",
+        unit="probability",
+        axes=(),
+        bounds=(0.0, 1.0),
+        needs=("predictions",),
+        definition="Mean over the sampled tokens of the largest probability in the model's "
+        "distribution of the next token.",
+        source="Hendrycks & Gimpel 2017, A Baseline for Detecting Misclassified Examples",
+        group="prediction",
+        cost="high",
+        sampled=True,
+    )
+
+    def value(self, seen: Predictions) -> Tensor:
+        """Return the largest probability at each token."""
+        return seen.largest
+
+
+class TopMargin(MeanOverPredictions):
+    """Return the mean of how much likelier the first choice is than the second.
+
+    A difference of probabilities, p_(1) - p_(2): a certain prediction has 1, two tokens that are
+    equally likely and the likeliest give 0.
+    """
+
+    spec = MetricSpec(
+        name="top_margin",
+        title="Margin of the first choice",
+        unit="probability",
+        axes=(),
+        bounds=(0.0, 1.0),
+        needs=("predictions",),
+        definition="Mean over the sampled tokens of the difference between the two largest "
+        "probabilities in the model's distribution of the next token.",
+        source="Scheffer et al. 2001, Active Hidden Markov Models for Information Extraction",
+        group="prediction",
+        cost="high",
+        sampled=True,
+    )
+
+    def value(self, seen: Predictions) -> Tensor:
+        """Return the margin at each token."""
+        return seen.margin

@@ -1,0 +1,73 @@
+"""Below what size a given share of entries lies: of hidden states, and of an MLP's neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from cortexscope.metrics._metric import Layout, Values, not_finite_as_infinity
+from cortexscope.metrics._neurons import of_neurons
+from cortexscope.metrics._over_tokens import OverTokens, OverTokensOfNeurons
+from cortexscope.metrics._states import State
+from cortexscope.records import MetricSpec
+from cortexscope.taps import HiddenStates
+
+__all__ = ["NeuronThreshold", "SparsityThreshold"]
+
+_SHARES = (25, 40, 50, 65)
+
+
+class SparsityThreshold(OverTokens):
+    """Return the |h| at or below which 25, 40, 50 and 65 % of entries lie, per layer 0..L.
+
+    In the units of the hidden states; of all entries of the prompt's tokens that are looked at, in
+    ascending order, number ceil(share x entries), which is exact and is one of the entries. To set
+    all of that size and below to 0 gives that sparsity. Of the sizes 1, 2, ..., 100 the thresholds
+    are 25, 40, 50 and 65; of standard normal entries 0.319, 0.524, 0.674 and 0.935.
+    """
+
+    spec = MetricSpec(
+        name="sparsity_threshold",
+        title="Threshold for a sparsity",
+        unit="hidden-state units",
+        axes=("layer", "share"),
+        bounds=(0.0, None),
+        needs=("hidden",),
+        definition="Smallest |h| such that 25, 40, 50 or 65 % of a prompt's hidden-state entries "
+        "are no larger, before the final norm; the share in % is the index.",
+        source="Liu et al. 2024, Training-free activation sparsity (TEAL)",
+        group="sparsity",
+        cost="high",
+        sampled=True,
+    )
+
+    def value(self, seen: HiddenStates) -> Tensor:
+        """Return the four thresholds of each prompt."""
+        entries = seen.positions.counts[:, None] * seen.width
+        shares = torch.tensor(_SHARES, device=entries.device)
+        places = (entries * shares + 99) // 100 - 1
+        return not_finite_as_infinity(seen.pooled.gather(1, places))
+
+    def compute(self, state: State, layout: Layout) -> Iterator[Values]:
+        """Number the values by share."""
+        for values in super().compute(state, layout):
+            yield values._replace(numbers=_SHARES)
+
+
+class NeuronThreshold(OverTokensOfNeurons, SparsityThreshold):
+    """Return the |a| at or below which 25, 40, 50 and 65 % of neurons lie, per layer 1..L.
+
+    As `sparsity_threshold`, of what the down projection reads. Of the sizes 1, 2, ..., 100 the
+    thresholds are 25, 40, 50 and 65; where half of the neurons are 0, the first three are 0.
+    """
+
+    spec = of_neurons(
+        SparsityThreshold.spec,
+        "neuron_threshold",
+        title="Threshold for a sparsity of neurons",
+        definition="Smallest |a| such that 25, 40, 50 or 65 % of the MLP's neurons, at the tokens "
+        "of a prompt, are no larger, in what the down projection reads; the share in % is the "
+        "index.",
+    )

@@ -1,0 +1,49 @@
+"""How every other metric runs along the depth of the models, a figure a group of metrics."""
+
+from __future__ import annotations
+
+import re
+
+from cortexscope.report._figure import Figure, Lines
+from cortexscope.report._frames import RunFrames
+from cortexscope.report._labels import Labels, plain
+from cortexscope.report._stacks import stacks_note
+from cortexscope.report.figures import depth
+
+__all__ = ["build"]
+
+_COLUMNS = 3
+
+
+def build(frames: RunFrames, labels: Labels, *, first: int) -> tuple[Figure, ...]:
+    """Return a figure for each group that has metrics beside those of the figure `depth`.
+
+    Args:
+        frames: of the run.
+        labels: of its metrics.
+        first: number of the first figure.
+    """
+    groups: dict[str, list[Lines]] = {}
+    for metric in frames.metrics:
+        spec = labels.specs.get(metric)
+        if spec is None or metric in depth.METRICS or "layer" not in spec.axes:
+            continue
+        panel, _ = depth.panel_of(frames, labels, metric, None, primary=True)
+        if panel is not None:
+            groups.setdefault(spec.group, []).append(panel)
+    return tuple(
+        Figure(
+            key="depth-" + re.sub("[^a-z0-9]+", "-", group.lower()),
+            number=first + number,
+            title=f"{plain(group)[:1].upper()}{plain(group)[1:]} along the depth of the models",
+            caption=(
+                "Line: median over prompts of the layer's value, heads averaged. Band: from the "
+                "first to the third quartile over prompts. Depth 0 is the embedding output, 1 the "
+                "last block."
+            ),
+            panels=tuple(panels),
+            columns=_COLUMNS,
+            notes=stacks_note(frames.many_stacked),
+        )
+        for number, (group, panels) in enumerate(groups.items())
+    )

@@ -1,0 +1,155 @@
+"""What metrics are shown of the attention of one batch in one layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from cortexscope.taps._tokens import Tokens
+
+__all__ = ["AttentionRows", "AttentionSample"]
+
+
+@dataclass(frozen=True)
+class AttentionRows:
+    """The attention of a batch in one layer, one number a query row; no matrix is kept.
+
+    What nobody asked for, or what there is not, is None.
+    """
+
+    positions: Tokens
+    """Which query rows belong to a token and not to padding."""
+    visible: Int[Tensor, "#prompt #head query"]
+    """How many keys each row can see, counted from the mask itself; a learned sink is one more."""
+    entropy: Float[Tensor, "prompt head query"] | None
+    """Shannon entropy of each row, nats."""
+    first_key: Float[Tensor, "prompt head query"] | None
+    """Probability that each row puts on the first key it can see."""
+    first_token: Float[Tensor, "prompt head query"] | None = None
+    """Probability that each row puts on the first token, 0 where a window hides it."""
+    previous_token: Float[Tensor, "prompt head query"] | None = None
+    """Probability that each row puts on the token before its own; 0 in a row that has none. None
+    in attention to another stack."""
+    learned_sink: Float[Tensor, "prompt head query"] | None = None
+    """Probability that each row puts on a sink that is no key; None where there is no sink."""
+
+    @property
+    def tokens(self) -> Bool[Tensor, "prompt query"]:
+        """Which query rows belong to a token and not to padding."""
+        return self.positions.mask
+
+    @property
+    def rest(self) -> Bool[Tensor, "prompt query"]:
+        """Which query rows belong to a token that is not the first of its prompt."""
+        return self.positions.rest
+
+    @cached_property
+    def normalized(self) -> Float[Tensor, "prompt head query"] | None:
+        """The entropy of each row over its ceiling, the logarithm of the keys that it can see."""
+        if self.entropy is None:
+            return None
+        return self.entropy / self.visible.clamp(min=2).to(self.entropy.dtype).log()
+
+
+@dataclass(frozen=True)
+class AttentionSample:
+    """Whole rows of the attention in one layer, of the queries that stand for their prompts.
+
+    Where many rows stand they come in several parts, one after the other at the same site.
+    """
+
+    positions: Tokens
+    """Which rows are there, numbered as tokens of their prompts."""
+    queries: Int[Tensor, "#prompt row"]
+    """Where each query is on the axis of the keys."""
+    probabilities: Float[Tensor, "prompt head row key"]
+    """What each row puts on each key; what is missing to 1 is on a learned sink."""
+    visible: Bool[Tensor, "#prompt #head row key"]
+    """Which keys each row can see."""
+    start: Int[Tensor, "#prompt #head"] | None = None
+    """Where the first token of each prompt is on the axis of the keys, below 0 where a window let
+    go of it; None where it is key 0 for all."""
+    learned_sink: Float[Tensor, "prompt head row"] | None = None
+    """What each row puts on a sink that is no key; None where there is no sink."""
+
+    @property
+    def tokens(self) -> Bool[Tensor, "prompt row"]:
+        """Which rows belong to a token and not to padding."""
+        return self.positions.mask
+
+    @property
+    def rest(self) -> Bool[Tensor, "prompt row"]:
+        """Which rows belong to a token that is not the first of its prompt."""
+        return self.positions.rest
+
+    @cached_property
+    def counts(self) -> Int[Tensor, "#prompt #head row"]:
+        """How many keys each row can see."""
+        return self.visible.sum(-1)
+
+    @cached_property
+    def effective(self) -> Float[Tensor, "prompt head row"]:
+        """One over the sum of the squares of each row, a learned sink being one outcome more."""
+        # Twice the speed of squaring and summing, since no matrix of squares is made.
+        squares: Tensor = torch.linalg.vector_norm(self.probabilities, dim=-1).square()
+        if self.learned_sink is not None:
+            squares += self.learned_sink.square()
+        return 1 / squares.clamp(max=1)
+
+    @cached_property
+    def distances(self) -> Float[Tensor, "#prompt row key"]:
+        """How far each key lies from the query, in tokens."""
+        keys = torch.arange(self.probabilities.shape[-1], device=self.queries.device)
+        return (self.queries[..., None] - keys).abs_().to(self.probabilities.dtype)
+
+    @cached_property
+    def even_distance(self) -> Float[Tensor, "#prompt #head row"]:
+        """The mean distance of the keys that each row can see."""
+        total = torch.where(self.visible, self.distances[:, None], 0).sum(-1)
+        return total / self.counts
+
+    @cached_property
+    def without_first(
+        self,
+    ) -> tuple[Float[Tensor, "prompt head row"], Float[Tensor, "prompt head row"]]:
+        """What each row puts on keys after the first token, and that times their distance."""
+        if self.start is None:
+            rest, distances = self.probabilities[..., 1:], self.distances[..., 1:]
+        else:
+            keys = torch.arange(self.probabilities.shape[-1], device=self.start.device)
+            rest = self.probabilities.masked_fill(keys == self.start[..., None, None], 0)
+            distances = self.distances
+        return rest.sum(-1), (rest * distances[:, None]).sum(-1)
+
+    @cached_property
+    def distance(self) -> Float[Tensor, "prompt head row"]:
+        """The sum of probability times distance of each row."""
+        # The far first key is added last, so that it takes no digits from the others.
+        _, rest = self.without_first
+        return rest + self._first_token * self._first_distance
+
+    @property
+    def _first_token(self) -> Tensor:
+        if self.start is None:
+            return self.probabilities[..., 0]
+        index = self.start.clamp(min=0)[..., None].expand(self.probabilities.shape[:-1])
+        mass = self.probabilities.gather(-1, index[..., None]).squeeze(-1)
+        return mass.masked_fill(self.start[..., None] < 0, 0)
+
+    @property
+    def _first_distance(self) -> Tensor:
+        queries = self.queries[:, None]
+        return queries if self.start is None else queries - self.start[..., None]
+
+    def within(self, window: int) -> Float[Tensor, "prompt head row"]:
+        """Return what each row puts on keys less than `window` tokens away."""
+        last = self.probabilities.shape[-1] - 1
+        around = torch.arange(1 - window, window, device=self.queries.device)
+        index = self.queries[:, None, :, None] + around
+        # Few keys of each row, so that the others are not read.
+        near = torch.take_along_dim(self.probabilities, index.clamp(0, last), -1)
+        return near.masked_fill_((index < 0) | (index > last), 0).sum(-1)

@@ -1,0 +1,279 @@
+"""Turn states into logits by a model's own head, a piece of the vocabulary at a time."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from cortexscope.models import Anatomy
+
+__all__ = ["NO_HEAD", "Readout", "ReadoutError"]
+
+NO_HEAD = "the model has no language-model head"
+
+_UNCALLED = "its unembedding is not called behind its backbone"
+
+_ENTRIES = 1 << 22
+"""Most logits, and most entries of the unembedding in another precision, at a time."""
+_ROWS = 1024
+"""Most states whose logits are computed together; few pieces of the vocabulary are slow."""
+
+_FACTORS = {"logit_scale": 1, "lm_head_multiplier": 1, "logits_scaling": -1}
+_CAPS = ("final_logit_softcapping", "logits_soft_cap")
+
+
+class ReadoutError(Exception):
+    """A model's head cannot be applied to states alone; the message says why."""
+
+
+class _Caught(Exception):
+    """Carries what the unembedding was given."""
+
+    def __init__(self, states: Tensor) -> None:
+        super().__init__()
+        self.states = states
+
+
+class Readout:
+    """The head of a language model, applied to any states of the width of its backbone's output.
+
+    What comes before the unembedding is computed by the model's own code: its forward pass runs
+    with the backbone replaced for the moment by one that returns the states. What comes after it,
+    a scale or a soft cap, is read from the configuration and compared once with the model's own
+    logits. No hook of the backbone, the unembedding or the model is called.
+
+    Args:
+        module: the model.
+        anatomy: where its parts are.
+    """
+
+    def __init__(self, module: nn.Module, anatomy: Anatomy) -> None:
+        from cortexscope.models import known_part
+
+        self._module = module
+        known = known_part(module)
+        self._root = module if known is None else known
+        self._known = known is not None
+        self._path = anatomy.unembedding
+        whole = module.get_submodule(anatomy.scope) is self._root
+        self._backbones = [s.backbone for s in anatomy.stacks] if whole else [anatomy.scope]
+        self._vocabulary: int | None = None
+        self._after: Callable[[Tensor], Tensor] | None = None
+        self.refusal: str | None = None
+        """Why the head cannot be applied, as far as that is known."""
+        if anatomy.unembedding is None:
+            self.refusal = NO_HEAD
+        elif any(module.get_submodule(path) is self._root for path in self._backbones):
+            self.refusal = _UNCALLED
+
+    def inputs(self, states: Float[Tensor, "row feature"]) -> Float[Tensor, "row width"]:
+        """Return what the unembedding would be given after these states.
+
+        Raises:
+            ReadoutError: if the model's head cannot be applied to states, or its logits are not
+                understood.
+        """
+        if self.refusal is not None:
+            raise ReadoutError(self.refusal)
+        if self._after is None:
+            try:
+                self._learn(states[:2])
+            except ReadoutError as error:
+                self.refusal = str(error)
+                raise
+        return self._before(states)
+
+    @property
+    def rows(self) -> int:
+        """How many states are best given to `scores` at a time."""
+        assert self._vocabulary is not None
+        return _ROWS if self._plain() else max(1, _ENTRIES // self._vocabulary)
+
+    def scores(self, inputs: Float[Tensor, "row width"]) -> Iterator[tuple[int, Tensor]]:
+        """Yield logits [row, token] of neighbouring tokens, and the number of the first one.
+
+        In float32, or in float64 where the model computes in it.
+        """
+        assert self._vocabulary is not None
+        step = max(1, _ENTRIES // max(inputs.shape)) if self._plain() else self._vocabulary
+        for start in range(0, self._vocabulary, step):
+            yield start, self._finish(self._raw(inputs, slice(start, start + step)))
+
+    def of(self, inputs: Float[Tensor, "row width"], tokens: Int[Tensor, " row"]) -> Tensor:
+        """Return the logit of one token a row."""
+        if not self._plain():
+            places = tokens[:, None]
+            return self._finish(self._raw(inputs, slice(None)).gather(1, places))[:, 0]
+        return self._finish(self._raw(inputs, tokens))
+
+    def _plain(self) -> bool:
+        """Return whether the unembedding is one matrix that lies open."""
+        part = self._unembedding()
+        return (
+            type(part) is nn.Linear
+            and "forward" not in vars(part)
+            and type(part.weight) is nn.Parameter
+            and part.weight.is_floating_point()
+            and not part.weight.is_meta
+        )
+
+    def _unembedding(self) -> nn.Module:
+        assert self._path is not None
+        return self._module.get_submodule(self._path)
+
+    def _raw(self, inputs: Tensor, which: slice | Tensor) -> Tensor:
+        """Return what the unembedding gives, for some tokens or for one a row."""
+        part = self._unembedding()
+        wide = torch.float64 if inputs.dtype == torch.float64 else torch.float32
+        if self._plain():
+            assert isinstance(part, nn.Linear)
+            inputs = inputs.to(part.weight.device)
+            if isinstance(which, Tensor):
+                which = which.to(part.weight.device)
+            weight = part.weight[which].to(wide)
+            wanted = inputs.to(wide)
+            each = isinstance(which, Tensor)
+            raw = (wanted * weight).sum(-1) if each else wanted @ weight.T
+            raw = raw if part.bias is None else raw + part.bias[which].to(wide)
+        else:
+            raw = part.forward(inputs)[:, which].to(wide)
+        more = getattr(self._root, "final_logits_bias", None)
+        return raw if more is None else raw + more[0, which].to(raw)
+
+    def _finish(self, raw: Tensor) -> Tensor:
+        return raw if self._after is None else self._after(raw)
+
+    def _learn(self, states: Tensor) -> None:
+        """Find out what the model does with the output of its unembedding."""
+        # Larger states show a cap that small logits hardly reach.
+        probe = torch.cat([states, 8 * states])
+        own = self._own(probe)
+        self._vocabulary = own.shape[-1]
+        inputs = self._before(probe)
+        raw = torch.cat([part for _, part in self.scores(inputs)], -1)
+        if raw.shape != own.shape:
+            raise ReadoutError("its logits are not those of its unembedding")
+        config = getattr(self._root, "config", None)
+        exact = inputs.dtype in (torch.float32, torch.float64)
+        allowed = (1e-4 if exact else 2e-2) * float(own.abs().max())
+        for after in (_after(config), torch.Tensor.contiguous):
+            if not own.isfinite().all() or float((after(raw) - own).abs().max()) <= allowed:
+                self._after = after
+                return
+        raise ReadoutError("what it does after its unembedding is not known")
+
+    def _own(self, states: Tensor) -> Tensor:
+        """Return the logits that the model itself gives, [row, token]."""
+        assert self._path is not None
+        # Called past its hooks, which are not for this.
+        with self._instead(states, self._path, self._unembedding().forward):
+            output = self._run(len(states))
+        logits = getattr(output, "logits", None)
+        if logits is None:
+            logits = output if isinstance(output, Tensor) else output[0]
+        if not isinstance(logits, Tensor) or logits.numel() % len(states):
+            raise ReadoutError("its output is not one row of logits a token")
+        return logits.detach().reshape(len(states), -1)
+
+    def _before(self, states: Tensor) -> Tensor:
+        assert self._path is not None
+
+        def catch(inputs: Tensor, *_: object, **__: object) -> None:
+            raise _Caught(inputs)
+
+        with self._instead(states, self._path, catch):
+            try:
+                self._run(len(states))
+            except _Caught as caught:
+                return caught.states.detach().reshape(len(states), -1)
+        raise ReadoutError(_UNCALLED)
+
+    def _instead(
+        self, states: Tensor, path: str, act: Callable[..., Any]
+    ) -> AbstractContextManager[None]:
+        """Let the backbone return these states, and a function stand for the unembedding."""
+        given = _Given([states[None]]) if self._known else states[None]
+        acts: dict[str, Callable[..., Any]] = dict.fromkeys(self._backbones, lambda *_, **__: given)
+        return _replaced(self._module, {**acts, path: act})
+
+    def _run(self, rows: int) -> Any:  # noqa: ANN401 - whatever the model returns
+        part = self._module.get_submodule(self._backbones[-1])
+        device = next((p.device for p in part.parameters() if not p.is_meta), None)
+        ids = torch.zeros(1, rows, dtype=torch.long, device=device)
+        parameters = list(inspect.signature(self._root.forward).parameters)
+        names = {parameters[0], "decoder_input_ids"} & set(parameters)
+        try:
+            return self._root.forward(**dict.fromkeys(names, ids))
+        except _Caught:
+            raise
+        except Exception as error:
+            text = str(error).splitlines()[0] if str(error) else ""
+            raise ReadoutError(
+                f"its head does not run on states alone ({type(error).__name__}: {text})"
+            ) from error
+
+
+def _after(config: object) -> Callable[[Tensor], Tensor]:
+    """Return what a configuration says that the model does after its unembedding."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    found = {name: getattr(text, name, None) for name in (*_FACTORS, *_CAPS)}
+    numbers = {name: float(x) for name, x in found.items() if isinstance(x, int | float) and x}
+    factor = math.prod(
+        numbers[name] ** power for name, power in _FACTORS.items() if name in numbers
+    )
+    cap = next((numbers[name] for name in _CAPS if name in numbers), None)
+
+    def after(raw: Tensor) -> Tensor:
+        scaled = raw if factor == 1 else raw * factor
+        return scaled if cap is None else cap * torch.tanh(scaled / cap)
+
+    return after
+
+
+class _Given(tuple[Any, ...]):
+    """The output of a backbone: a state, by place and by name, and nothing else."""
+
+    @property
+    def last_hidden_state(self) -> Tensor:
+        state: Tensor = self[0]
+        return state
+
+    def __getattr__(self, name: str) -> None:
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+
+class _Stand(nn.Module):
+    """Stands for a module: is called instead of it, and has all its attributes."""
+
+    def __init__(self, real: nn.Module, act: Callable[..., Any]) -> None:
+        super().__init__()
+        self._real = (real,)
+        self._act = act
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        return self._act(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self.__dict__["_real"][0], name)
+
+
+@contextmanager
+def _replaced(module: nn.Module, parts: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
+    """Let functions stand for parts of a module, and put the parts back."""
+    with ExitStack() as exits:
+        for path, act in parts.items():
+            outer, _, name = path.rpartition(".")
+            home = module.get_submodule(outer)._modules
+            real = home[name]
+            assert real is not None
+            exits.callback(home.__setitem__, name, real)
+            home[name] = _Stand(real, act)
+        yield
