@@ -45,8 +45,15 @@ def tokens(length: int) -> Inputs:
 
 
 def prepare(way: str) -> Reader:
-    """Return a function that reads a batch once in the given way, with a model of its own."""
+    """Return a function that reads a batch once in the given way, with a model of its own.
+
+    Every way has its memory as `cortexscope run` has: by chance of how it lies, a bare pass alone
+    takes up to a quarter longer otherwise.
+    """
     from cortexscope import attach, load_model
+    from cortexscope.engine._allocator import keep_freed_memory
+
+    keep_freed_memory()
 
     model = load_model("demo-decoder", attention="eager" if way == "eager" else None)
     backbone = model.module.base_model

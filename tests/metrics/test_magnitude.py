@@ -63,7 +63,7 @@ def of_layer(state: np.ndarray, places: list[int]) -> dict[str, Outcome]:
         ),
         "residual_mean": float(state.mean()),
         "residual_mean_abs": float(sizes.mean()),
-        "kurtosis_tokens": float(np.nanmean(kurtosis(state, 1))),
+        "kurtosis_tokens": float(np.nanmean(kurtosis(state[places], 1))),
         "kurtosis_prompt": float(kurtosis(state, None)),
         "kurtosis_features": (
             "fewer than two tokens, or all tokens have the same state"
@@ -102,7 +102,9 @@ def reference(case: Case) -> Values:
             for name, value in of_layer(state, case.places(len(state))).items():
                 values[name, stack.name, layer, None, None] = value
         values["residual_growth", stack.name, None, None, None] = growth(stack.states)
-        values["outlier_dimensions", stack.name, None, None, None] = outliers(stack.states)
+        values["outlier_dimensions", stack.name, None, None, None] = outliers(
+            [state[case.places(len(state))] for state in stack.states]
+        )
     return values
 
 

@@ -35,8 +35,10 @@ def reference(case: Case) -> Values:
         if not stack.states:
             continue
         for layer, (attention, mlp, _) in enumerate(found[stack.name], start=1):
-            stream = stack.states[layer - 1]
-            for part, update in (("attention", attention), ("mlp", mlp)):
+            rows = case.places(len(stack.states[0]))
+            stream = stack.states[layer - 1][rows]
+            for part, whole in (("attention", attention), ("mlp", mlp)):
+                update = whole[rows]
                 lengths = np.linalg.norm(update, axis=-1), np.linalg.norm(stream, axis=-1)
                 cosines = (update * stream).sum(-1) / (lengths[0] * lengths[1])
                 key = (stack.name, layer, None, None)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cortexscope import models
 from cortexscope._version import __version__
+from cortexscope.engine._allocator import keep_freed_memory
 from cortexscope.engine._plan import Shard, encode, shards_of
 from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
 from cortexscope.errors import ModelError, UsageError
@@ -201,6 +202,8 @@ def _measure(
 ) -> None:
     # torch and all of transformers come here, after a wrong request has had its answer.
     from cortexscope.engine._worker import Worker
+
+    keep_freed_memory()
 
     label = work.source.info.model
     todo = [shard for shard in work.shards if not writer.is_done(label, shard.number)]

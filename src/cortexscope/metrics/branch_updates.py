@@ -38,6 +38,7 @@ class AttentionContribution(MeanOverUpdates):
         "stream, divided by that of the block's input.",
         source=_SOURCE,
         group="magnitude",
+        sampled=True,
     )
 
     def value(self, seen: Update) -> Tensor:
@@ -90,6 +91,7 @@ class AttentionAlignment(MeanOverUpdates):
         "residual stream and the block's input.",
         source=_SOURCE,
         group="magnitude",
+        sampled=True,
     )
 
     def value(self, seen: Update) -> Tensor:

@@ -37,6 +37,7 @@ class KurtosisTokens(MeanOverStates):
         "Gaussian has 3), before the final norm.",
         source="Elhage et al. 2023, Privileged bases in the transformer residual stream",
         group="magnitude",
+        sampled=True,
     )
 
     def value(self, seen: HiddenStates) -> Tensor:

@@ -108,6 +108,7 @@ class TrevesRollsLifetime(_Lifetime, OverTokens):
         "over n tokens of a prompt, before the final norm.",
         source=_SOURCE,
         group="sparsity",
+        cost="high",
         sampled=True,
     )
 
