@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from cortexscope.report._figure import Figure, Lines
 from cortexscope.report._frames import RunFrames
@@ -30,6 +31,8 @@ def build(frames: RunFrames, labels: Labels, *, first: int) -> tuple[Figure, ...
             continue
         panel, _ = depth.panel_of(frames, labels, metric, None, primary=True)
         if panel is not None:
+            # The panel's heading names the metric; beside narrow panels the axis has no room to.
+            panel = replace(panel, y_title=labels.unit(metric))
             groups.setdefault(spec.group, []).append(panel)
     return tuple(
         Figure(
