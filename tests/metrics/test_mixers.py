@@ -135,7 +135,7 @@ def griffin(heard: Heard) -> dict[str, Outcome]:
 
     def gate(name: str) -> np.ndarray:
         weight, bias = heard.weight(f"{name}_weight"), heard.weight(f"{name}_bias")
-        return sigmoid(np.einsum("thi,hio->tho", rows, weight) + bias).reshape(inputs.shape)
+        return sigmoid(np.einsum("nhi,hio->nho", rows, weight) + bias).reshape(inputs.shape)
 
     decays = np.exp(-8 * gate("recurrent_gate") * softplus(heard.weight("recurrent_param")))
     added = gate("input_gate") * inputs * np.sqrt(1 - decays**2)
