@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from cortexscope.metrics._over_tokens import OverTokens, where
 from cortexscope.metrics._pooled import UNIT_SUM, UNIT_SUM_REST, OverPromptsOfLayer
-from cortexscope.metrics._whole import Numbers, OfWholePrompts
 from cortexscope.records import MetricSpec
 from cortexscope.taps import HiddenStates
 
@@ -17,7 +17,7 @@ __all__ = ["CosineAcross", "CosineAcrossRest", "CosineWithin", "CosineWithinRest
 _SOURCE = "Ethayarajh 2019, How contextual are contextualized word representations?; "
 
 
-class CosineWithin(OfWholePrompts):
+class CosineWithin(OverTokens):
     """Return the mean cosine of the states of two distinct tokens of a prompt, per layer 0..L.
 
     Over all pairs, without drawing any: (|sum of u|^2 - n) / (n (n - 1)) for n states u of length
@@ -39,12 +39,12 @@ class CosineWithin(OfWholePrompts):
     )
     undefined = "fewer than two tokens whose state is not zero"
 
-    def value(self, seen: HiddenStates) -> Numbers:
+    def value(self, seen: HiddenStates) -> Tensor:
         """Return the mean over all pairs of tokens."""
         return _within(seen, seen.unit_weights)
 
 
-class CosineWithinRest(OfWholePrompts):
+class CosineWithinRest(OverTokens):
     """Return the mean cosine of the states of two distinct tokens without each prompt's first one.
 
     Else as `cosine_within`: states that all point one way give 1, two that are at right angles 0.
@@ -65,17 +65,17 @@ class CosineWithinRest(OfWholePrompts):
     )
     undefined = "fewer than two tokens after the first whose state is not zero"
 
-    def value(self, seen: HiddenStates) -> Numbers:
+    def value(self, seen: HiddenStates) -> Tensor:
         """Return the mean over all pairs of tokens after the first."""
         return _within(seen, torch.where(seen.rest, seen.unit_weights, 0))
 
 
-def _within(seen: HiddenStates, weights: Tensor) -> Numbers:
+def _within(seen: HiddenStates, weights: Tensor) -> Tensor:
     count = (weights != 0).sum(-1).double()
     square = seen.weighted(weights).double().square().sum(-1)
     cosine = (square - count) / (count * (count - 1)).clamp(min=1)
     # Rounding alone takes equal directions above 1.
-    return Numbers(cosine.clamp(-1, 1), count >= 2)
+    return where(count >= 2, cosine.clamp(-1, 1))
 
 
 class CosineAcross(OverPromptsOfLayer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._whole import Numbers, OfWholePrompts
+from cortexscope.metrics._over_tokens import OverTokens, where
 from cortexscope.records import MetricSpec
 from cortexscope.taps import HiddenStates
 
@@ -21,7 +21,7 @@ _ALIKE = "fewer than three tokens, or all have one state"
 _ZERO = "fewer than two tokens, or all states are zero"
 
 
-class ParticipationRatio(OfWholePrompts):
+class ParticipationRatio(OverTokens):
     """Return the number of directions that the variance of a prompt's states fills, per layer 0..L.
 
     (sum of v)^2 / (sum of v^2) over the eigenvalues v of the covariance of the states. States on a
@@ -46,14 +46,14 @@ class ParticipationRatio(OfWholePrompts):
     )
     undefined = _ALIKE
 
-    def value(self, seen: HiddenStates) -> Numbers:
+    def value(self, seen: HiddenStates) -> Tensor:
         """Return the ratio of each prompt."""
         values = seen.spectra.centred
         ratio = values.sum(-1).square() / values.square().sum(-1)
-        return Numbers(ratio.clamp(min=1), _at_least(3, seen, values))
+        return where(_at_least(3, seen, values), ratio.clamp(min=1))
 
 
-class TopComponentShare(OfWholePrompts):
+class TopComponentShare(OverTokens):
     """Return the share of the variance that lies along the first principal axis, per layer 0..L.
 
     The largest eigenvalue of the covariance of a prompt's states over the sum of all. States on a
@@ -76,13 +76,13 @@ class TopComponentShare(OfWholePrompts):
     )
     undefined = _ALIKE
 
-    def value(self, seen: HiddenStates) -> Numbers:
+    def value(self, seen: HiddenStates) -> Tensor:
         """Return the share of each prompt."""
         values = seen.spectra.centred
-        return Numbers(values[:, 0] / values.sum(-1), _at_least(3, seen, values))
+        return where(_at_least(3, seen, values), values[:, 0] / values.sum(-1))
 
 
-class EffectiveRank(OfWholePrompts):
+class EffectiveRank(OverTokens):
     """Return the effective rank of the matrix of a prompt's states, per layer 0..L.
 
     exp of the entropy of the singular values divided by their sum; the states are not centred. A
@@ -105,14 +105,14 @@ class EffectiveRank(OfWholePrompts):
     )
     undefined = _ZERO
 
-    def value(self, seen: HiddenStates) -> Numbers:
+    def value(self, seen: HiddenStates) -> Tensor:
         """Return the rank of each prompt."""
         values = seen.spectra.plain
         rank = torch.special.entr(_shares(values)).sum(-1).exp()
-        return Numbers(rank.clamp(min=1), _at_least(2, seen, values))
+        return where(_at_least(2, seen, values), rank.clamp(min=1))
 
 
-class RankMe(OfWholePrompts):
+class RankMe(OverTokens):
     """Return the RankMe of the matrix of a prompt's states, per layer 0..L.
 
     As the effective rank, with 1e-7 added to each normalised singular value. A matrix whose rows
@@ -137,17 +137,17 @@ class RankMe(OfWholePrompts):
     )
     undefined = _ZERO
 
-    def value(self, seen: HiddenStates) -> Numbers:
+    def value(self, seen: HiddenStates) -> Tensor:
         """Return RankMe of each prompt."""
         values = seen.spectra.plain
         # There are as many singular values as the shorter side has.
         possible = seen.positions.counts.clamp(max=seen.width)[:, None]
         places = torch.arange(values.shape[-1], device=values.device) < possible
         shares = torch.where(places, _shares(values) + 1e-7, 0)
-        return Numbers(torch.special.entr(shares).sum(-1).exp(), _at_least(2, seen, values))
+        return where(_at_least(2, seen, values), torch.special.entr(shares).sum(-1).exp())
 
 
-class MatrixEntropy(OfWholePrompts):
+class MatrixEntropy(OverTokens):
     """Return the von Neumann entropy of a prompt's states as a share of ln n, per layer 0..L.
 
     The states are centred on their mean and scaled to length 1; of their n x n matrix of products,
@@ -174,12 +174,12 @@ class MatrixEntropy(OfWholePrompts):
     )
     undefined = _ALIKE
 
-    def value(self, seen: HiddenStates) -> Numbers:
+    def value(self, seen: HiddenStates) -> Tensor:
         """Return the entropy of each prompt."""
         values = seen.spectra.directions
         entropy = torch.special.entr(values / values.sum(-1, keepdim=True)).sum(-1)
         most = seen.positions.counts.clamp(min=2).double().log()
-        return Numbers((entropy / most).clamp(0, 1), _at_least(3, seen, values))
+        return where(_at_least(3, seen, values), (entropy / most).clamp(0, 1))
 
 
 def _shares(values: Tensor) -> Tensor:
