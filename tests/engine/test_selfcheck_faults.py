@@ -59,12 +59,12 @@ def one_key_too_many(patch: pytest.MonkeyPatch) -> None:
 
 def scaled(patch: pytest.MonkeyPatch) -> None:
     """Take the scores for 1.2 times as large as they are."""
-    fused, softmax = mode_module.direct_rows, mode_module.rows_of_scores
+    rows, softmax = mode_module.whole_rows, mode_module.rows_of_scores
     patch.setattr(mode_module, "small", lambda keys: True)
     patch.setattr(
         mode_module,
-        "direct_rows",
-        lambda query, key, mask, scale, wanted: fused(query, key, mask, 1.2 * scale, wanted),
+        "whole_rows",
+        lambda query, key, mask, scale, queries: rows(query, key, mask, 1.2 * scale, queries),
     )
     patch.setattr(
         mode_module,

@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from cortexscope.taps._direct import (
     direct_rows,
+    remembered,
     rows_of_scores,
     small,
     whole_rows,
@@ -174,8 +175,11 @@ class AttentionMode(TorchFunctionMode):
     ) -> None:
         read = self._mask(place, mask, query, key, causal=causal)
         wanted = self._wanted_of(place)
-        rows = direct_rows(query, key, read, scale, wanted) if wanted else RowStatistics()
-        self._receive(rows, read.visible, partial(whole_rows, query, key, read, scale))
+        whole: Rows = partial(whole_rows, query, key, read, scale)
+        if small(key.shape[2]):
+            whole = remembered(whole)
+        rows = direct_rows(whole, read, wanted) if wanted else RowStatistics()
+        self._receive(rows, read.visible, whole)
 
     def _beside(
         self,

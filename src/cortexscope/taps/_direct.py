@@ -9,16 +9,23 @@ Axes: B prompts, H query heads, G key heads (H is a multiple of G), Q queries, K
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from cortexscope.taps._mask import Mask, visible_keys
-from cortexscope.taps._statistics import RowStatistics, Wanted, WholeRows
+from cortexscope.taps._statistics import Rows, RowStatistics, Wanted, WholeRows
 
-__all__ = ["direct_rows", "rows_of_scores", "small", "whole_rows", "whole_rows_of_scores"]
+__all__ = [
+    "direct_rows",
+    "remembered",
+    "rows_of_scores",
+    "small",
+    "whole_rows",
+    "whole_rows_of_scores",
+]
 
 _SMALL_KEYS = 32
 """Up to this many keys the scores are recomputed in float64: they then take no more room than the
@@ -75,6 +82,20 @@ def whole_rows(
         yield WholeRows(
             rows, places + mask.shift, torch.softmax(scores, -1), visible, start=mask.start
         )
+
+
+def remembered(whole: Rows) -> Rows:
+    """Return what gives the same rows and computes all of them only once; for few keys."""
+    kept: list[WholeRows] = []
+
+    def rows(queries: Tensor | None) -> Iterable[WholeRows]:
+        if queries is not None:
+            return whole(queries)
+        if not kept:
+            kept.extend(whole(None))
+        return kept
+
+    return rows
 
 
 def _mask_of(
@@ -167,24 +188,13 @@ def _picked(rows: Tensor, queries: Tensor) -> Tensor:
     return picked
 
 
-def direct_rows(
-    query: Float[Tensor, "prompt head query feature"],
-    key: Float[Tensor, "prompt group key feature"],
-    mask: Mask,
-    scale: float,
-    wanted: Wanted,
-    *,
-    precise: bool = False,
-) -> RowStatistics:
-    """Return the statistics from scores computed in chunks of rows, on any device.
+def direct_rows(whole: Rows, mask: Mask, wanted: Wanted) -> RowStatistics:
+    """Return the statistics of whole rows, chunk by chunk, on any device.
 
     Args:
-        query: after rotation and norm.
-        key: likewise; its heads may be fewer than the query's.
+        whole: gives the rows.
         mask: of the scores.
-        scale: of the scores.
         wanted: which statistics to compute.
-        precise: take the softmax in float64, as is always done for few keys.
     """
     return _joined(
         _rows_of_probabilities(
@@ -194,7 +204,7 @@ def direct_rows(
             start=mask.start,
             previous=part.places.start + mask.shift - 1,
         )
-        for part in whole_rows(query, key, mask, scale, None, precise=precise)
+        for part in whole(None)
     )
 
 

@@ -13,6 +13,7 @@ Axes: B prompts, H query heads, G key heads (H is a multiple of G), Q queries, K
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -20,7 +21,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from cortexscope.taps._direct import direct_rows
+from cortexscope.taps._direct import direct_rows, whole_rows
 from cortexscope.taps._kernels import Kernel, attend
 from cortexscope.taps._mask import Mask
 from cortexscope.taps._statistics import RowStatistics, Wanted
@@ -272,14 +273,16 @@ def sharpened(
     if not len(prompts):
         return rows
     groups = heads // (query.shape[1] // key.shape[1])
-    again = direct_rows(
+    single = mask.of(prompts, heads)
+    whole = partial(
+        whole_rows,
         query[prompts, heads][:, None],
         key[prompts, groups][:, None],
-        mask.of(prompts, heads),
+        single,
         scale,
-        Wanted(entropy=True),
         precise=True,
     )
+    again = direct_rows(whole, single, Wanted(entropy=True))
     assert again.entropy is not None
     sharp = entropy.double()
     sharp[prompts, heads] = again.entropy[:, 0]

@@ -135,7 +135,8 @@ def _piece(readout: Readout, inputs: Float[Tensor, "row layer width"]) -> Tensor
     mass, moment, crossed, above = torch.zeros(4, rows, layers, 1).to(marks)
     for start, scores in readout.scores(flat):
         scores = scores.view(rows, layers, -1)
-        ahead = (scores > marks).sum(-1, keepdim=True)
+        # Several times as fast as to sum booleans.
+        ahead = torch.gt(scores, marks, out=torch.empty_like(scores)).sum(-1, keepdim=True)
         above = above + ahead - _own(scores, tops - start, marks)
         before, best = best, torch.maximum(best, scores.amax(-1, keepdim=True))
         shift = before - best

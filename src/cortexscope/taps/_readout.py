@@ -20,10 +20,13 @@ NO_HEAD = "the model has no language-model head"
 
 _UNCALLED = "its unembedding is not called behind its backbone"
 
-_ENTRIES = 1 << 22
-"""Most logits, and most entries of the unembedding in another precision, at a time."""
+_ENTRIES = 1 << 20
+"""Most logits, and most entries of the unembedding in another precision, at a time: few enough to
+stay in a processor's cache."""
 _ROWS = 1024
-"""Most states whose logits are computed together; few pieces of the vocabulary are slow."""
+"""Most states whose logits are computed together."""
+_WHOLE = 1 << 22
+"""Most logits at a time of a head that gives those of all tokens at once."""
 
 _FACTORS = {"logit_scale": 1, "lm_head_multiplier": 1, "logits_scaling": -1}
 _CAPS = ("final_logit_softcapping", "logits_soft_cap")
@@ -94,7 +97,7 @@ class Readout:
     def rows(self) -> int:
         """How many states are best given to `scores` at a time."""
         assert self._vocabulary is not None
-        return _ROWS if self._plain() else max(1, _ENTRIES // self._vocabulary)
+        return _ROWS if self._plain() else max(1, _WHOLE // self._vocabulary)
 
     def scores(self, inputs: Float[Tensor, "row width"]) -> Iterator[tuple[int, Tensor]]:
         """Yield logits [row, token] of neighbouring tokens, and the number of the first one.

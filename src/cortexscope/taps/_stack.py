@@ -261,9 +261,7 @@ class StackWatch:
                 self._show(Site(self.anatomy.name, layer), seen)
             self._predict(layer, states, seen.positions)
         if layer is not None:
-            if self._last is not None:
-                self._last.forget()
-            self._last = seen
+            self._last = seen.lean()
 
     def _predict(self, layer: int | None, states: Tensor, positions: Tokens) -> None:
         for reader in self.readers:

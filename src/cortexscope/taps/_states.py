@@ -37,11 +37,17 @@ class HiddenStates:
         self.before = before
         self._near_zero: dict[float, Float[Tensor, "prompt token"]] = {}
 
-    def forget(self) -> None:
-        """Let go of the states of the layer before."""
-        self.before = None
-        if "sample" in self.__dict__:
-            self.sample.before = None
+    def lean(self) -> HiddenStates:
+        """Return the same states with their lengths alone of all that was computed of them.
+
+        That much the next layer needs; the rest would lie beside the model's largest tensors.
+        """
+        kept = type(self)(self._states, self.positions)
+        known = self.__dict__
+        kept.__dict__.update({name: known[name] for name in ("values", "norms") if name in known})
+        if "_sample" in known:
+            kept.__dict__["_sample"] = self._sample.lean()
+        return kept
 
     @property
     def tokens(self) -> Bool[Tensor, "prompt token"]:
@@ -58,12 +64,16 @@ class HiddenStates:
         """Number of features."""
         return self._states.shape[-1]
 
-    @cached_property
+    @property
     def sample(self) -> HiddenStates:
         """The states of the tokens that stand for their prompts; itself where all do."""
+        # To keep a reference to itself would keep all that it holds until garbage is collected.
+        return self if self.positions.sample is None else self._sample
+
+    @cached_property
+    def _sample(self) -> HiddenStates:
         chosen = self.positions.sample
-        if chosen is None:
-            return self
+        assert chosen is not None
         before = None if self.before is None else self.before.sample
         return type(self)(chosen.of(self._states), self.positions.sampled, before=before)
 
@@ -206,11 +216,13 @@ class Update:
         """Which positions hold a token and not padding."""
         return self.positions.mask
 
-    @cached_property
+    @property
     def sample(self) -> Update:
         """The same of the tokens that stand for their prompts; itself where all do."""
-        if self.positions.sample is None:
-            return self
+        return self if self.positions.sample is None else self._sample
+
+    @cached_property
+    def _sample(self) -> Update:
         return Update(self.part, self.states.sample, self.stream.sample)
 
     @cached_property

@@ -87,11 +87,14 @@ class Tokens:
         index = torch.searchsorted(self.ranks.contiguous(), torch.where(taken, ranks, 0))
         return Sample(torch.where(taken, index, 0), taken)
 
-    @cached_property
+    @property
     def sampled(self) -> Tokens:
         """The tokens of the sample as a batch, with their own numbers; itself where all stand."""
-        if self.sample is None:
-            return self
+        return self if self.sample is None else self._chosen
+
+    @cached_property
+    def _chosen(self) -> Tokens:
+        assert self.sample is not None
         chosen = Tokens(self.sample.mask)
         chosen.ranks = self.sample.of(self.ranks)
         return chosen
