@@ -194,6 +194,20 @@ def test_a_run_is_not_resumed_with_another_plug_in(
         measure(resume=True)
 
 
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [('raise ValueError("no such norm")', "mine.py, line 20"), ("return seen.values", "mine.py")],
+)
+def test_a_plug_in_that_fails_in_a_run_is_named_and_not_the_model(
+    tiny_folder: Path, suite_file: Path, plugin: Path, body: str, place: str
+) -> None:
+    plugin.write_text(PLUGIN.replace("return seen.norms", body))
+    with pytest.raises(UsageError, match=f"{place}: the metric 'mine' failed on what the model"):
+        cortexscope.profile(
+            str(tiny_folder), suite_file, metrics=["mine"], plugins=[plugin], selfcheck=False
+        )
+
+
 def test_a_run_without_plug_ins_says_nothing_of_them(
     tiny_folder: Path, suite_file: Path, plugin: Path
 ) -> None:

@@ -34,6 +34,8 @@ def attach(
     plugins: Sequence[Path | str] = (),
     label: str | None = None,
     near_zero: float = 0.01,
+    sink_threshold: float = 0.3,
+    window: int = 16,
     sample_tokens: int | None = 32,
 ) -> Probe:
     """Return a probe that measures every forward pass of a model inside a `with` block.
@@ -51,6 +53,8 @@ def attach(
         plugins: Python files with metrics of your own.
         label: names the model in the frame; its class name where None.
         near_zero: below this |h| an entry counts as near zero.
+        sink_threshold: a head is a sink where its mean attention on the first token exceeds this.
+        window: how many of the nearest tokens count as local, the own one included.
         sample_tokens: how many tokens of a prompt stand for it where a metric is costly; all where
             None.
 
@@ -67,9 +71,8 @@ def attach(
             f"attach takes a torch module, and was given {type(model).__name__}; "
             "load one with cortexscope.load_model(reference)."
         )
-    chosen = make_metrics(
-        metric_names(metrics, plugins=plugins), MetricOptions(near_zero=near_zero)
-    )
+    options = MetricOptions(near_zero=near_zero, sink_threshold=sink_threshold, window=window)
+    chosen = make_metrics(metric_names(metrics, plugins=plugins), options)
     own = [m for m in chosen if m.spec.replication == "sequence" or "masked" in m.spec.needs]
     generated = [m.spec.name for m in own]
     if generated and set(generated) & set(metrics or ()):

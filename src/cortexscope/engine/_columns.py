@@ -6,11 +6,13 @@ than computing them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from cortexscope.metrics._means import summed
-from cortexscope.metrics._states import State, add
+from cortexscope.metrics._states import State, Sums, add
 from cortexscope.records import Site
 
 __all__ = ["Columns", "Shelf"]
@@ -20,14 +22,16 @@ class Columns:
     """The numbers of one metric, layer by layer.
 
     Args:
+        shelf: where the sums are kept.
         per_head: whether they have the axis of heads.
     """
 
-    _ENTRIES = 1 << 18
-    """Most numbers kept before they are summed."""
+    _ENTRIES = 1 << 16
+    """Most numbers kept before they are summed; more would save no more calls worth the room."""
     _SITES = 64
 
-    def __init__(self, *, per_head: bool) -> None:
+    def __init__(self, shelf: Shelf, *, per_head: bool) -> None:
+        self._shelf = shelf
         self._per_head = per_head
         self._state: State = {}
         self._sites: list[Site] = []
@@ -45,6 +49,9 @@ class Columns:
             tokens: which positions hold tokens, [prompt, token].
             keep: which values count, broadcast to them; all that belong to a token where None.
         """
+        if 2 * values.numel() > self._ENTRIES:
+            self._add([site], summed(values[None], tokens, keep, per_head=self._per_head))
+            return
         kind = (
             values.shape,
             values.dtype,
@@ -66,15 +73,20 @@ class Columns:
         self._sites.append(site)
 
     def _sum(self) -> None:
-        count = len(self._sites)
-        if not count:
+        sites, self._sites = self._sites, []
+        if not sites:
             return
-        keep = None if self._keep is None else self._keep[:count]
-        sums = summed(self._values[:count], self._tokens, keep, per_head=self._per_head)
-        for number, site in enumerate(self._sites):
-            counts = sums["count"] if keep is None else sums["count"][number]
-            self._state = add(self._state, site, {"total": sums["total"][number], "count": counts})
-        self._sites = []
+        keep = None if self._keep is None else self._keep[: len(sites)]
+        values = self._values[: len(sites)]
+        self._add(sites, summed(values, self._tokens, keep, per_head=self._per_head))
+
+    def _add(self, sites: Sequence[Site], sums: Sums) -> None:
+        total, count = (self._shelf.keep(sums[name]) for name in ("total", "count"))
+        # Where all numbers of a token count, they are the same for all sites.
+        counts = count if count.dim() == total.dim() else count.expand(len(sites), *count.shape)
+        for number, site in enumerate(sites):
+            found = {"total": total[number], "count": counts[number]}
+            self._state = add(self._state, site, found)
 
     def state(self) -> State:
         """Return the sums of all sites."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,13 +14,14 @@ from cortexscope.engine._columns import Columns, Shelf
 from cortexscope.engine._transfer import at_home
 from cortexscope.metrics._means import Mean
 from cortexscope.metrics._metric import Known, Layout, Metric, Seen, Values, sampled
+from cortexscope.metrics._plugins import failure
 from cortexscope.metrics._pooled import OverPrompts
 from cortexscope.metrics._states import State
 from cortexscope.models import Anatomy, Block
 from cortexscope.records import Site, Stack
 from cortexscope.taps import Unread
 
-__all__ = ["Finished", "Lengths", "Observer", "Result", "layout_of", "needs_of"]
+__all__ = ["Finished", "Lengths", "Observer", "Result", "finish", "layout_of", "needs_of"]
 
 Lengths = dict[Stack, list[int]]
 """Tokens of each prompt of a batch, by the stack that read them."""
@@ -114,10 +116,10 @@ class Observer:
 
     def begin(self) -> None:
         """Start every metric anew for the prompts of this pass."""
-        self._columns = [Columns(per_head=metric.per_head) for metric in self._means]
+        self._shelf = Shelf()
+        self._columns = [Columns(self._shelf, per_head=m.per_head) for m in self._means]
         kept = (*self._others, *self._pools)
         self._states: dict[Metric, State] = {metric: metric.start() for metric in kept}
-        self._shelf = Shelf()
         self._lengths: Lengths = {}
         self._unread: dict[str, str] = {}
 
@@ -138,25 +140,34 @@ class Observer:
         if isinstance(seen, Unread):
             self._unread[seen.need] = seen.reason
             return
-        for mean, columns in zip(self._means, self._columns, strict=True):
-            column = mean.column(site, sampled(mean.spec, seen))
-            if column is not None:
-                columns.take(site, *column)
-        for metric, before in self._states.items():
-            state = metric.update(before, site, sampled(metric.spec, seen))
-            sums = state.get(site)
-            if sums is not None and sums is not before.get(site):
-                kept = {name: self._shelf.keep(value) for name, value in sums.items()}
-                state = {**state, site: kept}
-            self._states[metric] = state
+        at: Metric | None = None
+        try:
+            for mean, columns in zip(self._means, self._columns, strict=True):
+                at = mean
+                column = mean.column(site, sampled(mean.spec, seen))
+                if column is not None:
+                    columns.take(site, *column)
+            for metric, before in self._states.items():
+                at = metric
+                state = metric.update(before, site, sampled(metric.spec, seen))
+                sums = state.get(site)
+                if sums is not None and sums is not before.get(site):
+                    kept = {name: self._shelf.keep(value) for name, value in sums.items()}
+                    state = {**state, site: kept}
+                self._states[metric] = state
+        except Exception as error:
+            assert at is not None
+            raise failure(at.spec.name, error) from error
 
     def end(self) -> None:
         """Finish every metric and hand over what was measured."""
         layout = replace(layout_of(self._anatomy, self._lengths), unread=self._unread)
-        means = zip(self._means, (columns.state() for columns in self._columns), strict=True)
-        states: dict[Metric, State] = {**self._states, **dict(means)}
+        states: dict[Metric, State] = dict(self._states)
+        for mean, columns in zip(self._means, self._columns, strict=True):
+            with _named(mean):
+                states[mean] = columns.state()
         results = [
-            (metric, list(metric.compute(_on_one_device(states[metric]), layout)))
+            (metric, finish(metric, _on_one_device(states[metric]), layout))
             for metric in self._metrics
             if metric in states and metric not in self._pools
         ]
@@ -168,6 +179,20 @@ class Observer:
         )
         self.begin()
         self._deliver(finished)
+
+
+def finish(metric: Metric, state: State, layout: Layout) -> list[Values]:
+    """Return a metric's values; a plug-in that fails is named."""
+    with _named(metric):
+        return list(metric.compute(state, layout))
+
+
+@contextmanager
+def _named(metric: Metric) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise failure(metric.spec.name, error) from error
 
 
 def _on_one_device(state: State) -> State:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import torch
 
+from cortexscope.engine._observer import finish
 from cortexscope.engine._tabulate import PromptRow, tabulate
 from cortexscope.metrics._metric import Layout, Metric, Values
 from cortexscope.metrics._pooled import OverPrompts
@@ -35,7 +36,7 @@ def tabulate_tasks(metrics: Sequence[Metric], kept: Sequence[Vectors], *, model:
             state, prompts = _joined(kept, metric.pool.name, stack)
             layout = Layout(hidden=(tuple(sorted(state)),), blocks=(), attention=(), final=())
             for task, chosen in _groups(prompts):
-                values = list(metric.compute(select(state, chosen), layout))
+                values = finish(metric, select(state, chosen), layout)
                 found.setdefault(task, []).append((metric, values))
     tables = [
         tabulate(results, model=model, prompts=[(None, task)], lengths=None)

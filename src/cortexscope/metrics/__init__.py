@@ -28,6 +28,14 @@ if TYPE_CHECKING:
         MeanOverUpdates,
     )
     from cortexscope.metrics._metric import Layout, Metric, Values
+    from cortexscope.metrics._pooled import (
+        MEAN_STATE,
+        UNIT_SUM,
+        UNIT_SUM_REST,
+        OverPrompts,
+        OverPromptsOfLayer,
+        Pool,
+    )
     from cortexscope.metrics._states import State, add, total
     from cortexscope.taps import (
         AttentionRows,
@@ -71,6 +79,12 @@ __all__ = [
     "metric_specs",
     "origins",
     "total",
+    "MEAN_STATE",
+    "UNIT_SUM",
+    "UNIT_SUM_REST",
+    "OverPrompts",
+    "OverPromptsOfLayer",
+    "Pool",
 ]
 
 _HOMES = {
@@ -83,6 +97,14 @@ _HOMES = {
         "MeanOverUpdates",
     ),
     "cortexscope.metrics._metric": ("Layout", "Metric", "Values"),
+    "cortexscope.metrics._pooled": (
+        "MEAN_STATE",
+        "UNIT_SUM",
+        "UNIT_SUM_REST",
+        "OverPrompts",
+        "OverPromptsOfLayer",
+        "Pool",
+    ),
     "cortexscope.metrics._states": ("State", "add", "total"),
     "cortexscope.taps": (
         "AttentionRows",

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from cortexscope.errors import UsageError
+from cortexscope.errors import CortexscopeError, UsageError
 from cortexscope.metrics._table import METRICS
 from cortexscope.records import MetricSpec
 
-__all__ = ["from_file", "load_plugin", "origins"]
+__all__ = ["failure", "from_file", "load_plugin", "origins"]
 
 _PREFIX = "_cortexscope_plugin_"
 
@@ -74,6 +74,21 @@ def origins(names: Sequence[str]) -> dict[str, str]:
     return {name: origin for name, origin in known.items() if origin is not None}
 
 
+def failure(name: str, error: Exception) -> Exception:
+    """Return the error to raise where a metric failed: of a plug-in one that says where.
+
+    Args:
+        name: of the metric.
+        error: what it raised; returned where the metric is one of cortexscope's own.
+    """
+    if isinstance(error, CortexscopeError) or METRICS.origin(name) is None:
+        return error
+    file = getattr(sys.modules.get(_module_of(name)), "__file__", None)
+    path = Path(file or _module_of(name))
+    what = f"the metric {name!r} failed on what the model showed it: {_said(error)}"
+    return _wrong(path, _line(error, path), f"{what}; `cortexscope metrics check` tries it alone")
+
+
 def _module_of(name: str) -> str:
     return METRICS.place(name).partition(":")[0]
 
@@ -91,10 +106,8 @@ def _run(module: ModuleType, source: bytes, path: Path) -> dict[str, int]:
         exec(code, module.__dict__)
     # A file may also end the process, or raise what is not an Exception.
     except (Exception, SystemExit) as error:
-        steps = traceback.extract_tb(error.__traceback__)
-        line = next((step.lineno for step in reversed(steps) if step.filename == str(path)), None)
-        said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".removesuffix(": ")
-        raise _wrong(path, line, f"fails when it is imported: {said}") from error
+        what = f"fails when it is imported: {_said(error)}"
+        raise _wrong(path, _line(error, path), what) from error
     return {node.name: node.lineno for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
@@ -132,6 +145,16 @@ def _metrics_in(module: ModuleType, path: Path, lines: dict[str, int]) -> dict[s
             path, None, "holds no metric, which is a subclass of a metric's class with a `spec`"
         )
     return found
+
+
+def _line(error: BaseException, path: Path) -> int | None:
+    """Return the line of a file in which an error arose."""
+    steps = reversed(traceback.extract_tb(error.__traceback__))
+    return next((step.lineno for step in steps if step.filename == str(path)), None)
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}".removesuffix(": ")
 
 
 def _wrong(path: Path, line: int | None, what: str) -> UsageError:
