@@ -27,9 +27,9 @@ def test_list_has_one_whole_line_a_task_and_no_colour_codes() -> None:
     assert code == 0
     assert "\x1b" not in out
     (line,) = [line for line in out.splitlines() if line.startswith("mathematical_reasoning")]
-    assert line.split()[1:4] == ["14", "4", "24.5"]
+    assert line.split()[1:4] == ["42", "4", "26"]
     assert line.rstrip().endswith("most of several steps")
-    assert "12 tasks, 168 prompts" in out
+    assert "12 tasks, 504 prompts" in out
 
 
 def test_list_prints_brackets_as_they_are(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_show_prints_a_task_or_a_prompt() -> None:
 def test_lint_exits_0_with_warnings_and_1_with_errors(tmp_path: Path) -> None:
     assert run("lint", "cognitive") == (
         0,
-        "cognitive: 168 prompts in 12 tasks, 0 errors, 0 warnings\n",
+        "cognitive: 504 prompts in 12 tasks, 0 errors, 0 warnings\n",
     )
     file = tmp_path / "s.yaml"
     file.write_text(HEAD + "      - {id: a, text: What is 1 plus 1?}\n", encoding="utf-8")

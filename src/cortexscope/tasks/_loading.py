@@ -17,9 +17,15 @@ from cortexscope.tasks._reading import Document, Place
 from cortexscope.tasks._suite import Suite, Task
 from cortexscope.tasks._yaml import read_yaml
 
-__all__ = ["cognitive", "load_suite", "suite_names"]
+__all__ = ["cognitive", "cognitive_paraphrases", "load_suite", "suite_names"]
 
-_SUITES = Registry("suite", {"cognitive": "cortexscope.tasks._loading:cognitive"})
+_SUITES = Registry(
+    "suite",
+    {
+        "cognitive": "cortexscope.tasks._loading:cognitive",
+        "cognitive-paraphrases": "cortexscope.tasks._loading:cognitive_paraphrases",
+    },
+)
 
 _YAML = (".yaml", ".yml")
 
@@ -41,6 +47,11 @@ def cognitive() -> Suite:
     return _from_path(Path(__file__).parent / "cognitive")
 
 
+def cognitive_paraphrases() -> Suite:
+    """Return fourteen prompts a task of the built-in suite in other words; `-p` ends their ids."""
+    return _from_path(Path(__file__).parent / "cognitive_paraphrases")
+
+
 def load_suite(name_or_path: str | Path, *, target: str | None = None) -> Suite:
     """Return the suite behind a name or a path.
 
@@ -59,7 +70,7 @@ def load_suite(name_or_path: str | Path, *, target: str | None = None) -> Suite:
     Example:
         >>> suite = load_suite("cognitive")
         >>> len(suite.tasks), len(suite.prompts)
-        (12, 168)
+        (12, 504)
     """
     if isinstance(name_or_path, str) and name_or_path in suite_names():
         if target is not None:

@@ -38,7 +38,7 @@ def build(frames: RunFrames, labels: Labels, *, first: int) -> tuple[Figure, ...
         Figure(
             key="depth-" + re.sub("[^a-z0-9]+", "-", group.lower()),
             number=first + number,
-            title=f"{plain(group)[:1].upper()}{plain(group)[1:]} along the depth of the models",
+            title=f"{plain(group)[:1].upper()}{plain(group)[1:]}, layer by layer",
             caption=(
                 "Line: median over prompts of the layer's value, heads averaged. Band: from the "
                 "first to the third quartile over prompts. Depth 0 is the embedding output, 1 the "
