@@ -44,16 +44,17 @@ def tokens(length: int) -> Inputs:
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
-def prepare(way: str) -> Reader:
+def prepare(way: str, *, plain: bool = False) -> Reader:
     """Return a function that reads a batch once in the given way, with a model of its own.
 
     Every way has its memory as `cortexscope run` has: by chance of how it lies, a bare pass alone
-    takes up to a quarter longer otherwise.
+    takes up to a quarter longer otherwise. A plain one has it as any process has.
     """
     from cortexscope import attach, load_model
     from cortexscope.engine._allocator import keep_freed_memory
 
-    keep_freed_memory()
+    if not plain:
+        keep_freed_memory()
 
     model = load_model("demo-decoder", attention="eager" if way == "eager" else None)
     backbone = model.module.base_model
@@ -199,9 +200,10 @@ def child(*command: str | Path) -> Any:
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def memory_of(way: str, length: int) -> dict[str, float]:
+def memory_of(way: str, length: int, *, plain: bool = False) -> dict[str, float]:
     """Return the peak memory of one pass in a fresh process."""
-    found: dict[str, float] = child(sys.executable, __file__, "--memory-of", way, str(length))
+    asked = ("--memory-of", way, str(length), *(["--plain"] if plain else []))
+    found: dict[str, float] = child(sys.executable, __file__, *asked)
     return found
 
 
@@ -243,10 +245,11 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--long", action="store_true", help="memory at great lengths instead")
     parser.add_argument("--memory-of", nargs=2, metavar=("WAY", "LENGTH"), help=argparse.SUPPRESS)
+    parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory_of:
         way, length = options.memory_of
-        print(json.dumps(memory(prepare(way), int(length))))
+        print(json.dumps(memory(prepare(way, plain=options.plain), int(length))))
         return
 
     def result(length: int) -> dict[str, Any]:

@@ -4,7 +4,8 @@ Entropy of attention, length of the residual stream and share of near-zero entri
 in float32, by cortexscope, by eager attention with `output_attentions`, and by nnsight and
 TransformerLens in an environment of their own, which is made on the first call. `_peers_ways.py`
 says how. Each way must give cortexscope's numbers before it is timed. In each environment the
-times alternate with its own bare forward pass of the same model, and ratios to it are compared.
+times alternate with its own bare forward pass of the same model, and ratios to it are compared:
+no way can be faster than that pass. Nobody's process is tuned; `cortexscope run` tunes its own.
 
     python benchmarks/peers.py [--venv DIR] [--repeats N] [--lengths 24 256 1024]
 """
@@ -83,7 +84,7 @@ def deviation(found: Mapping[str, Tensor], known: Mapping[str, Tensor]) -> dict[
 
 def check(length: int, numbers: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Any]:
     """Return the deviations of all ways, and end the program if one is too large."""
-    known = statistics(prepare("three")(tokens(length)))
+    known = statistics(prepare("three", plain=True)(tokens(length)))
     found = {way: deviation(values, known) for way, values in numbers.items()}
     if wrong := [w for w, of in found.items() if not all(d < TOLERANCE for d in of.values())]:
         sys.exit(f"At {length} tokens {', '.join(wrong)} give other numbers: {found}")
@@ -96,11 +97,11 @@ def compared(length: int, python: Path, folder: Path, repeats: int) -> dict[str,
     with tempfile.TemporaryDirectory() as scratch:
         written = Path(scratch) / "numbers.pt"
         subprocess.run([*script, "--ways", *PEERS[1:], "--numbers", written], check=True)
-        numbers = {**torch.load(written), "eager": prepare("eager")(tokens(length))}
+        numbers = {**torch.load(written), "eager": prepare("eager", plain=True)(tokens(length))}
     deviations = check(length, numbers)
     own = costs(
-        seconds({way: prepare(way) for way in OWN}, length, repeats),
-        lambda way: memory_of(way, length),
+        seconds({way: prepare(way, plain=True) for way in OWN}, length, repeats),
+        lambda way: memory_of(way, length, plain=True),
     )
     peers = costs(
         child(*script, "--repeats", str(repeats)),

@@ -64,16 +64,17 @@ def whole_rows(
     batch, heads, count, width = query.shape
     product = torch.float64 if query.dtype == torch.float64 else torch.float32
     exact = precise or small(keys) or product == torch.float64
-    turned = key.to(product).transpose(-1, -2)  # [B, G, D, K]
+    turned = key.to(product).reshape(-1, keys, width).transpose(-1, -2)  # [B G, D, K]
+    nothing = turned.new_zeros(1)
     count = count if queries is None else queries.shape[1]
     step = max(1, _CHUNK // (batch * heads * keys))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
         part = query[:, :, rows] if queries is None else _picked(query, queries[:, rows])
         # The heads of a group lie in one axis, or its keys would be copied for each of them.
-        grouped = part.to(product).reshape(batch, groups, -1, width)
-        scores = (grouped @ turned).view(batch, heads, -1, keys)
-        scores = scores.to(torch.float64 if exact else torch.float32).mul_(scale)
+        grouped = part.to(product).reshape(batch * groups, -1, width)
+        scores = torch.baddbmm(nothing, grouped, turned, beta=0, alpha=scale)
+        scores = scores.view(batch, heads, -1, keys).to(torch.float64 if exact else torch.float32)
         places = _places(queries, rows, query.device)
         visible, bias = _mask_of(mask, queries, rows, places, keys)
         if bias is not None:
