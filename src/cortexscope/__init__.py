@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from cortexscope._version import __version__
 
 if TYPE_CHECKING:
-    from cortexscope.engine import Probe, Settings, attach, selfcheck
+    from cortexscope.engine import Generation, Probe, Settings, attach, selfcheck
     from cortexscope.errors import CortexscopeError
     from cortexscope.models import Model, load_model
     from cortexscope.profiles import Profile, open_profile, profile
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CortexscopeError",
+    "Generation",
     "Manifest",
     "MetricSpec",
     "Model",
@@ -47,6 +48,7 @@ __all__ = [
 
 _HOMES = {
     "CortexscopeError": "errors",
+    "Generation": "engine",
     "Manifest": "records",
     "MetricSpec": "records",
     "Model": "models",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
 import weakref
@@ -9,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from cortexscope.engine import Progress, RunRequest, Settings, run
+from cortexscope.engine import Generation, Progress, RunRequest, Settings, run
 from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.records import Manifest
 from cortexscope.registry import suggestion
-from cortexscope.store import Run, to_frame, to_polars
+from cortexscope.store import Run, to_polars
 from cortexscope.tasks import Suite, load_suite
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def profile(
     *,
     target: str | None = None,
     tasks: Sequence[str] | None = None,
+    controls: Sequence[str] = (),
+    generate: Generation | int | None = None,
     metrics: Sequence[str] | None = None,
     plugins: Sequence[Path | str] = (),
     out: Path | str | None = None,
@@ -47,6 +50,10 @@ def profile(
         target: the column of a JSONL or CSV suite that the decoder of an encoder-decoder reads,
             `target` where None.
         tasks: only these tasks, all where None.
+        controls: read these controls of each prompt too: `paraphrase`, `shuffled`, `random`.
+        generate: let the models go on after each prompt, by so many likeliest tokens or as a
+            `Generation` says, and measure each token that they then read; what `settings` say
+            where None.
         metrics: only these metrics or groups of metrics; the default panel, and the metrics of
             `plugins`, where None.
         plugins: Python files with metrics of your own.
@@ -73,14 +80,19 @@ def profile(
     if out is None:
         scratch = Path(tempfile.mkdtemp(prefix="cortexscope-"))
         out = scratch / "run"
+    chosen = settings or Settings()
+    if generate is not None:
+        go_on = Generation(tokens=generate) if isinstance(generate, int) else generate
+        chosen = dataclasses.replace(chosen, generate=go_on)
     request = RunRequest(
         models=(models,) if isinstance(models, str) else tuple(models),
         suite=suite,
         tasks=None if tasks is None else tuple(tasks),
+        controls=tuple(controls),
         metrics=None if metrics is None else tuple(metrics),
         plugins=tuple(plugins),
         out=Path(out),
-        settings=settings or Settings(),
+        settings=chosen,
         resume=resume,
         force=force,
         selfcheck=selfcheck,
@@ -130,15 +142,24 @@ class Profile:
         return self._run.manifest
 
     def frame(
-        self, metrics: Sequence[str] | str | None = None, *, models: Sequence[str] | None = None
+        self,
+        metrics: Sequence[str] | str | None = None,
+        *,
+        models: Sequence[str] | None = None,
+        controls: bool = False,
+        steps: bool = False,
     ) -> pd.DataFrame:
         """Return measurements as a pandas frame, one value a row.
 
         Args:
             metrics: only these, all where None.
             models: labels; only these, all where None.
+            controls: those of controls too.
+            steps: those of generated tokens too, which have a number in the column `step`.
         """
-        return to_frame(self._run.measurements_table(metrics=_names(metrics), models=models))
+        return self._run.measurements(
+            metrics=_names(metrics), models=models, controls=controls, steps=steps
+        )
 
     def frame_polars(
         self, metrics: Sequence[str] | str | None = None, *, models: Sequence[str] | None = None
@@ -149,6 +170,10 @@ class Profile:
             UsageError: if polars is not installed.
         """
         return to_polars(self._run.measurements_table(metrics=_names(metrics), models=models))
+
+    def generations(self) -> pd.DataFrame:
+        """Return what the models added to the prompts, one text a row."""
+        return self._run.generations()
 
     def prompts(self) -> pd.DataFrame:
         """Return the prompts that were read."""

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "ChatUse",
+    "Control",
     "Finding",
     "Manifest",
     "MetricSpec",
@@ -25,6 +27,10 @@ Stack = Literal["encoder", "decoder", "cross"]
 """Where in a model something was measured."""
 
 
+Control = Literal["paraphrase", "shuffled", "random"]
+"""Made from a prompt: in other words, its words shuffled, or as many tokens drawn at random."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """One input text, with a stable id and its task."""
@@ -39,6 +45,15 @@ class Prompt:
     """Where it was read from, such as `my-suite.yaml:12`."""
     target: str | None = None
     """What the decoder of an encoder-decoder model reads; None for its start token alone."""
+    control: Control | None = None
+    """How it was made from another prompt; None for a prompt of its own."""
+    origin: str | None = None
+    """The id of the prompt that it was made from; None where it was not."""
+
+    @property
+    def cluster(self) -> str:
+        """The id of the prompt behind it: prompts of one cluster are not independent."""
+        return self.origin or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +170,15 @@ class Truncation(_Record):
     """Which of the prompt's two texts."""
 
 
+class ChatUse(_Record):
+    """What became of a chat template that was asked for, with one model."""
+
+    frame: str | None = None
+    """What stands around each prompt, which is written `{prompt}`; None without a template."""
+    reason: str | None = None
+    """Why the model reads the prompts as they are, None where it does not."""
+
+
 class Finding(_Record):
     """What one check of a model found; `cortexscope selfcheck` prints them."""
 
@@ -200,6 +224,10 @@ class Manifest(_Record):
     shards: dict[str, int]
     """Number of shards planned, by model label; one measurements file each."""
     truncations: list[Truncation] = Field(default_factory=list)
+    chats: dict[str, ChatUse] = Field(default_factory=dict)
+    """By model label, where a chat template was asked for."""
+    ungenerated: dict[str, str] = Field(default_factory=dict)
+    """Why a model generated nothing though it was asked to, by model label."""
     timings: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Seconds and tokens, by model label."""
     checks: dict[str, list[Finding]] = Field(default_factory=dict)

@@ -46,7 +46,7 @@ def test_help_and_import_load_nothing_heavy() -> None:
         (["run", "--model", "demo-decodr"], "did you mean 'demo-decoder'?"),
         (["run", "--model", "demo-decoder", "--task", "maths"], "There is no task 'maths'"),
         (["run", "--model", "demo-decoder", "--metric", "entropi"], "There is no metric 'entropi'"),
-        (["run", "--model", "demo-decoder", "--suite", "cognitiv"], "did you mean 'cognitive'?"),
+        (["run", "--model", "demo-decoder", "--suite", "cognitiv"], "did you mean 'cognitive' or"),
         (["run", "--model", "demo-decoder", "--dtype", "fp12"], "There is no dtype 'fp12'"),
         (["run", "--model", "demo-decoder", "--near-zero", "0"], "it must be above zero"),
         (["run", "--model", "demo-decoder", "--resume"], "--resume needs --out"),

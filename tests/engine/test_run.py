@@ -79,6 +79,7 @@ def test_a_run_folder_keeps_the_contract(request_: RunRequest) -> None:
         "prompts.parquet",
         "models.parquet",
         "measurements",
+        "vectors",
     }
     files = finished.measurement_files()
     assert len(files) == finished.manifest.shards["tiny"] > 1

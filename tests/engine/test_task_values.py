@@ -221,9 +221,34 @@ def worker_rows(text: str) -> list[str]:
     return [name for name, _ in json.loads(text)]
 
 
+def bare(request: RunRequest) -> RunRequest:
+    """Return the request without what is kept for values of tasks, and for statistics."""
+    settings = replace(request.settings, keep_states=False)
+    return replace(request, metrics=("residual_norm",), settings=settings)
+
+
 def test_nothing_is_kept_where_no_task_is_measured(request_: RunRequest) -> None:
-    run(replace(request_, metrics=("residual_norm",)))
+    run(bare(request_))
     assert not (request_.out / "vectors").exists()
+
+
+def test_mean_states_are_kept_whatever_is_measured(
+    request_: RunRequest, suite_file: Path, tiny_folder: Path
+) -> None:
+    finished = run(replace(request_, metrics=("residual_norm",)))
+    kept = finished.mean_states("tiny")
+    assert kept is not None
+    assert (kept.stack, kept.layers) == ("decoder", (0, 1, 2))
+    model = load_model(str(tiny_folder))
+    texts = {p.id: p.text for p in load_suite(suite_file).prompts}
+    for place in (0, 5, 11):
+        inputs = model.tokenizer(texts[kept.prompts[place]], return_tensors="pt")
+        with torch.no_grad():
+            states = model.module(**inputs, output_hidden_states=True).hidden_states
+        for layer in (0, 1):
+            own = states[layer][0, 1:] if states[layer].shape[1] > 1 else states[layer][0]
+            expected = own.mean(0).numpy()
+            np.testing.assert_allclose(kept.vectors[layer][place], expected, rtol=1e-4, atol=1e-6)
 
 
 def test_damaged_vectors_are_one_sentence_that_says_what_to_do(request_: RunRequest) -> None:
@@ -260,7 +285,7 @@ def test_a_disk_that_is_full_at_the_first_shard_leaves_nothing(
 
 def test_a_forced_run_keeps_no_vectors_of_the_one_before(request_: RunRequest) -> None:
     run(request_)
-    run(replace(request_, metrics=("residual_norm",), force=True))
+    run(replace(bare(request_), force=True))
     assert not (request_.out / "vectors").exists()
     assert not list(request_.out.rglob("*-tasks.parquet"))
 

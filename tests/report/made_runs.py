@@ -255,6 +255,7 @@ def table_of(label: str, rows: Sequence[Row], stack: str = "decoder") -> pa.Tabl
         "index": [h if moved else None for h, moved in zip(head, by_expert, strict=True)],
         "value": value,
         "reason": reason,
+        "step": [None] * len(rows),
     }
     return pa.table(
         {name: pa.array(columns[name], MEASUREMENTS.field(name).type) for name in columns},

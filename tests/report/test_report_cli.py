@@ -38,7 +38,7 @@ def test_report_prints_the_path_it_wrote(run: Run) -> None:
 
 
 def test_tables_print_all_or_one(run: Run) -> None:
-    assert _said("tables", run.path).count("TABLE ") == 7
+    assert _said("tables", run.path).count("TABLE ") == 8
     one = _said("tables", run.path, "--number", "3")
     assert one.startswith("TABLE 3: CATEGORY PERFORMANCE ACROSS MODELS\n")
     sheet = _said("tables", run.path, "--format", "csv", "--number", "2")
@@ -47,7 +47,7 @@ def test_tables_print_all_or_one(run: Run) -> None:
 
 
 def test_tables_write_what_cannot_be_printed(run: Run) -> None:
-    assert len(_said("tables", run.path, "--format", "csv").splitlines()) == 7
+    assert len(_said("tables", run.path, "--format", "csv").splitlines()) == 8
     (path,) = _said("tables", run.path, "--format", "xlsx").splitlines()
     assert Path(path).is_file()
 
@@ -61,7 +61,7 @@ def test_figures_are_written_in_the_format_asked_for(run: Run) -> None:
 
 
 def test_wrong_use_is_named(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no table 9; choose one from 1 to 7"):
+    with pytest.raises(UsageError, match="no table 9; choose one from 1 to 8"):
         tables(run.path, number=9)
     with pytest.raises(UsageError, match="always holds all tables"):
         tables(run.path, form="xlsx", number=1)

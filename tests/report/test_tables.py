@@ -23,7 +23,10 @@ from report.made_runs import (
     table_of,
 )
 
-from cortexscope.report import Table, build_tables
+from cortexscope.analysis import prompt_values
+from cortexscope.report import Table, build_figures, build_tables
+from cortexscope.report._figure import Ranges
+from cortexscope.stats import task_effect
 from cortexscope.store import Run, RunWriter
 
 _COLUMNS = {
@@ -259,3 +262,35 @@ def test_a_metric_with_an_index_is_in_no_mean(make: Callable[..., Run]) -> None:
     router = frame[frame["Metric"] == "router_entropy"].set_index("Model")
     assert router["Mean"]["OLMoE-1B-7B"] == pytest.approx(3, abs=0.1)
     assert np.isnan(router["Mean"]["all-MiniLM-L6-v2"])
+
+
+def test_the_task_effect_is_shown_raw_and_controlled_side_by_side(small_run: Run) -> None:
+    table = build_tables(small_run)[7]
+    assert table.key == "task_effects"
+    frame = table.frame
+    values = prompt_values(small_run, ["study.attention_entropy"])
+    for model in ("SmolLM2-135M", "all-MiniLM-L6-v2"):
+        mine = (frame["Metric"] == "study.attention_entropy") & (frame["Model"] == model)
+        (row,) = frame[mine].to_dict("records")
+        own = values[values["model"] == model]
+        found = task_effect(own, rng=np.random.default_rng(3))
+        for form, effect in (("Raw", found.raw), ("Adjusted", found.adjusted)):
+            assert row[f"Omega_Squared_{form}"] == pytest.approx(effect.omega_squared)
+            if effect.p is not None:
+                assert row[f"P_{form}"] == pytest.approx(effect.p, abs=0.05)
+        assert row["Prompts"] == 36
+    assert all(0 < p <= 1 for name in ("P_Raw", "P_Adjusted") for p in frame[name].dropna())
+
+
+def test_task_means_are_drawn_raw_and_at_equal_lengths(small_run: Run) -> None:
+    (figure,) = [f for f in build_figures(small_run) if f.key == "task_means"]
+    values = small_run.measurements(metrics=["study.attention_entropy"])
+    means = values.groupby(["model", "task"])["value"].mean()
+    panel = figure.panels[0]
+    assert isinstance(panel, Ranges)
+    raw = panel.ranges[0]
+    assert raw.label == "as measured"
+    tasks = small_run.manifest.suite.tasks
+    for place, task in enumerate(tasks):
+        assert raw.x[place] == pytest.approx(means["SmolLM2-135M", task])
+    assert len(panel.rows) == len(tasks) == 12

@@ -97,9 +97,9 @@ def test_hostile_labels_are_text_in_the_report(page: _Page) -> None:
         assert "".join(c if c.isprintable() else " " for c in label) in shown
     assert "</script><b>task" in shown
     assert "b" not in page.tags
-    # The figures' data (4), plotly, and the page's own script.
-    assert page.tags.count("script") == 6
-    for data in page.scripts[:4]:
+    # The figures' data (5), plotly, and the page's own script.
+    assert page.tags.count("script") == 7
+    for data in page.scripts[:5]:
         assert set(json.loads(data)) == {"data", "wide", "narrow"}
 
 
@@ -133,10 +133,10 @@ def test_labels_stay_on_their_line_in_text_and_terminal(hostile: Run, written: W
 
 def test_every_file_is_there_and_nothing_else(hostile: Run, written: Written) -> None:
     names = {path.name for path in written.tables}
-    assert names == {"tables.txt", "tables.xlsx", *(f"table{n}.csv" for n in range(1, 8))}
+    assert names == {"tables.txt", "tables.xlsx", *(f"table{n}.csv" for n in range(1, 9))}
     assert {path.name for path in written.figures} == {
         f"{key}.{form}"
-        for key in ("task_map", "length", "depth", "depth-other")
+        for key in ("task_map", "length", "depth", "task_means", "depth-other")
         for form in ("png", "svg")
     }
     for path in (*written.tables, *written.figures, written.report):

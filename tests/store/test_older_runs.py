@@ -29,12 +29,15 @@ def _with_version(run: Run, version: int) -> Path:
 
 def test_prompts_without_a_target_column_read_as_prompts_without_targets(run: Run) -> None:
     file = run.path / "prompts.parquet"
-    pq.write_table(pq.read_table(file).drop_columns(["target"]), file)
+    columns = ["prompt_id", "task", "text", "source"]
+    pq.write_table(pq.read_table(file).select(columns), file)
     old = Run(_with_version(run, 1))
     prompts = old.prompts()
-    assert list(prompts.columns) == ["prompt_id", "task", "text", "source", "target"]
-    assert prompts["target"].isna().all()
-    assert len(build_tables(old)) == 7
+    added = ["target", "control", "origin"]
+    assert list(prompts.columns) == [*columns, *added]
+    assert prompts[added].isna().all(axis=None)
+    assert old.control_ids() == ()
+    assert len(build_tables(old)) == 8
 
 
 def test_a_newer_schema_is_refused_by_its_number(run: Run) -> None:

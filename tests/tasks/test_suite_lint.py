@@ -77,7 +77,7 @@ def test_a_task_with_few_prompts_is_a_warning() -> None:
 
 
 def test_uneven_lengths_between_tasks_are_a_warning_in_words_or_tokens() -> None:
-    short = task_of("short", [f"Why do {topic} exist at all?" for topic in TOPICS])
+    short = task_of("short", [f"So many {topic} exist at all" for topic in TOPICS])
     long = task_of(
         "long", [f"{topic} {topic[::-1]} {topic[1:]} {topic[2:]} went on" * 2 for topic in TOPICS]
     )

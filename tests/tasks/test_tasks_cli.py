@@ -50,6 +50,7 @@ def test_show_prints_a_task_or_a_prompt() -> None:
 def test_lint_exits_0_with_warnings_and_1_with_errors(tmp_path: Path) -> None:
     assert run("lint", "cognitive") == (
         0,
+        "forms: 231 questions, 179 instructions, 94 passages\n"
         "cognitive: 504 prompts in 12 tasks, 0 errors, 0 warnings\n",
     )
     file = tmp_path / "s.yaml"

@@ -11,11 +11,13 @@ import typer
 
 from cortexscope._version import __version__
 from cortexscope.cli import models, tasks
+from cortexscope.cli.audit import audit
 from cortexscope.cli.figures import figures
 from cortexscope.cli.metrics import app as metrics_app
 from cortexscope.cli.report import report
 from cortexscope.cli.run import run
 from cortexscope.cli.selfcheck import selfcheck
+from cortexscope.cli.stats import stats
 from cortexscope.cli.tables import tables
 from cortexscope.errors import CortexscopeError
 
@@ -33,6 +35,8 @@ app.command()(selfcheck)
 app.command()(report)
 app.command()(tables)
 app.command()(figures)
+app.command()(stats)
+app.command()(audit)
 app.add_typer(models.app, name="models")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(metrics_app, name="metrics")

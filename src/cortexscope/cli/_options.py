@@ -1,4 +1,4 @@
-"""Options that several verbs share: how a model is loaded."""
+"""Options in groups: how a model is loaded, which several verbs share, and how it generates."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ __all__ = [
     "Device",
     "DeviceMap",
     "Dtype",
+    "Generate",
     "Quantize",
+    "Sample",
+    "SampleSeed",
+    "Temperature",
     "Tokenizer",
+    "TopP",
     "TrustRemoteCode",
 ]
 
@@ -49,4 +54,33 @@ AllowPickle = Annotated[
 ]
 TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run code of the model's repository.")
+]
+Generate = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Let each model go on after each prompt by up to N tokens, the likeliest at each "
+        "place, and measure each token that it then reads.",
+    ),
+]
+Sample = Annotated[
+    bool,
+    typer.Option("--sample", help="Draw the tokens of --generate from the model's distribution."),
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option(help="With --sample: what the logits are divided by; 1 by default."),
+]
+TopP = Annotated[
+    float | None,
+    typer.Option(
+        "--top-p",
+        help="With --sample: draw from the fewest tokens whose probabilities sum up to this; 1 by "
+        "default.",
+    ),
+]
+SampleSeed = Annotated[
+    int | None,
+    typer.Option("--seed", help="With --sample: of what is drawn; 0 by default."),
 ]

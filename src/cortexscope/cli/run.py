@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +14,13 @@ from cortexscope.cli._options import (
     Device,
     DeviceMap,
     Dtype,
+    Generate,
     Quantize,
+    Sample,
+    SampleSeed,
+    Temperature,
     Tokenizer,
+    TopP,
     TrustRemoteCode,
 )
 
@@ -33,11 +39,20 @@ def run(
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="A set of models; `study` is the study's six."),
+        typer.Option(
+            metavar="NAME",
+            help="A set of models; `study` is the study's six, which read as many prompts as there "
+            "if no suite is named: two a task, 144 readings.",
+        ),
     ] = None,
     suite: Annotated[
-        str, typer.Option(metavar="NAME|PATH", help="A built-in suite, or a suite file or folder.")
-    ] = "cognitive",
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="A built-in suite (`cognitive` by default), a suite file or folder, or "
+            "datasets:NAME; see `cortexscope tasks`.",
+        ),
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(
@@ -48,6 +63,15 @@ def run(
     ] = None,
     task: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this task. May be repeated.")
+    ] = None,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Read a control of each prompt too: `paraphrase` (where the suite has some), "
+            "`shuffled` (its words in another order), `random` (as many random tokens). Tables "
+            "and figures leave controls out; `cortexscope stats` compares. May be repeated.",
+        ),
     ] = None,
     metric: Annotated[
         list[str] | None,
@@ -85,6 +109,25 @@ def run(
     truncate: Annotated[
         bool, typer.Option("--truncate", help="Cut prompts longer than the model's context.")
     ] = False,
+    chat_template: Annotated[
+        bool,
+        typer.Option(
+            "--chat-template",
+            help="Put each prompt into the model's own chat template, as a user's turn; models "
+            "without one read it as it is, and at least one must have one.",
+        ),
+    ] = False,
+    system: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="What the chat template's system role says; needs --chat-template."
+        ),
+    ] = None,
+    generate: Generate = None,
+    sample: Sample = False,
+    temperature: Temperature = None,
+    top_p: TopP = None,
+    seed: SampleSeed = None,
     near_zero: Annotated[
         float, typer.Option(help="Below this |h| an entry counts as near zero.")
     ] = 0.01,
@@ -112,6 +155,14 @@ def run(
     exact: Annotated[
         bool, typer.Option("--exact", help="Measure costly metrics on all tokens, not on a sample.")
     ] = False,
+    no_states: Annotated[
+        bool,
+        typer.Option(
+            "--no-states",
+            help="Do not keep each prompt's mean state of each layer (a few MB for a small model), "
+            "without which `cortexscope stats` cannot tell which layer tells the tasks apart.",
+        ),
+    ] = False,
     allow_pickle: AllowPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     no_selfcheck: Annotated[
@@ -125,7 +176,7 @@ def run(
 ) -> None:
     """Measure models on a suite of prompts, and write tables, figures and a report."""
     from cortexscope.cli._progress import progress_for
-    from cortexscope.engine import RunRequest, Settings
+    from cortexscope.engine import RunRequest, Settings, asked_generation
     from cortexscope.engine import run as measure
     from cortexscope.errors import UsageError
     from cortexscope.models import preset as preset_models
@@ -136,16 +187,19 @@ def run(
             f"--exact measures all tokens and --sample-tokens {sample_tokens} only some; give one "
             "of the two."
         )
+    if suite is None:
+        suite = "cognitive-study" if preset == "study" else "cognitive"
     if out is None:
         if resume:
             raise UsageError("--resume needs --out, the folder of the run to continue.")
-        out = Path("runs") / f"{Path(suite).stem}-{datetime.now():%Y%m%d-%H%M%S}"
+        out = Path("runs") / f"{_plain_name(suite)}-{datetime.now():%Y%m%d-%H%M%S}"
     progress = progress_for(quiet=quiet)
     finished = measure(
         RunRequest(
             models=(*(model or ()), *(preset_models(preset) if preset else ())),
             suite=load_suite(suite, target=target) if target is not None else suite,
             tasks=None if task is None else tuple(task),
+            controls=tuple(control or ()),
             metrics=None if metric is None else tuple(metric),
             plugins=tuple(plugin or ()),
             out=out,
@@ -160,10 +214,16 @@ def run(
                 tokenizer=tokenizer,
                 batch_tokens=batch_tokens,
                 truncate=truncate,
+                chat_template=chat_template,
+                system=system,
+                generate=asked_generation(
+                    generate, sample=sample, temperature=temperature, top_p=top_p, seed=seed
+                ),
                 near_zero=near_zero,
                 sink_threshold=sink_threshold,
                 window=window,
                 sample_tokens=None if exact else sample_tokens or Settings().sample_tokens,
+                keep_states=not no_states,
                 allow_pickle=allow_pickle,
                 trust_remote_code=trust_remote_code,
             ),
@@ -183,3 +243,10 @@ def run(
     if not quiet:
         Console().print(summary(finished))
         typer.echo(f"\nReport: {written.report}")
+
+
+def _plain_name(suite: str) -> str:
+    """Return a suite's name, or its file's, as the name of a folder may have it."""
+    if suite.startswith("datasets:"):
+        return re.sub(r"[^\w.-]+", "-", suite.partition("=")[0])[:60]
+    return Path(suite).stem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -55,6 +56,44 @@ def list_tasks(suite: _SuiteOption = "cognitive", target: _TargetOption = None) 
     )
 
 
+@app.command("datasets")
+def list_data_sets(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the data sets of the hub that `--suite datasets:NAME` reads; nothing is fetched."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from cortexscope.tasks._datasets import data_sets
+
+    rows = data_sets()
+    if as_json:
+        typer.echo(json.dumps({name: row.model_dump() for name, row in rows.items()}, indent=2))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("name", "task"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("prompts", justify="right", no_wrap=True)
+    for heading in ("data set", "licence", "description"):
+        table.add_column(heading)
+    for row in rows.values():
+        place = f"{row.hub} {row.config}/{row.split}"
+        note = f"; {row.note}" if row.note else ""
+        cells = (row.name, row.task, str(row.samples), place, row.licence or "?")
+        table.add_row(*map(Text, (*cells, f"{row.description}{note}")))
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=10_000)
+    console.print(table)
+    groups = sorted({row.group for row in rows.values() if row.group})
+    typer.echo(
+        f"\n{len(rows)} data sets; --suite datasets:NAME[@N][=PATH],... takes N prompts of each, "
+        f"from the hub or a local copy; {', '.join((*groups, 'all'))} stand for several."
+    )
+
+
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(metavar="TASK|PROMPT_ID", help="What to print.")],
@@ -80,13 +119,17 @@ def lint(
     target: _TargetOption = None,
 ) -> None:
     """Check a suite; exit 1 if an error is found, 0 if there are warnings at most."""
+    from collections import Counter
+
+    from cortexscope.tasks import FORMS, forms, load_suite
     from cortexscope.tasks import lint as findings_of
-    from cortexscope.tasks import load_suite
 
     loaded = load_suite(suite, target=target)
     findings = findings_of(loaded)
     for finding in findings:
         typer.echo(str(finding))
+    counts = sum(forms(loaded).values(), Counter())
+    typer.echo(f"forms: {', '.join(f'{counts[form]} {form}s' for form in FORMS)}")
     errors = sum(finding.level == "error" for finding in findings)
     typer.echo(
         f"{loaded.name}: {len(loaded.prompts)} prompts in {len(loaded.tasks)} tasks, "
@@ -94,3 +137,50 @@ def lint(
     )
     if errors:
         raise typer.Exit(1)
+
+
+@app.command()
+def match(
+    model: Annotated[
+        list[str],
+        typer.Option(metavar="REF", help="Whose tokens are counted. May be repeated."),
+    ],
+    suite: _SuiteOption = "cognitive",
+    target: _TargetOption = None,
+    ratio: Annotated[
+        float,
+        typer.Option(help="How many times as long as the shortest the longest of a set may be."),
+    ] = 1.15,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the prompts as a suite, .yaml or .jsonl."),
+    ] = None,
+) -> None:
+    """Find the largest part of a suite whose tasks have prompts of the same lengths."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from cortexscope.engine import match_lengths
+    from cortexscope.tasks import check_suite_file, load_suite, write_suite
+
+    if out is not None:
+        check_suite_file(out)
+    whole = load_suite(suite, target=target)
+    matched, found = match_lengths(whole, model, ratio=ratio)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("task", no_wrap=True)
+    for heading in ("prompts", "matched", "mean tokens", "matched"):
+        table.add_column(heading, justify="right")
+    for task in whole.tasks:
+        means = (found.before.mean[task.name], found.after.mean[task.name])
+        counts = (len(task.prompts), found.per_task)
+        table.add_row(task.name, *map(str, counts), *(f"{mean:.1f}" for mean in means))
+    Console().print(table)
+    for name, balance in (("whole suite", found.before), ("matched", found.after)):
+        typer.echo(
+            f"{name}: tasks differ by up to {balance.largest_difference:.2f} sd of log length and "
+            f"explain {100 * balance.explained:.1f} % of it"
+        )
+    if out is not None:
+        write_suite(matched, out)
+        typer.echo(f"Suite: {out}")

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import inspect
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cortexscope.errors import SuiteError
 from cortexscope.records import Prompt, Truncation
+from cortexscope.tasks import random_tokens
+
+if TYPE_CHECKING:
+    from cortexscope.models import Chat
 
 __all__ = ["Batch", "Encoded", "Shard", "batches_of", "encode", "shards_of"]
 
@@ -24,6 +30,8 @@ class Encoded:
     ids: tuple[int, ...]
     target: tuple[int, ...] | None = None
     """What the decoder of an encoder-decoder reads, start token first; None for other models."""
+    wrapped: str | None = None
+    """The text with the chat template around it, None where the prompt is read as it is."""
 
     @property
     def tokens(self) -> int:
@@ -78,8 +86,12 @@ def encode(
     truncate: bool,
     vocabulary: int | None = None,
     decoder_start: int | None = None,
+    chat: Chat | None = None,
 ) -> tuple[list[Encoded], list[Truncation]]:
     """Tokenize every prompt once, with the model's own special tokens.
+
+    The control `random` of a prompt has as many tokens, its special ones in their places, and
+    those of a chat template in theirs.
 
     For an encoder-decoder the prompt's target is tokenized as labels are, and shifted right as in
     teacher forcing: the start token, then the ids but the last, which is only predicted.
@@ -93,23 +105,34 @@ def encode(
         truncate: cut longer prompts and targets at their end; special tokens stay.
         vocabulary: number of tokens that the model knows, None if that is not known.
         decoder_start: the decoder's start token, None for a model that is no encoder-decoder.
+        chat: the model's chat template, which is put around each text and is never cut; None, or
+            one that is not usable, for texts as they are.
 
     Raises:
+        UsageError: if the chat template fails on a text.
         SuiteError: if a prompt or a target is longer than the model's context and may not be cut,
             or has no token at all, or one that the model does not know; it names the file, line
             and id.
     """
-    reader = _Reader(tokenizer, model, context, vocabulary, truncate)
+    wrapping = chat if chat is not None and chat.use.frame is not None else None
+    reader = _Reader(tokenizer, model, context, vocabulary, truncate, wrapping)
     encoded = []
     cut: list[Truncation] = []
     for prompt in prompts:
-        ids = reader.ids(prompt, "text", cut)
+        ids, wrapped = reader.read(prompt, "text", cut)
+        if prompt.control == "random":
+            ids = reader.random(ids, prompt.id)
         target = None
         if decoder_start is not None:
-            labels = reader.ids(prompt, "target", cut) if prompt.target else ()
+            labels = reader.read(prompt, "target", cut).ids if prompt.target else ()
             target = (decoder_start, *labels[:-1])
-        encoded.append(Encoded(prompt, ids, target))
+        encoded.append(Encoded(prompt, ids, target, wrapped))
     return encoded, cut
+
+
+class _Read(NamedTuple):
+    ids: tuple[int, ...]
+    wrapped: str | None = None
 
 
 class _Reader(NamedTuple):
@@ -118,13 +141,14 @@ class _Reader(NamedTuple):
     context: int | None
     vocabulary: int | None
     truncate: bool
+    chat: Chat | None
 
-    def ids(
-        self, prompt: Prompt, part: Literal["text", "target"], cut: list[Truncation]
-    ) -> tuple[int, ...]:
+    def read(self, prompt: Prompt, part: Literal["text", "target"], cut: list[Truncation]) -> _Read:
         """Return the ids of one of the prompt's texts, and note in `cut` if not all fit."""
         text = (prompt.text if part == "text" else prompt.target) or ""
-        ids = self._tokenize(text, part, longest=None)
+        chat = self.chat if part == "text" else None
+        read = self._wrapped(chat, text) if chat else self._tokenize(text, part, longest=None)
+        ids = read.ids
         where = f"{prompt.source or 'prompt'} ({prompt.id})"
         where = where if part == "text" else f"The target of {where}"
         if not ids:
@@ -139,30 +163,78 @@ class _Reader(NamedTuple):
                 f"{self.vocabulary} tokens, does not; take it out of the {part}."
             )
         if self.context is None or len(ids) <= self.context:
-            return ids
+            return read
         if not self.truncate:
             raise SuiteError(
                 f"{where} has {len(ids)} tokens and {self.model} reads at most {self.context}; "
                 f"shorten the {part}, or cut it there with --truncate."
             )
+        if chat:
+            read = self._shortened(chat, text, where, self.context)
+        else:
+            read = self._tokenize(text, part, longest=self.context)
         cut.append(
             Truncation(
                 model=self.model,
                 prompt_id=prompt.id,
                 tokens=len(ids),
-                kept=self.context,
+                kept=len(read.ids),
                 part=part,
             )
         )
-        return self._tokenize(text, part, longest=self.context)
+        return read
 
-    def _tokenize(self, text: str, part: str, *, longest: int | None) -> tuple[int, ...]:
+    def _shortened(self, chat: Chat, text: str, where: str, context: int) -> _Read:
+        """Return the longest beginning of a text that fits with its chat template around it."""
+
+        def tokens(length: int) -> int:
+            return len(self._wrapped(chat, text[:length]).ids)
+
+        kept = bisect_right(range(len(text)), context, key=tokens) - 1
+        if kept < 1:
+            raise SuiteError(
+                f"{where} does not fit: the chat template of {self.model} takes {tokens(0)} tokens "
+                f"and the model reads at most {context}; leave --chat-template out."
+            )
+        return self._wrapped(chat, text[:kept])
+
+    def random(self, ids: tuple[int, ...], seed: str) -> tuple[int, ...]:
+        """Return as many ids, special ones as they are and the others drawn from all others."""
+        ahead, behind = self._frame(ids)
+        special = frozenset(self.tokenizer.all_special_ids)
+        known = min(len(self.tokenizer), self.vocabulary or len(self.tokenizer))
+        allowed = [token for token in range(known) if token not in special]
+        own = random_tokens(ids[ahead:behind], allowed=allowed, keep=special, seed=seed)
+        return ids[:ahead] + own + ids[behind:]
+
+    def _frame(self, ids: tuple[int, ...]) -> tuple[int, int]:
+        """Return where the prompt's own tokens begin, and end, in what a chat template makes."""
+        if self.chat is None or self.chat.use.frame is None:
+            return 0, len(ids)
+        frame = self._plain(self.chat.use.frame)
+        ahead = _alike(ids, frame)
+        return ahead, len(ids) - min(_alike(ids[::-1], frame[::-1]), len(ids) - ahead)
+
+    def _wrapped(self, chat: Chat, text: str) -> _Read:
+        wrapped = chat.wrap(text)
+        return _Read(self._plain(wrapped), wrapped)
+
+    def _plain(self, text: str) -> tuple[int, ...]:
+        # The template writes the special tokens itself.
+        return tuple(self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    def _tokenize(self, text: str, part: str, *, longest: int | None) -> _Read:
         known = inspect.signature(type(self.tokenizer).__call__).parameters
         cut = longest is not None
         options: dict[str, Any] = {"truncation": cut, "max_length": longest, "verbose": cut}
         if part == "target" and "text_target" in known:
-            return tuple(self.tokenizer(text_target=text, **options)["input_ids"])
-        return tuple(self.tokenizer(text, **options)["input_ids"])
+            return _Read(tuple(self.tokenizer(text_target=text, **options)["input_ids"]))
+        return _Read(tuple(self.tokenizer(text, **options)["input_ids"]))
+
+
+def _alike(one: Sequence[int], other: Sequence[int]) -> int:
+    """Return how many of the first ids are the same."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def batches_of(encoded: Sequence[Encoded], *, batch_tokens: int) -> Iterator[Batch]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from cortexscope.engine._generation import Generation
 from cortexscope.errors import UsageError
 from cortexscope.metrics import MetricOptions
 from cortexscope.tasks import Suite
@@ -45,6 +46,12 @@ class Settings:
     """Batches that are stored as one file."""
     truncate: bool = False
     """Cut prompts that are longer than the model's context."""
+    chat_template: bool = False
+    """Put each prompt into the model's own chat template; models without one read it as it is."""
+    system: str | None = None
+    """What the chat template's system role says; None leaves it to the template."""
+    generate: Generation | None = None
+    """Let models go on after each prompt, and measure what they generate; None for no more."""
     near_zero: float = 0.01
     """Below this |h| an entry counts as near zero."""
     sink_threshold: float = 0.3
@@ -53,6 +60,8 @@ class Settings:
     """How many of the nearest tokens count as local, the own one included."""
     sample_tokens: int | None = 32
     """How many tokens of a prompt stand for it where a metric is costly; all where None."""
+    keep_states: bool = True
+    """Keep each prompt's mean state of each layer, which statistics of layers are made of."""
     allow_pickle: bool = False
     """Read weights that are pickles, which can run any code."""
     trust_remote_code: bool = False
@@ -63,6 +72,11 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"{name} is {value}; it must be above zero.")
+        if self.system is not None and not self.chat_template:
+            raise UsageError(
+                "A system text was given and no chat template to hold it; ask for that too, with "
+                "--chat-template (chat_template=True in Python)."
+            )
 
     def metric_options(self) -> MetricOptions:
         """Return those that metrics read."""
@@ -82,6 +96,8 @@ class RunRequest:
     suite: Suite | str | Path = "cognitive"
     tasks: tuple[str, ...] | None = None
     """Only these tasks of the suite, all where None."""
+    controls: tuple[str, ...] = ()
+    """Read these controls of each prompt too: `paraphrase`, `shuffled`, `random`."""
     metrics: tuple[str, ...] | None = None
     """Only these metrics or groups of metrics; the default panel, and the metrics of `plugins`,
     where None."""

@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Any
 from cortexscope import models
 from cortexscope._version import __version__
 from cortexscope.engine._allocator import keep_freed_memory
+from cortexscope.engine._generation import check_generation
 from cortexscope.engine._plan import Shard, encode, shards_of
 from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
+from cortexscope.engine._shards import measure_shards
+from cortexscope.engine._sources import note_targets, open_chats, open_source
 from cortexscope.errors import ModelError, UsageError
 from cortexscope.metrics import make_metrics, metric_names, origins
 from cortexscope.models import parse_reference
-from cortexscope.records import Manifest, Prompt, Truncation
+from cortexscope.records import ChatUse, Manifest, Truncation
 from cortexscope.store import SCHEMA_VERSION, Run, RunWriter, check_target
-from cortexscope.tasks import Suite, load_suite
+from cortexscope.tasks import Suite, load_suite, paraphrases_of, with_controls
 
 if TYPE_CHECKING:
     from cortexscope.metrics._metric import Metric
@@ -39,6 +42,13 @@ _WHOLE = {"task": _TASKS, "sequence": _SEQUENCES}
 class _Work:
     source: ModelSource
     shards: list[Shard]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    works: list[_Work]
+    truncations: list[Truncation]
+    chats: dict[str, ChatUse]
 
 
 def run(request: RunRequest, progress: Progress | None = None) -> Run:
@@ -64,13 +74,13 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
     _check_labels(request.models)
     check_target(request.out, resume=request.resume, force=request.force)
     metrics = make_metrics(names, request.settings.metric_options())
-    works, truncations = _plan(request, suite, progress)
-    manifest = _manifest(request, suite, metrics, works, truncations)
+    plan = _plan(request, suite, progress)
+    manifest = _manifest(request, suite, metrics, plan)
     writer = RunWriter(
         request.out, manifest, suite.prompts, resume=request.resume, force=request.force
     )
     try:
-        for work in works:
+        for work in plan.works:
             _measure(work, metrics, writer, progress, request)
         if writer.manifest.status != "complete":
             writer.finish(_now())
@@ -86,7 +96,11 @@ def _now() -> str:
 
 def _suite_of(request: RunRequest) -> Suite:
     suite = request.suite if isinstance(request.suite, Suite) else load_suite(request.suite)
-    return suite if request.tasks is None else suite.select(request.tasks)
+    if request.tasks is not None:
+        suite = suite.select(request.tasks)
+    if not request.controls:
+        return suite
+    return with_controls(suite, request.controls, paraphrases=paraphrases_of(suite))
 
 
 def _check_labels(references: Sequence[str]) -> None:
@@ -101,25 +115,15 @@ def _check_labels(references: Sequence[str]) -> None:
             )
 
 
-def _plan(
-    request: RunRequest, suite: Suite, progress: Progress
-) -> tuple[list[_Work], list[Truncation]]:
+def _plan(request: RunRequest, suite: Suite, progress: Progress) -> _Plan:
     settings = request.settings
+    sources = [open_source(reference, settings, progress) for reference in request.models]
+    check_generation(settings.generate, [source.info for source in sources])
+    chats = open_chats(sources, settings, progress)
     works: list[_Work] = []
     truncations: list[Truncation] = []
-    for reference in request.models:
-        source = models.open_model(
-            reference,
-            dtype=settings.dtype,
-            device=settings.device,
-            device_map=settings.device_map,
-            quantize=settings.quantize,
-            tokenizer=settings.tokenizer,
-            allow_pickle=settings.allow_pickle,
-            trust_remote_code=settings.trust_remote_code,
-            note=progress.note,
-        )
-        _note_targets(source, suite.prompts, progress)
+    for source in sources:
+        note_targets(source, suite.prompts, progress)
         encoded, cut = encode(
             suite.prompts,
             source.tokenizer,
@@ -132,38 +136,21 @@ def _plan(
                 if source.info.stack_kind == "encoder-decoder"
                 else None
             ),
+            chat=chats.get(source.info.model),
         )
         shards = shards_of(
             encoded, batch_tokens=settings.batch_tokens, shard_batches=settings.shard_batches
         )
         works.append(_Work(source, shards))
         truncations.extend(cut)
-    return works, truncations
-
-
-def _note_targets(source: ModelSource, prompts: Sequence[Prompt], progress: Progress) -> None:
-    """Say once a model what becomes of the suite's targets."""
-    label = source.info.model
-    given = sum(prompt.target is not None for prompt in prompts)
-    if source.info.stack_kind != "encoder-decoder":
-        if given:
-            progress.note(
-                f"{label}: has no decoder of its own to read targets; the {given} targets of the "
-                "suite are not used"
-            )
-    elif given < len(prompts):
-        progress.note(
-            f"{label}: {len(prompts) - given} of {len(prompts)} prompts have no target; there the "
-            "decoder reads its start token alone"
-        )
+    return _Plan(works, truncations, {label: chat.use for label, chat in chats.items()})
 
 
 def _manifest(
     request: RunRequest,
     suite: Suite,
     metrics: Sequence[Metric],
-    works: Sequence[_Work],
-    truncations: list[Truncation],
+    plan: _Plan,
 ) -> Manifest:
     own = origins([metric.spec.name for metric in metrics])
     return Manifest(
@@ -175,12 +162,13 @@ def _manifest(
             "python": platform.python_version(),
             **{name: version(name) for name in ("torch", "transformers")},
         },
-        models=[work.source.info for work in works],
+        models=[work.source.info for work in plan.works],
         suite=suite.info(),
         metrics={metric.spec.name: metric.spec for metric in metrics},
         settings=_told(request.settings) | ({"plugins": own} if own else {}),
-        shards={work.source.info.model: len(work.shards) for work in works},
-        truncations=truncations,
+        shards={work.source.info.model: len(work.shards) for work in plan.works},
+        truncations=plan.truncations,
+        chats=plan.chats,
     )
 
 
@@ -219,15 +207,19 @@ def _measure(
     loaded = time.perf_counter()
     if request.selfcheck:
         _check(model, metrics, writer, progress)
-    worker = Worker(model, metrics, sample=request.settings.sample_tokens)
+    worker = Worker(
+        model,
+        metrics,
+        sample=request.settings.sample_tokens,
+        keep_states=request.settings.keep_states,
+        generate=request.settings.generate,
+    )
     checked = time.perf_counter()
     tokens = sum(shard.tokens for shard in work.shards)
     ahead = sum(shard.tokens for shard in todo)
     progress.begin(label, tokens, tokens - ahead)
     try:
-        for shard in todo:
-            measured = worker.measure(shard, progress.advance)
-            writer.write_shard(label, shard.number, measured.table, measured.vectors)
+        measure_shards(worker, label, todo, writer, progress)
         if _SEQUENCES in lacking:
             table = worker.measure_sequences()
             writer.write_whole(label, _SEQUENCES, table)
@@ -254,7 +246,8 @@ def _write_tasks(label: str, metrics: Sequence[Metric], writer: RunWriter) -> No
     """Write the values of a model's tasks, from what is kept of their prompts."""
     from cortexscope.engine._tasks import tabulate_tasks
 
-    table = tabulate_tasks(metrics, writer.read_vectors(label), model=label)
+    controls = Run(writer.path).control_ids()
+    table = tabulate_tasks(metrics, writer.read_vectors(label), model=label, leave_out=controls)
     writer.write_whole(label, _TASKS, table)
 
 

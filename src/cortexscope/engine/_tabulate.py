@@ -26,6 +26,7 @@ def tabulate(
     model: str,
     prompts: Sequence[PromptRow],
     lengths: Lengths | None,
+    step: int | None = None,
 ) -> pa.Table:
     """Return values in the columns of the contract, one value a row.
 
@@ -37,6 +38,7 @@ def tabulate(
         prompts: id and task of each prompt, in the order of the values.
         lengths: tokens of each prompt, by stack; cross-attention has the decoder's. None where
             values are not of single prompts.
+        step: number of the generated token that the values are of, None for those of prompts.
     """
     texts = _Texts()
     pieces = [
@@ -59,6 +61,7 @@ def tabulate(
         "stack": words.take(pa.array(columns["stack"])),
         "value": pa.array(value, pa.float64(), mask=null),
         "reason": words.take(pa.array(columns["reason"], mask=~null)),
+        "step": pa.repeat(pa.scalar(step, pa.int32()), len(value)),
     }
     for name, kind in (
         ("n_tokens", pa.int32()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import pyarrow as pa
 import torch
@@ -18,7 +18,13 @@ from cortexscope.store import MEASUREMENTS, Vectors
 __all__ = ["tabulate_tasks"]
 
 
-def tabulate_tasks(metrics: Sequence[Metric], kept: Sequence[Vectors], *, model: str) -> pa.Table:
+def tabulate_tasks(
+    metrics: Sequence[Metric],
+    kept: Sequence[Vectors],
+    *,
+    model: str,
+    leave_out: Collection[str] = (),
+) -> pa.Table:
     """Return a value of each metric for each task, and one for all prompts together.
 
     Prompts are taken in the order of their ids, so that nothing depends on how they were batched.
@@ -27,6 +33,7 @@ def tabulate_tasks(metrics: Sequence[Metric], kept: Sequence[Vectors], *, model:
         metrics: those that are not of tasks are left out.
         kept: what was kept of the prompts, in several parts; a part may lack a stack.
         model: the label.
+        leave_out: ids of prompts that do not count, such as controls.
     """
     found: dict[str | None, list[tuple[Metric, list[Values]]]] = {}
     for metric in metrics:
@@ -35,7 +42,7 @@ def tabulate_tasks(metrics: Sequence[Metric], kept: Sequence[Vectors], *, model:
         for stack in _stacks(kept):
             state, prompts = _joined(kept, metric.pool.name, stack)
             layout = Layout(hidden=(tuple(sorted(state)),), blocks=(), attention=(), final=())
-            for task, chosen in _groups(prompts):
+            for task, chosen in _groups(prompts, frozenset(leave_out)):
                 values = finish(metric, select(state, chosen), layout)
                 found.setdefault(task, []).append((metric, values))
     tables = [
@@ -70,8 +77,11 @@ def _joined(kept: Sequence[Vectors], pool: str, stack: Stack) -> tuple[State, li
     return state, [row for _, part in own for row in part.prompts]
 
 
-def _groups(prompts: Sequence[PromptRow]) -> Iterator[tuple[str | None, list[int]]]:
-    order = sorted(range(len(prompts)), key=lambda number: prompts[number][0] or "")
+def _groups(
+    prompts: Sequence[PromptRow], left_out: frozenset[str]
+) -> Iterator[tuple[str | None, list[int]]]:
+    counted = (number for number, (name, _) in enumerate(prompts) if name not in left_out)
+    order = sorted(counted, key=lambda number: prompts[number][0] or "")
     for task in dict.fromkeys(task for _, task in prompts):
         if task is not None:
             yield task, [number for number in order if prompts[number][1] == task]

@@ -42,13 +42,22 @@ def text_of(batch: Batch, tokenizer: Any, *, decoder: bool) -> Text | Unread:  #
 
 
 def _bytes(item: Encoded, tokenizer: Any, decoder: bool) -> int:  # noqa: ANN401
-    text, ids = (item.prompt.target, item.target) if decoder else (item.prompt.text, item.ids)
-    if not text or not ids:
+    text, ids = (
+        (item.prompt.target, item.target)
+        if decoder
+        else (item.wrapped or item.prompt.text, item.ids)
+    )
+    # Random tokens stand for no text.
+    if not text or not ids or (item.prompt.control == "random" and not decoder):
         return 0
     known = inspect.signature(type(tokenizer).__call__).parameters
     name = "text_target" if decoder and "text_target" in known else "text"
     places = tokenizer(
-        **{name: text}, truncation=True, max_length=len(ids), return_offsets_mapping=True
+        **{name: text},
+        truncation=True,
+        max_length=len(ids),
+        return_offsets_mapping=True,
+        add_special_tokens=decoder or item.wrapped is None,
     )["offset_mapping"]
     # A decoder reads its start token, and of these all but the last.
     first, predicted = (0, places[:-1]) if decoder else (places[0][1], places[1:])

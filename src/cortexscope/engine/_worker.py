@@ -12,18 +12,23 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from cortexscope.engine._generate import Continuation
+from cortexscope.engine._generation import Generation
 from cortexscope.engine._observer import Finished, Observer, needs_of
 from cortexscope.engine._plan import Batch, Shard
 from cortexscope.engine._sequences import repeated_tokens
+from cortexscope.engine._steps import Relay
 from cortexscope.engine._tabulate import PromptRow, tabulate
 from cortexscope.engine._told import MaskedPasses, text_of
 from cortexscope.errors import CortexscopeError, ModelError
+from cortexscope.metrics import MetricOptions
 from cortexscope.metrics._metric import Metric, Values
+from cortexscope.metrics._pooled import MeanStates
 from cortexscope.metrics._states import State, concatenate
 from cortexscope.models import Model, find_anatomy
 from cortexscope.records import Site
 from cortexscope.store import Vectors
-from cortexscope.taps import Seen, Tap, Unread
+from cortexscope.taps import Receiver, Seen, Tap, Unread
 
 __all__ = ["Measured", "Worker"]
 
@@ -35,6 +40,8 @@ class Measured(NamedTuple):
     """In the columns of the contract."""
     vectors: Vectors | None
     """What is kept of its prompts for values of whole tasks, None where nothing is."""
+    generations: pa.Table | None = None
+    """What the model added to its prompts, None where it was not asked to or cannot."""
 
 
 class Worker:
@@ -44,14 +51,23 @@ class Worker:
         model: loaded.
         metrics: what to measure.
         sample: how many tokens of a prompt stand for it where a metric is costly; all where None.
+        keep_states: keep each prompt's mean state of each layer, whatever is measured.
+        generate: let the model go on after each prompt; None for prompts alone.
     """
 
     def __init__(
-        self, model: Model, metrics: Sequence[Metric], *, sample: int | None = None
+        self,
+        model: Model,
+        metrics: Sequence[Metric],
+        *,
+        sample: int | None = None,
+        keep_states: bool = False,
+        generate: Generation | None = None,
     ) -> None:
         self._model = model
         self._metrics = metrics
         self._sample = sample
+        self._kept = [MeanStates(MetricOptions())] if keep_states else []
         self._anatomy = find_anatomy(model.module)
         # Below the unembedding where it can be left out.
         self._scope = model.module.get_submodule(self._anatomy.scope)
@@ -63,13 +79,31 @@ class Worker:
         parameters = inspect.signature(self._scope.forward).parameters
         # Keys and values kept for a next token would only cost memory.
         self._options = {"use_cache": False} if "use_cache" in parameters else {}
+        self._continuation: Continuation | None = None
+        self.refusal: str | None = None
+        """Why the model does not generate though it was asked to, None where it does."""
+        if generate is not None:
+            continuation = Continuation(model, self._anatomy, metrics, generate)
+            self.refusal = continuation.refusal
+            self._continuation = None if self.refusal else continuation
 
-    def measure(self, shard: Shard, advance: Callable[[int], None]) -> Measured:
+    @property
+    def generates(self) -> bool:
+        """Whether the model goes on after its prompts."""
+        return self._continuation is not None
+
+    def measure(
+        self,
+        shard: Shard,
+        advance: Callable[[int], None],
+        take: Callable[[pa.Table], None] = lambda table: None,
+    ) -> Measured:
         """Return what was measured of a shard.
 
         Args:
             shard: what to read.
             advance: told the number of tokens after each batch.
+            take: takes what was measured of generated tokens, table by table.
 
         Raises:
             ModelError: if the model fails on a batch; the prompt ids are named.
@@ -78,6 +112,7 @@ class Worker:
         tables: list[pa.Table] = []
         pooled: dict[str, State] = {}
         rows: list[PromptRow] = []
+        batches = self._parts(shard)
         batch: Batch | None = None
 
         def deliver(finished: Finished) -> None:
@@ -95,18 +130,31 @@ class Worker:
                 pooled[name] = concatenate(pooled.get(name, {}), state)
             rows.extend(prompts)
 
-        needs = needs_of(metrics)
+        watching = [*metrics, *self._kept]
+        needs = needs_of(watching)
         # Passes of their own are not to be measured, so they come before.
         with torch.inference_mode():
-            known = self._known(shard, needs)
-        observer = Observer(metrics, self._anatomy, deliver)
-        with self._tap(needs, observer, sample=self._sample), torch.inference_mode():
-            for batch, told in zip(shard.batches, known, strict=True):
+            known = self._known(batches, needs)
+        observer = Observer(watching, self._anatomy, deliver)
+        relay = Relay(observer)
+        with self._tap(needs, relay, sample=self._sample), torch.inference_mode():
+            for batch, told in zip(batches, known, strict=True):
                 for seen in told:
                     observer.tell(Site(self._anatomy.stacks[-1].name, None), seen)
-                self._forward(batch)
+                self._forward(batch, relay, take)
+                relay.now = observer
                 advance(batch.tokens)
-        return Measured(pa.concat_tables(tables), Vectors(pooled, rows) if pooled else None)
+        return Measured(
+            pa.concat_tables(tables),
+            Vectors(pooled, rows) if pooled else None,
+            self._continuation.generations() if self._continuation else None,
+        )
+
+    def _parts(self, shard: Shard) -> list[Batch]:
+        """Return the batches of a shard, in parts where all of one could not go on together."""
+        if self._continuation is None:
+            return list(shard.batches)
+        return [part for batch in shard.batches for part in self._continuation.parts(batch)]
 
     def measure_sequences(self) -> pa.Table:
         """Return the values of metrics that are measured on generated sequences.
@@ -138,33 +186,40 @@ class Worker:
             self._scope(**inputs, **self._options)
         return pa.concat_tables(tables)
 
-    def _tap(self, needs: frozenset[str], observer: Observer, *, sample: int | None) -> Tap:
-        return Tap(self._model.module, self._anatomy, needs=needs, receiver=observer, sample=sample)
+    def _tap(self, needs: frozenset[str], receiver: Receiver, *, sample: int | None) -> Tap:
+        return Tap(self._model.module, self._anatomy, needs=needs, receiver=receiver, sample=sample)
 
-    def _known(self, shard: Shard, needs: frozenset[str]) -> list[list[Seen | Unread]]:
+    def _known(self, batches: Sequence[Batch], needs: frozenset[str]) -> list[list[Seen | Unread]]:
         """Return what can be known of each batch before it is measured."""
-        known: list[list[Seen | Unread]] = [[] for _ in shard.batches]
+        known: list[list[Seen | Unread]] = [[] for _ in batches]
         if "text" in needs:
             decoder = len(self._anatomy.stacks) > 1
-            for batch, seen in zip(shard.batches, known, strict=True):
+            for batch, seen in zip(batches, known, strict=True):
                 seen.append(text_of(batch, self._model.tokenizer, decoder=decoder))
         if "masked" in needs:
             passes = MaskedPasses(self._model, self._anatomy)
-            for batch, seen in zip(shard.batches, known, strict=True):
+            for batch, seen in zip(batches, known, strict=True):
                 ids, mask = self._padded("", [item.ids for item in batch.items]).values()
                 seen.append(passes.read(ids, mask, partial(self._run, batch)))
         return known
 
-    def _forward(self, batch: Batch) -> None:
+    def _forward(self, batch: Batch, relay: Relay, take: Callable[[pa.Table], None]) -> None:
+        """Let the model read a batch, and go on after it where it was asked to."""
         inputs = self._padded("", [item.ids for item in batch.items])
         if len(self._anatomy.stacks) > 1:
             targets = [item.target for item in batch.items if item.target is not None]
             inputs |= self._padded("decoder_", targets)
-        self._run(batch, **inputs)
+        if self._continuation is None:
+            self._run(batch, **inputs)
+            return
+        output = self._run(batch, **inputs, **self._continuation.first())
+        relay.now = self._continuation.receiver
+        for table in self._continuation.go_on(batch, inputs, output, partial(self._run, batch)):
+            take(table)
 
-    def _run(self, batch: Batch, **inputs: Tensor) -> Any:  # noqa: ANN401 - what the model returns
+    def _run(self, batch: Batch, **inputs: Any) -> Any:  # noqa: ANN401 - what the model returns
         try:
-            return self._scope(**inputs, **self._options)
+            return self._scope(**{**self._options, **inputs})
         except CortexscopeError:
             raise
         except Exception as error:

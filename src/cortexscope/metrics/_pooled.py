@@ -16,10 +16,18 @@ from torch import Tensor
 
 from cortexscope.metrics._metric import Layout, Metric, Seen, Values
 from cortexscope.metrics._states import State
-from cortexscope.records import Site
+from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import HiddenStates
 
-__all__ = ["MEAN_STATE", "UNIT_SUM", "UNIT_SUM_REST", "OverPrompts", "OverPromptsOfLayer", "Pool"]
+__all__ = [
+    "MEAN_STATE",
+    "UNIT_SUM",
+    "UNIT_SUM_REST",
+    "MeanStates",
+    "OverPrompts",
+    "OverPromptsOfLayer",
+    "Pool",
+]
 
 
 class Pool(NamedTuple):
@@ -71,6 +79,28 @@ class OverPrompts(Metric):
         weights = self.pool.weights(seen)
         vector = seen.weighted(weights).float()
         return {**state, site: {"vector": vector, "count": (weights != 0).sum(-1).double()}}
+
+
+class MeanStates(OverPrompts):
+    """Keeps each prompt's mean state of each layer, and measures nothing of it."""
+
+    spec = MetricSpec(
+        name="mean_states",
+        title="Mean states",
+        unit="1",
+        axes=("layer",),
+        bounds=(None, None),
+        needs=("hidden",),
+        definition="Mean hidden state of the tokens after the first, before the final norm.",
+        source="cortexscope",
+        group="geometry",
+        replication="task",
+    )
+    pool = MEAN_STATE
+
+    def compute(self, state: State, layout: Layout) -> Iterator[Values]:
+        """Yield nothing."""
+        return iter(())
 
 
 class OverPromptsOfLayer(OverPrompts):

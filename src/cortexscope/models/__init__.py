@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from cortexscope.models._anatomy import Anatomy, StackAnatomy, find_anatomy
     from cortexscope.models._block import Block
     from cortexscope.models._catalog import Entry, aliases, catalog, preset
+    from cortexscope.models._chat import Chat, open_chat
     from cortexscope.models._check import Check, check_entry
     from cortexscope.models._describe import decoder_start_of, stack_kind_of
+    from cortexscope.models._generation import CachedPasses, ending_tokens
     from cortexscope.models._inspect import Part, describe_parts
     from cortexscope.models._lists import known_part
     from cortexscope.models._loading import Model, ModelSource, load_model, open_model
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Anatomy",
     "Block",
+    "CachedPasses",
+    "Chat",
     "Check",
     "Entry",
     "LoadOptions",
@@ -40,10 +44,12 @@ __all__ = [
     "choose_dtype",
     "decoder_start_of",
     "describe_parts",
+    "ending_tokens",
     "expand",
     "find_anatomy",
     "known_part",
     "load_model",
+    "open_chat",
     "open_model",
     "parse_reference",
     "preset",
@@ -54,6 +60,8 @@ __all__ = [
 _MODULES = {
     "Anatomy": "_anatomy",
     "Block": "_block",
+    "CachedPasses": "_generation",
+    "Chat": "_chat",
     "Check": "_check",
     "Entry": "_catalog",
     "LoadOptions": "_options",
@@ -69,10 +77,12 @@ _MODULES = {
     "choose_dtype": "_placement",
     "decoder_start_of": "_describe",
     "describe_parts": "_inspect",
+    "ending_tokens": "_generation",
     "expand": "_selection",
     "find_anatomy": "_anatomy",
     "known_part": "_lists",
     "load_model": "_loading",
+    "open_chat": "_chat",
     "open_model": "_loading",
     "parse_reference": "_reference",
     "preset": "_catalog",

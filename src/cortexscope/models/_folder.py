@@ -32,7 +32,7 @@ _POINTER = b"version https://git-lfs"
 _PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".ckpt"}
 _TOKENIZER = re.compile(
     r"(tokenizer.*|special_tokens_map|added_tokens|vocab.*|spiece|sentencepiece.*|source|target)"
-    r"\.(json|model|txt|spm)|merges\.txt|bpe\.codes|.*\.tiktoken|tekken\.json"
+    r"\.(json|model|txt|spm)|merges\.txt|bpe\.codes|.*\.tiktoken|tekken\.json|chat_template\.jinja"
 )
 
 

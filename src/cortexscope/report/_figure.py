@@ -7,7 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Figure", "HeatMap", "Line", "Lines", "Panel", "Points", "Raster", "Scatter"]
+__all__ = [
+    "Figure",
+    "HeatMap",
+    "Line",
+    "Lines",
+    "Panel",
+    "Points",
+    "Range",
+    "Ranges",
+    "Raster",
+    "Scatter",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +121,36 @@ class Raster:
         return min(4.0, max(1.0, len(self.values) / 16))
 
 
-Panel = HeatMap | Lines | Raster | Scatter
+@dataclass(frozen=True, slots=True, eq=False)
+class Range:
+    """A value with its interval in each row."""
+
+    label: str
+    slot: int
+    """Which colour and marker."""
+    x: NDArray[np.float64]
+    """[row]; NaN where undefined."""
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranges:
+    """Values with intervals, several in each row, beside one another."""
+
+    title: str
+    x_title: str
+    rows: tuple[str, ...]
+    """From the top."""
+    ranges: tuple[Range, ...]
+
+    def offsets(self) -> NDArray[np.float64]:
+        """Return how far below its row each range is drawn, in rows."""
+        places = np.arange(len(self.ranges), dtype=np.float64)
+        return np.asarray(0.3 * (places - (len(places) - 1) / 2))
+
+
+Panel = HeatMap | Lines | Ranges | Raster | Scatter
 
 
 @dataclass(frozen=True, slots=True, eq=False)

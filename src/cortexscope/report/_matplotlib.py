@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cortexscope.files import whole_file
-from cortexscope.report._figure import Figure, HeatMap, Lines, Panel, Raster, Scatter
+from cortexscope.report._figure import (
+    Figure,
+    HeatMap,
+    Lines,
+    Panel,
+    Ranges,
+    Raster,
+    Scatter,
+)
 from cortexscope.report._labels import shortened
 from cortexscope.report._style import decimals_for, look
 from cortexscope.report._table import UNDEFINED
@@ -72,6 +80,8 @@ def draw(figure: Figure) -> Canvas:
             _raster(axes, panel)
         elif isinstance(panel, Lines):
             _lines(axes, panel)
+        elif isinstance(panel, Ranges):
+            _ranges(axes, panel, named=number % columns == 0)
         else:
             _scatter(axes, panel)
     handles = {
@@ -79,7 +89,7 @@ def draw(figure: Figure) -> Canvas:
         for axes in grid.flat
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    if any(isinstance(panel, Lines) for panel in figure.panels):
+    if any(isinstance(panel, Lines | Ranges) for panel in figure.panels):
         across = 1 if max(map(len, handles)) > 30 and columns == 1 else min(3, len(handles))
         canvas.legend(
             list(handles.values()),
@@ -101,6 +111,8 @@ def _size(panels: tuple[Panel, ...], columns: int, rows: int) -> tuple[float, fl
     if isinstance(first, Raster):
         tallest = max(p.height for p in panels if isinstance(p, Raster))
         return 7.0, 0.5 + rows * (0.9 + 1.6 * tallest)
+    if isinstance(first, Ranges):
+        return 2.0 + 3.6 * columns, 1.2 + rows * (0.9 + 0.27 * len(first.rows))
     clouds = max((len(p.clouds) for p in panels if isinstance(p, Scatter)), default=0)
     return max(6.4, 4.9 * columns), 0.9 + (3.5 if clouds else 2.9) * rows + 0.2 * clouds
 
@@ -196,6 +208,28 @@ def _lines(axes: Axes, panel: Lines) -> None:
     if panel.log:
         axes.set_yscale("log")
     axes.set_xlim(-0.02, 1.02)
+
+
+def _ranges(axes: Axes, panel: Ranges, *, named: bool) -> None:
+    _plain_axes(axes, panel.x_title, "")
+    places = np.arange(len(panel.rows), dtype=np.float64)
+    for one, offset in zip(panel.ranges, panel.offsets(), strict=True):
+        style = look(one.slot)
+        axes.hlines(places + offset, one.low, one.high, color=style.colour, linewidth=1.6)
+        axes.scatter(
+            one.x,
+            places + offset,
+            s=18,
+            color=style.colour,
+            marker=style.marker,
+            linewidths=0,
+            zorder=3,
+            label=_entry(one.label),
+        )
+    axes.set_yticks(
+        places, [_safe(row, _TICK) for row in panel.rows] if named else [""] * len(places)
+    )
+    axes.set_ylim(len(panel.rows) - 0.5, -0.5)
 
 
 def _scatter(axes: Axes, panel: Scatter) -> None:

@@ -9,7 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cortexscope.report._figure import Figure, HeatMap, Line, Lines, Panel, Points, Raster
+from cortexscope.report._figure import (
+    Figure,
+    HeatMap,
+    Line,
+    Lines,
+    Panel,
+    Points,
+    Range,
+    Ranges,
+    Raster,
+)
 from cortexscope.report._labels import shortened
 from cortexscope.report._style import decimals_for, look
 from cortexscope.report._table import UNDEFINED
@@ -73,6 +83,18 @@ def _canvas(figure: Figure, columns: int) -> Any:  # noqa: ANN401 - of plotly
             canvas.update_yaxes(autorange="reversed", showgrid=False, **place)
             continue
         canvas.update_xaxes(title_text=_safe(panel.x_title), **place)
+        if isinstance(panel, Ranges):
+            for one, offset in zip(panel.ranges, panel.offsets(), strict=True):
+                canvas.add_trace(_range(one, panel.rows, offset, entries), **place)
+            named = number % columns == 0
+            canvas.update_yaxes(
+                tickvals=list(range(len(panel.rows))),
+                ticktext=_ticks(panel.rows, 26) if named else [""] * len(panel.rows),
+                range=[len(panel.rows) - 0.5, -0.5],
+                zeroline=False,
+                **place,
+            )
+            continue
         canvas.update_yaxes(title_text=_safe(panel.y_title), **place)
         if isinstance(panel, Raster):
             low, high = next(canvas.select_yaxes(row=place["row"], col=place["col"])).domain
@@ -104,7 +126,7 @@ def _title(panel: Panel) -> str:
 
 
 def _inner_height(panel: Panel) -> int:
-    if isinstance(panel, HeatMap):
+    if isinstance(panel, HeatMap | Ranges):
         return 30 * len(panel.rows)
     return round(190 * panel.height) if isinstance(panel, Raster) else 250
 
@@ -221,6 +243,34 @@ def _line(line: Line, entries: set[str]) -> list[Any]:
     )
     entries.add(name)
     return [band, middle]
+
+
+def _range(one: Range, rows: tuple[str, ...], offset: float, entries: set[str]) -> Any:  # noqa: ANN401 - of plotly
+    from plotly import graph_objects as go
+
+    style, name = look(one.slot), _safe(one.label, 60)
+    trace = go.Scatter(
+        x=_list(one.x),
+        y=[place + offset for place in range(len(rows))],
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": _list(one.high - one.x),
+            "arrayminus": _list(one.x - one.low),
+            "width": 0,
+            "color": style.colour,
+        },
+        mode="markers",
+        name=name,
+        legendgroup=name,
+        showlegend=name not in entries,
+        marker={"color": style.colour, "symbol": style.plotly_marker, "size": 7},
+        text=[_safe(row) for row in rows],
+        customdata=np.stack([one.low, one.high], axis=1).tolist(),
+        hovertemplate="%{text}: %{x:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g})",
+    )
+    entries.add(name)
+    return trace
 
 
 def _points(cloud: Points, entries: set[str]) -> Any:  # noqa: ANN401 - of plotly

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from cortexscope.errors import CorruptRunError, SchemaVersionError, StoreError, UsageError
 from cortexscope.records import Manifest
-from cortexscope.store._schema import MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
+from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
+from cortexscope.store._steps import prompt_files, steps_file
+from cortexscope.store._vectors import MeanStates, mean_states
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,34 +73,87 @@ class Run:
         return pa.concat_tables(tables) if tables else schema.empty_table()
 
     def measurement_files(self) -> list[Path]:
-        """Return the finished shards' files, sorted by name."""
-        return sorted((self.path / "measurements").glob("[!.]*.parquet"))
+        """Return the finished shards' files, sorted by name; not those of generated tokens."""
+        return prompt_files(self.path)
 
     def measurements_table(
-        self, *, metrics: Sequence[str] | None = None, models: Sequence[str] | None = None
+        self,
+        *,
+        metrics: Sequence[str] | None = None,
+        models: Sequence[str] | None = None,
+        controls: bool = False,
+        steps: bool = False,
     ) -> pa.Table:
         """Return measurements as an Arrow table, in the columns of the contract.
 
         Args:
             metrics: only these, all where None.
             models: labels; only these, all where None.
+            controls: those of `control_ids` too, which are no further prompts of their tasks.
+            steps: those of generated tokens too, which have a number in the column `step`.
         """
         wanted = [
             (column, "in", list(names))
             for column, names in (("metric", metrics), ("model", models))
             if names is not None
         ]
-        return self._read(self.measurement_files(), MEASUREMENTS, filters=wanted or None)
+        files = self.measurement_files()
+        if steps:
+            files += [more for file in files if (more := steps_file(file)).exists()]
+        table = self._read(files, MEASUREMENTS, filters=wanted or None)
+        left_out = () if controls else self.control_ids()
+        if left_out:
+            of_controls = pc.is_in(table["prompt_id"], pa.array(left_out, pa.string()))
+            table = table.filter(pc.invert(of_controls))
+        return table
 
     def measurements(
-        self, *, metrics: Sequence[str] | None = None, models: Sequence[str] | None = None
+        self,
+        *,
+        metrics: Sequence[str] | None = None,
+        models: Sequence[str] | None = None,
+        controls: bool = False,
+        steps: bool = False,
     ) -> pd.DataFrame:
         """Return measurements as a pandas frame; whole-number columns with nulls are Int64-like."""
-        return to_frame(self.measurements_table(metrics=metrics, models=models))
+        table = self.measurements_table(
+            metrics=metrics, models=models, controls=controls, steps=steps
+        )
+        return to_frame(table)
+
+    def mean_states(self, model: str) -> MeanStates | None:
+        """Return each prompt's mean state of each layer of a model's first stack.
+
+        Args:
+            model: its label.
+
+        Returns:
+            None if the run did not keep them.
+
+        Raises:
+            CorruptRunError: if a file is damaged, or prompts have different layers.
+        """
+        position = [info.model for info in self.manifest.models].index(model)
+        files = sorted((self.path / "vectors").glob(f"{position:02d}-*.safetensors"))
+        return mean_states(files)
+
+    def control_ids(self) -> tuple[str, ...]:
+        """Return the ids of prompts that were made from another prompt of this run."""
+        prompts = self.prompts()
+        made = prompts["origin"].isin(prompts["prompt_id"])
+        return tuple(prompts.loc[made, "prompt_id"])
 
     def prompts(self) -> pd.DataFrame:
-        """Return the prompts: prompt_id, task, text, source, target."""
+        """Return the prompts: prompt_id, task, text, source, target, control, origin."""
         return to_frame(self._read([self.path / "prompts.parquet"], PROMPTS))
+
+    def generations(self) -> pd.DataFrame:
+        """Return what models added to prompts, one text a row; none where nothing was generated.
+
+        The columns are model, task, prompt_id, text, finish, token_ids, tokens, surprisal, entropy.
+        """
+        files = [self.path / "generations" / file.name for file in self.measurement_files()]
+        return to_frame(self._read([file for file in files if file.exists()], GENERATIONS))
 
     def models(self) -> pd.DataFrame:
         """Return the models, one a row, in the order they were given."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-__all__ = ["MEASUREMENTS", "MODELS", "PROMPTS", "SCHEMA_VERSION"]
+__all__ = ["GENERATIONS", "MEASUREMENTS", "MODELS", "PROMPTS", "SCHEMA_VERSION"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised with every column that is added; a run of an older schema has nulls there."""
 
 MEASUREMENTS = pa.schema(
@@ -22,9 +22,32 @@ MEASUREMENTS = pa.schema(
         pa.field("index", pa.int32()),
         pa.field("value", pa.float64()),
         pa.field("reason", pa.string()),
+        pa.field("step", pa.int32()),
     ]
 )
-"""One value a row; a null value always has a reason. A value over a whole task has no prompt_id."""
+"""One value a row; a null value always has a reason. A value over a whole task has no prompt_id.
+
+`step` (since schema 3) is the number of the generated token, from 1, whose reading gave the value;
+`n_tokens` then counts all tokens up to that one. It is null for values of the prompt itself."""
+
+GENERATIONS = pa.schema(
+    [
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("task", pa.string()),
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("finish", pa.string(), nullable=False),
+        pa.field("token_ids", pa.list_(pa.int32()), nullable=False),
+        pa.field("tokens", pa.list_(pa.string()), nullable=False),
+        pa.field("surprisal", pa.list_(pa.float64()), nullable=False),
+        pa.field("entropy", pa.list_(pa.float64()), nullable=False),
+    ]
+)
+"""What a model added to a prompt, one text a row (since schema 3).
+
+`finish` says why it is no longer: `length`, it has as many tokens as were asked for; `end`, the
+last one ends the text, and was not read; `context`, the model can read no more. The lists have one
+item a token: its surprisal, and the entropy of the distribution it was chosen from, in nats."""
 
 PROMPTS = pa.schema(
     [
@@ -33,9 +56,12 @@ PROMPTS = pa.schema(
         pa.field("text", pa.string(), nullable=False),
         pa.field("source", pa.string()),
         pa.field("target", pa.string()),
+        pa.field("control", pa.string()),
+        pa.field("origin", pa.string()),
     ]
 )
-"""One prompt a row; `target` (since schema 2) is what the decoder of an encoder-decoder reads."""
+"""One prompt a row; `target` (since schema 2) is what the decoder of an encoder-decoder reads,
+`control` (since schema 3) how it was made of the prompt with the id in `origin`, if it was."""
 
 MODELS = pa.schema(
     [

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cortexscope.errors import CorruptRunError
 from cortexscope.files import whole_file
 from cortexscope.records import Site
 
-__all__ = ["Vectors", "read_vectors", "write_vectors"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["MeanStates", "Vectors", "mean_states", "read_vectors", "write_vectors"]
+
+_STACKS = ("encoder", "decoder", "cross")
 
 Pools = Mapping[str, Mapping[Site, Mapping[str, Any]]]
 """Tensors of torch, which reading a run folder does not need otherwise."""
@@ -47,8 +53,12 @@ def write_vectors(path: Path, vectors: Vectors) -> None:
         )
 
 
-def read_vectors(path: Path) -> Vectors:
+def read_vectors(path: Path, *, framework: Literal["pt", "numpy"] = "pt") -> Vectors:
     """Read vectors that `write_vectors` wrote.
+
+    Args:
+        path: the file.
+        framework: whether as tensors of torch or as arrays of numpy.
 
     Raises:
         CorruptRunError: if the file is missing or damaged.
@@ -57,7 +67,7 @@ def read_vectors(path: Path) -> Vectors:
 
     pools: dict[str, dict[Site, dict[str, Any]]] = {}
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework=framework) as file:
             prompts = [tuple(row) for row in json.loads(file.metadata()["prompts"])]
             for key in file.keys():  # noqa: SIM118 - not a dictionary
                 pool, stack, layer, name = key.split("/")
@@ -70,3 +80,40 @@ def read_vectors(path: Path) -> Vectors:
         ) from error
     ordered = {pool: dict(sorted(sites.items())) for pool, sites in pools.items()}
     return Vectors(ordered, prompts)
+
+
+class MeanStates(NamedTuple):
+    """The mean state of the tokens after the first of each prompt, or of its only one."""
+
+    stack: str
+    """The model's first stack."""
+    layers: tuple[int, ...]
+    """Their numbers, 0 for the embedding output."""
+    prompts: tuple[str, ...]
+    """Their ids."""
+    vectors: tuple[NDArray[np.float32], ...]
+    """Of each layer, [prompt, feature]; NaN where a state is not finite."""
+
+
+def mean_states(files: Sequence[Path]) -> MeanStates | None:
+    """Return the mean states in files of vectors, None if there are none.
+
+    Raises:
+        CorruptRunError: if a file is damaged, or prompts have different layers.
+    """
+    import numpy as np
+
+    parts = [read_vectors(file, framework="numpy") for file in files]
+    pools = [part.pools.get("mean_state", {}) for part in parts]
+    if not pools or not all(pools):
+        return None
+    stack = min((site.stack for pool in pools for site in pool), key=_STACKS.index)
+    sites = [site for site in pools[0] if site.stack == stack]
+    try:
+        joined = [np.concatenate([pool[site]["vector"] for pool in pools]) for site in sites]
+    except (KeyError, ValueError) as error:
+        raise CorruptRunError(
+            f"{files[0].parent} holds states of different shapes; run again into another folder."
+        ) from error
+    names = tuple(str(name) for part in parts for name, _ in part.prompts)
+    return MeanStates(stack, tuple(int(site.layer or 0) for site in sites), names, tuple(joined))

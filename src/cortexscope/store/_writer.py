@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +16,10 @@ import pyarrow.parquet as pq
 from cortexscope.errors import RunExistsError
 from cortexscope.files import is_leftover, remove_leftovers, storage_errors, whole_file
 from cortexscope.records import Finding, Manifest, Prompt
+from cortexscope.store._differences import differences
 from cortexscope.store._reader import Run
-from cortexscope.store._schema import MEASUREMENTS, MODELS, PROMPTS
+from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS
+from cortexscope.store._steps import prompt_files, steps_file, written_steps
 from cortexscope.store._vectors import Vectors, read_vectors, write_vectors
 
 __all__ = ["RunWriter", "check_target", "write_parquet", "write_text"]
@@ -25,10 +27,7 @@ __all__ = ["RunWriter", "check_target", "write_parquet", "write_text"]
 _HEADS = ("prompts.parquet", "models.parquet", "manifest.json")
 """Written first, in this order: only with the manifest is it a run."""
 
-_FOLDERS = ("measurements", "vectors", "tables", "figures")
-
-# What may change between the start of a run and its continuation.
-_FREE = frozenset({"status", "created", "finished", "timings", "checks"})
+_FOLDERS = ("measurements", "vectors", "generations", "tables", "figures")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -93,25 +92,6 @@ def check_target(
     )
 
 
-def _differences(old: object, new: object, path: str = "") -> Iterator[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted({*old, *new}):
-            if path or key not in _FREE:
-                yield from _differences(
-                    old.get(key), new.get(key), f"{path}.{key}" if path else key
-                )
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for number, (before, after) in enumerate(zip(old, new, strict=True)):
-            yield from _differences(before, after, f"{path}[{number}]")
-    elif old != new:
-        yield f"{path} was {_short(old)} and is {_short(new)}"
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 class RunWriter:
     """The one writer of a run folder.
 
@@ -149,7 +129,7 @@ class RunWriter:
         remove_leftovers(path)
 
     def _adopt(self, before: Manifest) -> None:
-        found = list(_differences(before.model_dump(), self.manifest.model_dump()))
+        found = list(differences(before.model_dump(), self.manifest.model_dump()))
         if found:
             shown = "; ".join(found[:4]) + (f"; and {len(found) - 4} more" if found[4:] else "")
             raise RunExistsError(
@@ -177,6 +157,8 @@ class RunWriter:
                 "text": p.text,
                 "source": p.source,
                 "target": p.target,
+                "control": p.control,
+                "origin": p.origin,
             }
             for p in prompts
         ]
@@ -205,7 +187,12 @@ class RunWriter:
         return self.shard_file(model, number).is_file()
 
     def write_shard(
-        self, model: str, number: int, table: pa.Table, vectors: Vectors | None = None
+        self,
+        model: str,
+        number: int,
+        table: pa.Table,
+        vectors: Vectors | None = None,
+        generations: pa.Table | None = None,
     ) -> None:
         """Write one finished shard.
 
@@ -214,17 +201,32 @@ class RunWriter:
             number: of the shard.
             table: in the columns of the contract.
             vectors: what is kept of the prompts, None where nothing is.
+            generations: what the model added to the prompts, None where it adds nothing.
         """
         file = self.shard_file(model, number)
         if vectors is not None:
             write_vectors(self._vectors_file(file), vectors)
+        if generations is not None:
+            write_parquet(self._generations_file(file), generations.cast(GENERATIONS))
         write_parquet(file, table.cast(MEASUREMENTS))
+
+    def steps(
+        self, model: str, number: int
+    ) -> contextlib.AbstractContextManager[Callable[[pa.Table], None]]:
+        """Return a block that is given what takes a shard's measurements of generated tokens.
+
+        Their file is there when the block succeeds, and counts once the shard is written.
+        """
+        return written_steps(steps_file(self.shard_file(model, number)))
 
     def read_vectors(self, model: str) -> list[Vectors]:
         """Return what is kept of a model's prompts, shard by shard."""
         numbers = range(self.manifest.shards[model])
         files = [self._vectors_file(self.shard_file(model, number)) for number in numbers]
         return [read_vectors(file) for file in files]
+
+    def _generations_file(self, shard: Path) -> Path:
+        return self.path / "generations" / shard.name
 
     def _vectors_file(self, shard: Path) -> Path:
         return self.path / "vectors" / f"{shard.stem}.safetensors"
@@ -253,6 +255,11 @@ class RunWriter:
         every = {**self.manifest.checks, model: list(checks)}
         self._write_manifest(self.manifest.model_copy(update={"checks": every}))
 
+    def note_ungenerated(self, model: str, reason: str) -> None:
+        """Note in the manifest why a model generates nothing."""
+        every = {**self.manifest.ungenerated, model: reason}
+        self._write_manifest(self.manifest.model_copy(update={"ungenerated": every}))
+
     def finish(self, when: str) -> None:
         """Mark the run as complete."""
         self._write_manifest(
@@ -261,12 +268,15 @@ class RunWriter:
 
     def abandon(self) -> None:
         """Remove what this writer made, where no shard has been finished; else keep all."""
-        if any((self.path / "measurements").glob("[!.]*.parquet")):
+        if prompt_files(self.path):
             return
         with contextlib.suppress(OSError):
             for model, shards in self.manifest.shards.items():
                 for number in range(shards):
-                    self._vectors_file(self.shard_file(model, number)).unlink(missing_ok=True)
+                    shard = self.shard_file(model, number)
+                    self._vectors_file(shard).unlink(missing_ok=True)
+                    self._generations_file(shard).unlink(missing_ok=True)
+                    steps_file(shard).unlink(missing_ok=True)
             for name in _HEADS:
                 (self.path / name).unlink(missing_ok=True)
             for name in _FOLDERS:

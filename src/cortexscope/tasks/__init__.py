@@ -1,7 +1,27 @@
-"""Prompts grouped by cognitive task: how suites are read, hashed, and checked."""
+"""Prompts grouped by cognitive task: how suites are read, hashed, checked and controlled."""
 
+from cortexscope.tasks._controls import CONTROLS, random_tokens, shuffled, with_controls
+from cortexscope.tasks._forms import FORMS, form_of, forms
 from cortexscope.tasks._lint import Finding, lint
-from cortexscope.tasks._loading import load_suite, suite_names
+from cortexscope.tasks._loading import load_suite, paraphrases_of, suite_names
 from cortexscope.tasks._suite import Suite, Task
+from cortexscope.tasks._writing import check_suite_file, write_suite
 
-__all__ = ["Finding", "Suite", "Task", "lint", "load_suite", "suite_names"]
+__all__ = [
+    "CONTROLS",
+    "FORMS",
+    "Finding",
+    "Suite",
+    "Task",
+    "check_suite_file",
+    "form_of",
+    "forms",
+    "lint",
+    "load_suite",
+    "paraphrases_of",
+    "random_tokens",
+    "shuffled",
+    "suite_names",
+    "with_controls",
+    "write_suite",
+]

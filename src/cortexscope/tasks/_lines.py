@@ -1,4 +1,4 @@
-"""Read a suite from a CSV or JSONL file: one prompt a row, `task`, `id`, `text`, maybe `target`."""
+"""Read a suite from a CSV or JSONL file: one prompt a row, `task`, `id`, `text`, maybe more."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from cortexscope.errors import SuiteError
 from cortexscope.registry import suggestion
 from cortexscope.tasks._reading import (
+    PARAPHRASE_OF,
     Document,
     Place,
     Row,
@@ -41,7 +42,7 @@ def read_csv(file: Path, *, target: str | None = None) -> Document:
     """Return the prompts of a CSV file whose first row names the columns task, id and text.
 
     Args:
-        file: a further column `target` may be there.
+        file: the further columns `target` and `paraphrase_of` may be there.
         target: the column that is read in place of `target`; it must be there, and columns
             that nobody named may be there too.
 
@@ -54,7 +55,7 @@ def read_csv(file: Path, *, target: str | None = None) -> Document:
     if len(header.fields) == 1 and any(mark in header.fields[0] for mark in ";\t|"):
         raise SuiteError(f"{place}: the columns are not separated by commas; use commas.")
     _check_target(target, header.fields, "column", str(place))
-    optional = (_TARGET,) if target is None else header.fields
+    optional = (_TARGET, PARAPHRASE_OF) if target is None else header.fields
     check_names(
         header.fields, required=_COLUMNS, optional=optional, kind="column", where=str(place)
     )
@@ -88,6 +89,7 @@ def _csv_row(header: list[str], record: _Record, file: Path, target: str) -> Row
         prompt_id=fields["id"],
         text=fields["text"],
         target=fields.get(target),
+        paraphrase_of=fields.get(PARAPHRASE_OF),
         place=place,
     )
 
@@ -124,7 +126,7 @@ def read_jsonl(file: Path, *, target: str | None = None) -> Document:
     """Return the prompts of a file with one JSON object a line, with keys task, id and text.
 
     Args:
-        file: a further key `target` may be there, and hold null.
+        file: the further keys `target` and `paraphrase_of` may be there, and hold null.
         target: the key that is read in place of `target`; one line at least must have it, and
             keys that nobody named may be there too.
 
@@ -156,11 +158,11 @@ def _json_object(line: str, place: Place) -> dict[str, Any]:
 def _json_row(content: dict[str, Any], place: Place, named: str | None) -> Row:
     known = content.get("id")
     where = f"{place}: prompt {known!r}" if known else str(place)
-    optional = (_TARGET,) if named is None else content
+    optional = (_TARGET, PARAPHRASE_OF) if named is None else content
     check_names(content, required=_COLUMNS, optional=optional, kind="key", where=where)
     target = named or _TARGET
-    read = list(_COLUMNS) if content.get(target) is None else [*_COLUMNS, target]
-    for key in read:
+    given = [key for key in (target, PARAPHRASE_OF) if content.get(key) is not None]
+    for key in (*_COLUMNS, *given):
         if not isinstance(content[key], str):
             value = json.dumps(content[key])[:40]
             raise SuiteError(
@@ -171,6 +173,7 @@ def _json_row(content: dict[str, Any], place: Place, named: str | None) -> Row:
         prompt_id=content["id"],
         text=content["text"],
         target=content.get(target),
+        paraphrase_of=content.get(PARAPHRASE_OF),
         place=place,
     )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cortexscope.records import Prompt
+from cortexscope.tasks._forms import FORMS, forms
 from cortexscope.tasks._suite import Suite, Task, word_count
 
 __all__ = ["Finding", "lint", "near_duplicates"]
@@ -21,6 +22,9 @@ _SHORTEST = 10  # characters
 _SIMILAR = 0.7
 _UNEVEN = 1.5
 _SHINGLE = 5
+_OTHER_FORM = 0.5
+_LEAKED_WORDS = 3
+_ANSWER = re.compile(r"^[ \t]*(?:the )?(?:answer|solution)\s*(?:is\s*)?:[ \t]*\S.*", re.M | re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +50,18 @@ def lint(suite: Suite, lengths: Mapping[str, int] | None = None) -> list[Finding
         lengths: the length of each prompt by id, such as a model's tokens; words where None.
 
     Returns:
-        Findings: identical texts (an error, as one text would count twice), similar texts, tasks
-        with few prompts, tasks of uneven lengths, targets for a part of the prompts only, very
-        short texts, and white space at an end or control characters in a text or a target.
+        Findings: identical texts (an error, as one text would count twice), similar texts, texts
+        that hold their answer, tasks with few prompts, tasks of uneven lengths or of another form
+        than the rest (questions, instructions, passages), targets for a part of the prompts only,
+        very short texts, and white space at an end or control characters in a text or a target.
     """
     findings = [
         *(found for prompt in suite.prompts for found in _text_findings(prompt)),
+        *(found for prompt in suite.prompts for found in _leak_findings(prompt)),
         *_duplicate_findings(suite.prompts),
         *(found for task in suite.tasks for found in _size_findings(task)),
         *_length_findings(suite, lengths),
+        *_form_findings(suite),
         *_target_findings(suite),
     ]
     return sorted(findings, key=lambda finding: finding.level != "error")
@@ -85,8 +92,30 @@ def _text_findings(prompt: Prompt) -> Iterator[Finding]:
             )
 
 
+def _leak_findings(prompt: Prompt) -> Iterator[Finding]:
+    found = _ANSWER.search(prompt.text)
+    target = _normalized(prompt.target or "")
+    if found:
+        yield Finding(
+            "warning",
+            _place(prompt),
+            f"the text seems to hold its answer ({found.group(0).strip()[:40]!r}), which spares a "
+            "model the work; end it where the answer would begin.",
+        )
+    # A label such as "positive" may well be among the choices that the text offers.
+    elif len(target.split()) >= _LEAKED_WORDS and target in _normalized(prompt.text):
+        yield Finding(
+            "warning",
+            _place(prompt),
+            f"the text holds its own target ({(prompt.target or '')[:40]!r}); take it out, unless "
+            "repeating is the task.",
+        )
+
+
 def _duplicate_findings(prompts: Sequence[Prompt]) -> Iterator[Finding]:
     for first, second, similarity in near_duplicates(prompts, at_least=_SIMILAR):
+        if second.control is not None and first.cluster == second.cluster:
+            continue
         if similarity == 1 and _normalized(first.text) == _normalized(second.text):
             yield Finding(
                 "error",
@@ -132,6 +161,24 @@ def _length_findings(suite: Suite, lengths: Mapping[str, int] | None) -> Iterato
             f"{medians[long]:g} ({long}), so a difference between tasks may be one of length; "
             "even the lengths out, or adjust for them.",
         )
+
+
+def _form_findings(suite: Suite) -> Iterator[Finding]:
+    found = forms(suite)
+    for name, counts in found.items():
+        own = counts.total()
+        others = sum((found[other] for other in found if other != name), Counter())
+        if own < _FEWEST_PROMPTS or others.total() < _FEWEST_PROMPTS:
+            continue
+        for form in FORMS:
+            share, elsewhere = counts[form] / own, others[form] / others.total()
+            if share - elsewhere > _OTHER_FORM:
+                yield Finding(
+                    "warning",
+                    name,
+                    f"{share:.0%} of its prompts are {form}s and {elsewhere:.0%} of the others', "
+                    "so a difference may be one of form; write some in other forms.",
+                )
 
 
 def _target_findings(suite: Suite) -> Iterator[Finding]:

@@ -17,17 +17,28 @@ from cortexscope.tasks._reading import Document, Place
 from cortexscope.tasks._suite import Suite, Task
 from cortexscope.tasks._yaml import read_yaml
 
-__all__ = ["cognitive", "cognitive_paraphrases", "load_suite", "suite_names"]
+__all__ = [
+    "cognitive",
+    "cognitive_paraphrases",
+    "cognitive_study",
+    "load_suite",
+    "paraphrases_of",
+    "suite_names",
+]
 
 _SUITES = Registry(
     "suite",
     {
         "cognitive": "cortexscope.tasks._loading:cognitive",
         "cognitive-paraphrases": "cortexscope.tasks._loading:cognitive_paraphrases",
+        "cognitive-study": "cortexscope.tasks._loading:cognitive_study",
     },
 )
 
 _YAML = (".yaml", ".yml")
+_DATA_SETS = "datasets:"
+# The two of each task that are about as long as the middle prompt.
+_STUDY = (5, 6)
 
 
 class _LineReader(Protocol):
@@ -52,6 +63,22 @@ def cognitive_paraphrases() -> Suite:
     return _from_path(Path(__file__).parent / "cognitive_paraphrases")
 
 
+def cognitive_study() -> Suite:
+    """Return two prompts a task of the built-in suite, as many as the published study read."""
+    whole = cognitive()
+    tasks = (
+        Task(task.name, task.description, tuple(task.prompts[number] for number in _STUDY))
+        for task in whole.tasks
+    )
+    return Suite("cognitive-study", whole.version, tuple(tasks))
+
+
+def paraphrases_of(suite: Suite) -> Suite | None:
+    """Return the suite that is named as this one with `-paraphrases` behind it, if there is one."""
+    name = f"{suite.name}-paraphrases"
+    return load_suite(name) if name in suite_names() else None
+
+
 def load_suite(name_or_path: str | Path, *, target: str | None = None) -> Suite:
     """Return the suite behind a name or a path.
 
@@ -59,13 +86,15 @@ def load_suite(name_or_path: str | Path, *, target: str | None = None) -> Suite:
 
     Args:
         name_or_path: a name of `suite_names()`, which wins over a file of the same name; or a
-            YAML file, a folder of YAML files, or a JSONL or CSV file with task, id and text.
+            YAML file, a folder of YAML files, or a JSONL or CSV file with task, id and text; or
+            data sets of the hub, such as `datasets:sst2,squad@200` or `datasets:sst2=PATH`.
         target: the column of a JSONL or CSV file that holds the targets, `target` where None.
 
     Raises:
         UnknownNameError: if it is neither a name nor a path that exists.
         UsageError: if a column is named for a suite that has no columns.
         SuiteError: if the content is wrong; the message names file, line and prompt id.
+        CortexscopeError: if a data set cannot be fetched.
 
     Example:
         >>> suite = load_suite("cognitive")
@@ -85,6 +114,8 @@ def load_suite(name_or_path: str | Path, *, target: str | None = None) -> Suite:
                 "and no Suite; uninstall or update it."
             )
         return suite
+    if isinstance(name_or_path, str) and name_or_path.startswith(_DATA_SETS):
+        return _data_sets(name_or_path.removeprefix(_DATA_SETS), target)
     path = Path(name_or_path)
     if not str(name_or_path) or not _exists(path):
         raise UnknownNameError(
@@ -92,6 +123,17 @@ def load_suite(name_or_path: str | Path, *, target: str | None = None) -> Suite:
             f"folder; {suggestion(str(name_or_path), suite_names())}"
         )
     return _from_path(path, target)
+
+
+def _data_sets(asked: str, target: str | None) -> Suite:
+    if target is not None:
+        raise UsageError(
+            f"The column {target!r} was named for targets, and data sets have targets of their "
+            "own; leave the column out."
+        )
+    from cortexscope.tasks._datasets import load_data_sets
+
+    return load_data_sets(asked)
 
 
 def _exists(path: Path) -> bool:

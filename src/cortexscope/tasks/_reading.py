@@ -11,6 +11,7 @@ from cortexscope.records import Prompt
 from cortexscope.registry import suggestion
 
 __all__ = [
+    "PARAPHRASE_OF",
     "Document",
     "Place",
     "Row",
@@ -20,6 +21,9 @@ __all__ = [
     "checked_row",
     "read_text",
 ]
+
+PARAPHRASE_OF = "paraphrase_of"
+"""The key or column that holds the id of the prompt which one says in other words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +136,17 @@ def check_task_name(name: str, place: Place) -> None:
 
 
 def checked_row(
-    *, task: str, prompt_id: str, text: str, target: str | None = None, place: Place
+    *,
+    task: str,
+    prompt_id: str,
+    text: str,
+    target: str | None = None,
+    paraphrase_of: str | None = None,
+    place: Place,
 ) -> Row:
     """Return a prompt whose id and texts are fit to be stored and tokenized.
 
-    An empty target is none.
+    An empty target is none, and so is the empty id of a prompt that it would be a paraphrase of.
 
     Raises:
         SuiteError: if the task's name, the id or the text is empty, or one of them or the target
@@ -159,8 +169,19 @@ def checked_row(
     if target and target.isspace():
         raise SuiteError(f"{where} has a target of white space only; write one or leave it empty.")
     _check_characters(target or "", "target", where)
+    if paraphrase_of == prompt_id:
+        raise SuiteError(f"{where} is said to be a paraphrase of itself; name the other prompt.")
     source = f"{place.file.name}:{place.line}"
-    return Row(Prompt(prompt_id, task, text, source, target or None), place)
+    prompt = Prompt(
+        prompt_id,
+        task,
+        text,
+        source,
+        target or None,
+        control="paraphrase" if paraphrase_of else None,
+        origin=paraphrase_of or None,
+    )
+    return Row(prompt, place)
 
 
 def _check_characters(text: str, what: str, where: str) -> None:

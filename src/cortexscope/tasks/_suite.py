@@ -52,13 +52,20 @@ class Task:
         return Spread(min(counts), statistics.median(counts), max(counts))
 
 
+def _content(prompt: Prompt) -> str | list[str | None]:
+    # Shorter where there is less, as it was before there were controls, and targets.
+    if prompt.control:
+        return [prompt.text, prompt.target, prompt.control, prompt.origin]
+    return [prompt.text, prompt.target] if prompt.target else prompt.text
+
+
 @dataclass(frozen=True, slots=True)
 class Suite:
     """A set of tasks with their prompts, versioned.
 
     Raises:
         SuiteError: if there is no prompt, a task has none or comes twice, two prompts share an
-            id, or a prompt names another task than the one that holds it.
+            id, or a prompt has another task than the one that holds it or its origin.
 
     Example:
         >>> prompt = Prompt(id="sum-001", task="sums", text="What is 17 plus 25?")
@@ -91,6 +98,24 @@ class Suite:
                         f"{task.name!r}; make them agree."
                     )
                 ids.add(prompt.id)
+        self._check_origins()
+
+    def _check_origins(self) -> None:
+        known = {prompt.id: prompt for prompt in self.prompts}
+        for prompt in self.prompts:
+            origin = known.get(prompt.origin or "")
+            if origin is None:
+                continue
+            if origin.task != prompt.task:
+                raise SuiteError(
+                    f"Prompt {prompt.id!r} of task {prompt.task!r} is a {prompt.control} of "
+                    f"{origin.id!r}, which has the task {origin.task!r}; make them agree."
+                )
+            if origin.control is not None:
+                raise SuiteError(
+                    f"Prompt {prompt.id!r} is made from {origin.id!r}, which is itself made from "
+                    f"{origin.origin!r}; name {origin.origin!r} for both."
+                )
 
     @property
     def prompts(self) -> tuple[Prompt, ...]:
@@ -99,17 +124,13 @@ class Suite:
 
     @property
     def hash(self) -> str:
-        """SHA-256 over tasks, ids, texts and targets in canonical order, in hexadecimal.
+        """SHA-256 over tasks and prompts in canonical order, in hexadecimal.
 
-        Name, version, descriptions, order and file layout do not count: two suites with one hash
-        show a model the same prompts.
+        Ids, texts, targets and origins count; name, version, descriptions, order and file layout do
+        not: two suites with one hash show a model the same prompts.
         """
         content = {
-            task.name: {
-                # As before there were targets, where there is none.
-                prompt.id: [prompt.text, prompt.target] if prompt.target else prompt.text
-                for prompt in task.prompts
-            }
+            task.name: {prompt.id: _content(prompt) for prompt in task.prompts}
             for task in self.tasks
         }
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -13,6 +13,7 @@ import yaml
 
 from cortexscope.errors import SuiteError
 from cortexscope.tasks._reading import (
+    PARAPHRASE_OF,
     Document,
     Place,
     Row,
@@ -134,12 +135,23 @@ def _row(task: str, node: yaml.Node, file: Path) -> Row:
     if "id" in keys:
         prompt_id = _string(keys["id"], f"the id of a prompt of task {task!r}", file)
     where = f"{place}: prompt {prompt_id!r}" if prompt_id else f"{place}: a prompt of task {task!r}"
-    check_names(keys, required=("id", "text"), optional=("target",), kind="key", where=where)
+    check_names(
+        keys, required=("id", "text"), optional=(PARAPHRASE_OF, "target"), kind="key", where=where
+    )
     text = _string(keys["text"], f"the text of prompt {prompt_id!r}", file)
-    target = None
-    if "target" in keys and keys["target"].tag != _NOTHING:
-        target = _string(keys["target"], f"the target of prompt {prompt_id!r}", file)
-    return checked_row(task=task, prompt_id=prompt_id, text=text, target=target, place=place)
+    more = {
+        key: _string(keys[key], f"the {key} of prompt {prompt_id!r}", file)
+        for key in ("target", PARAPHRASE_OF)
+        if key in keys and keys[key].tag != _NOTHING
+    }
+    return checked_row(
+        task=task,
+        prompt_id=prompt_id,
+        text=text,
+        target=more.get("target"),
+        paraphrase_of=more.get(PARAPHRASE_OF),
+        place=place,
+    )
 
 
 def _mapping(node: yaml.Node, what: str, file: Path) -> dict[str, yaml.Node]:

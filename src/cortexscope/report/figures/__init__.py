@@ -5,11 +5,11 @@ from __future__ import annotations
 from cortexscope.report._figure import Figure
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
-from cortexscope.report.figures import depth, experts, groups, length, task_map
+from cortexscope.report.figures import depth, experts, groups, length, task_map, task_means
 
 __all__ = ["FIGURES", "figures_of"]
 
-FIGURES = (task_map.build, length.build, depth.build, experts.build)
+FIGURES = (task_map.build, length.build, depth.build, experts.build, task_means.build)
 """The figures' builders, in the order of their numbers."""
 
 

@@ -12,6 +12,7 @@ from cortexscope.report.tables import (
     metrics,
     models,
     scale,
+    task_effects,
     top,
 )
 
@@ -25,6 +26,7 @@ TABLES = (
     scale.build,
     top.build,
     metrics.build,
+    task_effects.build,
 )
 """The tables' builders, in the order of their numbers."""
 

@@ -1,0 +1,238 @@
+"""The statistics of a run, made of nothing but its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cortexscope._version import __version__
+from cortexscope.analysis._controls import control_effects
+from cortexscope.analysis._effects import effects
+from cortexscope.analysis._focus import contrasts, depth_and_heads, mixed_models
+from cortexscope.analysis._layers import NO_STATES, layer_tables
+from cortexscope.analysis._leaders import leaders, means_by_task
+from cortexscope.analysis._values import metrics_with_values, prompt_values
+from cortexscope.errors import UnknownNameError, UsageError
+from cortexscope.files import whole_file
+from cortexscope.registry import suggestion
+from cortexscope.stats import power_of, prompts_needed, summary, variance_explained
+from cortexscope.store import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["FOCUS", "TABLES", "Analysis", "analyse"]
+
+FOCUS = (
+    "study.attention_entropy",
+    "study.max_sparsity",
+    "attention_entropy_normalized",
+    "attention_sink_mass",
+    "residual_norm",
+    "near_zero_fraction",
+)
+"""The metrics that are looked at closely where none is named."""
+
+TABLES = {
+    "values": "a value of each metric for each model and prompt, which all else is made of",
+    "summary": "mean, sd, n, median and trimmed mean of each task and model, with intervals",
+    "effects": "the effect of the task and of the model: raw, at equal lengths, matched",
+    "means": "each task's mean, raw and at equal lengths, with intervals",
+    "leaders": "the task with the highest mean, and whether that outlives length control",
+    "variance": "how much of the variance model, task, length and prompt explain",
+    "controls": "what shuffled words, random tokens and other words do to each metric",
+    "power": "how likely effects of some sizes are to be found, and how many prompts that takes",
+    "task_contrasts": "every pair of tasks, raw and at equal lengths",
+    "model_contrasts": "every pair of models over the prompts that both read",
+    "mixed": "linear mixed models with and without length, and their assumptions",
+    "depth": "where along depth the highest task differs from the next",
+    "heads": "which heads differ between these two tasks",
+    "selective": "the heads that tell each task from the others, judged on other prompts",
+    "probes": "how well each layer tells the tasks apart",
+    "probe_baselines": "how well length and words alone do, and the best layer on fresh prompts",
+    "silhouettes": "how far apart the tasks lie in each layer",
+    "similarity": "how alike the layers of a model, and of two models, see the prompts",
+}
+"""What each table holds."""
+
+_EFFECTS = (0.2, 0.5, 0.8, 1.2)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """The statistics of a run."""
+
+    tables: Mapping[str, pd.DataFrame]
+    """By the names in `TABLES`; empty where there is nothing, and `missing` says why."""
+    missing: Mapping[str, str]
+    focus: tuple[str, ...]
+    """The metrics that were looked at closely."""
+    settings: Mapping[str, Any]
+    """Seed, resamples, permutations, and which run."""
+
+    def write(self, folder: Path) -> tuple[Path, ...]:
+        """Write a CSV file a table and `stats.json`, which says what they are; return the paths.
+
+        Raises:
+            StoreError: if they cannot be written.
+        """
+        paths = []
+        for name, table in self.tables.items():
+            file = folder / f"{name}.csv"
+            if table.empty:
+                file.unlink(missing_ok=True)
+                continue
+            with whole_file(file) as part:
+                table.to_csv(part, index=False)
+            paths.append(file)
+        about = {
+            "cortexscope": __version__,
+            **self.settings,
+            "focus": list(self.focus),
+            "tables": {path.stem: TABLES[path.stem] for path in paths},
+            "missing": dict(self.missing),
+        }
+        with whole_file(folder / "stats.json") as part:
+            part.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        return (*paths, folder / "stats.json")
+
+
+def analyse(
+    run: Run,
+    *,
+    metrics: Collection[str] | None = None,
+    seed: int = 0,
+    resamples: int = 2000,
+    permutations: int = 2000,
+    note: Callable[[str], None] = lambda _: None,
+) -> Analysis:
+    """Return the statistics of a run.
+
+    The prompt is the unit; paraphrases of one are one cluster. Tables of all metrics, of a few
+    metrics closely (those named, or of `FOCUS` what was measured), and of the layers' states.
+
+    Args:
+        run: finished or not.
+        metrics: only these, all where None; those named are looked at closely.
+        seed: of everything that is drawn.
+        resamples: how many an interval takes.
+        permutations: how many a p-value takes.
+        note: told what comes next.
+
+    Raises:
+        UnknownNameError: if a metric was not measured, or has not one value a prompt.
+        UsageError: if the run has no values, or a number is below 1.
+    """
+    import numpy as np
+
+    if min(resamples, permutations) < 1:
+        raise UsageError("Resamples and permutations must be at least 1.")
+    names = _chosen(run, metrics)
+    usual = tuple(name for name in FOCUS if name in names) or names[: len(FOCUS)]
+    focus = usual if metrics is None else names
+    # A stream of its own for every step, so that more resamples in one change no other.
+    streams = iter(np.random.default_rng(seed).spawn(len(TABLES)))
+    note(f"reading {len(names)} metrics")
+    values = prompt_values(run, names)
+    read = values[values["kind"].isin(["original", "paraphrase"])]
+    tables: dict[str, pd.DataFrame] = {"values": values}
+    note("intervals, effects of tasks and models")
+    describe = partial(summary, rng=next(streams), resamples=resamples)
+    tables["summary"] = _by_metric(read, describe)
+    tables["effects"] = effects(read, rng=next(streams), permutations=permutations)
+    close = read[read["metric"].isin(focus)]
+    tables["means"] = means_by_task(close, rng=next(streams), resamples=resamples)
+    tables["leaders"] = leaders(close, rng=next(streams), resamples=resamples)
+    tables["variance"] = _by_metric(read, variance_explained)
+    tables["controls"] = control_effects(values, rng=next(streams), resamples=resamples)
+    tables["power"] = _power(read)
+    note(f"a closer look at {', '.join(focus)}")
+    options = {"permutations": permutations, "resamples": resamples}
+    tables |= contrasts(close, rng=next(streams), **options)
+    tables["mixed"] = mixed_models(close)
+    tables |= depth_and_heads(run, tables["leaders"], rng=next(streams), **options)
+    tables |= layer_tables(run, rng=next(streams), permutations=min(permutations, 500), note=note)
+    return Analysis(
+        tables={name: tables[name] for name in TABLES},
+        missing=_missing(tables),
+        focus=focus,
+        settings={
+            "run": str(run.path),
+            "suite": run.manifest.suite.model_dump(),
+            "seed": seed,
+            "resamples": resamples,
+            "permutations": permutations,
+        },
+    )
+
+
+def _chosen(run: Run, metrics: Collection[str] | None) -> tuple[str, ...]:
+    known = metrics_with_values(run)
+    if not known:
+        raise UsageError(
+            f"{run.path} has no metric with one value a prompt; let a run measure some, such as "
+            "--metric default."
+        )
+    if metrics is None:
+        return known
+    groups = {spec.group for name, spec in run.manifest.metrics.items() if name in known}
+    for name in metrics:
+        if name not in known and name not in groups:
+            raise UnknownNameError(
+                f"{run.path} has no metric or group {name!r} with one value a prompt; "
+                f"{suggestion(name, (*known, *groups))}"
+            )
+    return tuple(
+        name for name in known if name in metrics or run.manifest.metrics[name].group in metrics
+    )
+
+
+def _by_metric(values: pd.DataFrame, of: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+    import pandas as pd
+
+    parts = []
+    for metric, frame in values.groupby("metric", sort=False):
+        part = of(frame)
+        part.insert(0, "metric", metric)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _power(values: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    prompts = values.drop_duplicates("cluster").groupby("task").size()
+    rows = []
+    for paired, compared, n in (
+        (False, "two tasks", int(prompts.min())),
+        (True, "two models over one task", int(prompts.min())),
+        (True, "two models over all tasks", int(prompts.sum())),
+    ):
+        for effect in _EFFECTS:
+            power = power_of(n, effect, paired=paired) if n > 1 else None
+            needed = prompts_needed(effect, paired=paired)
+            rows.append((compared, effect, n, power, needed))
+    columns = ["compared", "effect_sd", "prompts", "power", "prompts_for_80_percent"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _missing(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    why = {
+        "controls": "the run read no controls; run with --control shuffled --control random",
+        "model_contrasts": "the run has one model",
+        "means": "no metric was looked at closely",
+        "leaders": "no metric was looked at closely",
+        "depth": "no metric that was looked at closely has values of layers",
+        "heads": "no metric that was looked at closely has values of heads",
+        "selective": "no metric that was looked at closely has values of heads",
+        **dict.fromkeys(("probes", "probe_baselines", "silhouettes", "similarity"), NO_STATES),
+    }
+    return {
+        name: why.get(name, "no metric was looked at closely")
+        for name in TABLES
+        if tables[name].empty
+    }

@@ -1,0 +1,122 @@
+"""What the task does to each metric, and what the model does: raw, adjusted for length, matched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from cortexscope.errors import SuiteError, UsageError
+from cortexscope.stats import (
+    Effect,
+    holm,
+    matched_by_length,
+    model_effect,
+    task_effect,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+__all__ = ["ALL_MODELS", "effects"]
+
+ALL_MODELS = "all models"
+"""The scope in which a prompt's value is its mean over the models."""
+
+
+def effects(
+    values: pd.DataFrame, *, rng: np.random.Generator, permutations: int = 2000
+) -> pd.DataFrame:
+    """Return the effect of the task on each metric, and of the model where there are several.
+
+    Forms: `raw`; `adjusted`, with a curve in log tokens beside the tasks; `matched`, raw but on the
+    largest part of the prompts in which tasks do not differ in length.
+
+    Args:
+        values: as `prompt_values` gives them; controls but paraphrases are left out.
+        rng: draws the permutations.
+        permutations: how many.
+
+    Returns:
+        A row for each metric, factor (`task`, `model`), scope (a model, or `ALL_MODELS`) and form:
+        metric, factor, scope, form, f, df, df_residual, omega_squared, p, p_holm, family, n,
+        left_out, method, reason. `p_holm` is adjusted by Holm for the number of metrics; NaN where
+        undefined.
+    """
+    import pandas as pd
+
+    read = values[values["kind"].isin(["original", "paraphrase"])]
+    rows = []
+    for metric, frame in read.groupby("metric", sort=False):
+        for row in _of_metric(frame, rng=rng, permutations=permutations):
+            rows.append({"metric": metric, **row})
+    found = pd.DataFrame(rows)
+    found["p"] = found["p"].astype("float64")
+    found["p_holm"] = found.groupby(["factor", "scope", "form"])["p"].transform(
+        lambda p: holm(p.to_numpy())
+    )
+    found["family"] = [
+        f"{row.form} effect of the {row.factor} in {row.scope}, all metrics"
+        for row in found.itertuples()
+    ]
+    order = ["metric", "factor", "scope", "form", "f", "df", "df_residual", "omega_squared", "p"]
+    return found[[*order, "p_holm", "family", "n", "left_out", "method", "reason"]]
+
+
+def _of_metric(
+    frame: pd.DataFrame, *, rng: np.random.Generator, permutations: int
+) -> Iterator[dict[str, Any]]:
+    models = list(dict.fromkeys(frame["model"]))
+    scopes = [(model, frame[frame["model"] == model]) for model in models]
+    if len(models) > 1:
+        scopes.append((ALL_MODELS, frame))
+    for scope, own in scopes:
+        found = task_effect(own, rng=rng, permutations=permutations)
+        for form, effect in (("raw", found.raw), ("adjusted", found.adjusted)):
+            yield _row("task", scope, form, effect, found.n, found.left_out)
+        yield _matched(scope, own, rng=rng, permutations=permutations)
+    if len(models) > 1:
+        between = model_effect(frame, rng=rng, permutations=permutations)
+        for form, effect in (("raw", between.raw), ("adjusted", between.adjusted)):
+            yield _row("model", ALL_MODELS, form, effect, between.n, between.left_out)
+
+
+def _matched(
+    scope: str, frame: pd.DataFrame, *, rng: np.random.Generator, permutations: int
+) -> dict[str, Any]:
+    own = frame[(frame["kind"] == "original") & frame["value"].notna()]
+    counts = own.pivot(index=["task", "prompt_id"], columns="model", values="n_tokens").dropna()
+    tasks = counts.index.get_level_values("task")
+    lengths = {
+        str(task): dict(zip(part.index.get_level_values("prompt_id"), part.to_numpy(), strict=True))
+        for task, part in counts.groupby(tasks)
+    }
+    method = "raw, on prompts matched by length"
+    try:
+        kept = matched_by_length(lengths)
+    except (SuiteError, UsageError) as error:
+        nothing = Effect(None, None, None, None, None, method, str(error))
+        return _row("task", scope, "matched", nothing, 0, len(counts))
+    found = task_effect(own[own["prompt_id"].isin(kept.ids)], rng=rng, permutations=permutations)
+    note = f"{found.raw.method}, {kept.per_task} prompts a task matched by length"
+    row = _row("task", scope, "matched", found.raw, found.n, len(counts) - found.n)
+    return {**row, "method": note}
+
+
+def _row(
+    factor: str, scope: str, form: str, effect: Effect, n: int, left_out: int
+) -> dict[str, Any]:
+    return {
+        "factor": factor,
+        "scope": scope,
+        "form": form,
+        "f": effect.statistic,
+        "df": effect.df,
+        "df_residual": effect.df_residual,
+        "omega_squared": effect.omega_squared,
+        "p": effect.p,
+        "n": n,
+        "left_out": left_out,
+        "method": effect.method,
+        "reason": effect.reason,
+    }

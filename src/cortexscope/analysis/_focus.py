@@ -1,0 +1,147 @@
+"""A closer look at a few metrics: pairs of tasks and models, a mixed model, depth, heads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from cortexscope.analysis._values import head_values
+from cortexscope.stats import (
+    layer_contrasts,
+    map_contrasts,
+    mixed_model,
+    model_contrasts,
+    selective,
+    task_contrasts,
+)
+from cortexscope.store import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+__all__ = ["contrasts", "depth_and_heads", "mixed_models"]
+
+
+def contrasts(
+    values: pd.DataFrame, *, rng: np.random.Generator, permutations: int, resamples: int
+) -> Mapping[str, pd.DataFrame]:
+    """Return the tables `task_contrasts` (raw and adjusted) and `model_contrasts`.
+
+    Args:
+        values: as `prompt_values` gives them, controls but paraphrases left out.
+        rng: draws.
+        permutations: how many a p-value takes.
+        resamples: how many an interval takes.
+    """
+    pairs: list[tuple[Any, pd.DataFrame]] = []
+    between: list[tuple[Any, pd.DataFrame]] = []
+    for metric, frame in values.groupby("metric", sort=False):
+        for form in ("raw", "adjusted"):
+            found = task_contrasts(
+                frame, adjusted=form == "adjusted", rng=rng, permutations=permutations
+            )
+            found.insert(0, "form", form)
+            pairs.append((metric, found))
+        if frame["model"].nunique() > 1:
+            found = model_contrasts(frame, rng=rng, permutations=permutations, resamples=resamples)
+            between.append((metric, found))
+    return {"task_contrasts": _joined(pairs), "model_contrasts": _joined(between)}
+
+
+def mixed_models(values: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a metric and form: the mixed model, its Wald tests and its assumptions."""
+    import pandas as pd
+
+    rows = []
+    for metric, frame in values.groupby("metric", sort=False):
+        found = mixed_model(frame)
+        for form, fit in (("raw", found.raw), ("adjusted", found.adjusted)):
+            rows.append({"metric": metric, "form": form, **_flat(asdict(fit))})
+    return pd.DataFrame(rows)
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    cells: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            cells |= _flat(value, f"{before}{name}_")
+        else:
+            cells[f"{before}{name}"] = value
+    return cells
+
+
+def depth_and_heads(
+    run: Run,
+    leaders: pd.DataFrame,
+    *,
+    rng: np.random.Generator,
+    permutations: int,
+    resamples: int,
+) -> Mapping[str, pd.DataFrame]:
+    """Return where in each model the highest task differs from the next, and selective heads.
+
+    Args:
+        run: finished or not.
+        leaders: the table of that name, with the metrics and models to be looked at.
+        rng: draws.
+        permutations: how many a p-value takes.
+        resamples: how many an interval takes.
+
+    Returns:
+        `depth`: the highest task against the best other, layer by layer (max-T). `heads`: the same,
+        head by head (Benjamini-Hochberg). `selective`: for each task the heads that tell it from
+        the others, chosen on one half of the prompts and judged on the other.
+    """
+    tables: dict[str, list[tuple[Any, pd.DataFrame]]] = {"depth": [], "heads": [], "selective": []}
+    models = [info.model for info in run.manifest.models]
+    raw = leaders[(leaders["form"] == "raw") & leaders["other"].notna()]
+    for row in raw[raw["scope"].isin(models)].to_dict("records"):
+        metric, model = row["metric"], row["scope"]
+        axes = run.manifest.metrics[metric].axes
+        if "layer" not in axes:
+            continue
+        frame = head_values(run, metric, model=model).assign(model=model)
+        frame = frame[frame["kind"].isin(["original", "paraphrase"])]
+        keys = ["model", "task", "prompt_id", "cluster", "layer"]
+        found = layer_contrasts(
+            frame.groupby(keys, sort=False)["value"].mean().reset_index(),
+            row["task"],
+            row["other"],
+            by="task",
+            rng=rng,
+            permutations=permutations,
+            resamples=resamples,
+        )
+        tables["depth"].append((metric, _of(found, model)))
+        if "head" in axes:
+            found = map_contrasts(
+                frame,
+                row["task"],
+                row["other"],
+                by="task",
+                rng=rng,
+                permutations=permutations,
+                resamples=resamples,
+            )
+            tables["heads"].append((metric, _of(found, model)))
+            found = selective(frame, rng=rng).chosen
+            tables["selective"].append((metric, _of(found, model)))
+    return {name: _joined(parts) for name, parts in tables.items()}
+
+
+def _of(frame: pd.DataFrame, model: str) -> pd.DataFrame:
+    frame = frame.copy()
+    frame.insert(0, "model", model)
+    return frame
+
+
+def _joined(parts: list[tuple[Any, pd.DataFrame]]) -> pd.DataFrame:
+    import pandas as pd
+
+    if not parts:
+        return pd.DataFrame()
+    return pd.concat([part.assign(metric=metric) for metric, part in parts], ignore_index=True)[
+        ["metric", *parts[0][1].columns]
+    ]

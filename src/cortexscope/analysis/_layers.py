@@ -1,0 +1,183 @@
+"""Which layer tells the tasks apart, and how alike layers see the prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cortexscope.stats import probe_layers, representational_similarity, silhouette_by_layer
+from cortexscope.store import MeanStates, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["layer_tables"]
+
+NO_STATES = (
+    "the run kept no states; run again without --no-states to have probes, silhouettes and "
+    "similarities of layers"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _States:
+    """One model's mean states of the prompts of the suite, without controls but paraphrases."""
+
+    vectors: tuple[np.ndarray, ...]
+    layers: tuple[int, ...]
+    prompts: pd.DataFrame
+    """prompt_id, task, text, cluster, n_tokens: a row a prompt."""
+
+
+def layer_tables(
+    run: Run,
+    *,
+    rng: np.random.Generator,
+    permutations: int = 500,
+    note: Callable[[str], None] = lambda _: None,
+) -> Mapping[str, pd.DataFrame]:
+    """Return tables of the layers of each model, made of each prompt's mean states.
+
+    Args:
+        run: finished or not, with its states kept; all tables are empty without them.
+        rng: draws.
+        permutations: how many a p-value takes.
+        note: told what comes next.
+
+    Returns:
+        `probes`, a row a model and layer; `probe_baselines`, what needs no model, and the layer
+        that is best; `silhouettes`; `similarity` of layers, of one model and of each two.
+    """
+    import pandas as pd
+
+    tables: dict[str, list[pd.DataFrame]] = {
+        "probes": [], "probe_baselines": [], "silhouettes": [], "similarity": []
+    }  # fmt: skip
+    known = {info.model: _states_of(run, info.model) for info in run.manifest.models}
+    states = {model: own for model, own in known.items() if own is not None}
+    for model, own in states.items():
+        note(f"{model}: which layer tells the tasks apart")
+        tasks, clusters, lengths = (
+            own.prompts[name].to_numpy() for name in ("task", "cluster", "n_tokens")
+        )
+        probe = probe_layers(
+            own.vectors,
+            tasks,
+            clusters,
+            n_tokens=lengths,
+            texts=list(own.prompts["text"]),
+            rng=rng,
+            permutations=permutations,
+        )
+        tables["probes"].append(_numbered(probe.layers, own, model).assign(chance=probe.chance))
+        peak = probe.peak
+        best = {
+            "baseline": f"best layer ({_layer(own, peak.layer)})",
+            "accuracy": peak.accuracy, "low": peak.low, "high": peak.high, "reason": probe.reason,
+        }  # fmt: skip
+        rows = pd.concat([probe.baselines, pd.DataFrame([best])], ignore_index=True)
+        tables["probe_baselines"].append(_of(rows, model).assign(method=probe.method))
+        separation = silhouette_by_layer(
+            own.vectors, tasks, clusters, n_tokens=lengths, rng=rng, permutations=permutations
+        )
+        found = _numbered(separation.layers, own, model).assign(method=separation.method)
+        tables["silhouettes"].append(found)
+    pairs = [(model, model) for model in states] + list(combinations(states, 2))
+    for first, second in pairs:
+        note(f"{first} and {second}: how alike their layers see the prompts")
+        tables["similarity"].append(
+            _similarity(states, first, second, rng=rng, permutations=permutations)
+        )
+    return {
+        name: pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        for name, parts in tables.items()
+    }
+
+
+def _similarity(
+    states: Mapping[str, _States],
+    first: str,
+    second: str,
+    *,
+    rng: np.random.Generator,
+    permutations: int,
+) -> pd.DataFrame:
+    one, two = states[first], states[second]
+    both = [name for name in one.prompts["prompt_id"] if name in set(two.prompts["prompt_id"])]
+    rows = [own.prompts.set_index("prompt_id").loc[both] for own in (one, two)]
+    chosen = [
+        [vectors[own.prompts["prompt_id"].isin(both).to_numpy()] for vectors in own.vectors]
+        for own in (one, two)
+    ]
+    lengths = np.sqrt(rows[0]["n_tokens"].to_numpy() * rows[1]["n_tokens"].to_numpy())
+    found = representational_similarity(
+        chosen[0],
+        None if first == second else chosen[1],
+        rows[0]["cluster"],
+        n_tokens=lengths,
+        rng=rng,
+        permutations=permutations,
+    )
+    pairs = found.pairs.assign(
+        layer=[one.layers[place] for place in found.pairs["layer"]],
+        other=[two.layers[place] for place in found.pairs["other"]],
+        n=found.n,
+        method=found.method,
+    )
+    pairs.insert(0, "other_model", second)
+    return _of(pairs, first)
+
+
+def _states_of(run: Run, model: str) -> _States | None:
+    kept = run.mean_states(model)
+    if kept is None:
+        return None
+    prompts = run.prompts().set_index("prompt_id")
+    ids = set(prompts.index)
+    lengths = _lengths(run, model, kept)
+    frame = prompts.loc[list(kept.prompts), ["task", "text", "control", "origin"]]
+    frame = frame.assign(
+        cluster=frame["origin"].where(frame["origin"].isin(ids), frame.index),
+        n_tokens=[lengths.get(name, np.nan) for name in kept.prompts],
+    ).reset_index()
+    made = frame["control"].isin(["shuffled", "random"]).to_numpy()
+    usable = ~made & frame["n_tokens"].notna().to_numpy()
+    # In the order of the suite, so that nothing depends on how prompts were batched.
+    place = {name: number for number, name in enumerate(prompts.index)}
+    order = np.array(
+        sorted(np.flatnonzero(usable), key=lambda row: place[kept.prompts[row]]), dtype=np.intp
+    )
+    vectors = tuple(own[order] for own in kept.vectors)
+    return _States(vectors, kept.layers, frame.iloc[order].reset_index(drop=True))
+
+
+def _lengths(run: Run, model: str, kept: MeanStates) -> Mapping[str, float]:
+    import pyarrow.compute as pc
+
+    table = run.measurements_table(models=[model], controls=True)
+    table = table.filter(pc.equal(table["stack"], kept.stack))
+    rows = table.group_by(["prompt_id"], use_threads=False).aggregate([("n_tokens", "max")])
+    return {
+        row["prompt_id"]: float(row["n_tokens_max"])
+        for row in rows.to_pylist()
+        if row["prompt_id"] is not None and row["n_tokens_max"] is not None
+    }
+
+
+def _numbered(layers: pd.DataFrame, own: _States, model: str) -> pd.DataFrame:
+    """Return a table with the model's own numbers of its layers."""
+    return _of(layers.assign(layer=[own.layers[place] for place in layers["layer"]]), model)
+
+
+def _layer(own: _States, place: int | None) -> str:
+    return "none" if place is None else f"layer {own.layers[place]}"
+
+
+def _of(frame: pd.DataFrame, model: str) -> pd.DataFrame:
+    frame = frame.copy()
+    frame.insert(0, "model", model)
+    return frame

@@ -1,0 +1,91 @@
+"""Which task has the highest value of each metric, and whether that outlives length control."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cortexscope.analysis._effects import ALL_MODELS
+from cortexscope.stats import highest_task, task_means
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+__all__ = ["leaders", "means_by_task"]
+
+
+def means_by_task(
+    values: pd.DataFrame, *, rng: np.random.Generator, resamples: int = 2000
+) -> pd.DataFrame:
+    """Return each task's mean with its interval, raw and at equal lengths, of each scope.
+
+    Args:
+        values: as `prompt_values` gives them; controls but paraphrases are left out.
+        rng: draws the resamples.
+        resamples: how many.
+
+    Returns:
+        Columns metric, scope, form, task, mean, low, high, n, method, reason.
+    """
+    import pandas as pd
+
+    found = []
+    for metric, scope, frame in _scopes(values):
+        for form in ("raw", "adjusted"):
+            means = task_means(frame, adjusted=form == "adjusted", rng=rng, resamples=resamples)
+            found.append(means.assign(metric=metric, scope=scope, form=form))
+    columns = ["metric", "scope", "form", "task", "mean", "low", "high", "n", "method", "reason"]
+    return pd.concat(found, ignore_index=True)[columns]
+
+
+def leaders(
+    values: pd.DataFrame, *, rng: np.random.Generator, resamples: int = 2000
+) -> pd.DataFrame:
+    """Return the task with the highest raw mean of each metric and scope, raw and adjusted.
+
+    Returns:
+        Columns metric, scope, task, form, other (the best of the others), difference (to it), low,
+        high, holds (whether the interval leaves out 0 on the right side; None where open), n,
+        method, reason.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for metric, scope, frame in _scopes(values):
+        means = frame.groupby(["task", "cluster"])["value"].mean().groupby("task").mean()
+        if means.dropna().empty:
+            continue
+        task = str(means.idxmax())
+        for form in ("raw", "adjusted"):
+            found = highest_task(
+                frame, task, adjusted=form == "adjusted", rng=rng, resamples=resamples
+            )
+            rows.append(
+                {
+                    "metric": metric,
+                    "scope": scope,
+                    "task": task,
+                    "form": form,
+                    "other": found.other,
+                    "difference": found.difference,
+                    "low": found.low,
+                    "high": found.high,
+                    "holds": found.holds,
+                    "n": found.n,
+                    "method": found.method,
+                    "reason": found.reason,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _scopes(values: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
+    read = values[values["kind"].isin(["original", "paraphrase"])]
+    found = []
+    for metric, frame in read.groupby("metric", sort=False):
+        models = list(dict.fromkeys(frame["model"]))
+        for model in models:
+            found.append((str(metric), str(model), frame[frame["model"] == model]))
+        if len(models) > 1:
+            found.append((str(metric), ALL_MODELS, frame))
+    return found

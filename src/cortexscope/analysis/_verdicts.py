@@ -1,0 +1,114 @@
+"""What a run's statistics come to, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from cortexscope.analysis._analysis import Analysis
+from cortexscope.analysis._effects import ALL_MODELS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["verdicts"]
+
+_Row = Mapping[Any, Any]
+
+_USUAL = "study.attention_entropy"
+
+
+def verdicts(found: Analysis) -> tuple[str, ...]:
+    """Return sentences on the highest task, the layers, the controls, and cells that are too small.
+
+    Args:
+        found: as `analyse` gives it.
+    """
+    return (
+        *_leaders(found.tables["leaders"]),
+        *_probes(found.tables["probes"], found.tables["probe_baselines"]),
+        *_controls(found.tables["controls"]),
+        *_warnings(found.tables["summary"]),
+    )
+
+
+def _leaders(leaders: pd.DataFrame) -> Iterator[str]:
+    if leaders.empty:
+        return
+    several = (leaders["scope"] == ALL_MODELS).any()
+    chosen = leaders[leaders["scope"] == ALL_MODELS] if several else leaders
+    for (metric, _), own in chosen.groupby(["metric", "scope"], sort=False):
+        rows = {row["form"]: row for row in own.to_dict("records")}
+        raw, adjusted = rows["raw"], rows["adjusted"]
+        if raw["holds"] is not True:
+            yield f"{metric}: highest in {raw['task']}, but not clearly ({_difference(raw)})."
+        elif adjusted["holds"] is True:
+            yield (
+                f"{metric}: highest in {raw['task']} ({_difference(raw)}), with length controlled "
+                f"too ({_difference(adjusted)})."
+            )
+        else:
+            yield (
+                f"{metric}: highest in {raw['task']} raw ({_difference(raw)}); that does not "
+                f"survive length control ({_difference(adjusted)})."
+            )
+
+
+def _difference(row: _Row) -> str:
+    if _unknown(row["low"]):
+        return str(row["reason"])
+    return (
+        f"{row['difference']:+.3g} [{row['low']:.3g}, {row['high']:.3g}] against {row['other']}, "
+        f"n = {row['n']}"
+    )
+
+
+def _unknown(value: Any) -> bool:  # noqa: ANN401 - a cell of any frame
+    return value is None or value != value
+
+
+def _probes(probes: pd.DataFrame, baselines: pd.DataFrame) -> Iterator[str]:
+    if probes.empty:
+        return
+    for model, own in baselines.groupby("model", sort=False):
+        rows = {row["baseline"]: row for row in own.to_dict("records")}
+        best = next(row for name, row in rows.items() if name.startswith("best layer"))
+        if _unknown(best["accuracy"]):
+            yield f"{model}: no probe ({best['reason']})."
+            continue
+        layers = probes[probes["model"] == model]
+        yield (
+            f"{model}: {best['baseline']} tells the tasks apart best, {_share(best)} of fresh "
+            f"prompts right; words alone {_share(rows['words'])}, length alone "
+            f"{_share(rows['length'])}, chance {layers['chance'].iloc[0]:.2f}. "
+            f"{int((layers['beats'] == True).sum())} of {len(layers)} layers beat both."  # noqa: E712
+        )
+
+
+def _share(row: _Row) -> str:
+    if _unknown(row["accuracy"]):
+        return "unknown"
+    return f"{row['accuracy']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+def _controls(controls: pd.DataFrame) -> Iterator[str]:
+    if controls.empty:
+        return
+    chosen = controls[controls["metric"] == _USUAL]
+    chosen = controls[controls["metric"] == controls["metric"].iloc[0]] if chosen.empty else chosen
+    for row in chosen.to_dict("records"):
+        if not _unknown(row["mean"]):
+            yield (
+                f"{row['metric']}, {row['model']}: {row['original']:.3g} on prompts and "
+                f"{row['mean']:.3g} on their control {row['control']} (n = {row['n']})."
+            )
+
+
+def _warnings(summary: pd.DataFrame) -> Iterator[str]:
+    cells = summary[summary["warning"].notna()].drop_duplicates(["model", "task"])
+    if len(cells):
+        first = cells.iloc[0]
+        yield (
+            f"Warning: {len(cells)} cells of task and model have too few prompts; the first is "
+            f"{first['task']}, {first['model']}: {first['warning']}"
+        )

@@ -1,0 +1,32 @@
+"""The published study: its tables recomputed, its claims checked, against a run of one's own too.
+
+Importing this package imports neither pandas nor torch.
+"""
+
+from cortexscope.audit._audit import audit_study
+from cortexscope.audit._markdown import first_screen
+from cortexscope.audit._records import (
+    Audit,
+    Check,
+    Convention,
+    GivenFile,
+    Judged,
+    Quantity,
+    WrongFigure,
+)
+from cortexscope.audit._write import AuditFiles, check_audit_target, write_audit
+
+__all__ = [
+    "Audit",
+    "AuditFiles",
+    "Check",
+    "Convention",
+    "GivenFile",
+    "Judged",
+    "Quantity",
+    "WrongFigure",
+    "audit_study",
+    "check_audit_target",
+    "first_screen",
+    "write_audit",
+]

@@ -1,0 +1,143 @@
+"""Audit the published study: its files against themselves, its claims against them and a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from cortexscope._version import __version__
+from cortexscope.audit._claims import Claim, InScript, WorkbookOf, study
+from cortexscope.audit._evidence import Evidence, evidence_of, quoted
+from cortexscope.audit._given import Given, read_given
+from cortexscope.audit._grid import read_grid
+from cortexscope.audit._judge import judge
+from cortexscope.audit._records import Audit, Check, GivenFile, Judged
+from cortexscope.audit._script import judge_script
+from cortexscope.audit._tables import Checked, check_tables, undetermined
+from cortexscope.audit._workbook import judge_workbook
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from cortexscope.audit._activity import Activities
+    from cortexscope.audit._run_values import RunValues
+
+__all__ = ["audit_study"]
+
+
+def audit_study(
+    *,
+    published: Sequence[Path | str] = (),
+    run: Path | str | None = None,
+    rng: np.random.Generator,
+    resamples: int = 2000,
+) -> Audit:
+    """Check every claim of the published study, and every figure of the files that are given.
+
+    Args:
+        published: the study's text file of Tables 1 to 6, its spreadsheets, its script (which is
+            never run), or folders of tables and spreadsheets; without a file of Table 1 the claims'
+            own figures are checked against one another.
+        run: a run folder of one's own, to check the claims against.
+        rng: draws the resamples of the run's intervals.
+        resamples: how many, for each interval.
+
+    Raises:
+        UsageError: if a file is none of the study's, or the run has none of the study's metrics.
+        StoreError: if the run cannot be read.
+    """
+    given = read_given([Path(path) for path in published])
+    checked, evidence, left_open = _figures(given)
+    others = _activities(given)
+    values = None
+    if run is not None:
+        from cortexscope.audit._run_values import read_run
+
+        values = read_run(Path(run))
+    # A claim draws its own numbers, whatever other claims there are.
+    rngs = rng.spawn(len(study().claims))
+    return Audit(
+        version=__version__,
+        study=study().study,
+        files=tuple(_files(given)),
+        figures=checked.figures + sum(each.figures for each in others),
+        wrong=(*checked.wrong, *(figure for each in others for figure in each.wrong)),
+        conventions=checked.conventions,
+        undetermined=(*left_open, *(each.undetermined for each in others)),
+        run=values.path.name if values else None,
+        run_facts=dict(values.facts) if values else {},
+        claims=tuple(
+            Judged(
+                claim.id,
+                claim.words,
+                claim.lines,
+                tuple(_checks(claim, given, evidence, values, rng=own, resamples=resamples)),
+            )
+            for claim, own in zip(study().claims, rngs, strict=True)
+        ),
+    )
+
+
+class _Figures(NamedTuple):
+    """What is found of the tables."""
+
+    checked: Checked
+    evidence: Evidence
+    """What claims are checked against."""
+    undetermined: tuple[str, ...]
+
+
+def _figures(given: Given) -> _Figures:
+    if given.published is None:
+        return _Figures(Checked(0, (), ()), quoted(study().claims), ())
+    grid = read_grid(given.published)
+    checked = check_tables(given.published, grid)
+    left = tuple(undetermined(given.published, grid, checked.derived))
+    return _Figures(checked, evidence_of(grid, ddof=checked.ddof), left)
+
+
+def _activities(given: Given) -> list[Activities]:
+    """Return what is found of each spreadsheet."""
+    from cortexscope.audit._activity import check_activities
+
+    return [check_activities(book) for book in given.workbooks]
+
+
+def _files(given: Given) -> Iterator[GivenFile]:
+    if given.published is not None:
+        tables = sorted({table.number for table in given.published.tables})
+        holds = f"Table{'s' if len(tables) > 1 else ''} {', '.join(map(str, tables))}"
+        yield GivenFile(given.published.path.name, given.published.sha256, holds)
+    for book in given.workbooks:
+        holds = f"{len(book.sheets)} sheets, none of them one of the tables"
+        yield GivenFile(book.path.name, book.sha256, holds)
+    if given.script is not None:
+        yield GivenFile(given.script.path.name, given.script.sha256, "a Python script")
+
+
+def _checks(
+    claim: Claim,
+    given: Given,
+    evidence: Evidence,
+    values: RunValues | None,
+    *,
+    rng: np.random.Generator,
+    resamples: int,
+) -> Iterator[Check]:
+    if isinstance(claim.check, WorkbookOf):
+        yield judge_workbook(
+            claim.check, given.workbooks, given.published, study().models, evidence.against
+        )
+        return
+    if isinstance(claim.check, InScript):
+        yield judge_script(claim.check, given.script, evidence.against)
+        return
+    yield judge(claim.check, evidence)
+    if values is not None:
+        from cortexscope.audit._judge_run import judge_in_run
+        from cortexscope.audit._run_values import Draw
+
+        found = judge_in_run(claim.check, values, evidence, draw=Draw(rng, resamples))
+        if found is not None:
+            yield found

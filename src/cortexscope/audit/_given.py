@@ -1,0 +1,81 @@
+"""The study's files as a user gives them: the file of its tables, and its spreadsheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cortexscope.audit._published import Published, read_published
+from cortexscope.audit._script import Script, read_script
+from cortexscope.audit._workbook import Workbook, open_workbook, read_workbook
+from cortexscope.errors import UsageError
+
+__all__ = ["Given", "read_given"]
+
+_SUFFIXES = (".txt", ".xlsx")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was given of the study."""
+
+    published: Published | None = None
+    """The file that Table 1 is in."""
+    workbooks: tuple[Workbook, ...] = ()
+    """The spreadsheets that it is not in."""
+    script: Script | None = None
+    """The study's script."""
+
+
+def read_given(paths: Sequence[Path]) -> Given:
+    """Return the study's files; a folder stands for the text files and spreadsheets in it.
+
+    Raises:
+        UsageError: if a file cannot be read, is none of the study's, or holds Table 1 once more.
+    """
+    published: Published | None = None
+    script: Script | None = None
+    workbooks: list[Workbook] = []
+    for path in _files(paths):
+        try:
+            if path.suffix == ".py":
+                script = read_script(path)
+                continue
+            with path.open("rb") as file:
+                zipped = file.read(4) == b"PK\x03\x04"
+            sheets = open_workbook(path) if zipped else None
+            found = read_published(path, sheets)
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise UsageError(f"{path} cannot be read: {why}.") from error
+        if found is None:
+            workbooks.append(read_workbook(path, sheets or ()))
+        elif published is not None:
+            raise UsageError(
+                f"Both {published.path.name} and {path.name} hold Table 1; give one of them."
+            )
+        else:
+            published = found
+    return Given(published, tuple(workbooks), script)
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    files: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            own = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
+            if not own:
+                raise UsageError(
+                    f"The folder {path} has no .txt or .xlsx file; give the study's files, such as "
+                    "llm_brain_analysis_tables_....txt."
+                )
+            files.extend(own)
+        elif path.exists():
+            files.append(path)
+        else:
+            raise UsageError(
+                f"There is no file {path}; give the study's text file of Tables 1 to 6 "
+                "(llm_brain_analysis_tables_....txt), or its spreadsheets."
+            )
+    return list(dict.fromkeys(files))

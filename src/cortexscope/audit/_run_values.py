@@ -1,0 +1,155 @@
+"""A run's values of the study's metrics, one a model and prompt, as statistics take them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from cortexscope.errors import UsageError
+from cortexscope.records import ModelInfo
+from cortexscope.stats import pearson
+from cortexscope.store import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Draw", "FAIR", "METRICS", "RunValues", "read_run"]
+
+METRICS = {
+    "Final_Activation": "study.final_activation",
+    "Attention_Entropy": "study.attention_entropy",
+    "Max_Sparsity": "study.max_sparsity",
+}
+"""cortexscope's metric of each of the study's columns."""
+
+FAIR = {"Attention_Entropy": "attention_entropy_normalized"}
+"""The version that does not grow with the prompt by definition, where there is one."""
+
+_PRIMARY = ("encoder", "decoder", "cross")
+_DERANGED = ("shuffled", "random")
+
+
+class Draw(NamedTuple):
+    """How resamples for intervals are drawn."""
+
+    rng: np.random.Generator
+    resamples: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunValues:
+    """What an audit needs of a run."""
+
+    path: Path
+    models: tuple[ModelInfo, ...]
+    frames: Mapping[str, pd.DataFrame]
+    """By metric, those with a defined value only: model, task, prompt_id, cluster, n_tokens,
+    value (the mean over layers and heads; NaN where undefined)."""
+    missing: Mapping[str, str]
+    """Why a metric has no frame."""
+    tasks: tuple[str, ...]
+    facts: Mapping[str, str]
+    """What was run, in words."""
+
+    def of(self, column: str, *, fair: bool = False) -> pd.DataFrame | None:
+        """Return the values of one of the study's columns, or of its fair version."""
+        return self.frames.get((FAIR if fair else METRICS).get(column, ""))
+
+    def info(self, label: str) -> ModelInfo:
+        """Return what is known of a model."""
+        return next(info for info in self.models if info.model == label)
+
+    def named(self, hub: str) -> str | None:
+        """Return the run's label of a model of the hub; None where the run does not have it."""
+        tail = hub.lower().rsplit("/", 1)[-1]
+        for info in self.models:
+            names = (info.name, info.reference.split("=", 1)[-1].split("@", 1)[0])
+            if any(name.lower().rstrip("/").rsplit("/", 1)[-1] == tail for name in names):
+                return info.model
+        return None
+
+
+def read_run(path: Path) -> RunValues:
+    """Return the values of the study's metrics of a run, finished or not.
+
+    Prompts whose words are shuffled, and random tokens, are left out; a paraphrase is of one
+    cluster with its source.
+
+    Raises:
+        StoreError: if the folder holds no run, or it is damaged.
+        UsageError: if none of the study's metrics was measured.
+    """
+    run = Run(path)
+    wanted = (*METRICS.values(), *FAIR.values())
+    measured = run.measurements(metrics=wanted, controls=True)
+    measured = measured[measured["prompt_id"].notna()]
+    prompts = run.prompts()
+    frames, missing = {}, {}
+    for metric in wanted:
+        rows = measured[measured["metric"] == metric]
+        frame = _values(rows, prompts)
+        if frame["value"].notna().any():
+            frames[metric] = frame
+        else:
+            why = "; ".join(dict.fromkeys(rows["reason"].dropna())) or "was not measured"
+            missing[metric] = why
+    if not set(frames) & set(METRICS.values()):
+        raise UsageError(
+            f"The run in {path} has no value of the study's metrics "
+            f"({', '.join(METRICS.values())}), so its claims cannot be checked against it; run "
+            "again without --metric, or with --metric study."
+        )
+    known = next(iter(frames.values()))
+    return RunValues(
+        path=path,
+        models=tuple(run.manifest.models),
+        frames=frames,
+        missing=missing,
+        tasks=tuple(dict.fromkeys(known["task"])),
+        facts=_facts(run, frames),
+    )
+
+
+def _values(rows: pd.DataFrame, prompts: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean over layers and heads of each prompt, in the stack that reads it."""
+    order = {stack: place for place, stack in enumerate(_PRIMARY)}
+    place = rows["stack"].map(order)
+    first = place.groupby(rows["model"]).transform("min")
+    own = rows[place == first]
+    frame = own.groupby(["model", "task", "prompt_id"], sort=False, as_index=False).agg(
+        n_tokens=("n_tokens", "first"), value=("value", "mean")
+    )
+    frame["cluster"] = frame["prompt_id"]
+    if "origin" in prompts:
+        origin = prompts.set_index("prompt_id")["origin"]
+        frame["cluster"] = frame["prompt_id"].map(origin).fillna(frame["prompt_id"])
+    if "control" in prompts:
+        deranged = prompts.loc[prompts["control"].isin(_DERANGED), "prompt_id"]
+        frame = frame[~frame["prompt_id"].isin(deranged)]
+    frame["n_tokens"] = frame["n_tokens"].astype("int64")
+    frame["value"] = frame["value"].astype("float64")
+    return frame.reset_index(drop=True)
+
+
+def _facts(run: Run, frames: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    manifest = run.manifest
+    frame = next(iter(frames.values()))
+    facts = {
+        "Models": ", ".join(info.model for info in manifest.models),
+        "Suite": f"{manifest.suite.name} {manifest.suite.version}",
+        "Prompts": f"{frame['cluster'].nunique()} in {frame['task'].nunique()} tasks",
+    }
+    if manifest.status != "complete":
+        facts["State"] = "not finished; what is measured so far is used"
+    entropy = frames.get(METRICS["Attention_Entropy"])
+    if entropy is None:
+        return facts
+    for label in dict.fromkeys(entropy["model"]):
+        own = entropy[entropy["model"] == label]
+        found = pearson(own["n_tokens"].to_numpy("float64"), own["value"].to_numpy())
+        facts[f"Study's attention entropy with the number of tokens, {label}"] = str(found)
+    return facts

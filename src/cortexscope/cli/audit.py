@@ -1,0 +1,78 @@
+"""`cortexscope audit`: check the published study, or its claims against a run."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["audit"]
+
+
+def audit(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="study|RUN",
+            help="`study`, or the folder that `cortexscope run --out` wrote (./study for a folder "
+            "of that name).",
+        ),
+    ],
+    published: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="The study's text file of Tables 1 to 6, one of its spreadsheets, its script "
+            "(which is never run), or a folder of tables and spreadsheets. May be repeated. "
+            "Without it the claims' own figures are checked against one another.",
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="With `study`: check the claims against this run too."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to write; audits/NAME-TIME by default."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the audit that is in --out.")
+    ] = False,
+    resamples: Annotated[
+        int, typer.Option(min=100, help="Of each bootstrap interval of a run.")
+    ] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of those resamples.")] = 0,
+) -> None:
+    """Check the published study's claims one by one, and write audit.md, .html and .json.
+
+    Every figure of the published tables is recomputed, each wrong one is named.
+    An audit that finds wrong figures has done its work: its exit code is 0. It
+    is 2 where a file is none of the study's or is damaged, or where the run has
+    none of the study's metrics.
+    """
+    import numpy as np
+
+    from cortexscope.audit import audit_study, check_audit_target, first_screen, write_audit
+    from cortexscope.errors import UsageError
+
+    if what != "study" and run is not None:
+        raise UsageError(
+            f"{what} and --run {run} are two runs; give one of them, or `study` with --run."
+        )
+    if what != "study" and not Path(what).is_dir():
+        raise UsageError(
+            f"There is no folder {what}; give `study`, or the folder that `cortexscope run --out` "
+            "wrote."
+        )
+    folder = run if what == "study" else Path(what)
+    name = "study" if folder is None else folder.resolve().name
+    out = out or Path("audits") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    check_audit_target(out, force=force)
+    found = audit_study(
+        published=published or (), run=folder, rng=np.random.default_rng(seed), resamples=resamples
+    )
+    written = write_audit(found, out, force=force)
+    typer.echo(first_screen(found))
+    typer.echo(f"\nAudit: {written.html}")

@@ -1,0 +1,93 @@
+"""`cortexscope stats`: what a run's numbers say, with intervals, tests and length control."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+__all__ = ["stats"]
+
+
+def stats(
+    run: Annotated[Path, typer.Argument(help="The folder that `cortexscope run --out` wrote.")],
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only this metric or group, looked at closely: pairs of tasks and models, mixed "
+            "models, depth, heads. All metrics, and a few closely, by default. May be repeated.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the tables go; RUN/stats by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    resamples: Annotated[int, typer.Option(min=100, help="How many an interval takes.")] = 2000,
+    permutations: Annotated[int, typer.Option(min=100, help="How many a p-value takes.")] = 2000,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
+) -> None:
+    """Do the statistics of a run: intervals, effects raw and length-adjusted, probes, power.
+
+    Reads only the run's folder, and writes a CSV file a table with stats.json, which says what each
+    holds.
+    """
+    from rich.console import Console
+
+    from cortexscope.analysis import analyse, verdicts
+    from cortexscope.cli._progress import progress_for
+    from cortexscope.store import Run
+
+    opened = Run(run)
+    found = analyse(
+        opened,
+        metrics=metric,
+        seed=seed,
+        resamples=resamples,
+        permutations=permutations,
+        note=progress_for(quiet=quiet).note,
+    )
+    folder = out or run / "stats"
+    found.write(folder)
+    if quiet:
+        return
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=120)
+    console.print(_effects(found.tables["effects"], found.focus))
+    for sentence in verdicts(found):
+        typer.echo(sentence)
+    typer.echo(f"\nStatistics: {folder}")
+
+
+def _effects(effects: pd.DataFrame, focus: tuple[str, ...]) -> Table:
+    """Return the effect of the task on the metrics in focus, its forms side by side."""
+    from rich.table import Table
+
+    table = Table(
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        title="What the task explains (omega squared), and p by permutation",
+        title_justify="left",
+    )
+    table.add_column("metric", no_wrap=True)
+    table.add_column("model", no_wrap=True)
+    forms = ("raw", "adjusted", "matched")
+    for form in forms:
+        table.add_column(form, justify="right")
+        table.add_column("p", justify="right")
+    own = effects[(effects["factor"] == "task") & effects["metric"].isin(focus)]
+    for (name, scope), rows in own.groupby(["metric", "scope"], sort=False):
+        cells = rows.set_index("form")
+        numbers = [
+            f"{cells[column].get(form, float('nan')):.{digits}f}"
+            for form in forms
+            for column, digits in (("omega_squared", 3), ("p", 4))
+        ]
+        table.add_row(str(name), str(scope), *("–" if text == "nan" else text for text in numbers))
+    return table

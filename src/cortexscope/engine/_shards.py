@@ -1,0 +1,49 @@
+"""Measure shards one after the other and store each when it is finished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cortexscope.engine._plan import Shard
+from cortexscope.engine._request import Progress
+from cortexscope.store import RunWriter
+
+if TYPE_CHECKING:
+    from cortexscope.engine._worker import Worker
+
+__all__ = ["measure_shards"]
+
+
+def measure_shards(
+    worker: Worker, label: str, shards: Sequence[Shard], writer: RunWriter, progress: Progress
+) -> None:
+    """Measure and store shards of a model; say why it generates nothing, if it was asked to.
+
+    Args:
+        worker: with the model.
+        label: of the model.
+        shards: that are still to be measured.
+        writer: of the run.
+        progress: told what happens.
+    """
+    if worker.refusal is not None:
+        progress.note(f"{label}: generates nothing: {worker.refusal}")
+        writer.note_ungenerated(label, worker.refusal)
+    texts = full = 0
+    for shard in shards:
+        if worker.generates:
+            with writer.steps(label, shard.number) as take:
+                measured = worker.measure(shard, progress.advance, take)
+        else:
+            measured = worker.measure(shard, progress.advance)
+        writer.write_shard(
+            label, shard.number, measured.table, measured.vectors, measured.generations
+        )
+        if measured.generations is not None:
+            finishes = measured.generations["finish"].to_pylist()
+            texts, full = texts + len(finishes), full + finishes.count("context")
+    if full:
+        progress.note(
+            f"{label}: {full} of {texts} texts end early, where the model's context is full"
+        )

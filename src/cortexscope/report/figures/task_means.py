@@ -1,0 +1,80 @@
+"""The tasks' means as they are, and as they would be at one length, side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cortexscope.report._correlations import NORMALIZED_ENTROPY, STUDY_ENTROPY
+from cortexscope.report._figure import Figure, Range, Ranges
+from cortexscope.report._frames import RunFrames
+from cortexscope.report._labels import Labels, plain, task_title
+from cortexscope.report._stacks import stacks_note
+from cortexscope.report.figures._missing import absence
+
+__all__ = ["build"]
+
+_FORMS = {"raw": "as measured", "adjusted": "at equal lengths"}
+
+
+def build(frames: RunFrames, labels: Labels) -> Figure:
+    """Return a panel a metric and model: each task's mean with its interval, raw and adjusted."""
+    panels: list[Ranges] = []
+    notes = list(stacks_note(frames.many_stacked))
+    if len(frames.tasks) > 1:
+        for metric in (STUDY_ENTROPY, NORMALIZED_ENTROPY):
+            empty = []
+            for model in frames.labels:
+                panel, why = _panel(frames, labels, metric, model)
+                if panel is None:
+                    empty.append(model)
+                else:
+                    panels.append(panel)
+                    notes += why
+            if empty:
+                notes.extend(absence(frames, labels, metric, empty))
+    return Figure(
+        key="task_means",
+        number=5,
+        title="Attention entropy of the tasks, as measured and at equal lengths",
+        caption=(
+            "The mean over a task's prompts with its 95 % interval (bootstrap-t). At equal "
+            "lengths: with what a natural spline in log tokens, fitted beside the tasks, says "
+            "length does taken out. Where tasks keep their order, length does not explain it."
+        ),
+        panels=tuple(panels),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _panel(
+    frames: RunFrames, labels: Labels, metric: str, model: str
+) -> tuple[Ranges | None, list[str]]:
+    from cortexscope.analysis import means_by_task
+
+    rows = frames.values
+    rows = rows[(rows["model"] == model) & (rows["metric"] == metric)]
+    rows = rows[rows["value"].notna() & rows["n_tokens"].notna()]
+    if rows.empty:
+        return None, []
+    values = rows.assign(kind="original", cluster=rows["prompt_id"])
+    # A seed of its own, so that a report is the same each time it is made.
+    found = means_by_task(values, rng=np.random.default_rng(0))
+    why = [
+        f"{labels.title(metric)}, {plain(model)}, {_FORMS[str(form)]}: {reason}."
+        for form, reason in found.loc[found["reason"].notna(), ["form", "reason"]].to_numpy()
+    ]
+    ranges = []
+    for slot, (form, label) in enumerate(_FORMS.items()):
+        own = found[found["form"] == form].set_index("task").reindex(list(frames.tasks))
+        x, low, high = (own[name].to_numpy(dtype=np.float64) for name in ("mean", "low", "high"))
+        if np.isfinite(x).any():
+            ranges.append(Range(label, slot, x, low, high))
+    return (
+        Ranges(
+            title=f"{labels.title(metric)}, {plain(model)}",
+            x_title=labels.axis(metric),
+            rows=tuple(task_title(task) for task in frames.tasks),
+            ranges=tuple(ranges),
+        ),
+        why,
+    )

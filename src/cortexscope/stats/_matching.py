@@ -1,0 +1,117 @@
+"""Prompts of equal length: the largest part of a suite in which tasks do not differ in length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cortexscope.errors import SuiteError, UsageError
+
+__all__ = ["Balance", "Matched", "Tokens", "matched_by_length"]
+
+Tokens = float | int | Sequence[float | int] | NDArray[Any]
+"""Of a prompt, as one model counts them or as several do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """How far tasks differ in length."""
+
+    mean: Mapping[str, float]
+    """Mean length of each task's prompts, in tokens; of several models, their geometric mean."""
+    largest_difference: float
+    """The largest difference of two tasks' mean log lengths, in standard deviations of all log
+    lengths; below 0.1 is usually called balanced (Austin 2009)."""
+    explained: float
+    """The share of the variance of log length that the task explains, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The prompts that were chosen, and what that does for the lengths."""
+
+    ids: tuple[str, ...]
+    """In sets of about equal length, one prompt of each task in a set, the shortest first."""
+    per_task: int
+    before: Balance
+    after: Balance
+
+
+def matched_by_length(
+    lengths: Mapping[str, Mapping[str, Tokens]], *, ratio: float = 1.15
+) -> Matched:
+    """Return the most prompts that can be put into sets of one of each task, alike in length.
+
+    In a set no prompt is longer than `ratio` times the shortest, by the geometric mean of the
+    models' tokens. Taking the shortest prompts left of all tasks where they are alike, and leaving
+    out the shortest of them where not, finds the largest number of such sets.
+
+    Args:
+        lengths: of each task and prompt id, the tokens of each model that counts, above 0.
+        ratio: above 1.
+
+    Raises:
+        UsageError: if `ratio` is not above 1, there is one task only, or a length is not above 0.
+        SuiteError: if no set can be made; the message says what would help.
+
+    Example:
+        >>> found = matched_by_length({"a": {"a1": 10, "a2": 40}, "b": {"b1": 11, "b2": 99}})
+        >>> found.ids, round(found.after.mean["b"])
+        (('a1', 'b1'), 11)
+    """
+    if not ratio > 1:
+        raise UsageError(f"The ratio of lengths must be above 1, and is {ratio}.")
+    if len(lengths) < 2:
+        raise UsageError("Matching needs two tasks or more; name more tasks.")
+    logs = {
+        task: sorted((_log_length(tokens), name) for name, tokens in prompts.items())
+        for task, prompts in lengths.items()
+    }
+    limit = float(np.log(ratio)) + 1e-12
+    places = dict.fromkeys(logs, 0)
+    chosen: dict[str, list[tuple[float, str]]] = {task: [] for task in logs}
+    while all(places[task] < len(logs[task]) for task in logs):
+        front = {task: logs[task][places[task]] for task in logs}
+        shortest = min(front, key=front.__getitem__)
+        if max(log for log, _ in front.values()) - front[shortest][0] > limit:
+            places[shortest] += 1
+            continue
+        for task, prompt in front.items():
+            chosen[task].append(prompt)
+            places[task] += 1
+    sets = len(next(iter(chosen.values())))
+    if not sets:
+        raise SuiteError(
+            f"No {len(logs)} prompts, one of each task, are alike in length to a ratio of {ratio}; "
+            "allow a larger ratio, or name fewer tasks."
+        )
+    ids = tuple(chosen[task][number][1] for number in range(sets) for task in logs)
+    return Matched(ids, sets, _balance(logs), _balance(chosen))
+
+
+def _log_length(tokens: Tokens) -> float:
+    counts = np.atleast_1d(np.asarray(tokens, dtype=np.float64))
+    if not len(counts) or not (counts > 0).all():
+        raise UsageError(f"A prompt's length must be above 0, and is {tokens}.")
+    return float(np.log(counts).mean())
+
+
+def _balance(logs: Mapping[str, Sequence[tuple[float, str]]]) -> Balance:
+    values: dict[str, NDArray[np.float64]] = {
+        task: np.array([log for log, _ in prompts]) for task, prompts in logs.items()
+    }
+    everything = np.concatenate(list(values.values()))
+    means = np.array([own.mean() for own in values.values()])
+    sizes = np.array([len(own) for own in values.values()])
+    total = float(((everything - everything.mean()) ** 2).sum())
+    between = float((sizes * (means - everything.mean()) ** 2).sum())
+    spread = float(np.sqrt(total / len(everything)))
+    return Balance(
+        mean={task: float(np.exp(mean)) for task, mean in zip(values, means, strict=True)},
+        largest_difference=float(np.ptp(means)) / spread if spread else 0.0,
+        explained=between / total if total else 0.0,
+    )

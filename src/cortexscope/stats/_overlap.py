@@ -1,0 +1,56 @@
+"""Whether tasks have prompts of about equal length, without which nothing can be compared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse.csgraph import connected_components
+
+from cortexscope.stats._units import Units
+
+__all__ = ["Overlap", "overlap_of"]
+
+_ALIKE = np.log(1.25)
+_FEWEST = 0.5
+_LINKED = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """How far tasks share their lengths."""
+
+    share: float | None
+    """Share of the prompts that another task has one of about equal length for; None with no
+    prompts or one task."""
+    reason: str | None
+    """Why tasks cannot be compared at equal lengths; None where they can."""
+
+
+def overlap_of(units: Units) -> Overlap:
+    """Return how many prompts another task has one of about equal length for.
+
+    Two lengths are about equal where neither is more than a quarter longer. Tasks can be compared
+    where this holds for at least half of all prompts, and where every task is linked to every
+    other by a chain of tasks that share a tenth of their lengths.
+    """
+    tasks = len(units.tasks)
+    if tasks < 2:
+        return Overlap(None, None)
+    near = np.empty((len(units), tasks), dtype=bool)
+    for task in range(tasks):
+        theirs = np.sort(units.logs[units.codes == task])
+        first = np.searchsorted(theirs, units.logs - _ALIKE - 1e-12)
+        near[:, task] = np.searchsorted(theirs, units.logs + _ALIKE + 1e-12, side="right") > first
+    near[np.arange(len(units)), units.codes] = False
+    share = float(near.any(axis=1).mean())
+    links = np.array([near[units.codes == task].mean(axis=0) for task in range(tasks)]) >= _LINKED
+    pieces, piece = connected_components(links & links.T, directed=False)
+    percent = f"{100 * share:.0f} % of the prompts have one of about equal length in another task"
+    if share < _FEWEST:
+        return Overlap(share, f"only {percent}")
+    if pieces > 1:
+        smallest = np.flatnonzero(piece == np.argmin(np.bincount(piece)))
+        names = ", ".join(units.tasks[task] for task in smallest)
+        return Overlap(share, f"the lengths of {names} are hardly those of any other task")
+    return Overlap(share, None)

@@ -1,0 +1,56 @@
+"""Permutations of prompts, and the p-value that they give."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["bins_of", "p_value", "shuffles"]
+
+_ROUNDING = 1e-9
+_SMALLEST_BIN = 8
+_MOST_BINS = 10
+
+
+def bins_of(logs: NDArray[np.float64], tasks: int) -> NDArray[np.intp]:
+    """Return each unit's bin of about equal length, [unit].
+
+    Bins have about as many units as there are tasks and at least 8; there are at most 10. Units of
+    one length are never parted.
+
+    Args:
+        logs: log length of each unit, [unit].
+        tasks: number of tasks.
+    """
+    bins = int(np.clip(len(logs) // max(tasks, _SMALLEST_BIN), 1, _MOST_BINS))
+    edges = np.quantile(logs, np.arange(1, bins) / bins) if len(logs) else np.empty(0)
+    return np.searchsorted(np.unique(edges), logs)
+
+
+def shuffles(strata: NDArray[np.intp], times: int, *, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return permutations of the units that only exchange units of one stratum, [times, unit].
+
+    Args:
+        strata: the stratum of each unit, [unit]; all the same for permutations of everything.
+        times: how many.
+        rng: draws them.
+    """
+    orders = np.empty((times, len(strata)), dtype=np.intp)
+    for stratum in np.unique(strata):
+        places = np.flatnonzero(strata == stratum)
+        orders[:, places] = rng.permuted(np.tile(places, (times, 1)), axis=1)
+    return orders
+
+
+def p_value(found: float, permuted: NDArray[np.float64]) -> float:
+    """Return the share of statistics that are at least the one found, which counts as one of them.
+
+    (b + 1) / (m + 1) with b of m permuted statistics reaching the one found: never 0, and exact
+    for a random choice of permutations. Statistics that differ by rounding alone are equal.
+
+    Example:
+        >>> p_value(3.0, np.array([1.0, 2.0, 3.0]))
+        0.5
+    """
+    reached = permuted >= found - _ROUNDING * abs(found)
+    return float((np.count_nonzero(reached) + 1) / (len(permuted) + 1))

@@ -1,0 +1,217 @@
+"""The units of inference: prompts with their paraphrases, read by every model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from cortexscope.errors import UsageError
+
+__all__ = ["LengthCurve", "Units", "known_rows", "units_of"]
+
+_OUTER = 0.05
+_PROMPTS_PER_COLUMN = 8
+_MOST_COLUMNS = 6
+_COLUMNS = ("model", "task", "prompt_id", "cluster", "n_tokens", "value")
+_WITHIN = "the lengths vary too little within tasks to tell what length does"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LengthCurve:
+    """A natural cubic spline in log tokens: cubic between its knots, a straight line outside."""
+
+    knots: NDArray[np.float64]
+    """Logarithms of token counts, rising; none where all lengths are one."""
+
+    @classmethod
+    def over(cls, n_tokens: ArrayLike, *, df: int | None = None) -> LengthCurve:
+        """Return the curve whose knots lie at equally spaced quantiles of the lengths.
+
+        The outermost lie at the quantiles 0.05 and 0.95. Where there are fewer distinct lengths
+        than knots, those lengths are the knots.
+
+        Args:
+            n_tokens: of each prompt, above 0.
+            df: number of columns; None takes one for every 8 prompts, at least 1 and at most 6.
+
+        Raises:
+            UsageError: if a length is not a positive number, or `df` is below 1.
+        """
+        logs = _logarithms(n_tokens)
+        if df is None:
+            df = int(np.clip(len(logs) // _PROMPTS_PER_COLUMN, 1, _MOST_COLUMNS))
+        if df < 1:
+            raise UsageError(f"The spline in log tokens needs at least 1 column, and df is {df}.")
+        distinct = np.unique(logs)
+        if len(distinct) < 2:
+            return cls(np.empty(0))
+        if len(distinct) <= df + 1:
+            return cls(distinct)
+        knots = np.unique(np.quantile(logs, np.linspace(_OUTER, 1.0 - _OUTER, df + 1)))
+        return cls(knots if len(knots) > 1 else distinct[[0, -1]])
+
+    def columns(self, n_tokens: ArrayLike) -> NDArray[np.float64]:
+        """Return the curve's basis at the given lengths, [prompt, column], without a constant."""
+        return self.columns_of_logs(_logarithms(n_tokens))
+
+    def columns_of_logs(self, logs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the same for lengths given as natural logarithms."""
+        if len(self.knots) < 2:
+            return np.empty((len(logs), 0))
+        # From 0 to 1 between the outer knots, so that no column dwarfs another.
+        first, last = self.knots[0], self.knots[-1]
+        x, knots = (logs - first) / (last - first), (self.knots - first) / (last - first)
+        cubes = np.maximum(x[:, None] - knots, 0.0) ** 3
+        inner, before_last = cubes[:, :-2], cubes[:, -2:-1]
+        slope = (1.0 - knots[:-2]) / (1.0 - knots[-2])
+        bent = inner - before_last * slope + cubes[:, -1:] * (slope - 1.0)
+        return np.column_stack([x, bent])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """Clusters of prompts that every model has a value for; a cluster is one unit."""
+
+    values: NDArray[np.float64]
+    """Mean over the cluster's prompts, [unit, model]."""
+    bases: tuple[NDArray[np.float64], ...]
+    """For each model, the mean over the cluster's prompts of the curve's columns, [unit, column].
+    A model has its own, for its tokenizer's lengths and what they do to its values."""
+    curves: tuple[LengthCurve, ...]
+    """For each model, the curve whose columns those are."""
+    typical: tuple[NDArray[np.float64], ...]
+    """For each model, the curve's columns at its mean log length."""
+    shared: tuple[NDArray[np.float64], ...]
+    """For each model, the mean over the cluster's prompts of the curve's columns at the mean of
+    the prompt's log lengths in all models, [unit, column]."""
+    logs: NDArray[np.float64]
+    """Mean log length over the cluster's prompts and the models, [unit]."""
+    codes: NDArray[np.intp]
+    """Each unit's place in `tasks`, [unit]."""
+    tasks: tuple[str, ...]
+    models: tuple[str, ...]
+    left_out: int
+    """Clusters without a prompt that every one of these models has a value for."""
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def counts(self) -> NDArray[np.intp]:
+        """Number of units of each task."""
+        return np.bincount(self.codes, minlength=len(self.tasks))
+
+    @property
+    def starts(self) -> NDArray[np.intp]:
+        """Place of each task's first unit, where the units of a task lie side by side."""
+        return np.searchsorted(self.codes, np.arange(len(self.tasks)))
+
+    def without_length(self) -> Units:
+        """Return the same units with a curve of no columns, for which length does nothing."""
+        none = tuple(np.empty((len(self), 0)) for _ in self.models)
+        flat = tuple(LengthCurve(np.empty(0)) for _ in self.models)
+        nothing = tuple(np.empty(0) for _ in self.models)
+        return replace(self, bases=none, curves=flat, typical=nothing, shared=none)
+
+    def centred(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the columns with each task's mean taken off, [unit, ...]."""
+        counts = self.counts.reshape(-1, *(1,) * (columns.ndim - 1))
+        sums = np.zeros((len(self.tasks), *columns.shape[1:]))
+        np.add.at(sums, self.codes, columns)
+        return np.asarray(columns - (sums / counts)[self.codes])
+
+    def slopes(self, model: int) -> tuple[NDArray[np.float64] | None, str | None]:
+        """Return what a step in each of the curve's columns does within tasks, or why unknown."""
+        basis = self.centred(self.bases[model])
+        if basis.shape[1] == 0:
+            return np.empty(0), None
+        if len(self) - len(self.tasks) <= basis.shape[1]:
+            return None, f"{len(self)} prompts are too few for {len(self.tasks)} tasks and a curve"
+        values = self.centred(self.values[:, model])
+        slopes, _, rank, _ = np.linalg.lstsq(basis, values, rcond=1e-9)
+        return (np.asarray(slopes), None) if rank == basis.shape[1] else (None, _WITHIN)
+
+
+def units_of(frame: pd.DataFrame) -> Units:
+    """Return the units of a values frame, in the order of their tasks' and clusters' names.
+
+    A prompt counts where every model has a finite value for it; models without any value are left
+    out. The order of the frame's rows does not matter.
+
+    Raises:
+        UsageError: if a column is missing, a model reads a prompt twice, or the prompts of a
+            cluster have different tasks.
+    """
+    known, facts = known_rows(frame)
+    values = known.pivot(index="prompt_id", columns="model", values="value").dropna()
+    tokens = known.pivot(index="prompt_id", columns="model", values="n_tokens").loc[values.index]
+    facts = facts.loc[values.index]
+    clusters, places = np.unique(facts["cluster"].to_numpy(dtype=str), return_inverse=True)
+    tasks, codes = np.unique(facts["task"].to_numpy(dtype=str), return_inverse=True)
+    unit_codes = np.zeros(len(clusters), dtype=np.intp)
+    unit_codes[places] = codes
+    order = np.argsort(unit_codes, kind="stable")
+    unit_codes, places = unit_codes[order], np.argsort(order)[places]
+    lengths = tokens.to_numpy(dtype=np.float64)
+    curves = tuple(LengthCurve.over(column) for column in lengths.T)
+    logs = np.log(lengths).mean(axis=1) if lengths.size else np.empty(0)
+    return Units(
+        values=_means(values.to_numpy(dtype=np.float64), places, len(clusters)),
+        bases=tuple(
+            _means(curve.columns(column), places, len(clusters))
+            for curve, column in zip(curves, lengths.T, strict=True)
+        ),
+        curves=curves,
+        typical=tuple(
+            curve.columns_of_logs(np.log(column).mean(keepdims=True))[0]
+            if len(column)
+            else np.empty(0)
+            for curve, column in zip(curves, lengths.T, strict=True)
+        ),
+        shared=tuple(
+            _means(curve.columns_of_logs(logs), places, len(clusters)) for curve in curves
+        ),
+        logs=_means(logs[:, None], places, len(clusters))[:, 0],
+        codes=unit_codes,
+        tasks=tuple(str(task) for task in tasks),
+        models=tuple(str(model) for model in values.columns),
+        left_out=int(frame["cluster"].nunique()) - len(clusters),
+    )
+
+
+def known_rows(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows with a finite value, and the task and the cluster of each of their prompts.
+
+    Raises:
+        UsageError: if a column is missing, a model reads a prompt twice, or the prompts of a
+            cluster have different tasks.
+    """
+    missing = [name for name in _COLUMNS if name not in frame.columns]
+    if missing:
+        raise UsageError(f"A values frame lacks the columns {', '.join(missing)}.")
+    known = frame.loc[np.isfinite(frame["value"].to_numpy(dtype=np.float64))]
+    if known.duplicated(["model", "prompt_id"]).any():
+        twice = known.loc[known.duplicated(["model", "prompt_id"]), "prompt_id"].iloc[0]
+        raise UsageError(f"A model has prompt {twice!r} twice in a values frame; give one metric.")
+    facts = known.drop_duplicates(["prompt_id", "task", "cluster"]).set_index("prompt_id")
+    several = facts.groupby("cluster")["task"].nunique()
+    mixed = [*several.index[several > 1], *facts.index[facts.index.duplicated()]]
+    if mixed:
+        raise UsageError(f"The prompts of cluster {mixed[0]!r} have different tasks or clusters.")
+    return known, facts
+
+
+def _logarithms(n_tokens: ArrayLike) -> NDArray[np.float64]:
+    lengths = np.asarray(n_tokens, dtype=np.float64).ravel()
+    if not (np.isfinite(lengths) & (lengths > 0)).all():
+        raise UsageError("Every prompt must have at least one token; n_tokens holds other values.")
+    return np.log(lengths)
+
+
+def _means(columns: NDArray[np.float64], places: NDArray[np.intp], n: int) -> NDArray[np.float64]:
+    sums = np.zeros((n, columns.shape[1]))
+    np.add.at(sums, places, columns)
+    return np.asarray(sums / np.bincount(places, minlength=n)[:, None])

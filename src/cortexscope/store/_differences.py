@@ -1,0 +1,34 @@
+"""Say in what two plans differ, so that a run is continued only as it was begun."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+__all__ = ["differences"]
+
+# What may change between the start of a run and its continuation.
+_FREE = frozenset({"status", "created", "finished", "timings", "checks", "ungenerated"})
+
+
+def differences(old: object, new: object, path: str = "") -> Iterator[str]:
+    """Yield how a manifest differs from another, as far as it must not.
+
+    Example:
+        >>> list(differences({"seed": 1, "created": "then"}, {"seed": 2, "created": "now"}))
+        ['seed was 1 and is 2']
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted({*old, *new}):
+            if path or key not in _FREE:
+                yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for number, (before, after) in enumerate(zip(old, new, strict=True)):
+            yield from differences(before, after, f"{path}[{number}]")
+    elif old != new:
+        yield f"{path} was {_short(old)} and is {_short(new)}"
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,58 @@
+"""The files that hold what was measured of generated tokens, beside those of prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cortexscope.files import whole_file
+from cortexscope.store._schema import MEASUREMENTS
+
+__all__ = ["prompt_files", "steps_file", "written_steps"]
+
+_ENDING = "-steps.parquet"
+
+_ROWS = 1 << 18
+"""Rows that are written together."""
+
+
+def prompt_files(run: Path) -> list[Path]:
+    """Return the finished files of a run's measurements but those of generated tokens, by name."""
+    files = sorted((run / "measurements").glob("[!.]*.parquet"))
+    return [file for file in files if not file.name.endswith(_ENDING)]
+
+
+def steps_file(shard: Path) -> Path:
+    """Return where the measurements of generated tokens are, for a shard's file."""
+    return shard.with_name(shard.stem + _ENDING)
+
+
+@contextmanager
+def written_steps(path: Path) -> Iterator[Callable[[pa.Table], None]]:
+    """Yield what takes measurements, table by table; their file is there if the block succeeds.
+
+    Raises:
+        StoreError: if the file cannot be written; nothing is left behind.
+    """
+    waiting: list[pa.Table] = []
+
+    def write() -> None:
+        if waiting:
+            file.write_table(pa.concat_tables(waiting).cast(MEASUREMENTS))
+            waiting.clear()
+
+    def take(table: pa.Table) -> None:
+        waiting.append(table)
+        if sum(map(len, waiting)) >= _ROWS:
+            write()
+
+    with (
+        whole_file(path) as part,
+        pq.ParquetWriter(part, MEASUREMENTS, compression="zstd") as file,
+    ):
+        yield take
+        write()

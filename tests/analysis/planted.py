@@ -1,0 +1,88 @@
+"""A run with what is known of it: length alone in one metric, the task in another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from report.made_runs import FakeModel, manifest_of
+
+from cortexscope.records import Prompt, Site
+from cortexscope.store import MEASUREMENTS, Run, RunWriter, Vectors
+
+TASKS = ("counting", "naming", "telling")
+LENGTH, TASK = "study.attention_entropy", "attention_entropy_normalized"
+MODELS = (FakeModel(layers=2, heads=2), FakeModel(label="other", kind="encoder", layers=2, heads=2))
+
+
+def prompts(count: int, *, controls: bool = True) -> list[Prompt]:
+    found = []
+    for task in TASKS:
+        for number in range(count):
+            own = Prompt(f"{task}-{number}", task, f"word {number} of {number % 5}")
+            found.append(own)
+            if controls and number % 2 == 0:
+                name = f"{own.id}-p"
+                found.append(Prompt(name, task, own.text, control="paraphrase", origin=own.id))
+            if controls:
+                name = f"{own.id}~random"
+                found.append(Prompt(name, task, own.text, control="random", origin=own.id))
+    return found
+
+
+def planted_run(
+    path: Path, *, count: int = 20, seed: int = 0, controls: bool = True, states: bool = True
+) -> Run:
+    """Write a run in which `telling` has longer prompts and `naming` more of TASK."""
+    asked = prompts(count, controls=controls)
+    manifest = manifest_of([model.info() for model in MODELS], asked, (LENGTH, TASK))
+    writer = RunWriter(path, manifest, asked)
+    rng = np.random.default_rng(seed)
+    lengths: dict[str, int] = {}
+    for prompt in asked:
+        middle = 40 if prompt.task == "telling" else 20
+        lengths[prompt.id] = lengths.get(prompt.cluster) or int(rng.uniform(0.4, 1.6) * middle)
+    for model in MODELS:
+        rows: list[tuple[object, ...]] = []
+        for prompt in asked:
+            n = lengths[prompt.id]
+            value = np.log(n) ** 2 + rng.normal(0, 0.3)
+            head = (model.label, prompt.task, prompt.id, n)
+            rows.append((*head, LENGTH, model.kind, None, None, None, float(value), None, None))
+            for layer in (1, 2):
+                for number in (0, 1):
+                    share = 0.4 + 0.05 * (prompt.task == "naming") + rng.normal(0, 0.02)
+                    share -= 0.3 * (prompt.control == "random")
+                    rows.append(
+                        (*head, TASK, model.kind, layer, number, None, float(share), None, None)
+                    )
+        writer.write_shard(
+            model.label, 0, _table(rows), _states(model, asked, rng) if states else None
+        )
+    writer.finish("2026-05-04T10:13:40+00:00")
+    return Run(path)
+
+
+def _table(rows: Sequence[tuple[object, ...]]) -> pa.Table:
+    columns = zip(*rows, strict=True)
+    arrays = [
+        pa.array(list(column), field.type)
+        for column, field in zip(columns, MEASUREMENTS, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=MEASUREMENTS)
+
+
+def _states(model: FakeModel, asked: Sequence[Prompt], rng: np.random.Generator) -> Vectors:
+    """Return states that tell the tasks apart in layer 2 alone."""
+    codes = torch.tensor([TASKS.index(prompt.task) for prompt in asked])
+    stack = model.kind
+    layers = {}
+    for layer in range(3):
+        vectors = torch.from_numpy(rng.normal(size=(len(asked), 6))).float()
+        if layer == 2:
+            vectors[:, :3] += 4.0 * torch.eye(3)[codes]
+        layers[Site(stack, layer)] = {"vector": vectors, "count": torch.ones(len(asked))}
+    return Vectors({"mean_state": layers}, [(prompt.id, prompt.task) for prompt in asked])

@@ -1,0 +1,222 @@
+"""The statistics of a run find what was planted in it, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from analysis.planted import LENGTH, MODELS, TASK, TASKS, planted_run
+from typer.testing import CliRunner
+
+from cortexscope.analysis import ALL_MODELS, TABLES, Analysis, analyse, prompt_values, verdicts
+from cortexscope.cli import app, main
+from cortexscope.errors import UnknownNameError, UsageError
+from cortexscope.stats import benjamini_hochberg, holm, task_effect
+from cortexscope.store import Run
+
+SCOPES = [*(model.label for model in MODELS), ALL_MODELS]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return planted_run(tmp_path_factory.mktemp("planted") / "run")
+
+
+def analysed(run: Run, *, metrics: list[str] | None = None, seed: int = 0) -> Analysis:
+    return analyse(run, metrics=metrics, seed=seed, resamples=400, permutations=400)
+
+
+@pytest.fixture(scope="module")
+def found(run: Run) -> Analysis:
+    return analysed(run)
+
+
+def row_of(table: pd.DataFrame, **where: object) -> dict[Any, Any]:
+    """Return the one row that has these values."""
+    for name, value in where.items():
+        table = table[table[name] == value]
+    (row,) = table.to_dict("records")
+    return row
+
+
+def effect(found: Analysis, metric: str, form: str, scope: str = ALL_MODELS) -> dict[Any, Any]:
+    table = found.tables["effects"]
+    return row_of(table, metric=metric, factor="task", form=form, scope=scope)
+
+
+def test_values_are_means_over_layers_and_heads(run: Run) -> None:
+    values = prompt_values(run, [LENGTH, TASK])
+    frame = run.measurements(controls=True)
+    for metric in (LENGTH, TASK):
+        own = values[values["metric"] == metric].set_index(["model", "prompt_id"])["value"]
+        by_hand = frame[frame["metric"] == metric].groupby(["model", "prompt_id"])["value"].mean()
+        pd.testing.assert_series_equal(own.sort_index(), by_hand.sort_index(), rtol=1e-12)
+    kinds = values.drop_duplicates("prompt_id").groupby("kind").size().to_dict()
+    assert kinds == {"original": 60, "paraphrase": 30, "random": 60}
+    assert (values.groupby("cluster")["task"].nunique() == 1).all()
+
+
+def test_length_passes_for_a_task_raw_and_not_when_controlled(found: Analysis) -> None:
+    for scope in SCOPES:
+        assert effect(found, LENGTH, "raw", scope)["p"] < 0.01
+        for form in ("adjusted", "matched"):
+            row = effect(found, LENGTH, form, scope)
+            assert row["p"] > 0.05
+            assert abs(row["omega_squared"]) < 0.1
+
+
+def test_a_true_effect_survives_length_control(found: Analysis) -> None:
+    for scope in SCOPES:
+        for form in ("raw", "adjusted", "matched"):
+            assert effect(found, TASK, form, scope)["p"] < 0.01
+            assert effect(found, TASK, form, scope)["omega_squared"] > 0.3
+
+
+def test_effects_are_those_of_task_effect(run: Run, found: Analysis) -> None:
+    values = prompt_values(run, [TASK])
+    values = values[values["kind"].isin(["original", "paraphrase"])]
+    direct = task_effect(values, rng=np.random.default_rng(5), permutations=400)
+    row = effect(found, TASK, "adjusted")
+    assert row["f"] == pytest.approx(direct.adjusted.statistic)
+    assert row["omega_squared"] == pytest.approx(direct.adjusted.omega_squared)
+    assert row["n"] == direct.n == 60
+
+
+def test_families_are_adjusted_as_declared(found: Analysis) -> None:
+    table = found.tables["effects"]
+    for _, family in table.groupby("family"):
+        np.testing.assert_allclose(family["p_holm"], holm(family["p"]))
+    for name in ("task_contrasts", "model_contrasts"):
+        for _, family in found.tables[name].groupby(["metric", "family"]):
+            if family["p"].notna().any() and "form" in family:
+                np.testing.assert_allclose(family["p_holm"], holm(family["p"]))
+    for _, own in found.tables["heads"].groupby(["metric", "model"]):
+        np.testing.assert_allclose(own["p_bh"], benjamini_hochberg(own["p"]))
+
+
+def test_the_highest_task_is_named_and_length_is_not_taken_for_it(found: Analysis) -> None:
+    table = found.tables["leaders"]
+    for scope in SCOPES:
+        assert row_of(table, metric=LENGTH, scope=scope, form="raw")["task"] == "telling"
+        assert row_of(table, metric=LENGTH, scope=scope, form="raw")["holds"] is True
+        assert row_of(table, metric=LENGTH, scope=scope, form="adjusted")["holds"] is not True
+        for form in ("raw", "adjusted"):
+            assert row_of(table, metric=TASK, scope=scope, form=form)["task"] == "naming"
+            assert row_of(table, metric=TASK, scope=scope, form=form)["holds"] is True
+    said = verdicts(found)
+    assert any(
+        s.startswith(f"{LENGTH}: highest in telling raw") and "not survive" in s for s in said
+    )
+    assert any(s.startswith(f"{TASK}: highest in naming") and "controlled too" in s for s in said)
+
+
+def test_random_tokens_are_compared_with_their_prompts(run: Run, found: Analysis) -> None:
+    table = found.tables["controls"]
+    values = prompt_values(run, [TASK])
+    own = values[values["model"] == "other"].set_index("prompt_id")
+    pairs = own[own["kind"] == "random"]
+    difference = pairs["value"].to_numpy() - own.loc[pairs["cluster"], "value"].to_numpy()
+    row = row_of(table, metric=TASK, model="other", control="random")
+    assert row["n"] == 60
+    assert row["difference"] == pytest.approx(difference.mean())
+    assert row["low"] < difference.mean() < row["high"] < -0.2
+    assert row["p"] < 0.01
+    assert row["tokens"] == 1.0
+    assert row_of(table, metric=TASK, model="other", control="paraphrase")["n"] == 30
+
+
+def test_the_layer_that_tells_tasks_apart_is_found(found: Analysis) -> None:
+    for model in MODELS:
+        probes = found.tables["probes"]
+        own = [row_of(probes, model=model.label, layer=layer) for layer in range(3)]
+        assert own[2]["accuracy"] > 0.9
+        assert max(own[0]["accuracy"], own[1]["accuracy"]) < 0.6
+        assert own[2]["beats"]
+        silhouettes = found.tables["silhouettes"]
+        spread = [row_of(silhouettes, model=model.label, layer=layer) for layer in range(3)]
+        assert max(spread, key=lambda row: row["silhouette"])["layer"] == 2
+        assert spread[2]["adjusted_p"] < 0.05
+    similar = found.tables["similarity"]
+    one, two = (model.label for model in MODELS)
+    rows = [
+        row_of(similar, model=one, other_model=two, layer=layer, other=layer) for layer in (1, 2)
+    ]
+    assert rows[1]["p"] < 0.05
+    assert rows[1]["rho"] > rows[0]["rho"]
+
+
+def test_heads_and_depth_show_where_tasks_differ(found: Analysis) -> None:
+    depth = found.tables["depth"]
+    assert set(depth["metric"]) == {TASK}
+    assert set(depth["layer"]) == {1, 2}
+    assert (depth["p_max_t"] < 0.05).all()
+    assert set(map(tuple, found.tables["heads"][["layer", "head"]].to_numpy())) == {
+        (1, 0), (1, 1), (2, 0), (2, 1)
+    }  # fmt: skip
+    assert set(found.tables["selective"]["task"]) == set(TASKS)
+
+
+def test_every_table_is_written_and_explained(run: Run, found: Analysis, tmp_path: Path) -> None:
+    paths = found.write(tmp_path)
+    about = json.loads((tmp_path / "stats.json").read_text(encoding="utf-8"))
+    assert {path.stem for path in paths} == {*TABLES, "stats"}
+    assert about["tables"] == TABLES
+    assert about["missing"] == {}
+    for name, table in found.tables.items():
+        read = pd.read_csv(tmp_path / f"{name}.csv", keep_default_na=True)
+        assert list(read.columns) == list(table.columns)
+        assert len(read) == len(table)
+    undefined = [
+        table["reason"].isna() & table["p"].isna()
+        for table in found.tables.values()
+        if {"p", "reason"} <= set(table.columns)
+    ]
+    assert not any(found.any() for found in undefined)
+    assert run.path.name == "run"
+
+
+def test_the_same_seed_gives_the_same_and_another_other_draws(run: Run, found: Analysis) -> None:
+    again = analysed(run)
+    other = analysed(run, seed=1)
+    for name, table in found.tables.items():
+        pd.testing.assert_frame_equal(table, again.tables[name])
+    assert not found.tables["means"].equals(other.tables["means"])
+    pd.testing.assert_frame_equal(found.tables["variance"], other.tables["variance"])
+
+
+def test_what_a_run_lacks_is_said(tmp_path: Path) -> None:
+    bare = planted_run(tmp_path / "bare", count=6, controls=False, states=False)
+    found = analysed(bare, metrics=[LENGTH])
+    assert set(found.missing) == {
+        "controls", "depth", "heads", "selective",
+        "probes", "probe_baselines", "silhouettes", "similarity",
+    }  # fmt: skip
+    assert "--no-states" in found.missing["probes"]
+    assert set(found.tables["summary"]["metric"]) == {LENGTH}
+    assert found.tables["summary"]["warning"].notna().all()
+    assert any("too few prompts" in sentence for sentence in verdicts(found))
+
+
+def test_misuse_is_one_sentence(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'attention_entropy_normalized'"):
+        analyse(run, metrics=["attention_entropy_normalised"])
+    with pytest.raises(UsageError, match="at least 1"):
+        analyse(run, resamples=0)
+    assert main(["stats", str(tmp_path / "nowhere")]) == 1
+    assert "There is no run in" in capsys.readouterr().err
+    assert main(["stats", str(run.path), "--metric", "nothing"]) == 2
+
+
+def test_the_command_writes_and_says_what_holds(run: Run, tmp_path: Path) -> None:
+    options = ["--resamples", "200", "--permutations", "200", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, ["stats", str(run.path), *options])
+    assert result.exit_code == 0
+    assert f"{LENGTH}: highest in telling raw" in result.stdout
+    assert (tmp_path / "out" / "effects.csv").is_file()
+    assert not (run.path / "stats").exists()

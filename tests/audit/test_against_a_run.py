@@ -1,0 +1,244 @@
+"""Claims against runs whose values follow a stated rule."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from audit.made_audit_runs import (
+    DECODER,
+    ENCODER,
+    FAIR,
+    LENGTHS,
+    STUDY,
+    Rule,
+    by_length,
+    make_run,
+    not_highest,
+    truly_highest,
+)
+from report.made_runs import FakeModel
+
+from cortexscope.audit import Check, audit_study
+from cortexscope.audit._claims import study
+from cortexscope.audit._run_values import read_run
+from cortexscope.errors import UsageError
+from cortexscope.records import Control, Prompt
+
+
+def _checks(run: Path) -> dict[str, Check]:
+    audit = audit_study(run=run, rng=np.random.default_rng(0), resamples=200)
+    checks = {claim.id: claim.checks[-1] for claim in audit.claims}
+    return {name: check for name, check in checks.items() if check.against == "the run"}
+
+
+@pytest.fixture(scope="module")
+def checks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Check]]:
+    folder = tmp_path_factory.mktemp("runs")
+    rules: tuple[Rule, ...] = (by_length, truly_highest, not_highest)
+    return {rule.__name__: _checks(make_run(folder / rule.__name__, rule)) for rule in rules}
+
+
+def test_a_task_that_is_highest_for_its_length_holds_only_raw(
+    checks: dict[str, dict[str, Check]],
+) -> None:
+    check = checks["by_length"]["entropy-highest"]
+    assert check.verdict == "holds only raw"
+    raw, adjusted = (q for q in check.quantities if q.name.startswith("mathematical reasoning"))
+    assert raw.low is not None
+    assert raw.low > 0
+    # Twice the tokens, whose means lie 58 to 40 apart.
+    assert raw.found == pytest.approx(2 * (58 - 40) * np.exp(0.3**2 / 2), abs=15)
+    assert adjusted.low is not None
+    assert adjusted.high is not None
+    assert adjusted.low < 3
+    assert adjusted.high - adjusted.low < 12
+    assert "n = 16 prompts" in raw.note
+    assert "bootstrap" in raw.note
+
+
+def test_a_task_that_is_highest_at_every_length_holds(checks: dict[str, dict[str, Check]]) -> None:
+    for claim in ("entropy-highest", "entropy-highest-everywhere"):
+        check = checks["truly_highest"][claim]
+        assert check.verdict == "holds", check
+    adjusted = [
+        q for q in checks["truly_highest"]["entropy-highest"].quantities
+        if q.name.startswith("mathematical reasoning less") and "controlled" in q.name
+    ]  # fmt: skip
+    low, high = adjusted[0].low, adjusted[0].high
+    assert low is not None
+    assert high is not None
+    assert low < 60 < high
+
+
+def test_a_task_that_another_one_exceeds_is_contradicted(
+    checks: dict[str, dict[str, Check]],
+) -> None:
+    for claim in ("entropy-highest", "entropy-highest-everywhere", "entropy-order"):
+        assert checks["not_highest"][claim].verdict in ("contradicted", "cannot be checked")
+    check = checks["not_highest"]["entropy-highest"]
+    assert check.verdict == "contradicted"
+    assert any("(creative writing)" in q.name for q in check.quantities)
+
+
+def test_the_normalised_entropy_stands_beside_the_studys(
+    checks: dict[str, dict[str, Check]],
+) -> None:
+    check = checks["by_length"]["entropy-highest"]
+    fair = [q for q in check.quantities if q.name.startswith("normalised entropy: ")]
+    assert len(fair) == 2
+    assert "In the normalised entropy" in check.sentence
+    # It is 0.5 in every task, so that no task can be told to be the highest.
+    assert all(q.right is not True for q in fair)
+
+
+def test_the_order_of_architectures_is_that_of_the_models_means(
+    checks: dict[str, dict[str, Check]],
+) -> None:
+    check = checks["by_length"]["sparsity-ratio"]
+    assert check.verdict == "holds"
+    difference = next(q for q in check.quantities if q.name == "decoders less encoders")
+    assert difference.found == pytest.approx(0.2, abs=0.005)
+    assert next(q for q in check.quantities if q.name == "quotient").right is None
+    assert checks["by_length"]["entropy-encoders"].verdict in ("cannot be checked", "contradicted")
+    significant = checks["by_length"]["sparsity-significant"]
+    assert significant.verdict == "cannot be checked"
+    assert significant.quantities[2].found == pytest.approx(1 / 2)
+
+
+def test_claims_on_the_studys_own_files_are_not_asked_of_a_run(
+    checks: dict[str, dict[str, Check]],
+) -> None:
+    own = checks["by_length"]
+    assert not {"combinations", "code", "paper", "tables-workbook", "entropy-figures"} & set(own)
+    assert own["entropy-shannon"].verdict == "contradicted"
+    assert own["model-figures"].verdict == "cannot be checked"
+
+
+def test_models_of_the_study_are_known_by_their_hub_id(tmp_path: Path) -> None:
+    hubs = study().models
+    models = [
+        dataclasses.replace(
+            DECODER, label=f"run-{n}", name=hub, kind="encoder" if n == 0 else "decoder",
+            parameters=[109_482_240, 124_439_808, 463_987_712, 1_418_270_720, 559_214_592,
+                        3_638_525_952][n],
+        )
+        for n, hub in enumerate(hubs.values())
+    ]  # fmt: skip
+    means = dict(zip([m.label for m in models], (-0.013, 0.3281, -0.0727, 0.0009, -1.836, 0.0047),
+                     strict=True))  # fmt: skip
+
+    def rule(task: str, tokens: int, model: str) -> dict[str, float | None]:
+        values = by_length(task, tokens, model)
+        return {**values, "study.final_activation": means[model]}
+
+    lengths = {letter * 4: 20 for letter in "abcdefghij"}
+    path = make_run(tmp_path / "run", rule, models=models, lengths=lengths, prompts=4)
+    checks = _checks(path)
+    for claim in ("activation-most-negative", "activation-smallest", "activation-not-monotonic",
+                  "activation-top-ten"):  # fmt: skip
+        assert checks[claim].verdict == "holds", checks[claim]
+    figures = {q.name: q for q in checks["model-figures"].quantities}
+    assert figures["final activation, BLOOM-560M"].right
+    assert figures["parameters, Phi-1"].right
+    assert figures["max sparsity, StableLM-3B"].right is False
+    assert checks["model-figures"].verdict == "contradicted"
+    fewer = _checks(make_run(tmp_path / "fewer", rule, models=models[3:], lengths=lengths))
+    assert fewer["activation-most-negative"].verdict == "cannot be checked"
+    assert fewer["activation-top-ten"].verdict == "cannot be checked"
+    assert fewer["sparsity-ratio"].verdict == "cannot be checked"
+
+
+def test_controls_are_left_out_and_paraphrases_belong_to_their_source(tmp_path: Path) -> None:
+    task = "mathematical_reasoning"
+    extra = [
+        Prompt(f"extra-{n}", task, "What else?", control=control, origin="math-001")
+        for n, control in enumerate(get_args(Control))
+    ]
+    values = read_run(make_run(tmp_path / "run", by_length, extra=extra))
+    frame = values.of("Attention_Entropy")
+    assert frame is not None
+    assert set(frame["prompt_id"]) & {prompt.id for prompt in extra} == {"extra-0"}
+    clusters = frame.set_index("prompt_id")["cluster"]
+    assert set(clusters.loc["extra-0"]) == {"math-001"}
+    assert values.facts["Prompts"] == f"{16 * len(LENGTHS)} in {len(LENGTHS)} tasks"
+
+
+def test_a_value_is_the_mean_over_layers_and_heads(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run", by_length, models=[ENCODER])
+    from cortexscope.store import Run
+
+    rows = Run(path).measurements(metrics=[FAIR])
+    expected = rows.groupby("prompt_id")["value"].mean()
+    frame = read_run(path).of("Attention_Entropy", fair=True)
+    assert frame is not None
+    found = frame.set_index("prompt_id")["value"]
+    assert found.to_dict() == pytest.approx(expected.to_dict())
+
+
+def test_a_run_without_the_fair_metric_is_audited_without_it(tmp_path: Path) -> None:
+    checks = _checks(make_run(tmp_path / "run", by_length, models=[DECODER], metrics=STUDY))
+    assert checks["entropy-highest"].verdict == "holds only raw"
+    assert "normalised" not in checks["entropy-highest"].sentence
+
+
+def test_a_metric_that_is_undefined_cannot_be_checked_and_says_why(tmp_path: Path) -> None:
+    def rule(task: str, tokens: int, model: str) -> dict[str, float | None]:
+        return {**by_length(task, tokens, model), "study.attention_entropy": None, FAIR: None}
+
+    check = _checks(make_run(tmp_path / "run", rule, models=[DECODER]))["entropy-highest"]
+    assert check.verdict == "cannot be checked"
+    assert "not defined here" in check.sentence
+
+
+def test_few_prompts_or_tasks_cannot_be_checked_and_say_why(tmp_path: Path) -> None:
+    few = _checks(make_run(tmp_path / "few", truly_highest, prompts=2))
+    assert few["entropy-highest"].verdict == "cannot be checked"
+    one = {"mathematical_reasoning": 40}
+    single = _checks(make_run(tmp_path / "single", truly_highest, lengths=one))
+    assert single["entropy-highest"].verdict == "cannot be checked"
+    assert "no other task" in single["entropy-highest"].sentence
+    other = _checks(make_run(tmp_path / "other", by_length, lengths={"naming": 9, "counting": 9}))
+    assert "no prompt of mathematical reasoning" in other["entropy-highest"].sentence
+
+
+def test_tasks_of_quite_different_lengths_are_not_called_only_raw(tmp_path: Path) -> None:
+    lengths = {"mathematical_reasoning": 4000, "logical_puzzles": 12, "creative_writing": 10}
+    check = _checks(make_run(tmp_path / "run", by_length, lengths=lengths))["entropy-highest"]
+    assert check.verdict == "cannot be checked"
+    assert "whether length explains it cannot be told" in check.sentence
+
+
+def test_an_audit_of_a_run_is_the_same_again(tmp_path: Path) -> None:
+    lengths = {task: LENGTHS[task] for task in ("mathematical_reasoning", "logical_puzzles")}
+    path = make_run(tmp_path / "run", by_length, models=[DECODER], lengths=lengths, prompts=8)
+    assert _checks(path) == _checks(path)
+
+
+def test_a_run_without_the_studys_metrics_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    path = make_run(tmp_path / "run", by_length, models=[FakeModel()], metrics=(FAIR,))
+    with pytest.raises(UsageError, match="no value of the study's metrics"):
+        audit_study(run=path, rng=np.random.default_rng(0))
+
+
+def test_a_task_that_is_lower_at_equal_lengths_is_contradicted_though_lengths_hide_it(
+    tmp_path: Path,
+) -> None:
+    def rule(task: str, tokens: int, model: str) -> dict[str, float | None]:
+        less = 6.0 if task == "mathematical_reasoning" else 0.0
+        return {**by_length(task, tokens, model), "study.attention_entropy": 2 * tokens - less}
+
+    lengths = {**dict.fromkeys(LENGTHS, 40), "mathematical_reasoning": 48}
+    check = _checks(make_run(tmp_path / "run", rule, models=[DECODER], lengths=lengths))[
+        "entropy-highest"
+    ]
+    raw, adjusted = (q for q in check.quantities if q.name.startswith("mathematical reasoning"))
+    assert raw.right is None
+    assert adjusted.right is False
+    assert adjusted.high is not None
+    assert -12 < adjusted.high < 0
+    assert check.verdict == "contradicted"
+    assert f"[{adjusted.low:.3g}, {adjusted.high:.3g}] with length controlled" in check.sentence

@@ -1,0 +1,253 @@
+"""Intervals hold the truth as often as they say, and are what they are said to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from cortexscope.errors import UsageError
+from cortexscope.stats._bootstrap import (
+    Interval,
+    Statistic,
+    difference_interval,
+    interval,
+    location,
+    resampled,
+)
+
+Floats = NDArray[np.float64]
+STATISTICS: tuple[Statistic, ...] = ("mean", "trimmed mean", "median")
+
+
+def ends(found: Interval) -> tuple[float, float]:
+    assert found.low is not None
+    assert found.high is not None
+    return found.low, found.high
+
+
+def coverage(found: Callable[[], Interval], truth: float, times: int) -> float:
+    held = 0
+    for _ in range(times):
+        low, high = ends(found())
+        held += low <= truth <= high
+    return held / times
+
+
+def test_locations_are_those_of_numpy_and_scipy() -> None:
+    values = np.random.default_rng(0).exponential(size=23)
+    assert location(values) == pytest.approx(values.mean())
+    assert location(values, "median") == np.median(values)
+    assert location(values, "trimmed mean") == pytest.approx(stats.trim_mean(values, 0.2))
+
+
+def test_fewer_than_10_prompts_have_students_interval() -> None:
+    values = np.random.default_rng(1).normal(size=9)
+    found = interval(values, rng=np.random.default_rng(0))
+    expected = stats.t.interval(0.95, 8, values.mean(), stats.sem(values))
+    assert ends(found) == pytest.approx(expected)
+    assert found.method == "Student's t"
+
+
+def test_fewer_than_10_prompts_have_the_trimmed_interval_of_winsorised_values() -> None:
+    values = np.random.default_rng(1).normal(size=9)
+    found = interval(values, rng=np.random.default_rng(0), statistic="trimmed mean")
+    winsorised = stats.mstats.winsorize(values, (0.2, 0.2)).data
+    error = winsorised.std(ddof=1) / (7 / 9 * 3)
+    assert ends(found) == pytest.approx(
+        stats.t.interval(0.95, 6, stats.trim_mean(values, 0.2), error)
+    )
+
+
+def test_resamples_are_those_that_are_drawn_one_by_one() -> None:
+    values = np.random.default_rng(2).gamma(2.0, size=12)
+    found = resampled(values, rng=np.random.default_rng(5), resamples=50)
+    drawn = values[np.random.default_rng(5).integers(12, size=(50, 12))]
+    assert found.estimates == pytest.approx([row.mean() for row in drawn])
+    assert found.errors == pytest.approx([row.std(ddof=1) / np.sqrt(12) for row in drawn])
+    trimmed = resampled(values, rng=np.random.default_rng(5), resamples=50, trimmed=True)
+    held = [stats.mstats.winsorize(row, (0.2, 0.2)).data.std(ddof=1) for row in drawn]
+    assert trimmed.estimates == pytest.approx([stats.trim_mean(row, 0.2) for row in drawn])
+    assert trimmed.errors == pytest.approx(np.array(held) / (8 / 12 * np.sqrt(12)))
+
+
+def test_a_difference_has_welchs_interval_of_scipy() -> None:
+    rng = np.random.default_rng(3)
+    one, two = rng.normal(size=14), 2 * rng.normal(size=9)
+    welch = stats.ttest_ind(one, two, equal_var=False).confidence_interval()
+    assert ends(difference_interval(one, two)) == pytest.approx((welch.low, welch.high))
+    again = difference_interval(
+        np.repeat(one, 3), two, clusters=(np.repeat(np.arange(14), 3), np.arange(9))
+    )
+    assert ends(again) == pytest.approx((welch.low, welch.high))
+
+
+def test_differences_hold_the_truth_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(9)
+    share = coverage(
+        lambda: difference_interval(np.exp(rng.normal(size=14)), np.exp(rng.normal(size=14))),
+        0.0,
+        800,
+    )
+    assert 0.935 <= share <= 0.98
+
+
+def test_many_prompts_have_the_interval_of_any_good_bootstrap() -> None:
+    values = np.random.default_rng(4).exponential(size=400)
+    found = interval(values, rng=np.random.default_rng(0))
+    other = stats.bootstrap((values,), np.mean, rng=np.random.default_rng(1), method="BCa")
+    wide = other.confidence_interval
+    assert ends(found) == pytest.approx((wide.low, wide.high), abs=0.02)
+
+
+@pytest.mark.parametrize("n", [6, 10, 21, 100])
+def test_the_median_lies_between_ranks_whose_chances_enclose_the_level(n: int) -> None:
+    values = np.sort(np.random.default_rng(n).normal(size=n))
+    low, high = ends(interval(values, rng=np.random.default_rng(0), statistic="median"))
+    held = [stats.binom.cdf(n - rank, n, 0.5) - stats.binom.cdf(rank - 1, n, 0.5)
+            for rank in range(1, n // 2 + 1)]  # fmt: skip
+    outer = max(rank for rank, chance in enumerate(held, 1) if chance >= 0.95)
+    assert values[outer - 1] <= low <= values[outer] <= values[n - outer - 1] <= high
+    assert high <= values[n - outer]
+
+
+def drawn_interval(
+    draw: Callable[[np.random.Generator, int], Floats],
+    n: int,
+    statistic: Statistic,
+    rng: np.random.Generator,
+) -> Interval:
+    return interval(draw(rng, n), rng=rng, statistic=statistic, resamples=1000)
+
+
+@pytest.mark.parametrize(
+    ("draw", "truth"),
+    [
+        (lambda rng, n: rng.normal(size=n), {"mean": 0.0, "trimmed mean": 0.0, "median": 0.0}),
+        (lambda rng, n: rng.uniform(-1, 1, n), {"mean": 0.0, "median": 0.0}),
+        (lambda rng, n: np.exp(rng.normal(size=n)), {"mean": np.exp(0.5), "median": 1.0}),
+    ],
+    ids=["normal", "uniform", "log-normal"],
+)
+@pytest.mark.parametrize("n", [10, 20])
+def test_intervals_hold_the_truth_as_often_as_they_say(
+    draw: Callable[[np.random.Generator, int], Floats], truth: dict[Statistic, float], n: int
+) -> None:
+    rng = np.random.default_rng(7)
+    for statistic, value in truth.items():
+        found = partial(drawn_interval, draw, n, statistic, rng)
+        share = coverage(found, value, 600)
+        assert 0.92 <= share <= 0.975, statistic
+
+
+def test_paraphrases_do_not_pass_for_prompts() -> None:
+    rng = np.random.default_rng(8)
+    clusters = np.repeat(np.arange(12), np.arange(12) % 4 + 1)
+
+    def found(*, known: bool) -> Interval:
+        values = rng.normal(size=12)[clusters] + 0.2 * rng.normal(size=len(clusters))
+        return interval(values, clusters if known else None, rng=rng, resamples=500)
+
+    assert 0.92 <= coverage(lambda: found(known=True), 0.0, 500) <= 0.975
+    assert coverage(lambda: found(known=False), 0.0, 500) < 0.88
+
+
+values_of_12 = st.lists(
+    st.floats(-100, 100).map(lambda value: round(value, 2)), min_size=12, max_size=12
+)
+
+
+@given(values_of_12, st.sampled_from(STATISTICS), st.floats(0.1, 10), st.floats(-50, 50))
+def test_units_and_origin_of_the_values_do_not_matter(
+    values: list[float], statistic: Statistic, scale: float, shift: float
+) -> None:
+    rows = np.array(values)
+    there, back = (
+        interval(row, rng=np.random.default_rng(0), resamples=99, statistic=statistic)
+        for row in (rows, rows * scale + shift)
+    )
+    assert (there.low is None) == (back.low is None)
+    assert there.method == back.method
+    if there.low is not None:
+        expected = np.array(ends(there)) * scale + shift
+        assert ends(back) == pytest.approx(expected, abs=1e-6, rel=1e-6)
+
+
+@given(values_of_12, st.sampled_from(STATISTICS), st.randoms(use_true_random=False))
+def test_the_order_of_prompts_with_names_does_not_matter(
+    values: list[float], statistic: Statistic, random: object
+) -> None:
+    order = np.random.default_rng(getattr(random, "getrandbits")(32)).permutation(12)  # noqa: B009
+    rows, clusters = np.array(values), np.arange(12) // 2 * 2 + np.arange(12) % 3
+    there, back = (
+        interval(each, names, rng=np.random.default_rng(0), resamples=99, statistic=statistic)
+        for each, names in ((rows, clusters), (rows[order], clusters[order]))
+    )
+    assert there.reason == back.reason
+    if there.low is not None:
+        assert ends(back) == pytest.approx(ends(there), abs=1e-9)
+
+
+def test_the_same_seed_gives_the_same_interval() -> None:
+    values = np.random.default_rng(0).normal(size=15)
+    assert interval(values, rng=np.random.default_rng(3)) == interval(
+        values, rng=np.random.default_rng(3)
+    )
+
+
+def test_a_higher_level_widens_the_interval() -> None:
+    values = np.random.default_rng(0).normal(size=15)
+    for statistic in STATISTICS:
+        narrow, wide = (
+            ends(interval(values, rng=np.random.default_rng(0), level=level, statistic=statistic))
+            for level in (0.8, 0.95)
+        )
+        assert wide[0] < narrow[0] < narrow[1] < wide[1]
+
+
+@pytest.mark.parametrize(
+    ("values", "statistic", "reason"),
+    [
+        ([], "mean", "no prompt has a value"),
+        ([np.nan, np.inf], "mean", "no prompt has a value"),
+        ([3.0], "mean", "one prompt"),
+        ([0.1 + 0.2, 0.3, 0.3], "mean", "same value"),
+        ([1.0, *[2.0] * 8, 5.0], "trimmed mean", "not trimmed are all the same"),
+        ([1.0, 2.0, 3.0, 4.0, 5.0], "median", "5 prompts are too few"),
+    ],
+)
+def test_what_is_undefined_has_a_reason(
+    values: list[float], statistic: Statistic, reason: str
+) -> None:
+    found = interval(values, rng=np.random.default_rng(0), statistic=statistic)
+    assert (found.low, found.high, found.method) == (None, None, None)
+    assert found.reason is not None
+    assert reason in found.reason
+
+
+def test_values_with_hardly_any_spread_fall_back_to_students() -> None:
+    found = interval([0.0] * 11 + [1.0], rng=np.random.default_rng(0))
+    assert found.method == "Student's t"
+
+
+def test_an_undefined_difference_has_a_reason() -> None:
+    assert difference_interval([1.0], [1.0, 2.0]).reason == "a group has fewer than 2 prompts"
+    assert difference_interval([1.0, 1.0], [2.0, 2.0]).reason == "neither group varies"
+
+
+def test_wrong_arguments_are_named() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(UsageError, match="resamples"):
+        interval([1, 2], rng=rng, resamples=0)
+    with pytest.raises(UsageError, match="level"):
+        interval([1, 2], rng=rng, level=95.0)
+    with pytest.raises(UsageError, match="clusters"):
+        interval([1, 2], ["a"], rng=rng)
+    with pytest.raises(UsageError, match="row of values"):
+        interval([[1, 2]], rng=rng)
