@@ -9,6 +9,7 @@ fresh process, since a process never gives memory back reliably.
 
     python benchmarks/overhead.py [--repeats N] [--lengths 24 256 1024 4096] [--ways bare panel ...]
     python benchmarks/overhead.py --long    # memory of the default panel up to 32,768 tokens
+    python benchmarks/overhead.py --long --blocks 4    # the same of the first 4 blocks, sooner
 """
 
 from __future__ import annotations
@@ -44,8 +45,10 @@ def tokens(length: int) -> Inputs:
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
-def prepare(way: str, *, plain: bool = False) -> Reader:
+def prepare(way: str, *, plain: bool = False, blocks: int | None = None) -> Reader:
     """Return a function that reads a batch once in the given way, with a model of its own.
+
+    Of so many blocks, where fewer are asked for.
 
     Every way has its memory as `cortexscope run` has: by chance of how it lies, a bare pass alone
     takes up to a quarter longer otherwise. A plain one has it as any process has.
@@ -58,6 +61,9 @@ def prepare(way: str, *, plain: bool = False) -> Reader:
 
     model = load_model("demo-decoder", attention="eager" if way == "eager" else None)
     backbone = model.module.base_model
+    if blocks is not None:
+        backbone.layers = backbone.layers[:blocks]
+        backbone.config.num_hidden_layers = blocks
     touch(backbone)
 
     @torch.inference_mode()
@@ -200,9 +206,12 @@ def child(*command: str | Path) -> Any:
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
-def memory_of(way: str, length: int, *, plain: bool = False) -> dict[str, float]:
+def memory_of(
+    way: str, length: int, *, plain: bool = False, blocks: int | None = None
+) -> dict[str, float]:
     """Return the peak memory of one pass in a fresh process."""
-    asked = ("--memory-of", way, str(length), *(["--plain"] if plain else []))
+    asked = ["--memory-of", way, str(length), *(["--plain"] if plain else [])]
+    asked += [] if blocks is None else ["--blocks", str(blocks)]
     found: dict[str, float] = child(sys.executable, __file__, *asked)
     return found
 
@@ -213,9 +222,9 @@ def panel_costs(length: int, ways: Sequence[str], repeats: int) -> dict[str, Any
     return costs(times, lambda way: memory_of(way, length))
 
 
-def long_costs(length: int) -> dict[str, Any]:
+def long_costs(length: int, blocks: int | None) -> dict[str, Any]:
     """Return the memory and the single time of the default panel and the bare forward pass."""
-    found = {way: memory_of(way, length) for way in ("bare", "panel")}
+    found = {way: memory_of(way, length, blocks=blocks) for way in ("bare", "panel")}
     count = tokens(length)["input_ids"].numel()
     for cost in found.values():
         cost["above_start_kb_per_token"] = round(cost["above_start_mb"] * 1000 / count, 2)
@@ -244,18 +253,20 @@ def main() -> None:
     parser.add_argument("--lengths", type=int, nargs="+")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--long", action="store_true", help="memory at great lengths instead")
+    parser.add_argument("--blocks", type=int, help="with --long, only so many blocks of the model")
     parser.add_argument("--memory-of", nargs=2, metavar=("WAY", "LENGTH"), help=argparse.SUPPRESS)
     parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory_of:
         way, length = options.memory_of
-        print(json.dumps(memory(prepare(way, plain=options.plain), int(length))))
+        reader = prepare(way, plain=options.plain, blocks=options.blocks)
+        print(json.dumps(memory(reader, int(length))))
         return
 
     def result(length: int) -> dict[str, Any]:
         found: dict[str, Any] = {"tokens": length, "batch": tokens(length)["input_ids"].shape[0]}
         if options.long:
-            return found | long_costs(length)
+            return found | long_costs(length, options.blocks)
         # Eager attention at 4096 tokens would keep 18 GB of matrices.
         ways = [
             w for w in WAYS if w in {"bare", *options.ways} and (w != "eager" or length <= 1024)
@@ -264,7 +275,7 @@ def main() -> None:
         return found | panel_costs(length, ways, repeats)
 
     lengths = options.lengths or (LONG if options.long else BATCHES)
-    report({}, (result(length) for length in lengths))
+    report({"blocks": options.blocks or "all"}, (result(length) for length in lengths))
 
 
 if __name__ == "__main__":

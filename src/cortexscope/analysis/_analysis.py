@@ -127,10 +127,25 @@ def analyse(
         UnknownNameError: if a metric was not measured, or has not one value a prompt.
         UsageError: if the run has no values, or a number is below 1.
     """
-    import numpy as np
+    from threadpoolctl import threadpool_limits
 
     if min(resamples, permutations) < 1:
         raise UsageError("Resamples and permutations must be at least 1.")
+    # Many small products: threads of each cost more than they save.
+    with threadpool_limits(1):
+        return _analysed(run, metrics, seed, resamples, permutations, note)
+
+
+def _analysed(
+    run: Run,
+    metrics: Collection[str] | None,
+    seed: int,
+    resamples: int,
+    permutations: int,
+    note: Callable[[str], None],
+) -> Analysis:
+    import numpy as np
+
     names = _chosen(run, metrics)
     usual = tuple(name for name in FOCUS if name in names) or names[: len(FOCUS)]
     focus = usual if metrics is None else names
@@ -155,7 +170,9 @@ def analyse(
     tables |= contrasts(close, rng=next(streams), **options)
     tables["mixed"] = mixed_models(close)
     tables |= depth_and_heads(run, tables["leaders"], rng=next(streams), **options)
-    tables |= layer_tables(run, rng=next(streams), permutations=min(permutations, 500), note=note)
+    tables |= layer_tables(
+        run, values, rng=next(streams), permutations=min(permutations, 500), note=note
+    )
     return Analysis(
         tables={name: tables[name] for name in TABLES},
         missing=_missing(tables),

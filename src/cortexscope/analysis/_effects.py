@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cortexscope.errors import SuiteError, UsageError
 from cortexscope.stats import (
     Effect,
+    Remembered,
+    TaskEffect,
     holm,
     matched_by_length,
     model_effect,
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["ALL_MODELS", "effects"]
+
+_Test = Callable[["pd.DataFrame"], TaskEffect]
 
 ALL_MODELS = "all models"
 """The scope in which a prompt's value is its mean over the models."""
@@ -46,9 +51,12 @@ def effects(
     import pandas as pd
 
     read = values[values["kind"].isin(["original", "paraphrase"])]
+    # All metrics are of the same prompts, so they share the permutations.
+    shuffled = Remembered()
+    test = partial(task_effect, rng=rng, permutations=permutations, shuffled=shuffled)
     rows = []
     for metric, frame in read.groupby("metric", sort=False):
-        for row in _of_metric(frame, rng=rng, permutations=permutations):
+        for row in _of_metric(frame, test, rng=rng, permutations=permutations):
             rows.append({"metric": metric, **row})
     found = pd.DataFrame(rows)
     found["p"] = found["p"].astype("float64")
@@ -64,26 +72,24 @@ def effects(
 
 
 def _of_metric(
-    frame: pd.DataFrame, *, rng: np.random.Generator, permutations: int
+    frame: pd.DataFrame, test: _Test, *, rng: np.random.Generator, permutations: int
 ) -> Iterator[dict[str, Any]]:
     models = list(dict.fromkeys(frame["model"]))
     scopes = [(model, frame[frame["model"] == model]) for model in models]
     if len(models) > 1:
         scopes.append((ALL_MODELS, frame))
     for scope, own in scopes:
-        found = task_effect(own, rng=rng, permutations=permutations)
+        found = test(own)
         for form, effect in (("raw", found.raw), ("adjusted", found.adjusted)):
             yield _row("task", scope, form, effect, found.n, found.left_out)
-        yield _matched(scope, own, rng=rng, permutations=permutations)
+        yield _matched(scope, own, test)
     if len(models) > 1:
         between = model_effect(frame, rng=rng, permutations=permutations)
         for form, effect in (("raw", between.raw), ("adjusted", between.adjusted)):
             yield _row("model", ALL_MODELS, form, effect, between.n, between.left_out)
 
 
-def _matched(
-    scope: str, frame: pd.DataFrame, *, rng: np.random.Generator, permutations: int
-) -> dict[str, Any]:
+def _matched(scope: str, frame: pd.DataFrame, test: _Test) -> dict[str, Any]:
     own = frame[(frame["kind"] == "original") & frame["value"].notna()]
     counts = own.pivot(index=["task", "prompt_id"], columns="model", values="n_tokens").dropna()
     tasks = counts.index.get_level_values("task")
@@ -97,7 +103,7 @@ def _matched(
     except (SuiteError, UsageError) as error:
         nothing = Effect(None, None, None, None, None, method, str(error))
         return _row("task", scope, "matched", nothing, 0, len(counts))
-    found = task_effect(own[own["prompt_id"].isin(kept.ids)], rng=rng, permutations=permutations)
+    found = test(own[own["prompt_id"].isin(kept.ids)].assign(n_tokens=1))
     note = f"{found.raw.method}, {kept.per_task} prompts a task matched by length"
     row = _row("task", scope, "matched", found.raw, found.n, len(counts) - found.n)
     return {**row, "method": note}

@@ -97,13 +97,17 @@ def depth_and_heads(
     tables: dict[str, list[tuple[Any, pd.DataFrame]]] = {"depth": [], "heads": [], "selective": []}
     models = [info.model for info in run.manifest.models]
     raw = leaders[(leaders["form"] == "raw") & leaders["other"].notna()]
-    for row in raw[raw["scope"].isin(models)].to_dict("records"):
+    specs = run.manifest.metrics
+    deep = raw["metric"].map(lambda name: "layer" in specs[name].axes).astype(bool)
+    rows = raw[raw["scope"].isin(models) & deep].to_dict("records")
+    if not rows:
+        return {name: _joined([]) for name in tables}
+    values = head_values(run, list(dict.fromkeys(row["metric"] for row in rows)))
+    values = values[values["kind"].isin(["original", "paraphrase"])]
+    by_metric = dict(list(values.groupby(["metric", "model"], sort=False)))
+    for row in rows:
         metric, model = row["metric"], row["scope"]
-        axes = run.manifest.metrics[metric].axes
-        if "layer" not in axes:
-            continue
-        frame = head_values(run, metric, model=model).assign(model=model)
-        frame = frame[frame["kind"].isin(["original", "paraphrase"])]
+        axes, frame = specs[metric].axes, by_metric[metric, model]
         keys = ["model", "task", "prompt_id", "cluster", "layer"]
         found = layer_contrasts(
             frame.groupby(keys, sort=False)["value"].mean().reset_index(),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cortexscope.stats import probe_layers, representational_similarity, silhouette_by_layer
-from cortexscope.store import MeanStates, Run
+from cortexscope.store import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,7 @@ class _States:
 
 def layer_tables(
     run: Run,
+    values: pd.DataFrame,
     *,
     rng: np.random.Generator,
     permutations: int = 500,
@@ -44,6 +45,7 @@ def layer_tables(
 
     Args:
         run: finished or not, with its states kept; all tables are empty without them.
+        values: as `prompt_values` gives them, which have the prompts' lengths.
         rng: draws.
         permutations: how many a p-value takes.
         note: told what comes next.
@@ -57,7 +59,7 @@ def layer_tables(
     tables: dict[str, list[pd.DataFrame]] = {
         "probes": [], "probe_baselines": [], "silhouettes": [], "similarity": []
     }  # fmt: skip
-    known = {info.model: _states_of(run, info.model) for info in run.manifest.models}
+    known = {info.model: _states_of(run, values, info.model) for info in run.manifest.models}
     states = {model: own for model, own in known.items() if own is not None}
     for model, own in states.items():
         note(f"{model}: which layer tells the tasks apart")
@@ -132,17 +134,18 @@ def _similarity(
     return _of(pairs, first)
 
 
-def _states_of(run: Run, model: str) -> _States | None:
+def _states_of(run: Run, values: pd.DataFrame, model: str) -> _States | None:
     kept = run.mean_states(model)
     if kept is None:
         return None
     prompts = run.prompts().set_index("prompt_id")
     ids = set(prompts.index)
-    lengths = _lengths(run, model, kept)
+    own = values[values["model"] == model].dropna(subset=["n_tokens"])
+    lengths = own.groupby("prompt_id")["n_tokens"].max()
     frame = prompts.loc[list(kept.prompts), ["task", "text", "control", "origin"]]
     frame = frame.assign(
         cluster=frame["origin"].where(frame["origin"].isin(ids), frame.index),
-        n_tokens=[lengths.get(name, np.nan) for name in kept.prompts],
+        n_tokens=lengths.reindex(list(kept.prompts)).to_numpy(dtype="float64"),
     ).reset_index()
     made = frame["control"].isin(["shuffled", "random"]).to_numpy()
     usable = ~made & frame["n_tokens"].notna().to_numpy()
@@ -153,19 +156,6 @@ def _states_of(run: Run, model: str) -> _States | None:
     )
     vectors = tuple(own[order] for own in kept.vectors)
     return _States(vectors, kept.layers, frame.iloc[order].reset_index(drop=True))
-
-
-def _lengths(run: Run, model: str, kept: MeanStates) -> Mapping[str, float]:
-    import pyarrow.compute as pc
-
-    table = run.measurements_table(models=[model], controls=True)
-    table = table.filter(pc.equal(table["stack"], kept.stack))
-    rows = table.group_by(["prompt_id"], use_threads=False).aggregate([("n_tokens", "max")])
-    return {
-        row["prompt_id"]: float(row["n_tokens_max"])
-        for row in rows.to_pylist()
-        if row["prompt_id"] is not None and row["n_tokens_max"] is not None
-    }
 
 
 def _numbered(layers: pd.DataFrame, own: _States, model: str) -> pd.DataFrame:

@@ -72,22 +72,18 @@ def prompt_values(run: Run, metrics: Sequence[str]) -> pd.DataFrame:
     return _with_prompts(frame, run, metrics)
 
 
-def head_values(run: Run, metric: str, *, model: str) -> pd.DataFrame:
-    """Return the values of a metric for each prompt, layer and head of a model.
+def head_values(run: Run, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return the values of metrics for each model, prompt, layer and head.
 
     Returns:
-        Columns task, prompt_id, cluster, kind, n_tokens, layer, head, value; `head` is -1 where a
-        metric has none.
+        Columns as of `prompt_values`, and layer and head; `head` is -1 where a metric has none.
     """
-    table = _primary(run.measurements_table(metrics=[metric], models=[model], controls=True))
+    table = _primary(run.measurements_table(metrics=metrics, controls=True))
     table = table.filter(pc.is_valid(table["layer"]))
-    columns = ["task", "prompt_id", "n_tokens", "layer", "head", "value"]
-    frame = table.select(columns).to_pandas()
+    frame = table.select([*_KEYS, "n_tokens", "layer", "head", "value"]).to_pandas()
     frame["head"] = frame["head"].fillna(-1).astype("int64")
     frame["layer"] = frame["layer"].astype("int64")
-    return _with_prompts(frame.assign(metric=metric, model=model), run, [metric]).drop(
-        columns=["metric", "model"]
-    )
+    return _with_prompts(frame, run, metrics)
 
 
 def _primary(table: pa.Table) -> pa.Table:

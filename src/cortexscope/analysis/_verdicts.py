@@ -105,7 +105,9 @@ def _controls(controls: pd.DataFrame) -> Iterator[str]:
 
 
 def _warnings(summary: pd.DataFrame) -> Iterator[str]:
-    cells = summary[summary["warning"].notna()].drop_duplicates(["model", "task"])
+    # A metric that a model has no value of at all says so in its reason.
+    cells = summary[summary["warning"].notna() & (summary["n"] > 0)]
+    cells = cells.drop_duplicates(["model", "task"])
     if len(cells):
         first = cells.iloc[0]
         yield (

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cortexscope.stats._mixed import MixedFit, MixedModel, mixed_model
     from cortexscope.stats._model_effect import ModelEffect, model_effect
     from cortexscope.stats._multiple import benjamini_hochberg, holm
+    from cortexscope.stats._permutation import Remembered
     from cortexscope.stats._power import power_of, prompts_needed
     from cortexscope.stats._probe import Probe, probe_layers
     from cortexscope.stats._selective import Selective, selective
@@ -45,6 +46,7 @@ __all__ = [
     "MixedModel",
     "ModelEffect",
     "Probe",
+    "Remembered",
     "Selective",
     "Separation",
     "Similarity",
@@ -95,6 +97,7 @@ _HOMES = {
     "MixedModel": "_mixed",
     "ModelEffect": "_model_effect",
     "Probe": "_probe",
+    "Remembered": "_permutation",
     "Selective": "_selective",
     "Separation": "_separation",
     "Similarity": "_similarity",

@@ -1,6 +1,12 @@
 """Intervals of a mean, a trimmed mean, a median or a difference of means over prompts.
 
-PLACEHOLDER
+Chosen by simulation (`benchmarks/coverage.py`: 2000 samples a figure, standard error 0.5). Of 10 to
+100 prompts, an interval of 95 % holds the true mean of normal values in 94 to 96 %, of uniform ones
+in 95 to 97, of Student's t of 3 degrees in 95 to 96, of log-normal ones of sigma 1 in 93 to 96, of
+exponential ones in 94 to 97; of two far humps in 95 to 97, but 99 below 20 prompts. (With 10
+log-normal prompts Student's t holds it in 83 %, a bootstrap-t without correction in 90.) The median
+is held in 94 to 96 % of all of these; the trimmed mean in 94 to 96, of uniform values and humps in
+94 to 99.
 """
 
 from __future__ import annotations
@@ -58,19 +64,16 @@ class Interval:
 class Resampled:
     """A mean or trimmed mean of units, and what it is in resamples of them."""
 
-    n: int
-    """Number of units."""
     estimate: float
     error: float
     """Standard error of the estimate; 0 where the values that count are all the same."""
     estimates: Floats
     """[resample]; none where there are fewer than 10 units."""
     errors: Floats
-    """[resample]."""
 
 
 class _Ends(NamedTuple):
-    """The quantiles of (estimate* - estimate) / error* between which the interval lies."""
+    """Quantiles of (estimate* - estimate) / error*, of which the interval is made."""
 
     below: float
     above: float
@@ -123,7 +126,9 @@ def interval(
         >>> interval([2, 2, 2], rng=np.random.default_rng(0)).reason
         'all prompts have the same value'
     """
-    _check(resamples, level)
+    if resamples < 1:
+        raise UsageError(f"resamples must be at least 1, and is {resamples}.")
+    _check(level)
     units = _finite(values, clusters)
     reason = unknown_spread(units)
     if reason is not None:
@@ -153,8 +158,9 @@ def difference_interval(
 ) -> Interval:
     """Return Welch's interval of the mean of `first` minus that of `second`, of other prompts.
 
-    Not resampled, since skewness largely cancels and Welch's does better: of two log-normal samples
-    of 10 to 42, it covers 96 to 97 %, and a bootstrap-t 92 %; with 10 and 42 prompts 91 and 88 %.
+    Not resampled, since skewness largely cancels: it holds the true difference of two log-normal
+    samples of 10 to 42 prompts in 96 to 97 %, where a bootstrap-t does in about 91; of samples
+    of 10 and 42 in 91 and 88.
     The values of a cluster are averaged first.
 
     Args:
@@ -170,7 +176,7 @@ def difference_interval(
         >>> difference_interval([1, 3], [1, 3])
         Interval(low=-6.08..., high=6.08..., method="Welch's t", reason=None)
     """
-    _check(1, level)
+    _check(level)
     one, two = (
         _finite(values, labels)
         for values, labels in zip((first, second), clusters or (None, None), strict=True)
@@ -189,15 +195,12 @@ def difference_interval(
 def resampled(
     units: Floats, *, rng: np.random.Generator, resamples: int = 2000, trimmed: bool = False
 ) -> Resampled:
-    """Return the mean or the 20 % trimmed mean of finite units, [unit], and of resamples of them.
+    """Return the mean or the 20 % trimmed mean of units, and of resamples of them.
 
-    The error of a trimmed mean is Tukey and McLaughlin's, of winsorised values. Fewer than 10 units
-    are not resampled.
+    There are 2 units, [unit], or more; fewer than 10 are not resampled. The error of a trimmed mean
+    is Tukey and McLaughlin's, of winsorised values.
     """
-    n = len(units)
-    if n < 2:
-        return Resampled(n, float(units.sum()) if n else np.nan, np.nan, np.empty(0), np.empty(0))
-    centre = units.mean()
+    n, centre = len(units), float(units.mean())
     values = units - centre
     (estimate,), (error,) = _located(values[None], trimmed=trimmed)
     estimates = errors = np.empty(0)
@@ -205,9 +208,11 @@ def resampled(
         drawn = values[rng.integers(n, size=(resamples, n))]
         estimates, errors = _located(drawn, trimmed=trimmed)
     floor = _ROUNDING * float(np.abs(units).max())
-    estimate, error = centre + estimate, 0.0 if error <= floor else error
     return Resampled(
-        n, float(estimate), float(error), centre + estimates, np.where(errors <= floor, 0.0, errors)
+        estimate=centre + float(estimate),
+        error=0.0 if error <= floor else float(error),
+        estimates=centre + estimates,
+        errors=np.where(errors <= floor, 0.0, errors),
     )
 
 
@@ -219,9 +224,7 @@ def _finite(values: ArrayLike, clusters: Labels | None) -> Floats:
     return units[np.isfinite(units)]
 
 
-def _check(resamples: int, level: float) -> None:
-    if resamples < 1:
-        raise UsageError(f"resamples must be at least 1, and is {resamples}.")
+def _check(level: float) -> None:
     if not 0.0 < level < 1.0:
         raise UsageError(f"level must lie between 0 and 1, and is {level}.")
 

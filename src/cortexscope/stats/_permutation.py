@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bins_of", "p_value", "shuffles"]
+__all__ = ["Remembered", "Shuffler", "bins_of", "p_value", "shuffles"]
+
+Shuffler = Callable[..., NDArray[np.intp]]
+"""Gives permutations as `shuffles` does."""
 
 _ROUNDING = 1e-9
 _SMALLEST_BIN = 8
@@ -40,6 +45,30 @@ def shuffles(strata: NDArray[np.intp], times: int, *, rng: np.random.Generator) 
         places = np.flatnonzero(strata == stratum)
         orders[:, places] = rng.permuted(np.tile(places, (times, 1)), axis=1)
     return orders
+
+
+class Remembered:
+    """Shuffles that are drawn once for the same strata, for many quantities of the same units.
+
+    Each p-value is what it would be with shuffles of its own; those of different quantities come
+    from the same ones, as in a test of all at once.
+    """
+
+    _MOST = 16
+
+    def __init__(self) -> None:
+        self._drawn: dict[tuple[bytes, int], NDArray[np.intp]] = {}
+
+    def __call__(
+        self, strata: NDArray[np.intp], times: int, *, rng: np.random.Generator
+    ) -> NDArray[np.intp]:
+        """Return what `shuffles` would, or what it was at the first time."""
+        key = (strata.tobytes(), times)
+        if key not in self._drawn:
+            while len(self._drawn) >= self._MOST:
+                del self._drawn[next(iter(self._drawn))]
+            self._drawn[key] = shuffles(strata, times, rng=rng)
+        return self._drawn[key]
 
 
 def p_value(found: float, permuted: NDArray[np.float64]) -> float:

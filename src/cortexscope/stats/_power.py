@@ -15,7 +15,8 @@ _MOST = 10**9
 def power_of(n: int, effect: float, *, alpha: float = 0.05, paired: bool) -> float:
     """Return the chance that a two-sided t test finds an effect, between alpha and 1.
 
-    An effect of 0 is "found" with the chance alpha. Permutation tests have about the same power.
+    An effect of 0 is "found" with the chance alpha. Permutation tests have the
+    same power within about 1 point (`benchmarks/coverage.py`).
 
     Args:
         n: prompts, of each task where tasks are compared.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cortexscope.stats._overlap import Overlap, overlap_of
-from cortexscope.stats._permutation import bins_of, p_value, shuffles
+from cortexscope.stats._permutation import Shuffler, bins_of, p_value, shuffles
 from cortexscope.stats._units import Units, units_of
 
 __all__ = ["Effect", "TaskEffect", "task_effect", "task_effect_of"]
@@ -65,7 +67,11 @@ class TaskEffect:
 
 
 def task_effect(
-    frame: pd.DataFrame, *, rng: np.random.Generator, permutations: int = 2000
+    frame: pd.DataFrame,
+    *,
+    rng: np.random.Generator,
+    permutations: int = 2000,
+    shuffled: Shuffler = shuffles,
 ) -> TaskEffect:
     """Return whether the tasks differ in the mean of the models' values, raw and adjusted.
 
@@ -86,6 +92,7 @@ def task_effect(
             `value`.
         rng: draws the permutations.
         permutations: how many.
+        shuffled: gives the permutations; one that remembers them saves time over many metrics.
 
     Raises:
         UsageError: if columns are missing or contradict each other.
@@ -98,24 +105,29 @@ def task_effect(
         >>> round(effect.statistic, 6), effect.df, effect.df_residual
         (13.5, 1, 4)
     """
-    return task_effect_of(units_of(frame), rng=rng, permutations=permutations)
+    return task_effect_of(units_of(frame), rng=rng, permutations=permutations, shuffled=shuffled)
 
 
 def task_effect_of(
-    units: Units, *, rng: np.random.Generator, permutations: int = 2000
+    units: Units,
+    *,
+    rng: np.random.Generator,
+    permutations: int = 2000,
+    shuffled: Shuffler = shuffles,
 ) -> TaskEffect:
     """Return the same as `task_effect` for units that are put together already."""
     overlap = overlap_of(units)
     everything = np.zeros(len(units), dtype=np.intp)
     method = f"permutation of prompts over tasks ({permutations})"
-    raw = _effect(units.without_length(), everything, permutations, method, rng=rng)
+    draw = partial(shuffled, times=permutations, rng=rng)
+    raw = _effect(units.without_length(), everything, method, draw)
     adjusted = replace(raw, method=f"{method}; all prompts have one length")
     if any(basis.shape[1] for basis in units.bases):
         bins = bins_of(units.logs, len(units.tasks))
         method = (
             f"Freedman-Lane permutation within {len(np.unique(bins))} length bins ({permutations})"
         )
-        adjusted = _effect(units, bins, permutations, method, rng=rng, overlap=overlap)
+        adjusted = _effect(units, bins, method, draw, overlap=overlap)
     return TaskEffect(
         raw=raw, adjusted=adjusted, tasks=units.tasks, models=units.models, n=len(units),
         left_out=units.left_out, overlap=overlap.share,
@@ -125,10 +137,9 @@ def task_effect_of(
 def _effect(
     units: Units,
     strata: NDArray[np.intp],
-    permutations: int,
     method: str,
+    draw: Callable[[NDArray[np.intp]], NDArray[np.intp]],
     *,
-    rng: np.random.Generator,
     overlap: Overlap | None = None,
 ) -> Effect:
     reason, bases = _undefined(units), []
@@ -146,7 +157,7 @@ def _effect(
     omega = df * (found - 1.0) / (df * (found - 1.0) + len(units))
     if overlap is not None and overlap.reason is not None:
         return Effect(found, df, df_residual, omega, None, method, overlap.reason)
-    orders = shuffles(strata, permutations, rng=rng)
+    orders = draw(strata)
     permuted = _statistics([rows[orders] for rows in left], bases, df, df_residual)
     return Effect(found, df, df_residual, omega, p_value(found, permuted), method)
 

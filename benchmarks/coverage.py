@@ -1,0 +1,288 @@
+"""How often intervals hold the truth, families err and planted effects are found, as JSON.
+
+Samples whose truth is known are drawn again and again, and go through `cortexscope.stats` as a
+run's values do. Three parts:
+
+- `intervals`: the share of 95 % intervals that hold the true mean, trimmed mean, median, difference
+  of means (raw, and at equal lengths where lengths differ), Hedges g and Cliff's delta. Symmetric:
+  normal, uniform, Student's t of 3 degrees, and two humps; skewed: log-normal of sigma 1, and
+  exponential. `clusters` are prompts with 1 to 5 paraphrases each.
+- `families`: the share of simulations without any effect in which Holm finds one at 0.05.
+- `power`: the share of planted effects of 0.8 sd that the permutation tests find at 0.05, beside
+  what `power_of` says.
+
+A share of N simulations has a standard error of at most sqrt(0.25 / N); of 0.95 and 2000, 0.5
+points. Each row is seeded on its own, by `--seed` and what it is, so that any part repeats alone.
+The whole takes about 10 minutes on one core.
+
+    python benchmarks/coverage.py [--simulations 2000] [--seed 0] [--parts intervals ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from cortexscope.stats._bootstrap import Interval, Statistic, difference_interval, interval
+from cortexscope.stats._contrasts import model_contrasts, task_contrasts
+from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, hedges_g
+from cortexscope.stats._max_t import max_t_paired, max_t_unpaired
+from cortexscope.stats._power import power_of
+
+Rng = np.random.Generator
+Floats = NDArray[np.float64]
+Row = dict[str, Any]
+Draw = Callable[[Rng, int], Floats]
+Found = Interval | EffectSize
+
+SIZES = (10, 14, 20, 42, 100)
+EFFECT = 0.8
+PERMUTATIONS = 999
+TOGETHER = 50
+
+
+def humps(rng: Rng, n: int) -> Floats:
+    return rng.choice([-2.0, 2.0], n) + rng.normal(size=n)
+
+
+SYMMETRIC: dict[str, Draw] = {
+    "normal": lambda rng, n: rng.normal(size=n),
+    "uniform": lambda rng, n: rng.uniform(-1.0, 1.0, n),
+    "t3": lambda rng, n: rng.standard_t(3, n),
+    "two humps": humps,
+}
+SKEWED: dict[str, Draw] = {
+    "log-normal": lambda rng, n: np.exp(rng.normal(size=n)),
+    "exponential": lambda rng, n: rng.exponential(size=n),
+}
+DRAWS = SYMMETRIC | SKEWED
+CUT = float(ndtri(0.8))
+TRUTH: dict[str, dict[Statistic, float]] = {
+    "log-normal": {
+        "mean": math.exp(0.5),
+        "trimmed mean": math.exp(0.5) * float(ndtr(CUT - 1) - ndtr(-CUT - 1)) / 0.6,
+        "median": 1.0,
+    },
+    "exponential": {
+        "mean": 1.0,
+        # The integral of x exp(-x) from ln 1.25 to ln 5, over 0.6.
+        "trimmed mean": ((1 + math.log(1.25)) * 0.8 - (1 + math.log(5)) * 0.2) / 0.6,
+        "median": math.log(2.0),
+    },
+}
+
+
+def seeded(seed: int, *names: object) -> Rng:
+    """Return a generator of its own for what is named."""
+    return np.random.default_rng([seed, zlib.crc32(repr(names).encode())])
+
+
+def coverage(found: Callable[[Rng], Found], truth: float, times: int, rng: Rng) -> Row:
+    """Return the share of intervals that hold the truth, in percent, and the median width."""
+    widths, held = [], 0
+    for _ in range(times):
+        each = found(rng)
+        if each.low is not None and each.high is not None:
+            widths.append(each.high - each.low)
+            held += each.low <= truth <= each.high
+    return {
+        "coverage": round(100 * held / max(len(widths), 1), 2),
+        "width": round(float(np.median(widths)), 4) if widths else None,
+        "undefined": times - len(widths),
+    }
+
+
+def of_one(draw: Draw, n: int, statistic: Statistic) -> Callable[[Rng], Found]:
+    return lambda rng: interval(draw(rng, n), rng=rng, statistic=statistic)
+
+
+def of_clusters(draw: Draw, n: int) -> Callable[[Rng], Found]:
+    def found(rng: Rng) -> Found:
+        clusters = np.repeat(np.arange(n), rng.integers(1, 6, n))
+        values = draw(rng, n)[clusters] + 0.5 * rng.normal(size=len(clusters))
+        return interval(values, clusters, rng=rng)
+
+    return found
+
+
+def of_two(draw: Draw, sizes: tuple[int, int]) -> Callable[[Rng], Found]:
+    return lambda rng: difference_interval(draw(rng, sizes[0]), draw(rng, sizes[1]))
+
+
+def of_effect(measure: Callable[..., EffectSize], n: int) -> Callable[[Rng], Found]:
+    return lambda rng: measure(rng.normal(EFFECT, size=n), rng.normal(size=n))
+
+
+def at_equal_lengths(n: int) -> Callable[[Rng], Found]:
+    def found(rng: Rng) -> Found:
+        frame = tasks_of_lengths(rng, 3, n)
+        row = task_contrasts(frame, adjusted=True, rng=rng, permutations=1).iloc[0]
+        if row["reason"]:
+            return Interval(None, None, None, row["reason"])
+        return Interval(row["low"], row["high"], None)
+
+    return found
+
+
+def one_sample(seed: int, times: int) -> Iterator[Row]:
+    """Yield coverage of the intervals of one sample, plain and with clusters."""
+    statistics: tuple[Statistic, ...] = ("mean", "trimmed mean", "median")
+    for name, draw in DRAWS.items():
+        for n in SIZES:
+            truths = TRUTH.get(name, {})
+            for statistic in statistics:
+                row = {"of": statistic, "values": name, "n": n}
+                rng, truth = seeded(seed, *row.values()), truths.get(statistic, 0.0)
+                yield row | coverage(of_one(draw, n, statistic), truth, times, rng)
+            row = {"of": "mean, clusters", "values": name, "n": n}
+            rng, truth = seeded(seed, *row.values()), truths.get("mean", 0.0)
+            yield row | coverage(of_clusters(draw, n), truth, times, rng)
+
+
+def two_samples(seed: int, times: int) -> Iterator[Row]:
+    """Yield coverage of differences and effect sizes of two samples."""
+    for name, draw in DRAWS.items():
+        for sizes in ((10, 10), (14, 14), (42, 42), (10, 42)):
+            row = {"of": "difference", "values": name, "n": sizes}
+            yield row | coverage(of_two(draw, sizes), 0.0, times, seeded(seed, *row.values()))
+    delta = 2 * float(ndtr(EFFECT / math.sqrt(2))) - 1
+    for of, measure, truth in (
+        ("Hedges g", hedges_g, EFFECT),
+        ("Cliff's delta", cliffs_delta, delta),
+    ):
+        for n in SIZES[:4]:
+            row = {"of": of, "values": f"normal, {EFFECT} sd apart", "n": (n, n)}
+            rng = seeded(seed, *row.values())
+            yield row | coverage(of_effect(measure, n), truth, times, rng)
+    for n in (14, 42):
+        row = {"of": "difference at equal lengths", "values": "normal", "n": (n, n)}
+        yield row | coverage(at_equal_lengths(n), 0.0, times, seeded(seed, *row.values()))
+
+
+def tasks_of_lengths(rng: Rng, tasks: int, n: int) -> pd.DataFrame:
+    """Return values that depend on length alone, in a curve, and tasks of different lengths."""
+    codes = np.repeat(np.arange(tasks), n)
+    logs = 3.5 + 0.2 * codes + 0.5 * rng.normal(size=tasks * n)
+    return pd.DataFrame(
+        {
+            "model": "a",
+            "task": [f"task {code}" for code in codes],
+            "prompt_id": np.arange(tasks * n),
+            "cluster": np.arange(tasks * n),
+            "n_tokens": np.maximum(np.exp(logs).round(), 1.0),
+            "value": 0.4 * logs**2 + 0.5 * rng.normal(size=tasks * n),
+        }
+    )
+
+
+def models_alike(rng: Rng, models: int, n: int) -> pd.DataFrame:
+    """Return values of models that differ by chance alone, of the same prompts."""
+    prompts = rng.normal(size=n)
+    frames = [
+        pd.DataFrame(
+            {
+                "model": f"model {number}", "task": "task", "prompt_id": np.arange(n),
+                "cluster": np.arange(n), "value": prompts + rng.normal(size=n),
+            }
+        )
+        for number in range(models)
+    ]  # fmt: skip
+    return pd.concat(frames)
+
+
+def families(seed: int, times: int) -> Iterator[Row]:
+    """Yield how often a family without any effect errs."""
+
+    def raw(rng: Rng) -> pd.DataFrame:
+        frame = tasks_of_lengths(rng, 5, 14).assign(value=rng.normal(size=70))
+        return task_contrasts(frame, adjusted=False, rng=rng, permutations=PERMUTATIONS)
+
+    def adjusted(rng: Rng) -> pd.DataFrame:
+        frame = tasks_of_lengths(rng, 5, 14)
+        return task_contrasts(frame, adjusted=True, rng=rng, permutations=PERMUTATIONS)
+
+    def models(rng: Rng) -> pd.DataFrame:
+        frame = models_alike(rng, 5, 14)
+        table = model_contrasts(frame, rng=rng, permutations=PERMUTATIONS, resamples=1)
+        return table.loc[table["task"].isna()]
+
+    for name, contrasts in (
+        ("10 pairs of tasks that do not differ, raw", raw),
+        ("10 pairs of tasks that differ in length alone, at equal lengths", adjusted),
+        ("10 pairs of models that do not differ", models),
+    ):
+        rng = seeded(seed, name)
+        least = np.array([contrasts(rng)[["p", "p_holm"]].min() for _ in range(times)])
+        erring = 100 * (least <= 0.05).mean(axis=0)
+        yield {"family": name, "errs_raw": round(erring[0], 2), "errs_holm": round(erring[1], 2)}
+
+
+def powers(seed: int, times: int) -> Iterator[Row]:
+    """Yield how often a planted effect is found, and what the calculator states."""
+    for paired in (False, True):
+        for n in (10, 15, 26, 42):
+            rng = seeded(seed, "power", paired, n)
+            hits, done = 0, 0
+            while done < times:
+                # Many simulations are as many positions, which share their exchanges.
+                some = min(TOGETHER, times - done)
+                one, two = rng.normal(EFFECT, size=(n, some)), rng.normal(size=(n, some))
+                test = (
+                    max_t_paired(one, rng=rng, permutations=PERMUTATIONS)
+                    if paired
+                    else max_t_unpaired(one, two, rng=rng, permutations=PERMUTATIONS)
+                )
+                hits += int((test.p <= 0.05).sum())
+                done += some
+            yield {
+                "paired": paired,
+                "n": n,
+                "found": round(100 * hits / times, 2),
+                "stated": round(100 * power_of(n, EFFECT, paired=paired), 2),
+            }
+
+
+PARTS: dict[str, tuple[Callable[[int, int], Iterator[Row]], ...]] = {
+    "intervals": (one_sample, two_samples),
+    "families": (families,),
+    "power": (powers,),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--simulations", type=int, default=2000, help="of each row")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    options = parser.parse_args()
+    found: dict[str, list[Row]] = {}
+    started = time.perf_counter()
+    for part in options.parts:
+        found[part] = []
+        for simulate in PARTS[part]:
+            for row in simulate(options.seed, options.simulations):
+                print(json.dumps(row), file=sys.stderr, flush=True)
+                found[part].append(row)
+    about = {
+        "simulations": options.simulations,
+        "seed": options.seed,
+        "seconds": round(time.perf_counter() - started),
+    }
+    print(json.dumps(about | found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
