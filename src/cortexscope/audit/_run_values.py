@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from cortexscope.analysis import metrics_with_values, prompt_values
 from cortexscope.errors import UsageError
 from cortexscope.records import ModelInfo
 from cortexscope.stats import pearson
@@ -28,9 +29,6 @@ METRICS = {
 
 FAIR = {"Attention_Entropy": "attention_entropy_normalized"}
 """The version that does not grow with the prompt by definition, where there is one."""
-
-_PRIMARY = ("encoder", "decoder", "cross")
-_DERANGED = ("shuffled", "random")
 
 
 class Draw(NamedTuple):
@@ -85,18 +83,17 @@ def read_run(path: Path) -> RunValues:
     """
     run = Run(path)
     wanted = (*METRICS.values(), *FAIR.values())
-    measured = run.measurements(metrics=wanted, controls=True)
-    measured = measured[measured["prompt_id"].notna()]
-    prompts = run.prompts()
+    measured = metrics_with_values(run, metrics=wanted)
+    values = prompt_values(run, measured) if measured else None
     frames, missing = {}, {}
     for metric in wanted:
-        rows = measured[measured["metric"] == metric]
-        frame = _values(rows, prompts)
-        if frame["value"].notna().any():
-            frames[metric] = frame
+        frame = None if values is None else values[values["metric"] == metric]
+        if frame is not None and frame["value"].notna().any():
+            read = frame[frame["kind"].isin(["original", "paraphrase"])]
+            frames[metric] = read.drop(columns=["metric", "kind"]).reset_index(drop=True)
         else:
-            why = "; ".join(dict.fromkeys(rows["reason"].dropna())) or "was not measured"
-            missing[metric] = why
+            reasons = run.measurements(metrics=[metric])["reason"].dropna()
+            missing[metric] = "; ".join(dict.fromkeys(reasons)) or "was not measured"
     if not set(frames) & set(METRICS.values()):
         raise UsageError(
             f"The run in {path} has no value of the study's metrics "
@@ -112,27 +109,6 @@ def read_run(path: Path) -> RunValues:
         tasks=tuple(dict.fromkeys(known["task"])),
         facts=_facts(run, frames),
     )
-
-
-def _values(rows: pd.DataFrame, prompts: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean over layers and heads of each prompt, in the stack that reads it."""
-    order = {stack: place for place, stack in enumerate(_PRIMARY)}
-    place = rows["stack"].map(order)
-    first = place.groupby(rows["model"]).transform("min")
-    own = rows[place == first]
-    frame = own.groupby(["model", "task", "prompt_id"], sort=False, as_index=False).agg(
-        n_tokens=("n_tokens", "first"), value=("value", "mean")
-    )
-    frame["cluster"] = frame["prompt_id"]
-    if "origin" in prompts:
-        origin = prompts.set_index("prompt_id")["origin"]
-        frame["cluster"] = frame["prompt_id"].map(origin).fillna(frame["prompt_id"])
-    if "control" in prompts:
-        deranged = prompts.loc[prompts["control"].isin(_DERANGED), "prompt_id"]
-        frame = frame[~frame["prompt_id"].isin(deranged)]
-    frame["n_tokens"] = frame["n_tokens"].astype("int64")
-    frame["value"] = frame["value"].astype("float64")
-    return frame.reset_index(drop=True)
 
 
 def _facts(run: Run, frames: Mapping[str, pd.DataFrame]) -> dict[str, str]:

@@ -38,8 +38,9 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
         title="Attention entropy of the tasks, as measured and at equal lengths",
         caption=(
             "The mean over a task's prompts with its 95 % interval (bootstrap-t). At equal "
-            "lengths: with what a natural spline in log tokens, fitted beside the tasks, says "
-            "length does taken out. Where tasks keep their order, length does not explain it."
+            "lengths: as a natural spline in log tokens, fitted beside the tasks, has it for a "
+            "prompt of the mean log length of all, which lies below the mean where a metric "
+            "grows with length. Where tasks keep their order, length does not explain it."
         ),
         panels=tuple(panels),
         notes=tuple(dict.fromkeys(notes)),
