@@ -162,14 +162,22 @@ class Profile:
         )
 
     def frame_polars(
-        self, metrics: Sequence[str] | str | None = None, *, models: Sequence[str] | None = None
+        self,
+        metrics: Sequence[str] | str | None = None,
+        *,
+        models: Sequence[str] | None = None,
+        controls: bool = False,
+        steps: bool = False,
     ) -> pl.DataFrame:
-        """Return measurements as a polars frame, one value a row.
+        """Return measurements as a polars frame, one value a row; its arguments are `frame`'s.
 
         Raises:
             UsageError: if polars is not installed.
         """
-        return to_polars(self._run.measurements_table(metrics=_names(metrics), models=models))
+        table = self._run.measurements_table(
+            metrics=_names(metrics), models=models, controls=controls, steps=steps
+        )
+        return to_polars(table)
 
     def generations(self) -> pd.DataFrame:
         """Return what the models added to the prompts, one text a row."""

@@ -4,7 +4,12 @@ from cortexscope.analysis._analysis import FOCUS, TABLES, Analysis, analyse
 from cortexscope.analysis._controls import control_effects
 from cortexscope.analysis._effects import ALL_MODELS, effects
 from cortexscope.analysis._leaders import leaders, means_by_task
-from cortexscope.analysis._values import head_values, metrics_with_values, prompt_values
+from cortexscope.analysis._values import (
+    head_values,
+    metrics_with_values,
+    prompt_values,
+    without_controls,
+)
 from cortexscope.analysis._verdicts import verdicts
 
 __all__ = [
@@ -21,4 +26,5 @@ __all__ = [
     "metrics_with_values",
     "prompt_values",
     "verdicts",
+    "without_controls",
 ]

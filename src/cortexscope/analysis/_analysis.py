@@ -15,7 +15,11 @@ from cortexscope.analysis._effects import effects
 from cortexscope.analysis._focus import contrasts, depth_and_heads, mixed_models
 from cortexscope.analysis._layers import NO_STATES, layer_tables
 from cortexscope.analysis._leaders import leaders, means_by_task
-from cortexscope.analysis._values import metrics_with_values, prompt_values
+from cortexscope.analysis._values import (
+    metrics_with_values,
+    prompt_values,
+    without_controls,
+)
 from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.files import whole_file
 from cortexscope.registry import suggestion
@@ -153,7 +157,7 @@ def _analysed(
     streams = iter(np.random.default_rng(seed).spawn(len(TABLES)))
     note(f"reading {len(names)} metrics")
     values = prompt_values(run, names)
-    read = values[values["kind"].isin(["original", "paraphrase"])]
+    read = without_controls(values)
     tables: dict[str, pd.DataFrame] = {"values": values}
     note("intervals, effects of tasks and models")
     describe = partial(summary, rng=next(streams), resamples=resamples)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from cortexscope.analysis._values import without_controls
 from cortexscope.errors import SuiteError, UsageError
 from cortexscope.stats import (
     Effect,
@@ -50,7 +51,7 @@ def effects(
     """
     import pandas as pd
 
-    read = values[values["kind"].isin(["original", "paraphrase"])]
+    read = without_controls(values)
     # All metrics are of the same prompts, so they share the permutations.
     shuffled = Remembered()
     test = partial(task_effect, rng=rng, permutations=permutations, shuffled=shuffled)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from cortexscope.analysis._values import head_values
+from cortexscope.analysis._values import head_values, without_controls
 from cortexscope.stats import (
     layer_contrasts,
     map_contrasts,
@@ -103,7 +103,7 @@ def depth_and_heads(
     if not rows:
         return {name: _joined([]) for name in tables}
     values = head_values(run, list(dict.fromkeys(row["metric"] for row in rows)))
-    values = values[values["kind"].isin(["original", "paraphrase"])]
+    values = without_controls(values)
     by_metric = dict(list(values.groupby(["metric", "model"], sort=False)))
     for row in rows:
         metric, model = row["metric"], row["scope"]

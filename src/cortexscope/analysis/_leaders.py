@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cortexscope.analysis._effects import ALL_MODELS
+from cortexscope.analysis._values import without_controls
 from cortexscope.stats import highest_task, task_means
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def leaders(
 
 
 def _scopes(values: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
-    read = values[values["kind"].isin(["original", "paraphrase"])]
+    read = without_controls(values)
     found = []
     for metric, frame in read.groupby("metric", sort=False):
         models = list(dict.fromkeys(frame["model"]))

@@ -14,7 +14,7 @@ from cortexscope.store import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["KINDS", "head_values", "metrics_with_values", "prompt_values"]
+__all__ = ["KINDS", "head_values", "metrics_with_values", "prompt_values", "without_controls"]
 
 KINDS = ("original", "paraphrase", "shuffled", "random")
 """What the column `kind` holds: a prompt of the suite, or how it was made from one."""
@@ -84,6 +84,11 @@ def head_values(run: Run, metrics: Sequence[str]) -> pd.DataFrame:
     frame["head"] = frame["head"].fillna(-1).astype("int64")
     frame["layer"] = frame["layer"].astype("int64")
     return _with_prompts(frame, run, metrics)
+
+
+def without_controls(values: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of prompts and their paraphrases; shuffled words and random tokens go."""
+    return values[values["kind"].isin(["original", "paraphrase"])]
 
 
 def _primary(table: pa.Table) -> pa.Table:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from cortexscope.analysis import metrics_with_values, prompt_values
+from cortexscope.analysis import metrics_with_values, prompt_values, without_controls
 from cortexscope.errors import UsageError
 from cortexscope.records import ModelInfo
 from cortexscope.stats import pearson
@@ -89,7 +89,7 @@ def read_run(path: Path) -> RunValues:
     for metric in wanted:
         frame = None if values is None else values[values["metric"] == metric]
         if frame is not None and frame["value"].notna().any():
-            read = frame[frame["kind"].isin(["original", "paraphrase"])]
+            read = without_controls(frame)
             frames[metric] = read.drop(columns=["metric", "kind"]).reset_index(drop=True)
         else:
             reasons = run.measurements(metrics=[metric])["reason"].dropna()
