@@ -131,7 +131,9 @@ class Range:
     x: NDArray[np.float64]
     """[row]; NaN where undefined."""
     low: NDArray[np.float64]
+    """Lower end of the interval, [row]."""
     high: NDArray[np.float64]
+    """Upper end of the interval, [row]."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
