@@ -10,10 +10,11 @@ import pyarrow as pa
 import torch
 from report.made_runs import FakeModel, manifest_of
 
-from cortexscope.records import Prompt, Site
+from cortexscope.records import Prompt, Site, Stack
 from cortexscope.store import MEASUREMENTS, Run, RunWriter, Vectors
 
 TASKS = ("counting", "naming", "telling")
+NEURON = (2, 5)
 LENGTH, TASK = "study.attention_entropy", "attention_entropy_normalized"
 MODELS = (FakeModel(layers=2, heads=2), FakeModel(label="other", kind="encoder", layers=2, heads=2))
 
@@ -36,7 +37,10 @@ def prompts(count: int, *, controls: bool = True) -> list[Prompt]:
 def planted_run(
     path: Path, *, count: int = 20, seed: int = 0, controls: bool = True, states: bool = True
 ) -> Run:
-    """Write a run in which `telling` has longer prompts and `naming` more of TASK."""
+    """Write a run in which `telling` has longer prompts and `naming` more of TASK.
+
+    Of the neurons that the first model has, NEURON is louder in `counting`.
+    """
     asked = prompts(count, controls=controls)
     manifest = manifest_of([model.info() for model in MODELS], asked, (LENGTH, TASK))
     writer = RunWriter(path, manifest, asked)
@@ -85,4 +89,18 @@ def _states(model: FakeModel, asked: Sequence[Prompt], rng: np.random.Generator)
         if layer == 2:
             vectors[:, :3] += 4.0 * torch.eye(3)[codes]
         layers[Site(stack, layer)] = {"vector": vectors, "count": torch.ones(len(asked))}
-    return Vectors({"mean_state": layers}, [(prompt.id, prompt.task) for prompt in asked])
+    pools = {"mean_state": layers}
+    if model is MODELS[0]:
+        pools["mean_neuron"] = _neurons(stack, codes)
+    return Vectors(pools, [(prompt.id, prompt.task) for prompt in asked])
+
+
+def _neurons(stack: Stack, codes: torch.Tensor) -> dict[Site, dict[str, torch.Tensor]]:
+    drawn = torch.Generator().manual_seed(5)
+    layers = {}
+    for layer in (1, 2):
+        vectors = torch.randn(len(codes), 8, generator=drawn)
+        if layer == NEURON[0]:
+            vectors[:, NEURON[1]] += 3.0 * (codes == TASKS.index("counting"))
+        layers[Site(stack, layer)] = {"vector": vectors, "count": torch.ones(len(codes))}
+    return layers

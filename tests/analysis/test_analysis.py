@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from analysis.planted import LENGTH, MODELS, TASK, TASKS, planted_run
+from analysis.planted import LENGTH, MODELS, NEURON, TASK, TASKS, planted_run
 from typer.testing import CliRunner
 
 from cortexscope.analysis import ALL_MODELS, TABLES, Analysis, analyse, prompt_values, verdicts
@@ -160,6 +160,23 @@ def test_heads_and_depth_show_where_tasks_differ(found: Analysis) -> None:
     assert set(found.tables["selective"]["task"]) == set(TASKS)
 
 
+def test_the_selective_neuron_is_found(run: Run, found: Analysis) -> None:
+    table = found.tables["selective_neurons"]
+    assert set(table["model"]) == {MODELS[0].label}
+    assert set(table["task"]) == set(TASKS)
+    for kind in ("raw", "adjusted"):
+        row = row_of(table, values=kind, task="counting", rank=1)
+        assert (row["layer"], row["index"]) == NEURON
+        assert row["p_bh"] < 0.01
+        assert 1 < row["low"] < row["g"] < row["high"]
+    others = table[(table["task"] != "counting") & (table["rank"] > 1)]
+    assert (others["p_bh"] > 0.01).all()
+    kept = run.mean_neurons(MODELS[0].label)
+    assert kept is not None
+    assert kept.layers == (1, 2)
+    assert run.mean_neurons("other") is None
+
+
 def test_every_table_is_written_and_explained(run: Run, found: Analysis, tmp_path: Path) -> None:
     paths = found.write(tmp_path)
     about = json.loads((tmp_path / "stats.json").read_text(encoding="utf-8"))
@@ -192,10 +209,11 @@ def test_what_a_run_lacks_is_said(tmp_path: Path) -> None:
     bare = planted_run(tmp_path / "bare", count=6, controls=False, states=False)
     found = analysed(bare, metrics=[LENGTH])
     assert set(found.missing) == {
-        "controls", "depth", "heads", "selective",
+        "controls", "depth", "heads", "selective", "selective_neurons",
         "probes", "probe_baselines", "silhouettes", "similarity",
     }  # fmt: skip
     assert "--no-states" in found.missing["probes"]
+    assert "--keep-neurons" in found.missing["selective_neurons"]
     assert set(found.tables["summary"]["metric"]) == {LENGTH}
     assert found.tables["summary"]["warning"].notna().all()
     assert any("too few prompts" in sentence for sentence in verdicts(found))

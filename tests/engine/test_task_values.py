@@ -251,6 +251,46 @@ def test_mean_states_are_kept_whatever_is_measured(
             np.testing.assert_allclose(kept.vectors[layer][place], expected, rtol=1e-4, atol=1e-6)
 
 
+def test_mean_neurons_are_kept_where_asked(
+    request_: RunRequest, suite_file: Path, tiny_folder: Path
+) -> None:
+    asked = replace(request_.settings, keep_neurons=True)
+    finished = run(replace(request_, settings=asked, out=request_.out.with_name("neurons")))
+    kept = finished.mean_neurons("tiny")
+    assert kept is not None
+    assert (kept.stack, kept.layers) == ("decoder", (1, 2))
+    assert set(kept.prompts) == set(finished.prompts()["prompt_id"])
+    model = load_model(str(tiny_folder))
+    texts = {p.id: p.text for p in load_suite(suite_file).prompts}
+    read: list[torch.Tensor] = []
+    for layer in model.module.model.layers:
+        layer.mlp.down_proj.register_forward_pre_hook(lambda _, args: read.append(args[0]))
+    for place in (0, 5, 11):
+        read.clear()
+        with torch.no_grad():
+            model.module(**model.tokenizer(texts[kept.prompts[place]], return_tensors="pt"))
+        for layer, own in enumerate(read):
+            expected = own[0, min(1, own.shape[1] - 1) :].mean(0).numpy()
+            np.testing.assert_allclose(kept.vectors[layer][place], expected, rtol=1e-4, atol=1e-6)
+    # Nothing else that a run keeps is another for it.
+    plain = run(request_)
+    assert plain.mean_neurons("tiny") is None
+    pd.testing.assert_frame_equal(plain.measurements(), finished.measurements())
+
+
+def test_a_model_without_dense_mlps_keeps_no_neurons(
+    request_: RunRequest, tmp_path: Path, tiny_folder: Path
+) -> None:
+    model, tokenizer = tiny_model("mamba"), load_model(str(tiny_folder)).tokenizer
+    folder = tmp_path / "mamba"
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    settings = replace(request_.settings, keep_neurons=True)
+    finished = run(replace(request_, models=(f"mamba={folder}",), settings=settings))
+    assert finished.mean_neurons("mamba") is None
+    assert finished.mean_states("mamba") is not None
+
+
 def test_damaged_vectors_are_one_sentence_that_says_what_to_do(request_: RunRequest) -> None:
     whole = files(run(request_))
     tasks = request_.out / "measurements" / "00-tiny-tasks.parquet"

@@ -13,7 +13,7 @@ from scipy.stats import t as student
 from scipy.stats import ttest_ind
 
 from cortexscope.errors import UsageError
-from cortexscope.stats._selective import halves_of, selective
+from cortexscope.stats._selective import halves_of, selective, selective_features
 
 TASKS = np.repeat([*"abcd"], 20)
 
@@ -216,3 +216,65 @@ def test_frames_that_do_not_fit_are_refused() -> None:
         selective(pd.concat([frame, frame]), rng=rng)
     with pytest.raises(UsageError, match="most must be at least 1"):
         selective(frame, rng=rng, most=0)
+
+
+def test_neurons_given_as_vectors_are_judged_like_a_frame() -> None:
+    rng = np.random.default_rng(11)
+    values = rng.normal(size=(80, 3, 50))
+    values[TASKS == "c", 1, 7] += 2.5
+    lengths = _lengths(rng)
+    frame = _frame(values, lengths).rename(columns={"head": "index"})
+    by_frame = selective(frame.assign(layer=frame["layer"] - 1), rng=np.random.default_rng(3))
+    layers = [values[:, 0], values[:, 1], values[:, 2]]
+    given = selective_features(layers, TASKS, None, n_tokens=lengths, rng=np.random.default_rng(3))
+    # Units are in the order of their names, of which those of a frame sort as prompts do.
+    names = [f"prompt {number:03}" for number in range(80)]
+    named = selective_features(layers, TASKS, names, n_tokens=lengths, rng=np.random.default_rng(3))
+    pd.testing.assert_frame_equal(named.chosen, by_frame.chosen)
+    assert named.kept.equals(by_frame.kept)
+    assert (named.n, named.looked_at, named.undefined) == ((40, 40), 150, 0)
+    for found in (given, named):
+        best = found.chosen[(found.chosen["task"] == "c") & (found.chosen["rank"] == 1)]
+        assert list(best["values"]) == ["raw", "adjusted"]
+        assert (best["layer"] == 1).all()
+        assert (best["index"] == 7).all()
+        assert (best["p_bh"] < 0.01).all()
+
+
+def test_paraphrases_are_averaged_and_layers_without_values_are_counted() -> None:
+    rng = np.random.default_rng(12)
+    values = rng.normal(size=(80, 3, 6))
+    lengths = _lengths(rng)
+    names = np.array([f"prompt {number:03}" for number in range(80)])
+    twice = np.concatenate([values + 1.0, values - 1.0])
+    lost = twice.copy()
+    lost[4, 2, 1] = np.nan
+    stack = [twice[:, 0], None, twice[:, 1], lost[:, 2]]
+    both = selective_features(
+        stack,
+        np.tile(TASKS, 2),
+        np.tile(names, 2),
+        n_tokens=np.tile(lengths, 2),
+        rng=np.random.default_rng(3),
+    )
+    assert (both.n, both.looked_at, both.undefined, both.left_out) == ((40, 40), 12, 6, 0)
+    assert set(both.chosen["layer"]) == {0, 2}
+    once = selective_features(
+        values[:, :2].transpose(1, 0, 2), TASKS, names, n_tokens=lengths,
+        rng=np.random.default_rng(3),
+    )  # fmt: skip
+    np.testing.assert_allclose(both.chosen["g"], once.chosen["g"], rtol=1e-9)
+    nothing = selective_features([None], TASKS, None, n_tokens=lengths, rng=rng)
+    assert (nothing.looked_at, nothing.chosen["g"].notna().sum()) == (0, 0)
+
+
+def test_many_neurons_are_looked_at_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(13)
+    values, lengths = rng.normal(size=(1, 80, 40)), _lengths(rng)
+    found = []
+    for together in (7, 40, 1000):
+        monkeypatch.setattr("cortexscope.stats._selective._TOGETHER", together)
+        draws = np.random.default_rng(3)
+        found.append(selective_features(values, TASKS, None, n_tokens=lengths, rng=draws).chosen)
+    pd.testing.assert_frame_equal(found[0], found[1])
+    pd.testing.assert_frame_equal(found[1], found[2])

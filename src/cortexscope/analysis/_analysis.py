@@ -13,7 +13,7 @@ from cortexscope._version import __version__
 from cortexscope.analysis._controls import control_effects
 from cortexscope.analysis._effects import effects
 from cortexscope.analysis._focus import contrasts, depth_and_heads, mixed_models
-from cortexscope.analysis._layers import NO_STATES, layer_tables
+from cortexscope.analysis._layers import NO_STATES, layer_tables, selective_neurons
 from cortexscope.analysis._leaders import leaders, means_by_task
 from cortexscope.analysis._values import (
     metrics_with_values,
@@ -60,6 +60,7 @@ TABLES = {
     "probe_baselines": "how well length and words alone do, and the best layer on fresh prompts",
     "silhouettes": "how far apart the tasks lie in each layer",
     "similarity": "how alike the layers of a model, and of two models, see the prompts",
+    "selective_neurons": "the neurons that tell each task from the others, judged on other prompts",
 }
 """What each table holds."""
 
@@ -177,9 +178,10 @@ def _analysed(
     tables |= layer_tables(
         run, values, rng=next(streams), permutations=min(permutations, 500), note=note
     )
+    tables["selective_neurons"] = selective_neurons(run, values, rng=next(streams), note=note)
     return Analysis(
         tables={name: tables[name] for name in TABLES},
-        missing=_missing(tables),
+        missing=_missing(run, tables),
         focus=focus,
         settings={
             "run": str(run.path),
@@ -241,7 +243,8 @@ def _power(values: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _missing(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+def _missing(run: Run, tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    kept = run.manifest.settings.get("keep_neurons")
     why = {
         "controls": "the run read no controls; run with --control shuffled --control random",
         "model_contrasts": "the run has one model",
@@ -250,6 +253,9 @@ def _missing(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
         "depth": "no metric that was looked at closely has values of layers",
         "heads": "no metric that was looked at closely has values of heads",
         "selective": "no metric that was looked at closely has values of heads",
+        "selective_neurons": "no model has an MLP whose neurons can be seen"
+        if kept
+        else "the run kept no neurons; run again with --keep-neurons",
         **dict.fromkeys(("probes", "probe_baselines", "silhouettes", "similarity"), NO_STATES),
     }
     return {

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cortexscope.stats import probe_layers, representational_similarity, silhouette_by_layer
-from cortexscope.store import Run
+from cortexscope.stats import (
+    probe_layers,
+    representational_similarity,
+    selective_features,
+    silhouette_by_layer,
+)
+from cortexscope.store import LayerMeans, Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["layer_tables"]
+__all__ = ["NO_STATES", "layer_tables", "selective_neurons"]
 
 NO_STATES = (
     "the run kept no states; run again without --no-states to have probes, silhouettes and "
@@ -24,8 +29,8 @@ NO_STATES = (
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _States:
-    """One model's mean states of the prompts of the suite, without controls but paraphrases."""
+class _Vectors:
+    """One model's vectors of the prompts of the suite, without controls but paraphrases."""
 
     vectors: tuple[np.ndarray, ...]
     layers: tuple[int, ...]
@@ -59,7 +64,8 @@ def layer_tables(
     tables: dict[str, list[pd.DataFrame]] = {
         "probes": [], "probe_baselines": [], "silhouettes": [], "similarity": []
     }  # fmt: skip
-    known = {info.model: _states_of(run, values, info.model) for info in run.manifest.models}
+    labels = [info.model for info in run.manifest.models]
+    known = {label: _vectors_of(run, values, label, run.mean_states(label)) for label in labels}
     states = {model: own for model, own in known.items() if own is not None}
     for model, own in states.items():
         note(f"{model}: which layer tells the tasks apart")
@@ -101,7 +107,7 @@ def layer_tables(
 
 
 def _similarity(
-    states: Mapping[str, _States],
+    states: Mapping[str, _Vectors],
     first: str,
     second: str,
     *,
@@ -134,8 +140,48 @@ def _similarity(
     return _of(pairs, first)
 
 
-def _states_of(run: Run, values: pd.DataFrame, model: str) -> _States | None:
-    kept = run.mean_states(model)
+def selective_neurons(
+    run: Run,
+    values: pd.DataFrame,
+    *,
+    rng: np.random.Generator,
+    note: Callable[[str], None] = lambda _: None,
+) -> pd.DataFrame:
+    """Return for each model and task the neurons that tell it from the other tasks.
+
+    They are chosen on one half of the prompts and judged on the other, by each prompt's mean
+    activation over its tokens after the first.
+
+    Args:
+        run: finished or not, with its neurons kept; the table is empty without them.
+        values: as `prompt_values` gives them, which have the prompts' lengths.
+        rng: draws the halves.
+        note: told what comes next.
+
+    Returns:
+        As `Selective.chosen`, `layer` being the model's own number and `index` the neuron's place,
+        from 0, in what the MLP's down projection reads.
+    """
+    import pandas as pd
+
+    tables = []
+    for info in run.manifest.models:
+        own = _vectors_of(run, values, info.model, run.mean_neurons(info.model))
+        if own is None:
+            continue
+        note(f"{info.model}: neurons that tell a task from the others")
+        tasks, clusters, lengths = (
+            own.prompts[name].to_numpy() for name in ("task", "cluster", "n_tokens")
+        )
+        found = selective_features(own.vectors, tasks, clusters, n_tokens=lengths, rng=rng)
+        layers = found.chosen["layer"].map(dict(enumerate(own.layers))).astype("Int64")
+        tables.append(_of(found.chosen.assign(layer=layers), info.model))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _vectors_of(
+    run: Run, values: pd.DataFrame, model: str, kept: LayerMeans | None
+) -> _Vectors | None:
     if kept is None:
         return None
     prompts = run.prompts().set_index("prompt_id")
@@ -155,15 +201,15 @@ def _states_of(run: Run, values: pd.DataFrame, model: str) -> _States | None:
         sorted(np.flatnonzero(usable), key=lambda row: place[kept.prompts[row]]), dtype=np.intp
     )
     vectors = tuple(own[order] for own in kept.vectors)
-    return _States(vectors, kept.layers, frame.iloc[order].reset_index(drop=True))
+    return _Vectors(vectors, kept.layers, frame.iloc[order].reset_index(drop=True))
 
 
-def _numbered(layers: pd.DataFrame, own: _States, model: str) -> pd.DataFrame:
+def _numbered(layers: pd.DataFrame, own: _Vectors, model: str) -> pd.DataFrame:
     """Return a table with the model's own numbers of its layers."""
     return _of(layers.assign(layer=[own.layers[place] for place in layers["layer"]]), model)
 
 
-def _layer(own: _States, place: int | None) -> str:
+def _layer(own: _Vectors, place: int | None) -> str:
     return "none" if place is None else f"layer {own.layers[place]}"
 
 

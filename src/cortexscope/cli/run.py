@@ -163,6 +163,14 @@ def run(
             "without which `cortexscope stats` cannot tell which layer tells the tasks apart.",
         ),
     ] = False,
+    keep_neurons: Annotated[
+        bool,
+        typer.Option(
+            "--keep-neurons",
+            help="Keep each prompt's mean activation of each MLP's neurons (4 bytes a neuron and "
+            "prompt), of which `cortexscope stats` finds those that are selective for a task.",
+        ),
+    ] = False,
     allow_pickle: AllowPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     no_selfcheck: Annotated[
@@ -224,6 +232,7 @@ def run(
                 window=window,
                 sample_tokens=None if exact else sample_tokens or Settings().sample_tokens,
                 keep_states=not no_states,
+                keep_neurons=keep_neurons,
                 allow_pickle=allow_pickle,
                 trust_remote_code=trust_remote_code,
             ),

@@ -62,6 +62,9 @@ class Settings:
     """How many tokens of a prompt stand for it where a metric is costly; all where None."""
     keep_states: bool = True
     """Keep each prompt's mean state of each layer, which statistics of layers are made of."""
+    keep_neurons: bool = False
+    """Keep each prompt's mean activation of each MLP's neurons, of which selective ones are found:
+    4 bytes a neuron and prompt."""
     allow_pickle: bool = False
     """Read weights that are pickles, which can run any code."""
     trust_remote_code: bool = False

@@ -212,6 +212,7 @@ def _measure(
         metrics,
         sample=request.settings.sample_tokens,
         keep_states=request.settings.keep_states,
+        keep_neurons=request.settings.keep_neurons,
         generate=request.settings.generate,
     )
     checked = time.perf_counter()
@@ -244,10 +245,11 @@ def _measure(
 
 def _write_tasks(label: str, metrics: Sequence[Metric], writer: RunWriter) -> None:
     """Write the values of a model's tasks, from what is kept of their prompts."""
-    from cortexscope.engine._tasks import tabulate_tasks
+    from cortexscope.engine._tasks import pools_of, tabulate_tasks
 
     controls = Run(writer.path).control_ids()
-    table = tabulate_tasks(metrics, writer.read_vectors(label), model=label, leave_out=controls)
+    kept = writer.read_vectors(label, pools_of(metrics))
+    table = tabulate_tasks(metrics, kept, model=label, leave_out=controls)
     writer.write_whole(label, _TASKS, table)
 
 

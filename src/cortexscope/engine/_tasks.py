@@ -15,7 +15,12 @@ from cortexscope.metrics._states import State, select
 from cortexscope.records import Stack
 from cortexscope.store import MEASUREMENTS, Vectors
 
-__all__ = ["tabulate_tasks"]
+__all__ = ["pools_of", "tabulate_tasks"]
+
+
+def pools_of(metrics: Sequence[Metric]) -> frozenset[str]:
+    """Return the names of what metrics of whole tasks are made of."""
+    return frozenset(metric.pool.name for metric in metrics if isinstance(metric, OverPrompts))
 
 
 def tabulate_tasks(

@@ -23,7 +23,7 @@ from cortexscope.engine._told import MaskedPasses, text_of
 from cortexscope.errors import CortexscopeError, ModelError
 from cortexscope.metrics import MetricOptions
 from cortexscope.metrics._metric import Metric, Values
-from cortexscope.metrics._pooled import MeanStates
+from cortexscope.metrics._pooled import MeanNeurons, MeanStates, OverPrompts
 from cortexscope.metrics._states import State, concatenate
 from cortexscope.models import Model, find_anatomy
 from cortexscope.records import Site
@@ -52,6 +52,7 @@ class Worker:
         metrics: what to measure.
         sample: how many tokens of a prompt stand for it where a metric is costly; all where None.
         keep_states: keep each prompt's mean state of each layer, whatever is measured.
+        keep_neurons: keep each prompt's mean activation of each MLP's neurons too.
         generate: let the model go on after each prompt; None for prompts alone.
     """
 
@@ -62,12 +63,17 @@ class Worker:
         *,
         sample: int | None = None,
         keep_states: bool = False,
+        keep_neurons: bool = False,
         generate: Generation | None = None,
     ) -> None:
         self._model = model
         self._metrics = metrics
         self._sample = sample
-        self._kept = [MeanStates(MetricOptions())] if keep_states else []
+        self._kept: list[OverPrompts] = []
+        if keep_states:
+            self._kept.append(MeanStates(MetricOptions()))
+        if keep_neurons:
+            self._kept.append(MeanNeurons(MetricOptions()))
         self._anatomy = find_anatomy(model.module)
         # Below the unembedding where it can be left out.
         self._scope = model.module.get_submodule(self._anatomy.scope)

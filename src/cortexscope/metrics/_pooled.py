@@ -17,12 +17,14 @@ from torch import Tensor
 from cortexscope.metrics._metric import Layout, Metric, Seen, Values
 from cortexscope.metrics._states import State
 from cortexscope.records import MetricSpec, Site
-from cortexscope.taps import HiddenStates
+from cortexscope.taps import HiddenStates, Neurons
 
 __all__ = [
+    "MEAN_NEURON",
     "MEAN_STATE",
     "UNIT_SUM",
     "UNIT_SUM_REST",
+    "MeanNeurons",
     "MeanStates",
     "OverPrompts",
     "OverPromptsOfLayer",
@@ -37,6 +39,8 @@ class Pool(NamedTuple):
     """What the vectors are called in a run folder."""
     weights: Callable[[HiddenStates], Float[Tensor, "prompt token"]]
     """Gives the weight of each token, 0 for those that do not count."""
+    of: type[HiddenStates] = HiddenStates
+    """Whether it is made of hidden states or of neurons."""
 
 
 def _mean_weights(seen: HiddenStates) -> Tensor:
@@ -56,6 +60,9 @@ def _unit_weights_of_rest(seen: HiddenStates) -> Tensor:
 MEAN_STATE = Pool("mean_state", _mean_weights)
 """The mean state of the tokens after the first, or of the only one."""
 
+MEAN_NEURON = Pool("mean_neuron", _mean_weights, of=Neurons)
+"""The same of the activations of each MLP's neurons."""
+
 UNIT_SUM = Pool("unit_sum", _unit_weights)
 """The sum of the tokens' states, each scaled to length 1."""
 
@@ -74,15 +81,23 @@ class OverPrompts(Metric):
 
     def update(self, state: State, site: Site, seen: Seen) -> State:
         """Keep the prompts' vectors of a layer."""
-        if type(seen) is not HiddenStates or site.layer is None:
+        if type(seen) is not self.pool.of or site.layer is None:
             return state
         weights = self.pool.weights(seen)
         vector = seen.weighted(weights).float()
         return {**state, site: {"vector": vector, "count": (weights != 0).sum(-1).double()}}
 
 
-class MeanStates(OverPrompts):
-    """Keeps each prompt's mean state of each layer, and measures nothing of it."""
+class _Kept(OverPrompts):
+    """One that keeps its vectors and measures nothing of them."""
+
+    def compute(self, state: State, layout: Layout) -> Iterator[Values]:
+        """Yield nothing."""
+        return iter(())
+
+
+class MeanStates(_Kept):
+    """Keeps each prompt's mean state of each layer."""
 
     spec = MetricSpec(
         name="mean_states",
@@ -98,9 +113,23 @@ class MeanStates(OverPrompts):
     )
     pool = MEAN_STATE
 
-    def compute(self, state: State, layout: Layout) -> Iterator[Values]:
-        """Yield nothing."""
-        return iter(())
+
+class MeanNeurons(_Kept):
+    """Keeps each prompt's mean activation of each MLP's neurons."""
+
+    spec = MetricSpec(
+        name="mean_neurons",
+        title="Mean neurons",
+        unit="1",
+        axes=("layer",),
+        bounds=(None, None),
+        needs=("neurons",),
+        definition="Mean of what the MLP's down projection reads, over the tokens after the first.",
+        source="cortexscope",
+        group="sparsity",
+        replication="task",
+    )
+    pool = MEAN_NEURON
 
 
 class OverPromptsOfLayer(OverPrompts):

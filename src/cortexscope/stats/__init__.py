@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cortexscope.stats._permutation import Remembered
     from cortexscope.stats._power import power_of, prompts_needed
     from cortexscope.stats._probe import Probe, probe_layers
-    from cortexscope.stats._selective import Selective, selective
+    from cortexscope.stats._selective import Selective, selective, selective_features
     from cortexscope.stats._separation import Separation, silhouette_by_layer
     from cortexscope.stats._similarity import Similarity, representational_similarity
     from cortexscope.stats._summary import summary
@@ -75,6 +75,7 @@ __all__ = [
     "prompts_needed",
     "representational_similarity",
     "selective",
+    "selective_features",
     "silhouette_by_layer",
     "summary",
     "task_contrasts",
@@ -126,6 +127,7 @@ _HOMES = {
     "prompts_needed": "_power",
     "representational_similarity": "_similarity",
     "selective": "_selective",
+    "selective_features": "_selective",
     "silhouette_by_layer": "_separation",
     "summary": "_summary",
     "task_contrasts": "_contrasts",

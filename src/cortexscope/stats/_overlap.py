@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
+from cortexscope.stats._layers import ReadUnits
 from cortexscope.stats._units import Units
 
 __all__ = ["Overlap", "overlap_of"]
@@ -27,7 +28,7 @@ class Overlap:
     """Why tasks cannot be compared at equal lengths; None where they can."""
 
 
-def overlap_of(units: Units) -> Overlap:
+def overlap_of(units: Units | ReadUnits) -> Overlap:
     """Return how many prompts another task has one of about equal length for.
 
     Two lengths are about equal where neither is more than a quarter longer. Tasks can be compared

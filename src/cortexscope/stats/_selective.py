@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cortexscope.errors import UsageError
-from cortexscope.stats._layers import ReadUnits, read_units
+from cortexscope.stats._layers import ReadUnits, Stack, read_units, unit_vectors
 from cortexscope.stats._multiple import benjamini_hochberg
 from cortexscope.stats._one_task import TaskDesign
 from cortexscope.stats._overlap import overlap_of
-from cortexscope.stats._units import units_of
 
-__all__ = ["Selective", "halves_of", "selective"]
+__all__ = ["Selective", "halves_of", "selective", "selective_features"]
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +23,8 @@ _COLUMNS = ("task", "prompt_id", "cluster", "n_tokens", "layer", "value")
 _METHOD = "Hedges g, HC2 error, Student's t with Bell and McCaffrey's degrees of freedom"
 _NUMBERS = ("unit", "chosen_g", "g", "low", "high", "shrinkage", "p")
 _JUDGED = ("rank", *_NUMBERS, "reason")
+_TOGETHER = 4096
+"""So many heads or neurons are looked at together: more take memory and no less time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +49,8 @@ class Selective:
     looked_at: int
     """Heads or neurons that were chosen from."""
     undefined: int
-    """Heads or neurons that have no value for a prompt, or the same for all."""
+    """Heads or neurons that have no value for a prompt, or the same for all; of neurons, all of a
+    layer that has none for a prompt."""
     method: str
     """How effects, intervals and p-values were found."""
 
@@ -78,23 +80,82 @@ def selective(
     Raises:
         UsageError: if columns are missing or contradict each other, or `most` is less than 1.
     """
+    return _found(_matrix(frame), rng=rng, most=most, level=level)
+
+
+def selective_features(
+    vectors: Stack,
+    tasks: ArrayLike,
+    clusters: ArrayLike | None,
+    *,
+    n_tokens: ArrayLike,
+    rng: np.random.Generator,
+    most: int = 5,
+    level: float = 0.95,
+) -> Selective:
+    """Return the same as `selective` of the entries of vectors, such as an MLP's neurons.
+
+    Args:
+        vectors: each prompt's activations, [layer, prompt, neuron] or [prompt, neuron] of each
+            layer; None where a layer has none.
+        tasks: of each prompt, [prompt].
+        clusters: what each prompt belongs to, whose vectors are averaged; each is its own where
+            None.
+        n_tokens: tokens of each prompt, [prompt].
+        rng: draws the halves.
+        most: how many are chosen for each task.
+        level: of the intervals.
+
+    Returns:
+        In `chosen`, `layer` is a layer's place among those given and `index` a neuron's in it,
+        both from 0.
+
+    Raises:
+        UsageError: if shapes do not fit, prompts of one cluster have different tasks, or `most` is
+            less than 1.
+    """
+    read = unit_vectors(vectors, tasks, clusters, n_tokens)
+    known = [(n, layer) for n, layer in enumerate(read.layers) if not isinstance(layer, str)]
+    spots = [(n, index) for n, layer in known for index in range(layer.shape[1])]
+    values = [layer for _, layer in known]
+    lost = sum(
+        np.shape(given)[1]
+        for given, layer in zip(vectors, read.layers, strict=True)
+        if given is not None and isinstance(layer, str)
+    )
+    matrix = _Matrix(
+        np.concatenate(values, axis=1) if values else np.empty((len(read.units), 0)),
+        pd.DataFrame(spots, columns=["layer", "index"], dtype=np.int64),
+        read.units,
+        read.left_out,
+    )
+    found = _found(matrix, rng=rng, most=most, level=level)
+    return replace(found, undefined=found.undefined + lost)
+
+
+def _found(matrix: _Matrix, *, rng: np.random.Generator, most: int, level: float) -> Selective:
     if most < 1:
         raise UsageError(f"most must be at least 1, and is {most}.")
-    matrix = _matrix(frame)
     units = matrix.units
     usable = (np.isfinite(matrix.values) & (matrix.values != matrix.values[:1])).any(axis=0)
     usable &= np.isfinite(matrix.values).all(axis=0)
     values = matrix.values[:, usable]
     first = halves_of(units.codes, rng=rng)
+    one, two = values[first], values[~first]
     flat = units.basis[:, :0]
-    ways = [("raw", flat, None), ("adjusted", units.basis, matrix.overlap)]
+    ways = [("raw", flat, None), ("adjusted", units.basis, overlap_of(units).reason)]
     chosen, kept = [], []
     for kind, basis, alone in ways:
         rows: list[dict[str, object]] = []
         for code, task in enumerate(units.tasks):
             own = units.codes == code
-            one, two = (_Half(values[half], own[half], basis[half]) for half in (first, ~first))
-            judged = _judged(one, two, most=most, level=level, alone=alone)
+            judged = _judged(
+                _Half(one, own[first], basis[first]),
+                _Half(two, own[~first], basis[~first]),
+                most=most,
+                level=level,
+                alone=alone,
+            )
             rows += [{"values": kind, "task": task, **row} for row in judged]
         part = pd.DataFrame(rows, columns=["values", "task", *_JUDGED])
         part = part.astype(dict.fromkeys(_NUMBERS, np.float64)).astype({"rank": "Int64"})
@@ -142,8 +203,6 @@ class _Matrix(NamedTuple):
     spots: pd.DataFrame
     """A row a head or neuron: layer, head or index."""
     units: ReadUnits
-    overlap: str | None
-    """Why tasks cannot be compared at equal lengths."""
     left_out: int
 
 
@@ -170,9 +229,8 @@ def _matrix(frame: pd.DataFrame) -> _Matrix:
     means = wide.groupby(clusters.to_numpy()).mean()
     lost = wide.isna().groupby(clusters.to_numpy()).any()
     values = means.mask(lost).to_numpy(dtype=np.float64)
-    overlap = overlap_of(units_of(facts.assign(model="", value=0.0))).reason
     left_out = int(frame.loc[~held, "prompt_id"].nunique())
-    return _Matrix(values, wide.columns.to_frame(index=False), units, overlap, left_out)
+    return _Matrix(values, wide.columns.to_frame(index=False), units, left_out)
 
 
 class _Half(NamedTuple):
@@ -199,7 +257,9 @@ def _judged(
     choosing, judging = (TaskDesign.of(half.own, half.basis) for half in (one, two))
     if isinstance(choosing, str) or isinstance(judging, str):
         return [{"reason": choosing if isinstance(choosing, str) else judging}]
-    chosen_g = choosing.effects(one.values, level).g
+    cuts = range(_TOGETHER, one.values.shape[1], _TOGETHER)
+    parts = np.split(one.values, cuts, axis=1)
+    chosen_g = np.concatenate([choosing.effects(part, level).g for part in parts])
     order = np.argsort(-np.abs(np.nan_to_num(chosen_g)), kind="stable")[:most]
     order = order[~np.isnan(chosen_g[order])]
     if not len(order):

@@ -2,14 +2,14 @@
 
 from cortexscope.store._reader import Run, to_frame, to_polars
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
-from cortexscope.store._vectors import MeanStates, Vectors
+from cortexscope.store._vectors import LayerMeans, Vectors
 from cortexscope.store._writer import RunWriter, check_target, write_parquet, write_text
 
 __all__ = [
     "GENERATIONS",
+    "LayerMeans",
     "MEASUREMENTS",
     "MODELS",
-    "MeanStates",
     "PROMPTS",
     "Run",
     "RunWriter",

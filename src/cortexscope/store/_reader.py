@@ -16,7 +16,7 @@ from cortexscope.errors import CorruptRunError, SchemaVersionError, StoreError, 
 from cortexscope.records import Manifest
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
 from cortexscope.store._steps import prompt_files, steps_file
-from cortexscope.store._vectors import MeanStates, mean_states
+from cortexscope.store._vectors import LayerMeans, layer_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +121,7 @@ class Run:
         )
         return to_frame(table)
 
-    def mean_states(self, model: str) -> MeanStates | None:
+    def mean_states(self, model: str) -> LayerMeans | None:
         """Return each prompt's mean state of each layer of a model's first stack.
 
         Args:
@@ -133,9 +133,27 @@ class Run:
         Raises:
             CorruptRunError: if a file is damaged, or prompts have different layers.
         """
+        return self._layer_means(model, "mean_state")
+
+    def mean_neurons(self, model: str) -> LayerMeans | None:
+        """Return each prompt's mean activation of the MLPs' neurons of a model's first stack.
+
+        Args:
+            model: its label.
+
+        Returns:
+            None if the run did not keep them, or the model has no such neurons; layers without a
+            dense MLP are left out.
+
+        Raises:
+            CorruptRunError: if a file is damaged, or prompts have different layers.
+        """
+        return self._layer_means(model, "mean_neuron")
+
+    def _layer_means(self, model: str, pool: str) -> LayerMeans | None:
         position = [info.model for info in self.manifest.models].index(model)
         files = sorted((self.path / "vectors").glob(f"{position:02d}-*.safetensors"))
-        return mean_states(files)
+        return layer_means(files, pool)
 
     def control_ids(self) -> tuple[str, ...]:
         """Return the ids of prompts that were made from another prompt of this run."""

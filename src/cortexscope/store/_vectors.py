@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["MeanStates", "Vectors", "mean_states", "read_vectors", "write_vectors"]
+__all__ = ["LayerMeans", "Vectors", "layer_means", "read_vectors", "write_vectors"]
 
 _STACKS = ("encoder", "decoder", "cross")
 
@@ -53,11 +53,17 @@ def write_vectors(path: Path, vectors: Vectors) -> None:
         )
 
 
-def read_vectors(path: Path, *, framework: Literal["pt", "numpy"] = "pt") -> Vectors:
+def read_vectors(
+    path: Path,
+    *,
+    only: Collection[str] | None = None,
+    framework: Literal["pt", "numpy"] = "pt",
+) -> Vectors:
     """Read vectors that `write_vectors` wrote.
 
     Args:
         path: the file.
+        only: these pools, all where None.
         framework: whether as tensors of torch or as arrays of numpy.
 
     Raises:
@@ -71,6 +77,8 @@ def read_vectors(path: Path, *, framework: Literal["pt", "numpy"] = "pt") -> Vec
             prompts = [tuple(row) for row in json.loads(file.metadata()["prompts"])]
             for key in file.keys():  # noqa: SIM118 - not a dictionary
                 pool, stack, layer, name = key.split("/")
+                if only is not None and pool not in only:
+                    continue
                 sums = pools.setdefault(pool, {}).setdefault(Site(stack, int(layer)), {})
                 sums[name] = file.get_tensor(key)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -82,8 +90,11 @@ def read_vectors(path: Path, *, framework: Literal["pt", "numpy"] = "pt") -> Vec
     return Vectors(ordered, prompts)
 
 
-class MeanStates(NamedTuple):
-    """The mean state of the tokens after the first of each prompt, or of its only one."""
+class LayerMeans(NamedTuple):
+    """What a layer gives for each prompt, as mean of its tokens after the first or of its only one.
+
+    Of hidden states or of the activations of neurons.
+    """
 
     stack: str
     """The model's first stack."""
@@ -92,28 +103,28 @@ class MeanStates(NamedTuple):
     prompts: tuple[str, ...]
     """Their ids."""
     vectors: tuple[NDArray[np.float32], ...]
-    """Of each layer, [prompt, feature]; NaN where a state is not finite."""
+    """Of each layer, [prompt, feature]; NaN where one is not finite."""
 
 
-def mean_states(files: Sequence[Path]) -> MeanStates | None:
-    """Return the mean states in files of vectors, None if there are none.
+def layer_means(files: Sequence[Path], pool: str) -> LayerMeans | None:
+    """Return what files of vectors hold of a pool, None if there is nothing.
 
     Raises:
         CorruptRunError: if a file is damaged, or prompts have different layers.
     """
     import numpy as np
 
-    parts = [read_vectors(file, framework="numpy") for file in files]
-    pools = [part.pools.get("mean_state", {}) for part in parts]
+    parts = [read_vectors(file, only=(pool,), framework="numpy") for file in files]
+    pools = [part.pools.get(pool, {}) for part in parts]
     if not pools or not all(pools):
         return None
-    stack = min((site.stack for pool in pools for site in pool), key=_STACKS.index)
+    stack = min((site.stack for own in pools for site in own), key=_STACKS.index)
     sites = [site for site in pools[0] if site.stack == stack]
     try:
-        joined = [np.concatenate([pool[site]["vector"] for pool in pools]) for site in sites]
+        joined = [np.concatenate([own[site]["vector"] for own in pools]) for site in sites]
     except (KeyError, ValueError) as error:
         raise CorruptRunError(
-            f"{files[0].parent} holds states of different shapes; run again into another folder."
+            f"{files[0].parent} holds vectors of different shapes; run again into another folder."
         ) from error
     names = tuple(str(name) for part in parts for name, _ in part.prompts)
-    return MeanStates(stack, tuple(int(site.layer or 0) for site in sites), names, tuple(joined))
+    return LayerMeans(stack, tuple(int(site.layer or 0) for site in sites), names, tuple(joined))

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -219,11 +219,11 @@ class RunWriter:
         """
         return written_steps(steps_file(self.shard_file(model, number)))
 
-    def read_vectors(self, model: str) -> list[Vectors]:
-        """Return what is kept of a model's prompts, shard by shard."""
+    def read_vectors(self, model: str, only: Collection[str]) -> list[Vectors]:
+        """Return what is kept of a model's prompts in these pools, shard by shard."""
         numbers = range(self.manifest.shards[model])
         files = [self._vectors_file(self.shard_file(model, number)) for number in numbers]
-        return [read_vectors(file) for file in files]
+        return [read_vectors(file, only=only) for file in files]
 
     def _generations_file(self, shard: Path) -> Path:
         return self.path / "generations" / shard.name
