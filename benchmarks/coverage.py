@@ -4,9 +4,9 @@ Samples whose truth is known are drawn again and again, and go through `cortexsc
 run's values do. Three parts:
 
 - `intervals`: the share of 95 % intervals that hold the true mean, trimmed mean, median, difference
-  of means (raw, and at equal lengths where lengths differ), Hedges g and Cliff's delta. Symmetric:
-  normal, uniform, Student's t of 3 degrees, and two humps; skewed: log-normal of sigma 1, and
-  exponential. `clusters` are prompts with 1 to 5 paraphrases each.
+  of means and means of four tasks (raw, and at equal lengths where lengths differ), Hedges g and
+  Cliff's delta. Symmetric: normal, uniform, Student's t of 3 degrees, and two humps; skewed:
+  log-normal of sigma 1, and exponential. `clusters` are prompts with 1 to 5 paraphrases each.
 - `families`: the share of simulations without any effect in which Holm finds one at 0.05.
 - `power`: the share of planted effects of 0.8 sd that the permutation tests find at 0.05, beside
   what `power_of` says.
@@ -39,6 +39,7 @@ from cortexscope.stats._contrasts import model_contrasts, task_contrasts
 from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, hedges_g
 from cortexscope.stats._max_t import max_t_paired, max_t_unpaired
 from cortexscope.stats._power import power_of
+from cortexscope.stats._task_means import task_means
 
 Rng = np.random.Generator
 Floats = NDArray[np.float64]
@@ -48,7 +49,9 @@ Found = Interval | EffectSize
 
 SIZES = (10, 14, 20, 42, 100)
 EFFECT = 0.8
+SLOPE = 2.0
 PERMUTATIONS = 999
+RESAMPLES = 999
 TOGETHER = 50
 
 
@@ -170,6 +173,31 @@ def two_samples(seed: int, times: int) -> Iterator[Row]:
         yield row | coverage(at_equal_lengths(n), 0.0, times, seeded(seed, *row.values()))
 
 
+def of_tasks(seed: int, times: int) -> Iterator[Row]:
+    """Yield coverage of the means of four tasks at once, raw and at equal lengths."""
+    for name, draw in DRAWS.items():
+        for n in SIZES[:4]:
+            for adjusted in (False, True):
+                of = "task means at equal lengths" if adjusted else "task means"
+                row: Row = {"of": of, "values": name, "n": n}
+                rng, mean = seeded(seed, *row.values()), TRUTH.get(name, {}).get("mean", 0.0)
+                tables = []
+                for _ in range(times // 4):
+                    frame = tasks_of_lengths(rng, 4, n)
+                    logs = np.log(frame["n_tokens"])
+                    frame["value"] = draw(rng, len(frame)) + SLOPE * logs * adjusted
+                    table = task_means(frame, adjusted=adjusted, rng=rng, resamples=RESAMPLES)
+                    tables.append(table.assign(truth=mean + SLOPE * logs.mean() * adjusted))
+                found = pd.concat(tables)
+                known = found.dropna(subset=["low", "high"])
+                held = (known["low"] <= known["truth"]) & (known["truth"] <= known["high"])
+                yield row | {
+                    "coverage": round(100 * float(held.mean()), 2) if len(known) else None,
+                    "width": round(float((known["high"] - known["low"]).median()), 4),
+                    "undefined": len(found) - len(known),
+                }
+
+
 def tasks_of_lengths(rng: Rng, tasks: int, n: int) -> pd.DataFrame:
     """Return values that depend on length alone, in a curve, and tasks of different lengths."""
     codes = np.repeat(np.arange(tasks), n)
@@ -254,7 +282,7 @@ def powers(seed: int, times: int) -> Iterator[Row]:
 
 
 PARTS: dict[str, tuple[Callable[[int, int], Iterator[Row]], ...]] = {
-    "intervals": (one_sample, two_samples),
+    "intervals": (one_sample, two_samples, of_tasks),
     "families": (families,),
     "power": (powers,),
 }

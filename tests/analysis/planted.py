@@ -19,9 +19,9 @@ LENGTH, TASK = "study.attention_entropy", "attention_entropy_normalized"
 MODELS = (FakeModel(layers=2, heads=2), FakeModel(label="other", kind="encoder", layers=2, heads=2))
 
 
-def prompts(count: int, *, controls: bool = True) -> list[Prompt]:
+def prompts(count: int, *, controls: bool = True, tasks: Sequence[str] = TASKS) -> list[Prompt]:
     found = []
-    for task in TASKS:
+    for task in tasks:
         for number in range(count):
             own = Prompt(f"{task}-{number}", task, f"word {number} of {number % 5}")
             found.append(own)
@@ -35,19 +35,26 @@ def prompts(count: int, *, controls: bool = True) -> list[Prompt]:
 
 
 def planted_run(
-    path: Path, *, count: int = 20, seed: int = 0, controls: bool = True, states: bool = True
+    path: Path,
+    *,
+    count: int = 20,
+    seed: int = 0,
+    controls: bool = True,
+    states: bool = True,
+    tasks: Sequence[str] = TASKS,
+    longer: float = 2.0,
 ) -> Run:
     """Write a run in which `telling` has longer prompts and `naming` more of TASK.
 
     Of the neurons that the first model has, NEURON is louder in `counting`.
     """
-    asked = prompts(count, controls=controls)
+    asked = prompts(count, controls=controls, tasks=tasks)
     manifest = manifest_of([model.info() for model in MODELS], asked, (LENGTH, TASK))
     writer = RunWriter(path, manifest, asked)
     rng = np.random.default_rng(seed)
     lengths: dict[str, int] = {}
     for prompt in asked:
-        middle = 40 if prompt.task == "telling" else 20
+        middle = 20 * (longer if prompt.task == "telling" else 1)
         lengths[prompt.id] = lengths.get(prompt.cluster) or int(rng.uniform(0.4, 1.6) * middle)
     for model in MODELS:
         rows: list[tuple[object, ...]] = []

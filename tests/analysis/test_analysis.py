@@ -219,6 +219,44 @@ def test_what_a_run_lacks_is_said(tmp_path: Path) -> None:
     assert any("too few prompts" in sentence for sentence in verdicts(found))
 
 
+def test_one_task_has_nothing_to_be_compared_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = planted_run(tmp_path / "alone", count=12, tasks=("naming",))
+    options = ["--resamples", "100", "--permutations", "100"]
+    assert main(["stats", str(alone.path), *options]) == 0
+    said = capsys.readouterr().out
+    assert "cannot be told (there is no other task)" in said
+    assert "no probe (there are fewer than 2 tasks)" in said
+    about = json.loads((alone.path / "stats" / "stats.json").read_text(encoding="utf-8"))
+    for name in ("task_contrasts", "depth", "heads", "selective"):
+        assert about["missing"][name] == "there is one task"
+    means = pd.read_csv(alone.path / "stats" / "means.csv")
+    assert means["low"].notna().all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("count", [1, 2, 3, 6])
+def test_a_few_prompts_a_task_are_no_fault(tmp_path: Path, count: int) -> None:
+    few = planted_run(tmp_path / "few", count=count, controls=False)
+    found = analyse(few, resamples=100, permutations=100)
+    leaders = found.tables["leaders"]
+    assert (leaders["reason"].notna() | leaders["holds"].notna()).all()
+    if count < 5:
+        assert leaders["low"].isna().all()
+        assert all("cannot be told" in said or "probe" in said for said in verdicts(found)[:-1])
+
+
+def test_lengths_that_no_two_tasks_share_are_not_taken_for_controlled(tmp_path: Path) -> None:
+    apart = planted_run(tmp_path / "apart", tasks=("naming", "telling"), longer=40.0)
+    found = analyse(apart, metrics=[LENGTH], resamples=200, permutations=200)
+    (said, *_) = verdicts(found)
+    assert "telling raw" in said
+    assert "whether that survives length control cannot be told (only 0 % of the prompts" in said
+    assert effect(found, LENGTH, "adjusted")["reason"].startswith("only 0 %")
+    assert np.isnan(effect(found, LENGTH, "adjusted")["p"])
+
+
 def test_misuse_is_one_sentence(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -91,7 +91,7 @@ def test_a_run_prints_a_summary_and_where_the_report_is(
     assert {"task_map", "length", "depth", "depth-attention"} <= {
         path.stem for path in (out / "figures").glob("*.png")
     }
-    assert main([*asked, "--force", "--quiet"]) == 0
+    assert main([*asked, "--force", "--quiet", "--metric", "residual_norm"]) == 0
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "")
 

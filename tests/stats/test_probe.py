@@ -232,7 +232,7 @@ def test_what_is_undefined_has_a_reason() -> None:
     ("kept", "reason"),
     [
         (slice(0, 15), "there are fewer than 2 tasks"),
-        (slice(0, 18), "task b has 3 prompts, fewer than 5 folds"),
+        (slice(0, 18), "task b has fewer prompts (3) than the 5 folds"),
         (slice(0, 0), "there are fewer than 2 tasks"),
     ],
 )
@@ -247,6 +247,16 @@ def test_too_few_prompts_are_undefined_with_a_reason(kept: slice, reason: str) -
     assert found.baselines.reason.tolist() == [reason, reason]
     assert found.layers.accuracy.isna().all()
     assert found.peak.layer is None
+
+
+def test_layers_that_tell_nothing_leave_no_best_one() -> None:
+    rng = np.random.default_rng(16)
+    found = probe_layers(
+        np.ones((2, 60, 4)), _NAMES, n_tokens=_lengths(rng), texts=_texts(rng), rng=rng
+    )
+    assert found.peak.layer is None
+    assert found.reason == "all prompts have the same vector"
+    assert found.baselines.accuracy.notna().all()
 
 
 def test_prompts_without_any_vector_are_left_out() -> None:

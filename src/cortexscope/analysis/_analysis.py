@@ -13,7 +13,7 @@ from cortexscope._version import __version__
 from cortexscope.analysis._controls import control_effects
 from cortexscope.analysis._effects import effects
 from cortexscope.analysis._focus import contrasts, depth_and_heads, mixed_models
-from cortexscope.analysis._layers import NO_STATES, layer_tables, selective_neurons
+from cortexscope.analysis._layers import NO_NEURONS, NO_STATES, layer_tables, selective_neurons
 from cortexscope.analysis._leaders import leaders, means_by_task
 from cortexscope.analysis._values import (
     metrics_with_values,
@@ -244,20 +244,20 @@ def _power(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _missing(run: Run, tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
-    kept = run.manifest.settings.get("keep_neurons")
+    no_places = "no metric that was looked at closely has values of {}"
     why = {
         "controls": "the run read no controls; run with --control shuffled --control random",
         "model_contrasts": "the run has one model",
-        "means": "no metric was looked at closely",
-        "leaders": "no metric was looked at closely",
-        "depth": "no metric that was looked at closely has values of layers",
-        "heads": "no metric that was looked at closely has values of heads",
-        "selective": "no metric that was looked at closely has values of heads",
-        "selective_neurons": "no model has an MLP whose neurons can be seen"
-        if kept
-        else "the run kept no neurons; run again with --keep-neurons",
+        "depth": no_places.format("layers"),
+        "heads": no_places.format("heads"),
+        "selective": no_places.format("heads"),
+        "selective_neurons": NO_NEURONS
+        if not run.manifest.settings.get("keep_neurons")
+        else "no model has an MLP whose neurons can be seen",
         **dict.fromkeys(("probes", "probe_baselines", "silhouettes", "similarity"), NO_STATES),
     }
+    if tables["values"]["task"].nunique() < 2:
+        why |= dict.fromkeys(("task_contrasts", "depth", "heads", "selective"), "there is one task")
     return {
         name: why.get(name, "no metric was looked at closely")
         for name in TABLES

@@ -60,7 +60,7 @@ def effects(
         for row in _of_metric(frame, test, rng=rng, permutations=permutations):
             rows.append({"metric": metric, **row})
     found = pd.DataFrame(rows)
-    found["p"] = found["p"].astype("float64")
+    found = found.astype(dict.fromkeys(("f", "omega_squared", "p"), "float64"))
     found["p_holm"] = found.groupby(["factor", "scope", "form"])["p"].transform(
         lambda p: holm(p.to_numpy())
     )

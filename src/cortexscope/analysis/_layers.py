@@ -20,12 +20,14 @@ from cortexscope.store import LayerMeans, Run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NO_STATES", "layer_tables", "selective_neurons"]
+__all__ = ["NO_NEURONS", "NO_STATES", "layer_tables", "selective_neurons"]
 
 NO_STATES = (
     "the run kept no states; run again without --no-states to have probes, silhouettes and "
     "similarities of layers"
 )
+
+NO_NEURONS = "the run kept no neurons; run again with --keep-neurons to have selective ones"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

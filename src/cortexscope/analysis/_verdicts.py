@@ -40,23 +40,30 @@ def _leaders(leaders: pd.DataFrame) -> Iterator[str]:
     for (metric, _), own in chosen.groupby(["metric", "scope"], sort=False):
         rows = {row["form"]: row for row in own.to_dict("records")}
         raw, adjusted = rows["raw"], rows["adjusted"]
+        if _unknown(raw["low"]):
+            yield f"{metric}: which task is highest cannot be told ({raw['reason']})."
+            continue
+        first = f"{metric}: highest in {raw['task']}"
         if raw["holds"] is not True:
-            yield f"{metric}: highest in {raw['task']}, but not clearly ({_difference(raw)})."
+            yield f"{first}, but not clearly ({_difference(raw)})."
+        elif _unknown(adjusted["low"]):
+            yield (
+                f"{first} raw ({_difference(raw)}); whether that survives length control cannot be "
+                f"told ({adjusted['reason']})."
+            )
         elif adjusted["holds"] is True:
             yield (
-                f"{metric}: highest in {raw['task']} ({_difference(raw)}), with length controlled "
-                f"too ({_difference(adjusted)})."
+                f"{first} ({_difference(raw)}), with length controlled too "
+                f"({_difference(adjusted)})."
             )
         else:
             yield (
-                f"{metric}: highest in {raw['task']} raw ({_difference(raw)}); that does not "
-                f"survive length control ({_difference(adjusted)})."
+                f"{first} raw ({_difference(raw)}); that does not survive length control "
+                f"({_difference(adjusted)})."
             )
 
 
 def _difference(row: _Row) -> str:
-    if _unknown(row["low"]):
-        return str(row["reason"])
     return (
         f"{row['difference']:+.3g} [{row['low']:.3g}, {row['high']:.3g}] against {row['other']}, "
         f"n = {row['n']}"

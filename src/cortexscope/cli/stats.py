@@ -66,7 +66,10 @@ def stats(
 
 def _effects(effects: pd.DataFrame, focus: tuple[str, ...]) -> Table:
     """Return the effect of the task on the metrics in focus, its forms side by side."""
+    import numpy as np
     from rich.table import Table
+
+    from cortexscope.report import UNDEFINED
 
     table = Table(
         box=None,
@@ -83,11 +86,11 @@ def _effects(effects: pd.DataFrame, focus: tuple[str, ...]) -> Table:
         table.add_column("p", justify="right")
     own = effects[(effects["factor"] == "task") & effects["metric"].isin(focus)]
     for (name, scope), rows in own.groupby(["metric", "scope"], sort=False):
-        cells = rows.set_index("form")
+        cells = rows.set_index("form")[["omega_squared", "p"]].reindex(forms)
         numbers = [
-            f"{cells[column].get(form, float('nan')):.{digits}f}"
-            for form in forms
-            for column, digits in (("omega_squared", 3), ("p", 4))
+            UNDEFINED if np.isnan(value) else f"{value:.{digits}f}"
+            for row in cells.to_numpy()
+            for value, digits in zip(row, (3, 4), strict=True)
         ]
-        table.add_row(str(name), str(scope), *("–" if text == "nan" else text for text in numbers))
+        table.add_row(str(name), str(scope), *numbers)
     return table

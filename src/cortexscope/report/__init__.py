@@ -7,7 +7,7 @@ drawing library.
 
 from cortexscope.report._figure import Figure, HeatMap, Line, Lines, Points, Raster, Scatter
 from cortexscope.report._matplotlib import draw
-from cortexscope.report._table import Column, Part, Table
+from cortexscope.report._table import UNDEFINED, Column, Part, Table
 from cortexscope.report._terminal import summary
 from cortexscope.report._write import (
     FigureFormat,
@@ -23,6 +23,7 @@ from cortexscope.report._write import (
 )
 
 __all__ = [
+    "UNDEFINED",
     "Column",
     "Figure",
     "FigureFormat",

@@ -166,9 +166,10 @@ def _figures(
 
     paths = []
     for figure in figures:
-        for form in formats if figure.panels else ():
-            paths.append(run.path / "figures" / f"{figure.key}.{form}")
-            save(figure, paths[-1])
+        if figure.panels:
+            own = [run.path / "figures" / f"{figure.key}.{form}" for form in formats]
+            save(figure, own)
+            paths += own
     return tuple(paths)
 
 

@@ -165,8 +165,11 @@ def probe_layers(
     known = baselines["accuracy"].notna().any()
     why = "the layer tells every prompt as the better baseline does" if known else _NO_BASELINE
     layers.loc[alike, "reason"] = why
+    peak = _peak(told.right, units, level, rng=rng)
+    if peak.layer is None:
+        reason = next((why for why in told.reasons if why), "there are no layers")
     return Probe(
-        layers=layers, baselines=baselines, peak=_peak(told.right, units, level, rng=rng),
+        layers=layers, baselines=baselines, peak=peak,
         chance=1 / len(units.tasks) if len(units.tasks) > 1 else None, tasks=units.tasks,
         n=n, left_out=int((~stack.known).sum()), reason=reason,
         method=f"logistic regression, {folds} folds by cluster; {tested.method}",
@@ -238,8 +241,9 @@ def _undefined(units: ReadUnits, folds: int) -> str | None:
     if len(units.tasks) < 2:
         return "there are fewer than 2 tasks"
     fewest = int(np.argmin(units.counts))
-    if units.counts[fewest] < folds:
-        return f"{units.tasks[fewest]} has {units.counts[fewest]} prompts, fewer than {folds} folds"
+    task, count = units.tasks[fewest], units.counts[fewest]
+    if count < folds:
+        return f"{task} has fewer prompts ({count}) than the {folds} folds"
     return None
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cortexscope.errors import UsageError
+from cortexscope.stats._bootstrap import corrected
 from cortexscope.stats._estimates import drawn, estimates
 from cortexscope.stats._overlap import overlap_of
 from cortexscope.stats._units import Units, units_of
@@ -18,7 +19,6 @@ __all__ = ["Comparison", "highest_task", "task_means"]
 _FEWEST = 5
 _CHUNK = 250
 _METHOD = "cluster bootstrap-t within tasks"
-_CORRECTION = 8.0
 _TOO_FEW = f"fewer than {_FEWEST} prompts"
 
 
@@ -100,7 +100,7 @@ def task_means(
             ends = np.quantile(pivots, [0.5 - level / 2, 0.5 + level / 2], axis=0)
             left = _left(units)
             for task, (lower, upper) in zip(np.flatnonzero(enough), ends.T, strict=True):
-                lower, upper = _corrected(lower, upper, left[units.codes == task])
+                lower, upper = corrected(lower, upper, left[units.codes == task])
                 low[task] = mean[task] - upper * errors[task]
                 high[task] = mean[task] - lower * errors[task]
     few = np.where(counts < _FEWEST, _TOO_FEW, "the values are the same throughout")
@@ -212,17 +212,6 @@ def _left(units: Units) -> NDArray[np.float64]:
         within = units.centred(basis)
         left[:, model] -= within @ (within.T @ left[:, model])
     return np.asarray(left.mean(axis=1))
-
-
-def _corrected(lower: float, upper: float, left: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the pivots' quantiles with the small-sample correction that `interval` describes."""
-    if not lower < 0 < upper:
-        return lower, upper
-    n = len(left)
-    kurtosis = n * float((left**4).sum()) / float((left**2).sum()) ** 2
-    scale = (kurtosis * (n + 1) / (3 * (n - 1))) ** (_CORRECTION / n)
-    ratio = (-lower / upper) ** (_CORRECTION / n)
-    return lower * scale * max(ratio, 1.0), upper * scale * max(1 / ratio, 1.0)
 
 
 def _rounding(units: Units) -> float:

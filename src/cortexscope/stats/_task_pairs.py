@@ -193,6 +193,7 @@ class _Pair:
             differences += rows[:, -1]
             whole += rest / models
         left = whole @ whole - ((2.0 * across - fitted @ (basis.T @ basis)) * fitted).sum(axis=1)
-        statistics = np.abs(differences) / np.sqrt(left)
+        # Of few prompts, a permutation may be fitted exactly.
+        statistics = np.abs(differences) / np.sqrt(np.maximum(left, _EXACT * (whole @ whole)))
         method = f"Freedman-Lane permutation within {len(np.unique(bins))} length bins"
         return p_value(float(statistics[0]), statistics[1:]), f"{method} ({permutations})"
