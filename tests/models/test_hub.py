@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import huggingface_hub
 import pytest
+from hubs import COMMIT, Answers, Hub, point_to, running
 from huggingface_hub import constants
 from transformers import LlamaForCausalLM
 
@@ -20,99 +19,36 @@ from cortexscope.errors import ModelError, ModelNotFoundError, UnsafeModelError
 from cortexscope.models import load_model, open_model
 from cortexscope.models._quiet import quiet
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
+class _Model(Answers):
+    """One model, `org/tiny`."""
 
-class Hub(ThreadingHTTPServer):
-    """Answers as the hub does for one model, `org/tiny`, whose files are in a folder."""
-
-    daemon_threads = True
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.folder = folder
-        self.failure: tuple[int, str | None] | None = None
-        self.gated_files = False
-        self.asked: list[str] = []
-
-    def files(self) -> list[Path]:
-        return sorted(path for path in self.folder.iterdir() if path.is_file())
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Hub
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        hub, path = self.server, self.path.partition("?")[0]
-        hub.asked.append(f"{self.command} {path}")
-        if hub.failure is not None:
-            return self._fail(*hub.failure)
+    def answer(self, path: str) -> None:
+        files = self.server.files()
         if re.fullmatch(rf"/api/models/org/tiny(/revision/(main|v1|{COMMIT}))?", path):
-            names = [{"rfilename": p.name, "size": p.stat().st_size} for p in hub.files()]
+            names = [{"rfilename": n, "size": p.stat().st_size} for n, p in files.items()]
             names.append({"rfilename": "onnx/model.onnx", "size": 7})
-            return self._json({"id": "org/tiny", "sha": COMMIT, "siblings": names})
+            return self.json({"id": "org/tiny", "sha": COMMIT, "siblings": names})
         if path.startswith("/api/models/org/tiny/tree/"):
             rows = [
-                {"type": "file", "path": p.name, "size": p.stat().st_size, "oid": f"{n:040x}"}
-                for n, p in enumerate(hub.files())
+                {"type": "file", "path": name, "size": p.stat().st_size, "oid": f"{n:040x}"}
+                for n, (name, p) in enumerate(files.items())
             ]
-            return self._json(rows)
+            return self.json(rows)
         if path.startswith("/api/models/org/tiny/revision/"):
-            return self._fail(404, "RevisionNotFound")
-        file = hub.folder / path.rpartition("/")[2]
-        if not path.startswith(f"/org/tiny/resolve/{COMMIT}/") or not file.exists():
-            return self._fail(404, "RepoNotFound")
-        if hub.gated_files:
-            return self._fail(403, "GatedRepo")
-        return self._send(file.read_bytes(), etag=f"{hub.files().index(file):040x}")
-
-    def _fail(self, status: int, code: str | None) -> None:
-        self.send_response(status)
-        if code is not None:
-            self.send_header("X-Error-Code", code)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def _json(self, content: object) -> None:
-        self._send(json.dumps(content).encode(), etag="0" * 40)
-
-    def _send(self, content: bytes, *, etag: str) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("ETag", f'"{etag}"')
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
-
-
-def point_to(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
-    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-    monkeypatch.setattr(
-        constants,
-        "HUGGINGFACE_CO_URL_TEMPLATE",
-        endpoint + "/{repo_id}/resolve/{revision}/{filename}",
-    )
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+            return self.fail(404, "RevisionNotFound")
+        name = path.rpartition("/")[2]
+        if not path.startswith(f"/org/tiny/resolve/{COMMIT}/") or name not in files:
+            return self.fail(404, "RepoNotFound")
+        if self.server.gated_files:
+            return self.fail(403, "GatedRepo")
+        return self.send(files[name].read_bytes(), number=list(files).index(name))
 
 
 @pytest.fixture
 def hub(llama: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    server = Hub(llama)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    point_to(monkeypatch, f"http://127.0.0.1:{server.server_address[1]}")
-    yield server
-    huggingface_hub.close_session()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with running(Hub(llama, _Model), monkeypatch) as server:
+        yield server
 
 
 def refusal(reference: str, kind: type[ModelError]) -> str:

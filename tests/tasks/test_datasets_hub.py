@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-import threading
 import time
-import urllib.parse
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import huggingface_hub
 import pytest
+from hubs import COMMIT, Answers, Hub, point_to, running
 from huggingface_hub import constants
 from tasks.copies import write_copy
 
@@ -21,80 +17,25 @@ from cortexscope.errors import CortexscopeError
 from cortexscope.records import Prompt
 from cortexscope.tasks import load_suite
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SST2 = "nyu-mll/glue"
 
 
-class Hub(ThreadingHTTPServer):
-    """Answers as the hub does for the Parquet copy of one data set, whose files are in a folder."""
+class _Parquet(Answers):
+    """The Parquet copy of one data set."""
 
-    daemon_threads = True
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.folder = folder
-        self.failure: tuple[int, str | None] | None = None
-        self.asked: list[str] = []
-
-    def files(self) -> dict[str, Path]:
-        found = sorted(path for path in self.folder.rglob("*") if path.is_file())
-        return {path.relative_to(self.folder).as_posix(): path for path in found}
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Hub
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        hub, path = self.server, urllib.parse.unquote(self.path.partition("?")[0])
-        hub.asked.append(f"{self.command} {path}")
-        if hub.failure is not None:
-            return self._fail(*hub.failure)
+    def answer(self, path: str) -> None:
+        files = self.server.files()
         if path == f"/api/datasets/{SST2}/revision/refs/convert/parquet":
-            siblings = [{"rfilename": name} for name in hub.files()]
-            content = {"id": SST2, "sha": COMMIT, "siblings": siblings}
-            return self._send(json.dumps(content).encode(), number=0)
+            siblings = [{"rfilename": name} for name in files]
+            return self.json({"id": SST2, "sha": COMMIT, "siblings": siblings})
         match = re.fullmatch(
             rf"/datasets/{SST2}/resolve/(refs/convert/parquet|{COMMIT})/(.+)", path
         )
         if match is None:
-            return self._fail(404, "RepoNotFound")
-        names = list(hub.files())
-        if match[2] not in names:
-            return self._fail(404, "EntryNotFound")
-        return self._send(hub.files()[match[2]].read_bytes(), number=1 + names.index(match[2]))
-
-    def _fail(self, status: int, code: str | None) -> None:
-        self.send_response(status)
-        if code is not None:
-            self.send_header("X-Error-Code", code)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def _send(self, content: bytes, *, number: int) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("X-Repo-Commit", COMMIT)
-        self.send_header("ETag", f'"{number:040x}"')
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(content)
-
-
-def point_to(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
-    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-    monkeypatch.setattr(
-        constants,
-        "HUGGINGFACE_CO_URL_TEMPLATE",
-        endpoint + "/{repo_id}/resolve/{revision}/{filename}",
-    )
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", False)
+            return self.fail(404, "RepoNotFound")
+        if match[2] not in files:
+            return self.fail(404, "EntryNotFound")
+        return self.send(files[match[2]].read_bytes(), number=1 + list(files).index(match[2]))
 
 
 @pytest.fixture(autouse=True)
@@ -117,15 +58,9 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         write_copy(folder / config / split / "0000", columns, ".parquet")
     # What a script of the data set would be.
     (folder / "glue.py").write_text("raise SystemExit('the script ran')\n")
-    server = Hub(folder)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    point_to(monkeypatch, f"http://127.0.0.1:{server.server_address[1]}")
-    yield server
-    huggingface_hub.close_session()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", False)
+    with running(Hub(folder, _Parquet), monkeypatch) as server:
+        yield server
 
 
 def prompts_of(asked: str) -> tuple[Prompt, ...]:
