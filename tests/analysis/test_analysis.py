@@ -171,6 +171,9 @@ def test_the_selective_neuron_is_found(run: Run, found: Analysis) -> None:
         assert 1 < row["low"] < row["g"] < row["high"]
     others = table[(table["task"] != "counting") & (table["rank"] > 1)]
     assert (others["p_bh"] > 0.01).all()
+    (said,) = (sentence for sentence in verdicts(found) if "neuron" in sentence)
+    start = f"{MODELS[0].label}: the most selective neuron on half of the prompts is 5 of layer 2"
+    assert said.startswith(f"{start}, for counting; on the other half Hedges g is ")
     kept = run.mean_neurons(MODELS[0].label)
     assert kept is not None
     assert kept.layers == (1, 2)

@@ -19,7 +19,7 @@ _USUAL = "study.attention_entropy"
 
 
 def verdicts(found: Analysis) -> tuple[str, ...]:
-    """Return sentences on the highest task, the layers, the controls, and cells that are too small.
+    """Return sentences on the highest task, layers, heads, neurons, controls, and cells that are too small.
 
     Args:
         found: as `analyse` gives it.
@@ -27,6 +27,8 @@ def verdicts(found: Analysis) -> tuple[str, ...]:
     return (
         *_leaders(found.tables["leaders"]),
         *_probes(found.tables["probes"], found.tables["probe_baselines"]),
+        *_selective(found.tables["selective"], "head"),
+        *_selective(found.tables["selective_neurons"], "neuron"),
         *_controls(found.tables["controls"]),
         *_warnings(found.tables["summary"]),
     )
@@ -96,6 +98,26 @@ def _share(row: _Row) -> str:
     if _unknown(row["accuracy"]):
         return "unknown"
     return f"{row['accuracy']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+
+
+def _selective(table: pd.DataFrame, part: str) -> Iterator[str]:
+    """Yield the part of each model that was chosen by the largest effect, and what is left of it."""
+    if table.empty:
+        return
+    place = {"head": "head", "neuron": "index"}[part]
+    known = table[table["p"].notna()]
+    for model, own in known.groupby("model", sort=False):
+        # At equal lengths wherever tasks can be compared so.
+        adjusted = own[own["values"] == "adjusted"]
+        form, rows = ("raw", own) if adjusted.empty else ("at equal lengths", adjusted)
+        best = rows.loc[rows["chosen_g"].abs().idxmax()]
+        of = f" ({best['metric']})" if "metric" in best else ""
+        yield (
+            f"{model}: the most selective {part} on half of the prompts is {best[place]} of layer "
+            f"{best['layer']}, for {best['task']}{of}; on the other half Hedges g is "
+            f"{best['g']:.2f} [{best['low']:.2f}, {best['high']:.2f}] {form}, "
+            f"p = {best['p_bh']:.2g} (Benjamini and Hochberg)."
+        )
 
 
 def _controls(controls: pd.DataFrame) -> Iterator[str]:
