@@ -19,7 +19,7 @@ _USUAL = "study.attention_entropy"
 
 
 def verdicts(found: Analysis) -> tuple[str, ...]:
-    """Return sentences on the highest task, layers, heads, neurons, controls, and cells that are too small.
+    """Return sentences on tasks, layers, heads, neurons, controls, and cells that are too small.
 
     Args:
         found: as `analyse` gives it.
@@ -101,7 +101,7 @@ def _share(row: _Row) -> str:
 
 
 def _selective(table: pd.DataFrame, part: str) -> Iterator[str]:
-    """Yield the part of each model that was chosen by the largest effect, and what is left of it."""
+    """Yield the part of each model with the largest effect, and what is left on other prompts."""
     if table.empty:
         return
     place = {"head": "head", "neuron": "index"}[part]
@@ -110,7 +110,7 @@ def _selective(table: pd.DataFrame, part: str) -> Iterator[str]:
         # At equal lengths wherever tasks can be compared so.
         adjusted = own[own["values"] == "adjusted"]
         form, rows = ("raw", own) if adjusted.empty else ("at equal lengths", adjusted)
-        best = rows.loc[rows["chosen_g"].abs().idxmax()]
+        best = max(rows.to_dict("records"), key=lambda row: abs(row["chosen_g"]))
         of = f" ({best['metric']})" if "metric" in best else ""
         yield (
             f"{model}: the most selective {part} on half of the prompts is {best[place]} of layer "
