@@ -7,7 +7,7 @@ RUN ?= demo-run
 # A process a core, each with one thread: tiny models lose more by threads than they win.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-.PHONY: demo test check lint architectures metrics clean
+.PHONY: demo test check coverage lint architectures metrics clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -36,6 +36,10 @@ check: lint
 	build/empty/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
 	cd build/empty && bin/cortexscope --version && bin/cortexscope tasks list > /dev/null
 	rm -rf build/empty
+	$(PYTEST)
+
+# Half as long again as the tests alone, and so not a part of every check.
+coverage: $(VENV)/installed
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
 architectures: $(VENV)/installed

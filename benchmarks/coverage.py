@@ -13,7 +13,7 @@ run's values do. Three parts:
 
 A share of N simulations has a standard error of at most sqrt(0.25 / N); of 0.95 and 2000, 0.5
 points. Each row is seeded on its own, by `--seed` and what it is, so that any part repeats alone.
-The whole takes about 10 minutes on one core.
+The whole takes about a quarter of an hour on one core.
 
     python benchmarks/coverage.py [--simulations 2000] [--seed 0] [--parts intervals ...]
 """

@@ -30,7 +30,10 @@ def test_importing_loads_nothing_heavy() -> None:
 def test_a_profile_reads_its_run_folder(
     tiny_folder: Path, suite_file: Path, tmp_path: Path
 ) -> None:
-    profile = cortexscope.profile(f"tiny={tiny_folder}", suite_file, out=tmp_path / "run")
+    asked = ["study", "attention_entropy", "attention_entropy_normalized", "attention_sink_mass"]
+    profile = cortexscope.profile(
+        f"tiny={tiny_folder}", suite_file, metrics=asked, out=tmp_path / "run"
+    )
     frame = profile.frame("attention_entropy")
     assert set(frame["metric"]) == {"attention_entropy"}
     pd.testing.assert_frame_equal(
