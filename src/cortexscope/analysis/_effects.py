@@ -10,6 +10,7 @@ from cortexscope.analysis._values import without_controls
 from cortexscope.errors import SuiteError, UsageError
 from cortexscope.stats import (
     Effect,
+    Matched,
     Remembered,
     TaskEffect,
     holm,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["ALL_MODELS", "effects"]
 
 _Test = Callable[["pd.DataFrame"], TaskEffect]
+_Found = dict[tuple[Any, ...], tuple[Matched | str, int]]
+"""Of the prompts that a metric has values of, those that were matched."""
 
 ALL_MODELS = "all models"
 """The scope in which a prompt's value is its mean over the models."""
@@ -52,12 +55,13 @@ def effects(
     import pandas as pd
 
     read = without_controls(values)
-    # All metrics are of the same prompts, so they share the permutations.
+    # All metrics are of the same prompts, so they share the permutations, and what is matched.
     shuffled = Remembered()
+    matched: _Found = {}
     test = partial(task_effect, rng=rng, permutations=permutations, shuffled=shuffled)
     rows = []
     for metric, frame in read.groupby("metric", sort=False):
-        for row in _of_metric(frame, test, rng=rng, permutations=permutations):
+        for row in _of_metric(frame, test, matched, rng=rng, permutations=permutations):
             rows.append({"metric": metric, **row})
     found = pd.DataFrame(rows)
     found = found.astype(dict.fromkeys(("f", "omega_squared", "p"), "float64"))
@@ -73,7 +77,12 @@ def effects(
 
 
 def _of_metric(
-    frame: pd.DataFrame, test: _Test, *, rng: np.random.Generator, permutations: int
+    frame: pd.DataFrame,
+    test: _Test,
+    matched: _Found,
+    *,
+    rng: np.random.Generator,
+    permutations: int,
 ) -> Iterator[dict[str, Any]]:
     models = list(dict.fromkeys(frame["model"]))
     scopes = [(model, frame[frame["model"] == model]) for model in models]
@@ -83,31 +92,41 @@ def _of_metric(
         found = test(own)
         for form, effect in (("raw", found.raw), ("adjusted", found.adjusted)):
             yield _row("task", scope, form, effect, found.n, found.left_out)
-        yield _matched(scope, own, test)
+        yield _matched(scope, own, test, matched)
     if len(models) > 1:
         between = model_effect(frame, rng=rng, permutations=permutations)
         for form, effect in (("raw", between.raw), ("adjusted", between.adjusted)):
             yield _row("model", ALL_MODELS, form, effect, between.n, between.left_out)
 
 
-def _matched(scope: str, frame: pd.DataFrame, test: _Test) -> dict[str, Any]:
+def _matched(scope: str, frame: pd.DataFrame, test: _Test, found: _Found) -> dict[str, Any]:
     own = frame[(frame["kind"] == "original") & frame["value"].notna()]
+    key = tuple(tuple(own[name]) for name in ("model", "task", "prompt_id", "n_tokens"))
+    if key not in found:
+        found[key] = _matching(own)
+    kept, count = found[key]
+    if isinstance(kept, str):
+        method = "raw, on prompts matched by length"
+        nothing = Effect(None, None, None, None, None, method, kept)
+        return _row("task", scope, "matched", nothing, 0, count)
+    tested = test(own[own["prompt_id"].isin(kept.ids)].assign(n_tokens=1))
+    note = f"{tested.raw.method}, {kept.per_task} prompts a task matched by length"
+    row = _row("task", scope, "matched", tested.raw, tested.n, count - tested.n)
+    return {**row, "method": note}
+
+
+def _matching(own: pd.DataFrame) -> tuple[Matched | str, int]:
+    """Return the prompts matched by length, or why there are none, and how many all models read."""
     counts = own.pivot(index=["task", "prompt_id"], columns="model", values="n_tokens").dropna()
     tasks = counts.index.get_level_values("task")
     lengths = {
         str(task): dict(zip(part.index.get_level_values("prompt_id"), part.to_numpy(), strict=True))
         for task, part in counts.groupby(tasks)
     }
-    method = "raw, on prompts matched by length"
     try:
-        kept = matched_by_length(lengths)
+        return matched_by_length(lengths), len(counts)
     except (SuiteError, UsageError) as error:
-        nothing = Effect(None, None, None, None, None, method, str(error))
-        return _row("task", scope, "matched", nothing, 0, len(counts))
-    found = test(own[own["prompt_id"].isin(kept.ids)].assign(n_tokens=1))
-    note = f"{found.raw.method}, {kept.per_task} prompts a task matched by length"
-    row = _row("task", scope, "matched", found.raw, found.n, len(counts) - found.n)
-    return {**row, "method": note}
+        return str(error), len(counts)
 
 
 def _row(
