@@ -2,7 +2,8 @@
 
 Their formulas differ, but each is known by the parameters that are its mechanism, and what it
 makes of them are functions of torch that can be heard. A kernel that computes a whole scan in one
-call is not heard; then nothing is said of the layer.
+call is not heard; then nothing is said of the layer. A single token after others, as in generation,
+is computed by formulas of its own, which lack the axis of tokens.
 
 Axes: B prompts, T tokens, C channels, H heads, N states a channel or head, P features a head,
 c chunks of l tokens.
@@ -10,6 +11,7 @@ c chunks of l tokens.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,6 +29,7 @@ _EXPS = frozenset({torch.exp, Tensor.exp})
 _CLAMPS = frozenset({torch.clamp, Tensor.clamp})
 _MATMULS = frozenset({torch.matmul, Tensor.matmul, Tensor.__matmul__})
 _CUMSUMS = frozenset({torch.cumsum, Tensor.cumsum})
+_SUMS = frozenset({torch.add, Tensor.add, Tensor.__add__})
 
 
 class MixerNotes:
@@ -76,15 +79,19 @@ class _ChannelScan(MixerNotes):
         self._heard = 0
 
     def hear(self, function: Callable[..., Any], args: tuple[Any, ...], result: Any) -> None:  # noqa: ANN401
-        if function is _SOFTPLUS and result.shape == self._steps:
-            self.step = result.detach().float().mean(1)
-        elif function in _EXPS and result.shape == self._decays:
-            self.decay = result.detach().float().mean((1, 3))
+        if function is _SOFTPLUS and self._fits(result, self._steps):
+            self.step = result.detach().float().reshape(self._steps).mean(1)
+        elif function in _EXPS and self._fits(result, self._decays):
+            self.decay = result.detach().float().reshape(self._decays).mean((1, 3))
         elif function in _MATMULS and self._lasts and args[0].shape == self._states:
             for prompt, last in enumerate(self._lasts):
                 if last == self._heard:
                     self._norms[prompt] = args[0][prompt].detach().float().norm()
             self._heard += 1
+
+    def _fits(self, result: Tensor, shape: tuple[int, ...]) -> bool:
+        """Return whether a result has a shape, or that without the axis of a single token."""
+        return result.shape in {shape, (*shape[:2], *shape[3:]) if self.length == 1 else shape}
 
     def state_norm(self, output: object) -> Float[Tensor, " prompt"] | None:
         found = [norm for norm in self._norms if norm is not None]
@@ -107,6 +114,7 @@ class _HeadScan(MixerNotes):
     def begin(self, part: nn.Module) -> None:
         self._rate = part.get_parameter("A_log").detach().float().exp()
         self._shape = (self.prompts, self.length, len(self._rate))
+        self._one = self.length == 1
         self._steps: Tensor | None = None
         self._keys: Tensor | None = None
         self._state: Tensor | None = None
@@ -118,6 +126,9 @@ class _HeadScan(MixerNotes):
         whole = function is _SOFTPLUS and result.shape == self._shape
         if whole or (function in _CLAMPS and args[0] is self._steps):
             self._take(result)
+        elif self._one and function is _SOFTPLUS and result.shape[:2] == self._shape[::2]:
+            # [B, H, P], the same for all features of a head.
+            self._take(result[:, None, :, 0])
         elif self._delta is None:
             return
         elif function is torch.einsum and args[0] == self._KEYS:
@@ -126,6 +137,9 @@ class _HeadScan(MixerNotes):
             self._read(args[2].detach())
         elif function is torch.cat and self._state is not None:
             self._begun(args[0])
+        elif self._one and function is torch.bmm and len(args[0]) == math.prod(self._shape):
+            # [B x H, P, N].
+            self._norm = args[0].detach().float().reshape(self.prompts, -1).norm(dim=-1)
         else:
             self._delta.hear(function, args, result)
 
@@ -172,12 +186,14 @@ class _DeltaRule:
 
     In every chunk the scan multiplies, in this order: what reads the state with the state at the
     chunk's start, the queries with the same, scores with the values that the chunk writes, and
-    the decayed keys with the same. Two and two share a tensor, by which they are known.
+    the decayed keys with the same. Two and two share a tensor, by which they are known. A single
+    token after others is no chunk: the state is the only sum that is made of two of its shape.
     """
 
     def __init__(self, positions: Tokens) -> None:
         self._lasts = positions.last.tolist()
         self._norms: list[Tensor | None] = [None] * len(self._lasts)
+        self._one = positions.mask.shape[1] == 1
         self._time: Tensor | None = None
         """Logarithm of the decay since the chunk's start, [B, H, c, l]."""
         self._keys: Tensor | None = None
@@ -188,6 +204,9 @@ class _DeltaRule:
     def hear(self, function: Callable[..., Any], args: tuple[Any, ...], result: Any) -> None:  # noqa: ANN401
         if function in _CUMSUMS and result.dim() == 4:
             self._time = result.detach()
+        elif self._one and function in _SUMS and self._time is None and _alike(args, result):
+            # Of a single token: what is left of the state, and what the token writes.
+            self._norms = [*result.detach().float().flatten(1).norm(dim=-1)]
         elif function in _MATMULS and self._time is not None:
             if args[1].dim() == 5 and self._keys is None:
                 self._keys = args[1].detach().mT
@@ -217,6 +236,12 @@ class _DeltaRule:
         """Return the norms, None if not all chunks were heard."""
         found = [norm for norm in self._norms if norm is not None]
         return torch.stack(found) if found and len(found) == len(self._norms) else None
+
+
+def _alike(args: tuple[Any, ...], result: Tensor) -> bool:
+    """Return whether two tensors [B, H, N, P] were added."""
+    shapes = [term.shape for term in args[:2] if isinstance(term, Tensor)]
+    return result.dim() == 4 and shapes == [result.shape, result.shape]
 
 
 class _WeightedMean(MixerNotes):
