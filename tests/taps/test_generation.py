@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from families import FAMILIES, tiny_model
+from generated import folder_of, forced_row, forced_values
 
 from cortexscope.engine import attach
+from cortexscope.models import load_model
 
 READ, WRITTEN = 12, 5
 
@@ -63,3 +67,44 @@ def test_one_token_prompts_of_grouped_heads_are_measured(family: str) -> None:
     frame = probe.frame()
     assert frame["head"].nunique() == 4
     assert frame["value"].eq(0).all()
+
+
+PLACED = [
+    "attention_entropy_normalized",
+    "attention_sink_mass",
+    "attention_entropy_by_position",
+    "attention_distance",
+    "residual_norm",
+    "block_influence",
+]
+"""Metrics that leave a prompt's first token out, or count its tokens."""
+
+
+@pytest.mark.parametrize("family", ["llama", "gpt2", "mistral", "t5"])
+def test_a_token_after_a_cache_is_not_taken_for_a_first_one(family: str, tmp_path: Path) -> None:
+    model = load_model(str(folder_of(family, tmp_path / family)), dtype="float64")
+    module, pair = model.module, FAMILIES[family].kind == "encoder-decoder"
+    drawn = torch.Generator().manual_seed(4)
+    ids = torch.randint(3, 200, (2, READ), generator=drawn)
+    # The second prompt is shorter, and padded on the left as for generation.
+    mask = torch.ones_like(ids)
+    if not pair:
+        mask[1, :5] = 0
+    given = {"input_ids": ids, "attention_mask": mask}
+    length = {"max_new_tokens": WRITTEN, "min_new_tokens": WRITTEN, "do_sample": False}
+    with attach(module, metrics=PLACED, sample_tokens=None) as probe:
+        written = module.generate(**given, **length)
+    frame = probe.frame()
+    frame = frame[(frame["n_tokens"] == 1) & (frame["stack"] != "encoder")]
+    first = 0 if pair else READ
+    for step, end in enumerate(range(first + 1, written.shape[1])):
+        for row in (0, 1):
+            own = frame[frame["prompt_id"] == f"{step + 1}-{row}"]
+            got = forced_values(own)
+            if pair:
+                inputs = {"input_ids": ids[[row]], "decoder_input_ids": written[[row], :end]}
+            else:
+                inputs = {"input_ids": written[[row], :end][:, 5 * row :]}
+            wanted = forced_row(model, PLACED, **inputs)
+            assert got.index.equals(wanted.index)
+            np.testing.assert_allclose(got, wanted, rtol=1e-7, atol=1e-10)

@@ -42,7 +42,8 @@ def attach(
 
     The model computes what it would have computed without, and nothing stays behind in it.
     Padding is told from tokens by the `attention_mask` that the model is given; without one,
-    every position counts.
+    every position counts. A pass that goes on from a cache, as in generation, has rows of its own,
+    in which a token's place is counted from the first one of its text.
 
     Args:
         model: a Hugging Face model, a `cortexscope.Model`, or a module whose blocks are in a

@@ -179,7 +179,7 @@ class StackWatch:
     ) -> None:
         self.reset()
         self._tokens = self._reader.read(args, kwargs)
-        self._inside = Tokens(self._tokens, sample=self._sample)
+        self._inside = self._places(self._tokens)
         for reader in self.readers:
             reader.begin(args, kwargs)
         self._begin(self, self._tokens)
@@ -234,14 +234,20 @@ class StackWatch:
         assert self._tokens is not None
         length = states.shape[1] if isinstance(states, Tensor) and states.dim() == 3 else 0
         more = max(0, length - self._tokens.shape[1])
-        mask = nn.functional.pad(self._tokens, (0, more), value=False)
-        return Tokens(mask, sample=self._sample)
+        return self._places(nn.functional.pad(self._tokens, (0, more), value=False))
+
+    def _places(self, mask: Tensor) -> Tokens:
+        """Return where tokens are, and how many of each prompt came in earlier passes."""
+        so_far, before = self._reader.so_far, None
+        if so_far is not None and self._tokens is not None:
+            before = so_far[:, : so_far.shape[1] - self._tokens.shape[1]].sum(-1)
+        return Tokens(mask, sample=self._sample, before=before)
 
     def _hidden(self, layer: int | None, states: object) -> None:
         peculiar = self.anatomy.peculiar
         inside = self._inside
         if layer is None and peculiar.padded_inside and self._tokens is not None:
-            inside = Tokens(self._tokens, sample=self._sample)
+            inside = self._places(self._tokens)
         turned = peculiar.token_first_ends if layer is None else peculiar.token_first
         if turned and isinstance(states, Tensor) and states.dim() == 3:
             states = states.transpose(0, 1)

@@ -34,22 +34,33 @@ class Tokens:
         mask: which positions do, [prompt, token].
         sample: how many tokens of each prompt stand for it where a measurement is costly; all of
             them where None.
+        before: how many tokens of each prompt earlier passes have read, which a cache remembers;
+            none where None.
     """
 
-    def __init__(self, mask: Bool[Tensor, "prompt token"], *, sample: int | None = None) -> None:
+    def __init__(
+        self,
+        mask: Bool[Tensor, "prompt token"],
+        *,
+        sample: int | None = None,
+        before: Int[Tensor, " prompt"] | None = None,
+    ) -> None:
         self.mask = mask
         self.size = sample
+        self.before = before
 
     def to(self, device: torch.device) -> Tokens:
         """Return the same on a device; itself where it is there already."""
         if self.mask.device == device:
             return self
-        return Tokens(self.mask.to(device), sample=self.size)
+        before = None if self.before is None else self.before.to(device)
+        return Tokens(self.mask.to(device), sample=self.size, before=before)
 
     @cached_property
     def ranks(self) -> Int[Tensor, "prompt token"]:
-        """The number of each token in its prompt, from 0."""
-        return self.mask.cumsum(-1) - 1
+        """The number of each token in its prompt, from 0, those of earlier passes counted."""
+        ranks = self.mask.cumsum(-1) - 1
+        return ranks if self.before is None else ranks + self.before[:, None]
 
     @cached_property
     def rest(self) -> Bool[Tensor, "prompt token"]:
@@ -64,7 +75,7 @@ class Tokens:
 
     @cached_property
     def counts(self) -> Int[Tensor, " prompt"]:
-        """Tokens of each prompt."""
+        """Tokens of each prompt in this pass."""
         return self.mask.sum(-1)
 
     @cached_property
@@ -84,7 +95,8 @@ class Tokens:
         place = torch.arange(max(1, int(sizes.max())), device=self.mask.device)
         ranks = (2 * place + 1) * self.counts[:, None] // (2 * sizes[:, None]).clamp(min=1)
         taken = place < sizes[:, None]
-        index = torch.searchsorted(self.ranks.contiguous(), torch.where(taken, ranks, 0))
+        here = self.mask.cumsum(-1) - 1
+        index = torch.searchsorted(here, torch.where(taken, ranks, 0))
         return Sample(torch.where(taken, index, 0), taken)
 
     @property
