@@ -109,6 +109,10 @@ class LayerMeans(NamedTuple):
 def layer_means(files: Sequence[Path], pool: str) -> LayerMeans | None:
     """Return what files of vectors hold of a pool, None if there is nothing.
 
+    Args:
+        files: of one model, whose prompts are joined in their order.
+        pool: its name, such as `mean_state`.
+
     Raises:
         CorruptRunError: if a file is damaged, or prompts have different layers.
     """

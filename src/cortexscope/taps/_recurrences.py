@@ -91,7 +91,8 @@ class _ChannelScan(MixerNotes):
 
     def _fits(self, result: Tensor, shape: tuple[int, ...]) -> bool:
         """Return whether a result has a shape, or that without the axis of a single token."""
-        return result.shape in {shape, (*shape[:2], *shape[3:]) if self.length == 1 else shape}
+        alone = (*shape[:2], *shape[3:])
+        return result.shape == shape or (self.length == 1 and result.shape == alone)
 
     def state_norm(self, output: object) -> Float[Tensor, " prompt"] | None:
         found = [norm for norm in self._norms if norm is not None]
