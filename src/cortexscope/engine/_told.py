@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cortexscope.engine._bytes import byte_ends
 from cortexscope.engine._plan import Batch, Encoded
 from cortexscope.models import Anatomy, Model, known_part
 from cortexscope.taps import MaskedPredictions, Text, Tokens, Unread
@@ -41,7 +42,7 @@ def text_of(batch: Batch, tokenizer: Any, *, decoder: bool) -> Text | Unread:  #
     return Text(torch.tensor(sizes).double())
 
 
-def _bytes(item: Encoded, tokenizer: Any, decoder: bool) -> int:  # noqa: ANN401
+def _bytes(item: Encoded, tokenizer: Any, decoder: bool) -> float:  # noqa: ANN401
     text, ids = (
         (item.prompt.target, item.target)
         if decoder
@@ -52,17 +53,17 @@ def _bytes(item: Encoded, tokenizer: Any, decoder: bool) -> int:  # noqa: ANN401
         return 0
     known = inspect.signature(type(tokenizer).__call__).parameters
     name = "text_target" if decoder and "text_target" in known else "text"
-    places = tokenizer(
+    encoding = tokenizer(
         **{name: text},
         truncation=True,
         max_length=len(ids),
         return_offsets_mapping=True,
+        return_special_tokens_mask=True,
         add_special_tokens=decoder or item.wrapped is None,
-    )["offset_mapping"]
+    )
+    ends = byte_ends(encoding, text, tokenizer)
     # A decoder reads its start token, and of these all but the last.
-    first, predicted = (0, places[:-1]) if decoder else (places[0][1], places[1:])
-    last = max((end for _, end in predicted), default=first)
-    return len(text[first:last].encode())
+    return ([0.0, *ends[:-1]][-1]) if decoder else ends[-1] - ends[0]
 
 
 class MaskedPasses:

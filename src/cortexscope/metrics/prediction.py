@@ -58,8 +58,15 @@ class BitsPerByte(Metric):
 
     (surprisal * predicted tokens) / (ln 2 * bytes), over the tokens after the first and the bytes
     in UTF-8 that they stand for; where only a sample of tokens is predicted, its mean surprisal
-    stands for the others'. Tokens of 4 bytes with surprisal ln 2 give 0.25; bytes as tokens, each
-    of 256 equally likely, give 8.
+    stands for the others'. A token that ends within a character stands for that part of its bytes.
+    Tokens of 4 bytes with surprisal ln 2 give 0.25; bytes as tokens, each of 256 equally likely,
+    give 8.
+
+    Not the `bits_per_byte` of lm-evaluation-harness (`loglikelihood_rolling`), which puts an end-
+    of-text token before the text, so that its first token is predicted and all its bytes count,
+    parts a long text into windows, and divides the sum over all texts by the sum of their bytes.
+    Here a text is read as the model's tokenizer gives it: the first token is predicted from a first
+    special token where there is one, and otherwise counts on neither side.
     """
 
     spec = MetricSpec(
@@ -76,6 +83,7 @@ class BitsPerByte(Metric):
         group="prediction",
         cost="high",
         sampled=True,
+        version=2,
     )
 
     def update(self, state: State, site: Site, seen: Seen) -> State:
