@@ -35,6 +35,7 @@ def profile(
     generate: Generation | int | None = None,
     metrics: Sequence[str] | None = None,
     plugins: Sequence[Path | str] = (),
+    attention: str | None = None,
     out: Path | str | None = None,
     settings: Settings | None = None,
     resume: bool = False,
@@ -57,6 +58,7 @@ def profile(
         metrics: only these metrics or groups of metrics; the default panel, and the metrics of
             `plugins`, where None.
         plugins: Python files with metrics of your own.
+        attention: how attention is computed, `sdpa` or `eager`; what `settings` say where None.
         out: the run folder; a temporary one, gone with the profile, where None.
         settings: dtype, device, batch size and the like.
         resume: continue the run in `out`, or start it.
@@ -84,6 +86,8 @@ def profile(
     if generate is not None:
         go_on = Generation(tokens=generate) if isinstance(generate, int) else generate
         chosen = dataclasses.replace(chosen, generate=go_on)
+    if attention is not None:
+        chosen = dataclasses.replace(chosen, attention=attention)
     request = RunRequest(
         models=(models,) if isinstance(models, str) else tuple(models),
         suite=suite,

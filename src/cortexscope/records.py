@@ -17,6 +17,7 @@ __all__ = [
     "Prompt",
     "Site",
     "SuiteInfo",
+    "TokenizerInfo",
     "Truncation",
 ]
 
@@ -110,6 +111,20 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class TokenizerInfo(_Record):
+    """Which tokenizer a model reads with, and what is done to a text before."""
+
+    source: str
+    """`model`, `adapter`, `model and adapter` where files of both make it, or the reference of the
+    one that was asked for."""
+    kind: str
+    """Its class, such as `LlamaTokenizer`."""
+    lower_case: bool = False
+    """Whether texts are put into lower case first, as a sentence-transformers folder may ask."""
+    longest: int | None = None
+    """Most tokens of a text where a sentence-transformers folder limits them, else None."""
+
+
 class ModelInfo(_Record):
     """What is known of a loaded model; a row of `models.parquet`."""
 
@@ -137,6 +152,10 @@ class ModelInfo(_Record):
     """Longest input in tokens, None where the model has no limit of its own."""
     dtype: str
     """Of the weights as loaded, such as `float32`; of those that are not quantised, if some are."""
+    attention: str | None = None
+    """The implementation of its attention, `sdpa` or `eager`; None where a run does not tell."""
+    tokenizer: TokenizerInfo | None = None
+    """None where a run does not tell."""
     quantization: str | None = None
     """How weights are quantised, such as `bnb-4bit` or, stored so, `gptq-4bit`; else None."""
     placement: dict[str, str] | None = None
@@ -228,6 +247,8 @@ class Manifest(_Record):
     """By model label, where a chat template was asked for."""
     ungenerated: dict[str, str] = Field(default_factory=dict)
     """Why a model generated nothing though it was asked to, by model label."""
+    notes: dict[str, list[str]] = Field(default_factory=dict)
+    """What a reader should know of how a model was read, by model label."""
     timings: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Seconds and tokens, by model label."""
     checks: dict[str, list[Finding]] = Field(default_factory=dict)

@@ -55,6 +55,7 @@ def test_record_is_filled_without_weights_and_true_after_loading(llama: Path) ->
     )
     assert set(info.files) == {
         "config.json",
+        "generation_config.json",
         "model.safetensors",
         "tokenizer.json",
         "tokenizer_config.json",
@@ -145,7 +146,8 @@ def test_wrong_config_is_named(llama: Path, content: str, says: str) -> None:
         ),
         ({"hidden_size": "wide"}, ModelFileError, "hidden_size"),
         ({"architectures": ["BertModel"]}, ModelFileError, "do not belong together"),
-        ({"attn_implementation": "who/kernel"}, UnsafeModelError, "who/kernel"),
+        ({"experts_implementation": "who/kernel"}, UnsafeModelError, "who/kernel"),
+        ({"parts": [{"attn_implementation": {"": "a/k"}}]}, UnsafeModelError, "'a/k'"),
         ({"num_hidden_layers": 3}, ModelFileError, "are missing"),
         ({"intermediate_size": 128}, ModelFileError, "another shape"),
     ],
@@ -177,7 +179,7 @@ def test_code_of_the_folder_runs_only_by_request(llama: Path) -> None:
     assert type(model.module).__name__ == "OwnForCausalLM"
     assert model.info.remote_code
     assert model.info.stack_kind == "decoder"
-    assert "own.py" in model.info.files
+    assert "code/own.py" in model.info.files
 
 
 def test_tokenizer_code_needs_a_request(llama: Path) -> None:
@@ -283,7 +285,8 @@ def test_auto_dtype_is_read_from_the_weights_where_the_config_names_none(
         ("device", "cpu:1", "There is no device 'cpu:1'"),
         ("device", "cuda:", "There is no device 'cuda:'"),
         ("attention", "sdpaa", "sdpaa"),
-        ("attention", "who/kernel", "fetched and run"),
+        ("attention", "who/kernel", "choose one of the two"),
+        ("attention", "flex_attention", "only eager and sdpa"),
     ],
 )
 def test_wrong_option_is_a_usage_error(llama: Path, option: str, value: str, says: str) -> None:

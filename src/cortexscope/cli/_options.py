@@ -8,6 +8,7 @@ import typer
 
 __all__ = [
     "AllowPickle",
+    "Attention",
     "Device",
     "DeviceMap",
     "Dtype",
@@ -48,6 +49,14 @@ Quantize = Annotated[
 Tokenizer = Annotated[
     str | None,
     typer.Option(metavar="REF", help="Take this model's tokenizer in place of each one's own."),
+]
+Attention = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="How attention is computed: sdpa or eager; what the model asks for, as far as it is "
+        "one of these, by default.",
+    ),
 ]
 AllowPickle = Annotated[
     bool, typer.Option("--allow-pickle", help="Read pickle weights, which can run any code.")

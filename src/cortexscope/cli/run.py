@@ -11,6 +11,7 @@ import typer
 
 from cortexscope.cli._options import (
     AllowPickle,
+    Attention,
     Device,
     DeviceMap,
     Dtype,
@@ -103,6 +104,7 @@ def run(
     device_map: DeviceMap = None,
     quantize: Quantize = None,
     tokenizer: Tokenizer = None,
+    attention: Attention = None,
     batch_tokens: Annotated[
         int, typer.Option(min=1, help="Most tokens of a batch, padding included.")
     ] = 2048,
@@ -220,6 +222,7 @@ def run(
                 device_map=device_map,
                 quantize=quantize,
                 tokenizer=tokenizer,
+                attention=attention,
                 batch_tokens=batch_tokens,
                 truncate=truncate,
                 chat_template=chat_template,

@@ -9,6 +9,7 @@ import typer
 
 from cortexscope.cli._options import (
     AllowPickle,
+    Attention,
     Device,
     DeviceMap,
     Dtype,
@@ -34,6 +35,7 @@ def selfcheck(
     device_map: DeviceMap = None,
     quantize: Quantize = None,
     tokenizer: Tokenizer = None,
+    attention: Attention = None,
     allow_pickle: AllowPickle = False,
     trust_remote_code: TrustRemoteCode = False,
     seed: Annotated[int, typer.Option(help="Of the random tokens that the model reads.")] = 0,
@@ -57,6 +59,7 @@ def selfcheck(
         device_map=device_map,
         quantize=quantize,
         tokenizer=tokenizer,
+        attention=attention,
         allow_pickle=allow_pickle,
         trust_remote_code=trust_remote_code,
         note=lambda line: typer.echo(line, err=True),

@@ -65,6 +65,9 @@ class Settings:
     keep_neurons: bool = False
     """Keep each prompt's mean activation of each MLP's neurons, of which selective ones are found:
     4 bytes a neuron and prompt."""
+    attention: str | None = None
+    """The implementation of attention, `sdpa` or `eager`; None leaves the choice to the model, and
+    takes one of these where it names another."""
     allow_pickle: bool = False
     """Read weights that are pickles, which can run any code."""
     trust_remote_code: bool = False

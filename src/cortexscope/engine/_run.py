@@ -19,7 +19,12 @@ from cortexscope.engine._generation import check_generation
 from cortexscope.engine._plan import Shard, encode, shards_of
 from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
 from cortexscope.engine._shards import measure_shards
-from cortexscope.engine._sources import note_targets, open_chats, open_source
+from cortexscope.engine._sources import (
+    note_targets,
+    note_words,
+    open_chats,
+    open_source,
+)
 from cortexscope.errors import ModelError, UsageError
 from cortexscope.metrics import make_metrics, metric_names, origins
 from cortexscope.models import parse_reference
@@ -49,6 +54,7 @@ class _Plan:
     works: list[_Work]
     truncations: list[Truncation]
     chats: dict[str, ChatUse]
+    notes: dict[str, list[str]]
 
 
 def run(request: RunRequest, progress: Progress | None = None) -> Run:
@@ -122,6 +128,7 @@ def _plan(request: RunRequest, suite: Suite, progress: Progress) -> _Plan:
     chats = open_chats(sources, settings, progress)
     works: list[_Work] = []
     truncations: list[Truncation] = []
+    notes: dict[str, list[str]] = {}
     for source in sources:
         note_targets(source, suite.prompts, progress)
         encoded, cut = encode(
@@ -141,9 +148,13 @@ def _plan(request: RunRequest, suite: Suite, progress: Progress) -> _Plan:
         shards = shards_of(
             encoded, batch_tokens=settings.batch_tokens, shard_batches=settings.shard_batches
         )
+        said = note_words(source, encoded, progress)
+        if said or source.notes:
+            notes[source.info.model] = [*source.notes, *said]
         works.append(_Work(source, shards))
         truncations.extend(cut)
-    return _Plan(works, truncations, {label: chat.use for label, chat in chats.items()})
+    uses = {label: chat.use for label, chat in chats.items()}
+    return _Plan(works, truncations, uses, notes)
 
 
 def _manifest(
@@ -169,6 +180,7 @@ def _manifest(
         shards={work.source.info.model: len(work.shards) for work in plan.works},
         truncations=plan.truncations,
         chats=plan.chats,
+        notes=plan.notes,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cortexscope import models
 from cortexscope.engine._request import Progress, Settings
@@ -11,9 +11,13 @@ from cortexscope.errors import UsageError
 from cortexscope.records import Prompt
 
 if TYPE_CHECKING:
+    from cortexscope.engine._plan import Encoded
     from cortexscope.models import Chat, ModelSource
 
-__all__ = ["note_targets", "open_chats", "open_source"]
+__all__ = ["note_targets", "note_words", "open_chats", "open_source", "unknown_share"]
+
+_MANY_UNKNOWN = 0.1
+"""Share of unknown tokens above which a user is told."""
 
 
 def open_source(reference: str, settings: Settings, progress: Progress) -> ModelSource:
@@ -32,6 +36,7 @@ def open_source(reference: str, settings: Settings, progress: Progress) -> Model
         tokenizer=settings.tokenizer,
         allow_pickle=settings.allow_pickle,
         trust_remote_code=settings.trust_remote_code,
+        attention=settings.attention,
         note=progress.note,
     )
 
@@ -51,6 +56,38 @@ def note_targets(source: ModelSource, prompts: Sequence[Prompt], progress: Progr
             f"{label}: {len(prompts) - given} of {len(prompts)} prompts have no target; there the "
             "decoder reads its start token alone"
         )
+
+
+def note_words(source: ModelSource, encoded: Sequence[Encoded], progress: Progress) -> list[str]:
+    """Return what there is to say of the tokens that a model's tokenizer made, and say it.
+
+    Controls of random tokens are no text, and are left out.
+    """
+    unknown = unknown_share(source.tokenizer, encoded)
+    if unknown <= _MANY_UNKNOWN:
+        return []
+    label, token = source.info.model, source.tokenizer.unk_token
+    line = (
+        f"{100 * unknown:.1f} % of the prompts' tokens are {token!r}, which stands for what its "
+        "tokenizer does not know; its numbers say little of these texts"
+    )
+    progress.note(f"{label}: {line}")
+    return [line]
+
+
+def unknown_share(tokenizer: Any, encoded: Sequence[Encoded]) -> float:  # noqa: ANN401
+    """Return which share of the tokens of prompts stands for text that a tokenizer does not know.
+
+    Special tokens around the texts do not count.
+    """
+    token, special = tokenizer.unk_token_id, set(tokenizer.all_special_ids)
+    ends = (tokenizer.bos_token_id, tokenizer.eos_token_id)
+    if token is None or token in ends:
+        return 0.0
+    texts = [item for item in encoded if item.prompt.control != "random"]
+    ids = [id for item in texts for id in (*item.ids, *(item.target or ()))]
+    counted = [id for id in ids if id == token or id not in special]
+    return counted.count(token) / len(counted) if counted else 0.0
 
 
 def open_chats(

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from transformers import PreTrainedModel
 
 from cortexscope.errors import (
+    CortexscopeError,
     ModelFileError,
     ModelNotFoundError,
     UnsafeModelError,
     UnsupportedModelError,
 )
 from cortexscope.files import sha256_of
-from cortexscope.models._folder import check_safetensors, read_json
+from cortexscope.models._folder import check_safetensors, few, is_tokenizer_file, read_json
 from cortexscope.models._quantization import require
 from cortexscope.models._quiet import quiet, reason
 from cortexscope.models._reference import Reference
+from cortexscope.models._resizing import resize
 
 if TYPE_CHECKING:
     import torch
@@ -58,10 +60,13 @@ def open_adapter(
     require(("peft",), f"The adapter {reference.text}")
     folder = _locate(reference, allow_pickle=allow_pickle, note=note)
     if not (folder / CONFIG).is_file():
-        raise ModelNotFoundError(
-            f"{folder} has no {CONFIG}, so it is no adapter; give a folder that the "
-            "save_pretrained of a PEFT model wrote."
+        inside = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}"))
+        what = (
+            f"there are some in it ({few(inside)}); give {folder / inside[0]}"
+            if inside
+            else "give a folder that the save_pretrained of a PEFT model wrote"
         )
+        raise ModelNotFoundError(f"{folder} has no {CONFIG}, so it is no adapter; {what}.")
     _check_kind(folder / CONFIG, read_json(folder / CONFIG))
     weights = _weights(folder, allow_pickle=allow_pickle)
     hashes = {f"adapter/{name}": sha256_of(folder / name) for name in (CONFIG, weights)}
@@ -74,8 +79,11 @@ def _locate(reference: Reference, *, allow_pickle: bool, note: Callable[[str], N
     from cortexscope.models._hub import fetch_files
 
     names = {CONFIG, _SAFE, *([_PICKLE] if allow_pickle else [])}
-    snapshot = fetch_files(reference, names.__contains__, marker=CONFIG, note=note)
-    return snapshot.folder
+
+    def wanted(name: str) -> bool:
+        return name in names or is_tokenizer_file(name)
+
+    return fetch_files(reference, wanted, marker=CONFIG, note=note).folder
 
 
 def _check_kind(path: Path, raw: dict[str, Any]) -> None:
@@ -115,17 +123,20 @@ def _weights(folder: Path, *, allow_pickle: bool) -> str:
 def check_fit(built: PreTrainedModel, adapter: Adapter) -> None:
     """Put an adapter on the outline of a model, and check that each of its weights has a place.
 
+    The outline then has as many tokens as the adapter was trained with.
+
     Raises:
-        ModelFileError: if the adapter is for another model.
+        ModelFileError: if the adapter is for another model, or lacks weights of its own tokens.
         UnsupportedModelError: if PEFT cannot put it on this one.
     """
     from peft.utils import get_peft_model_state_dict
 
     with quiet():
         state = _read(adapter)
-        wrapped = _wrap(built, adapter, outline=True)
+        wrapped = _wrap(built, adapter, state, outline=True)
         own = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
-        places = {**wrapped.state_dict(), **own}
+        ends = get_peft_model_state_dict(wrapped, save_embedding_layers=True)
+        places = {**wrapped.state_dict(), **ends, **own}
     problem = _misfit(own, places, state)
     if problem is not None:
         raise ModelFileError(
@@ -144,9 +155,10 @@ def put_on(module: PreTrainedModel, adapter: Adapter) -> None:
     from peft.utils import set_peft_model_state_dict
 
     with quiet():
-        wrapped = _wrap(module, adapter, outline=False)
+        state = _read(adapter)
+        wrapped = _wrap(module, adapter, state, outline=False)
         try:
-            set_peft_model_state_dict(wrapped, _read(adapter))
+            set_peft_model_state_dict(wrapped, state)
         except RuntimeError as error:
             raise ModelFileError(
                 f"The adapter in {adapter.folder} cannot be loaded: {reason(error)}."
@@ -165,13 +177,19 @@ def _read(adapter: Adapter) -> dict[str, torch.Tensor]:
     return state
 
 
-def _wrap(module: PreTrainedModel, adapter: Adapter, *, outline: bool) -> PeftModel:
+def _wrap(
+    module: PreTrainedModel, adapter: Adapter, state: dict[str, torch.Tensor], *, outline: bool
+) -> PeftModel:
     from peft import PeftConfig, PeftModel
 
     try:
         config = PeftConfig.from_pretrained(str(adapter.folder))
         config.inference_mode = True
+        copied = getattr(config, "modules_to_save", None) or ()
+        resize(module, state, copied=copied, called=f"The adapter in {adapter.folder}")
         return PeftModel(module, config, low_cpu_mem_usage=outline)
+    except CortexscopeError:
+        raise
     except Exception as error:
         raise UnsupportedModelError(
             f"The adapter in {adapter.folder} cannot be put on {type(module).__name__}: "

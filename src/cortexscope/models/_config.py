@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +16,16 @@ from cortexscope.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
+from cortexscope.files import sha256_of
+from cortexscope.models._attention import drop_hidden
 from cortexscope.models._folder import read_json
 from cortexscope.models._quantization import check_stored
 from cortexscope.models._quiet import quiet, reason
 
-__all__ = ["is_foreign", "reason", "read_config"]
+__all__ = ["hash_code", "is_foreign", "read_config", "reason"]
 
-_KERNEL_KEYS = {
-    "attn_implementation",
-    "_attn_implementation",
-    "experts_implementation",
-    "_experts_implementation",
-}
+_ATTENTION_KEYS = {"attn_implementation", "_attn_implementation"}
+_EXPERTS_KEYS = {"experts_implementation", "_experts_implementation"}
 
 
 def is_foreign(thing: object) -> bool:
@@ -33,11 +33,36 @@ def is_foreign(thing: object) -> bool:
     return type(thing).__module__.startswith("transformers_modules")
 
 
-def read_config(folder: Path, *, trust_remote_code: bool) -> PreTrainedConfig:
+def hash_code(*things: object) -> dict[str, str]:
+    """Return the SHA-256 of each file of code that objects of a repository's classes run.
+
+    A repository may name another one for its code, so that it does not lie in the folder.
+    """
+    packages = {type(thing).__module__.rpartition(".")[0] for thing in things if is_foreign(thing)}
+    files = {
+        Path(str(module.__file__))
+        for name, module in list(sys.modules.items())
+        if name.rpartition(".")[0] in packages and getattr(module, "__file__", None)
+    }
+    return {f"code/{file.name}": sha256_of(file) for file in sorted(files) if file.is_file()}
+
+
+def read_config(
+    folder: Path,
+    *,
+    trust_remote_code: bool,
+    note: Callable[[tuple[str, ...]], None] | None = None,
+) -> PreTrainedConfig:
     """Return the configuration in a folder.
 
     Classes of transformers are preferred; a class of the repository is used only for a model
-    that transformers does not know, and only if that is allowed.
+    that transformers does not know, and only if that is allowed. Attention that cannot be seen
+    into is taken out of it, and `note` told so.
+
+    Args:
+        folder: the model's.
+        trust_remote_code: whether code of the repository may run.
+        note: receives what was taken out, None where nobody asks.
 
     Raises:
         ModelNotFoundError: if there is no `config.json`.
@@ -57,8 +82,13 @@ def read_config(folder: Path, *, trust_remote_code: bool) -> PreTrainedConfig:
             config = AutoConfig.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=foreign
             )
+            hidden = drop_hidden(config)
+            left = config.to_dict()
     except Exception as error:
         raise ModelFileError(f"{path} cannot be used: {reason(error)}; correct it.") from error
+    _refuse_kernel(path, left, _ATTENTION_KEYS)
+    if note is not None and hidden:
+        note(hidden)
     return config
 
 
@@ -106,21 +136,27 @@ def _check_storage(folder: Path, raw: dict[str, Any]) -> None:
             "the adapter to a folder of its own and give MODEL+ADAPTER to have both."
         )
     check_stored(folder / "config.json", raw)
-    kernel = _foreign_kernel(raw)
+    _refuse_kernel(folder / "config.json", raw, _EXPERTS_KEYS)
+
+
+def _refuse_kernel(path: Path, raw: object, keys: Collection[str]) -> None:
+    kernel = _foreign_kernel(raw, keys)
     if kernel is not None:
         raise UnsafeModelError(
-            f"{folder / 'config.json'} asks to fetch and run the kernel {kernel!r}; "
-            "remove that entry from the file."
+            f"{path} asks to fetch and run the kernel {kernel!r}; remove that entry from the file."
         )
 
 
-def _foreign_kernel(raw: object) -> str | None:
-    """Return an implementation named as a hub repository, which would be fetched and run."""
-    if isinstance(raw, dict):
-        for key, value in raw.items():
-            if key in _KERNEL_KEYS and isinstance(value, str) and "/" in value:
-                return value
-            found = _foreign_kernel(value)
-            if found is not None:
-                return found
-    return None
+def _foreign_kernel(raw: object, keys: Collection[str], *, named: bool = False) -> str | None:
+    """Return an implementation named as a hub repository, which would be fetched and run.
+
+    Args:
+        raw: a part of a configuration.
+        keys: under which an implementation is named, or one for each part of the model.
+        named: whether the part lies under one of these keys.
+    """
+    if isinstance(raw, dict | list):
+        items = raw.items() if isinstance(raw, dict) else ((None, part) for part in raw)
+        inside = (_foreign_kernel(part, keys, named=named or key in keys) for key, part in items)
+        return next((kernel for kernel in inside if kernel is not None), None)
+    return raw if named and isinstance(raw, str) and "/" in raw else None

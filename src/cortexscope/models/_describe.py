@@ -20,6 +20,7 @@ __all__ = [
     "Sizes",
     "count_parameters",
     "decoder_start_of",
+    "limited",
     "model_class",
     "outline",
     "sizes_of",
@@ -133,11 +134,6 @@ def outline(
         ModelError: if the configuration describes no model that can be built.
     """
     options = {} if attention is None else {"attn_implementation": attention}
-    if attention is not None and "/" in attention:
-        raise UsageError(
-            f"The attention implementation {attention!r} would be fetched and run; "
-            "choose eager or sdpa."
-        )
     try:
         with quiet(), torch.device("meta"):
             return known._from_config(copy.deepcopy(config), dtype=dtype, **options)
@@ -232,6 +228,13 @@ def sizes_of(config: PreTrainedConfig, *, vocabulary: int) -> Sizes:
         vocabulary=_integer(text, "vocab_size") or vocabulary,
         context=_context(text),
     )
+
+
+def limited(sizes: Sizes, longest: int | None) -> Sizes:
+    """Return sizes with a context of at most so many tokens; None is no limit."""
+    if longest is None or (sizes.context is not None and sizes.context <= longest):
+        return sizes
+    return sizes._replace(context=longest)
 
 
 def _integer(config: PreTrainedConfig, *names: str) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +18,14 @@ __all__ = [
     "PICKLES",
     "Weights",
     "check_safetensors",
+    "few",
     "find_weights",
     "hash_files",
     "hash_tokenizer",
+    "holds_words",
     "is_tokenizer_file",
     "read_json",
+    "tokenizer_files",
 ]
 
 INDEX = "model.safetensors.index.json"
@@ -32,8 +36,14 @@ _POINTER = b"version https://git-lfs"
 _PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".ckpt"}
 _TOKENIZER = re.compile(
     r"(tokenizer.*|special_tokens_map|added_tokens|vocab.*|spiece|sentencepiece.*|source|target)"
-    r"\.(json|model|txt|spm)|merges\.txt|bpe\.codes|.*\.tiktoken|tekken\.json|chat_template\.jinja"
+    r"\.(json|model|txt|spm)|merges\.txt|bpe\.codes|.*\.tiktoken|tekken\.json|tokenizer\.model\.v\d+|"
+    r"chat_template\.jinja|additional_chat_templates/[^/]+\.jinja|sentence_[a-z-]+_config\.json"
 )
+# What a tokenizer may have besides its words.
+_BESIDES = re.compile(
+    r"tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|.*\.jinja|sentence_.*"
+)
+_DECIDING = ("config.json", "generation_config.json")
 
 
 class Weights(NamedTuple):
@@ -44,7 +54,11 @@ class Weights(NamedTuple):
 
 
 def is_tokenizer_file(name: str) -> bool:
-    """Return whether a file of this name decides how text becomes tokens."""
+    """Return whether a file of this name decides how text becomes tokens.
+
+    Args:
+        name: of the file, from the folder of its model.
+    """
     return _TOKENIZER.fullmatch(name) is not None
 
 
@@ -104,7 +118,7 @@ def _shards(folder: Path, index: Path) -> list[Path]:
     if missing:
         raise ModelNotFoundError(
             f"{folder} lacks {len(missing)} of {len(names)} weight files "
-            f"({_few(missing)}); fetch the missing ones."
+            f"({few(missing)}); fetch the missing ones."
         )
     return [folder / name for name in sorted(names)]
 
@@ -114,7 +128,7 @@ def _find_pickles(folder: Path, *, allow_pickle: bool) -> Weights:
     pickles = [name for name in names if Path(name).suffix in _PICKLE_SUFFIXES]
     if pickles and not allow_pickle:
         raise UnsafeModelError(
-            f"{folder} holds its weights only as pickle ({_few(pickles)}), which can run code when "
+            f"{folder} holds its weights only as pickle ({few(pickles)}), which can run code when "
             "read; use a copy in safetensors, or allow pickle if you trust its author."
         )
     readable = [name for name in PICKLES if name in names]
@@ -124,7 +138,7 @@ def _find_pickles(folder: Path, *, allow_pickle: bool) -> Weights:
         chosen = [readable[0], *shards] if readable[0] == PICKLES[1] else [readable[0]]
         return Weights(tuple(folder / name for name in chosen), pickle=True)
     others = [name for name in names if name.endswith((".safetensors", ".gguf")) or name in pickles]
-    found = f"only {_few(others)}" if others else "no weights at all"
+    found = f"only {few(others)}" if others else "no weights at all"
     gguf = next((name for name in others if name.endswith(".gguf")), None)
     what = f"give the path {folder / gguf}" if gguf else f"add {_SINGLE}, or {INDEX} and its shards"
     raise ModelNotFoundError(f"{folder} holds {found}; {what}.")
@@ -154,29 +168,37 @@ def check_safetensors(path: Path) -> None:
         raise ModelFileError(f"{path} holds no tensors; fetch the file again.")
 
 
-def hash_files(folder: Path, weights: Weights, *, code: bool) -> dict[str, str]:
-    """Return the SHA-256 of each file of the folder that decides what the model computes."""
-    deciding = {path.name for path in weights.files} | {"config.json"}
-    if code:
-        deciding |= {path.name for path in folder.iterdir() if path.suffix == ".py"}
-    hashes = {name: _hash(folder / name) for name in deciding} | hash_tokenizer(folder)
+def hash_files(folder: Path, weights: Weights) -> dict[str, str]:
+    """Return the SHA-256 of each file of the folder that decides what the model computes.
+
+    Every file is read whole. A link into the hub's cache bears the hash that its file had when it
+    was fetched, which says nothing of the file that is there now.
+    """
+    deciding = {path.name for path in weights.files}
+    deciding |= {name for name in _DECIDING if (folder / name).is_file()}
+    hashes = {name: sha256_of(folder / name) for name in deciding} | hash_tokenizer(folder)
     return dict(sorted(hashes.items()))
 
 
 def hash_tokenizer(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of each file of the folder that decides how text becomes tokens."""
-    names = sorted(path.name for path in folder.iterdir() if is_tokenizer_file(path.name))
-    return {name: _hash(folder / name) for name in names}
+    return {name: sha256_of(folder / name) for name in tokenizer_files(folder)}
 
 
-def _hash(path: Path) -> str:
-    # The hub's cache stores large files under their own SHA-256, small ones under a shorter hash.
-    blob = path.resolve().name
-    known = path.is_symlink() and re.fullmatch(r"[0-9a-f]{64}", blob) is not None
-    return blob if known else sha256_of(path)
+def holds_words(names: Iterable[str]) -> bool:
+    """Return whether there is a vocabulary among a tokenizer's files."""
+    return any(_BESIDES.fullmatch(name) is None for name in names)
 
 
-def _few(names: list[str]) -> str:
+def tokenizer_files(folder: Path) -> list[str]:
+    """Return the names of the folder's files that decide how text becomes tokens."""
+    found = (*folder.glob("*"), *folder.glob("additional_chat_templates/*"))
+    names = (path.relative_to(folder).as_posix() for path in found if path.is_file())
+    return sorted(name for name in names if is_tokenizer_file(name))
+
+
+def few(names: list[str]) -> str:
+    """Return the first few of some names, as they are put into messages."""
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 

@@ -21,7 +21,12 @@ __all__ = ["Snapshot", "fetch_files", "fetch_model"]
 
 _PATIENCE = 8.0
 """Seconds for the first answer; without one there is no hub to wait for."""
-_SMALL = {"config.json", "generation_config.json", "chat_template.jinja"}
+_SMALL = {
+    "config.json",
+    "config_sentence_transformers.json",
+    "generation_config.json",
+    "modules.json",
+}
 _FAILURES = (
     hub_errors.OfflineModeIsEnabled,
     # The client changes its HTTP library between versions; this name follows it.
@@ -124,7 +129,7 @@ def fetch_files(
 
 
 def _list(reference: Reference) -> dict[str, int]:
-    """Return the size in bytes of each file in the model's top folder."""
+    """Return the size in bytes of each file in the model's top folder, or of its tokenizer."""
     info = huggingface_hub.HfApi().model_info(
         reference.target,
         revision=reference.revision,
@@ -132,7 +137,9 @@ def _list(reference: Reference) -> dict[str, int]:
         files_metadata=True,
     )
     files = {file.rfilename: file.size or 0 for file in info.siblings or []}
-    return {name: size for name, size in files.items() if "/" not in name}
+    return {
+        name: size for name, size in files.items() if "/" not in name or is_tokenizer_file(name)
+    }
 
 
 def _choose_weights(reference: Reference, names: set[str], *, allow_pickle: bool) -> list[str]:

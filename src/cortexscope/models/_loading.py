@@ -11,9 +11,11 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from cortexscope.errors import ModelError, UsageError
 from cortexscope.models._adapter import Adapter, check_fit, open_adapter, put_on
-from cortexscope.models._config import is_foreign, read_config
+from cortexscope.models._attention import attention_of, replaced
+from cortexscope.models._config import hash_code, read_config
 from cortexscope.models._describe import (
     count_parameters,
+    limited,
     model_class,
     outline,
     sizes_of,
@@ -26,14 +28,15 @@ from cortexscope.models._device_map import (
     parse_device_map,
     place,
 )
-from cortexscope.models._folder import find_weights, hash_files, hash_tokenizer
+from cortexscope.models._folder import find_weights, hash_files
 from cortexscope.models._locating import Located, locate, locate_tokenizer
 from cortexscope.models._options import LoadOptions
 from cortexscope.models._placement import choose_device, choose_dtype, stored_dtype
 from cortexscope.models._quantization import hush_backend, keeps_dtype, linear_bits, stored_method
 from cortexscope.models._reference import Reference, parse_reference
-from cortexscope.models._tokenizer import check_vocabulary, read_tokenizer
+from cortexscope.models._tokenizer import check_vocabulary
 from cortexscope.models._weights import Placing, read_weights
+from cortexscope.models._words import Named, read_words
 from cortexscope.records import ModelInfo
 
 __all__ = ["Model", "ModelSource", "load_model", "open_model"]
@@ -68,6 +71,8 @@ class ModelSource:
     info: ModelInfo
     options: LoadOptions
     adapter: Adapter | None = None
+    notes: tuple[str, ...] = ()
+    """What a user should know of how it is read, a clause each."""
 
     def outline(self) -> PreTrainedModel:
         """Return the model's structure, without memory for its weights."""
@@ -137,7 +142,7 @@ def open_model(
         tokenizer: the reference of a model whose tokenizer is taken in place of its own.
         allow_pickle: whether pickle weights may be read, which can run code.
         trust_remote_code: whether code of the model's repository may run.
-        attention: the attention implementation, such as eager; None is the model's default.
+        attention: the attention implementation, sdpa or eager; None is the model's default.
         note: receives lines of progress.
 
     Raises:
@@ -163,25 +168,29 @@ def open_model(
     located = locate(
         parsed, allow_pickle=allow_pickle, trust_remote_code=trust_remote_code, note=note
     )
-    words = located.folder if tokenizer is None else locate_tokenizer(tokenizer, note=note)
+    named = None if tokenizer is None else Named(tokenizer, locate_tokenizer(tokenizer, note=note))
     try:
-        return _inspect(parsed, located, words, adapter, options)
+        source = _inspect(parsed, located, named, adapter, options)
     except OSError as error:
         raise ModelError(
             f"{located.folder} cannot be read: {error.strerror or error}; check its permissions."
         ) from error
+    for line in source.notes:
+        note(f"{source.label}: {line}")
+    return source
 
 
 def _inspect(
     parsed: Reference,
     located: Located,
-    words: Path,
+    named: Named | None,
     adapter: Adapter | None,
     options: LoadOptions,
 ) -> ModelSource:
-    """Check the files of a model and describe it; the tokenizer is in the folder `words`."""
+    """Check the files of a model and describe it."""
     folder, trust = located.folder, options.trust_remote_code
-    config = read_config(folder, trust_remote_code=trust)
+    hidden: list[str] = []
+    config = read_config(folder, trust_remote_code=trust, note=hidden.extend)
     method = stored_method(config)
     if options.quantize is not None and method is not None:
         raise UsageError(
@@ -189,51 +198,56 @@ def _inspect(
             f"leave the quantisation {options.quantize} out."
         )
     weights = find_weights(folder, allow_pickle=options.allow_pickle)
-    spoken = config
-    if words != folder and (words / "config.json").is_file():
-        spoken = read_config(words, trust_remote_code=trust)
-    tokenizer = read_tokenizer(words, spoken, trust_remote_code=trust)
+    words = read_words(
+        folder,
+        config,
+        adapter=None if adapter is None else adapter.folder,
+        named=named,
+        trust_remote_code=trust,
+    )
     wanted = None if options.dtype == "auto" else choose_dtype(options.dtype)
     if wanted is None or keeps_dtype(method, wanted):
         wanted = stored_dtype(config, weights)
     built = outline(model_class(folder, config), config, dtype=wanted, attention=options.attention)
-    check_vocabulary(tokenizer, built, folder=words)
-    foreign = is_foreign(config) or is_foreign(built) or is_foreign(tokenizer)
-    stack_kind = stack_kind_of(built)
-    sizes = sizes_of(built.config, vocabulary=len(tokenizer))
-    hashes = {} if located.made else hash_files(folder, weights, code=foreign)
-    if words != folder:
-        own = {f"tokenizer/{name}": value for name, value in hash_tokenizer(words).items()}
-        hashes = {**hashes, **own}
     placement = _placement(built, options, adapter)
     if adapter is not None:
         check_fit(built, adapter)
+    check_vocabulary(words.tokenizer, built, folder=words.folder)
+    code = hash_code(config, built, words.tokenizer)
+    stack_kind = stack_kind_of(built)
+    sizes = sizes_of(built.config, vocabulary=len(words.tokenizer))
+    hashes = {} if located.made else hash_files(folder, weights)
+    if adapter is not None:
         hashes = {**hashes, **adapter.hashes}
     info = ModelInfo(
         model=parsed.label,
         reference=parsed.text,
         name=located.name if adapter is None else f"{located.name}+{adapter.name}",
         revision=located.revision,
-        files={**located.hashes, **hashes},
+        files={**located.hashes, **hashes, **words.hashes, **code},
         family=config.model_type,
         stack_kind=stack_kind,
         parameters=count_parameters(built),
         dtype=str(wanted).removeprefix("torch."),
+        attention=attention_of(built.config),
+        tokenizer=words.info,
         quantization=options.quantize or method,
         placement=placement,
         pickle=weights.pickle or (adapter is not None and adapter.pickle),
-        remote_code=foreign,
-        **sizes._asdict(),
+        remote_code=bool(code),
+        **limited(sizes, words.info.longest)._asdict(),
     )
+    notes = words.notes if options.attention else (*replaced(hidden, info.attention), *words.notes)
     return ModelSource(
         label=parsed.label,
         reference=parsed.text,
         folder=folder,
         config=config,
-        tokenizer=tokenizer,
+        tokenizer=words.tokenizer,
         info=info,
         options=options,
         adapter=adapter,
+        notes=notes,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from cortexscope.errors import UsageError
+from cortexscope.models._attention import VISIBLE
 from cortexscope.models._device_map import DeviceMap, parse_device_map
 from cortexscope.models._placement import choose_device, choose_dtype
 from cortexscope.models._quantization import check_quantization
@@ -35,7 +36,8 @@ class LoadOptions:
     trust_remote_code: bool = False
     """Whether code of the model's repository may run where transformers has none."""
     attention: str | None = None
-    """The attention implementation, such as `eager`; None is the model's default."""
+    """The attention implementation, `sdpa` or `eager`; None is the model's default, sdpa where it
+    has it."""
 
     def check(self) -> None:
         """Check all that can be known to be wrong before there is a model.
@@ -53,6 +55,11 @@ class LoadOptions:
                     "where each part goes, so leave the device out."
                 )
             parse_device_map(self.device_map)
+        if self.attention is not None and self.attention not in VISIBLE:
+            raise UsageError(
+                f"The attention {self.attention!r} was asked for, and only eager and sdpa can be "
+                "seen into; choose one of the two."
+            )
         if self.quantize is not None:
             check_quantization(self.quantize)
             if self.dtype != "auto" and choose_dtype(self.dtype) == torch.float64:

@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from tokenizers import normalizers
 from torch import nn
-from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TokenizersBackend,
+)
 
 from cortexscope.errors import ModelFileError, ModelNotFoundError, UnsafeModelError
-from cortexscope.models._folder import is_tokenizer_file, read_json
+from cortexscope.models._folder import holds_words, read_json, tokenizer_files
 from cortexscope.models._quiet import quiet, reason
 
-__all__ = ["check_vocabulary", "read_tokenizer"]
+__all__ = ["check_vocabulary", "lower_cased", "read_tokenizer"]
 
 
 def read_tokenizer(
-    folder: Path, config: PreTrainedConfig, *, trust_remote_code: bool
+    folder: Path, config: PreTrainedConfig, *, trust_remote_code: bool, called: Path
 ) -> PreTrainedTokenizerBase:
     """Return the tokenizer in a folder, a class of transformers where one fits.
+
+    Args:
+        folder: holds its files.
+        config: of the model that it is for.
+        trust_remote_code: whether code of the folder may run.
+        called: how messages name the folder.
 
     Raises:
         ModelNotFoundError: if there is none.
         UnsafeModelError: if code of the repository would have to run.
         ModelError: if it cannot be read.
     """
-    if not any(is_tokenizer_file(path.name) for path in folder.iterdir()):
+    names = set(tokenizer_files(folder))
+    if not holds_words(names) and "tokenizer_config.json" not in names:
         raise ModelNotFoundError(
-            f"{folder} has no tokenizer (no tokenizer.json, vocab or .model file); add its files, "
+            f"{called} has no tokenizer (no tokenizer.json, vocab or .model file); add its files, "
             "or take it from another model with --tokenizer REF (tokenizer= in Python)."
         )
     settings = folder / "tokenizer_config.json"
@@ -47,12 +62,30 @@ def read_tokenizer(
     except Exception as error:
         if mapped and not trust_remote_code:
             raise UnsafeModelError(
-                f"{settings} asks to run code from the model's own folder; trust remote code if "
-                "you have read that code, or choose another model."
+                f"{called / settings.name} asks to run code from the model's own folder; trust "
+                "remote code if you have read that code, or choose another model."
             ) from error
         raise ModelFileError(
-            f"The tokenizer in {folder} cannot be read: {reason(error)}."
+            f"The tokenizer in {called} cannot be read: {reason(error)}."
         ) from error
+
+
+def lower_cased(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Have a tokenizer put each text into lower case first; special tokens in it stay.
+
+    Of a tokenizer in Python these change too.
+    """
+    if isinstance(tokenizer, TokenizersBackend):
+        backend = tokenizer.backend_tokenizer
+        before = [backend.normalizer] if backend.normalizer is not None else []
+        backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *before])
+        return
+    prepare = tokenizer.prepare_for_tokenization
+
+    def prepare_lower(text: str, **options: Any) -> Any:  # noqa: ANN401 - as it is there
+        return prepare(text.lower(), **options)
+
+    tokenizer.prepare_for_tokenization = prepare_lower
 
 
 def check_vocabulary(

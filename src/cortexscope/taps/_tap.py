@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cortexscope.errors import UnsupportedModelError
 from cortexscope.models import Anatomy
+from cortexscope.models._attention import VISIBLE
 from cortexscope.records import Site, Stack
 from cortexscope.taps._attention_mode import AttentionMode
 from cortexscope.taps._lens import LensReader
@@ -49,7 +50,6 @@ NEEDS = {
 }
 """What can be seen, by the names that a metric's spec uses."""
 
-_VISIBLE = ("eager", "sdpa")
 """The attention implementations of transformers that call softmax or torch's own attention."""
 
 
@@ -263,7 +263,7 @@ def _check_attention(module: nn.Module) -> None:
     for part in module.modules():
         config = getattr(part, "config", None)
         used = getattr(config, "_attn_implementation", None)
-        if isinstance(used, str) and used not in _VISIBLE:
+        if isinstance(used, str) and used not in VISIBLE:
             raise UnsupportedModelError(
                 f"{type(module).__name__} runs its attention as {used!r}, which shows no scores; "
                 "load it with attention 'sdpa' or 'eager' (model.set_attn_implementation('sdpa')), "
