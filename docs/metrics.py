@@ -48,6 +48,8 @@ with `--json` for programs.
   once more of all prompts. Metrics of a *model* are measured on sequences of tokens that are
   generated for the purpose.
 - **Further axes** (a position bin, an expert, another layer) are numbered in the column `index`.
+- **Labels**: values that name something, such as a feature by its number, are counted. Table 7 has
+  the most frequent one and its share; no mean, interval, test or figure is made of them.
 - **Undefined is null with a reason**, never 0: the normalised entropy of a single token, or the
   attention of a layer that has none.
 - **Cost**: *low* is part of the default panel; *high* takes noticeable time and has to be asked
@@ -104,8 +106,9 @@ def _row(spec: MetricSpec) -> str:
 
 def _entry(metric: type[Metric]) -> str:
     spec = metric.spec
+    counted = " Values are *labels*: counted, never averaged." if spec.scale == "label" else ""
     rest = (
-        f"*Unit:* {unit(spec)}; *bounds:* {bounds(spec)}.",
+        f"*Unit:* {unit(spec)}; *bounds:* {bounds(spec)}.{counted}",
         f"*Needs:* {needs(spec)}.",
         f"*Source:* {spec.source}. *Version* {spec.version}.",
     )

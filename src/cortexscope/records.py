@@ -91,6 +91,9 @@ class MetricSpec:
     generated for the purpose."""
     version: int = 1
     """Raised whenever the numbers change."""
+    scale: Literal["number", "label"] = "number"
+    """`label` where values name something, such as a feature by its number: they are counted and
+    never averaged, compared or correlated."""
 
     @property
     def index(self) -> str | None:

@@ -129,7 +129,7 @@ def analyse(
         note: told what comes next.
 
     Raises:
-        UnknownNameError: if a metric was not measured, or has not one value a prompt.
+        UnknownNameError: if a metric was not measured, or has not one number a prompt.
         UsageError: if the run has no values, or a number is below 1.
     """
     from threadpoolctl import threadpool_limits
@@ -197,7 +197,7 @@ def _chosen(run: Run, metrics: Collection[str] | None) -> tuple[str, ...]:
     known = metrics_with_values(run)
     if not known:
         raise UsageError(
-            f"{run.path} has no metric with one value a prompt; let a run measure some, such as "
+            f"{run.path} has no metric with one number a prompt; let a run measure some, such as "
             "--metric default."
         )
     if metrics is None:
@@ -206,7 +206,7 @@ def _chosen(run: Run, metrics: Collection[str] | None) -> tuple[str, ...]:
     for name in metrics:
         if name not in known and name not in groups:
             raise UnknownNameError(
-                f"{run.path} has no metric or group {name!r} with one value a prompt; "
+                f"{run.path} has no metric or group {name!r} with one number a prompt; "
                 f"{suggestion(name, (*known, *groups))}"
             )
     return tuple(

@@ -23,10 +23,10 @@ _KEYS = ["model", "metric", "task", "prompt_id"]
 
 
 def metrics_with_values(run: Run, *, metrics: Collection[str] | None = None) -> tuple[str, ...]:
-    """Return the metrics of a run that have one value a prompt, in the run's order.
+    """Return the metrics of a run that have one number a prompt, in the run's order.
 
-    Those of whole tasks and of generated sequences have none, and those with a further index, such
-    as position bins or experts, have many.
+    Those of whole tasks and of generated sequences have none, those with a further index, such as
+    position bins or experts, have many, and a label is no number.
 
     Args:
         run: finished or not.
@@ -36,6 +36,7 @@ def metrics_with_values(run: Run, *, metrics: Collection[str] | None = None) -> 
         name
         for name, spec in run.manifest.metrics.items()
         if spec.replication == "prompt"
+        and spec.scale == "number"
         and spec.index is None
         and (metrics is None or name in metrics)
     )

@@ -172,6 +172,7 @@ def _print_one(metric: type[Metric]) -> None:
         "definition": spec.definition,
         "unit": unit(spec),
         "bounds": bounds(spec),
+        "scale": spec.scale,
         "a value for each": each(spec),
         "needs": needs(spec),
         "group": spec.group,

@@ -17,6 +17,7 @@ _CHOICES = {
     "cost": ("low", "high"),
     "replication": ("prompt", "task", "sequence"),
     "sampled": (True, False),
+    "scale": ("number", "label"),
 }
 _RESERVED = (*GROUPS, "default", "all")
 

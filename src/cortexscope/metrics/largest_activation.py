@@ -42,7 +42,7 @@ class LargestActivationToken(OverTokens):
     """Return the number of the token whose state has the largest |h|, per layer 0..L.
 
     Counted from 0 in the prompt, the first where several tokens have it. It is 0 where the first
-    token has the largest entry, and 6 where the seventh has.
+    token has the largest entry, and 6 where the seventh has. A label: it is counted, not averaged.
     """
 
     spec = replace(
@@ -52,6 +52,7 @@ class LargestActivationToken(OverTokens):
         unit="token number",
         definition="Number in the prompt, from 0, of the token whose hidden state has the largest "
         "|h|, before the final norm.",
+        scale="label",
     )
 
     def value(self, seen: HiddenStates) -> Tensor:
@@ -63,7 +64,7 @@ class LargestActivationDimension(OverTokens):
     """Return the feature that has the largest |h|, per layer 0..L.
 
     Counted from 0, the first where several features of that token have it. It is 0 where the first
-    feature has the largest entry, and 446 where number 446 has.
+    feature has the largest entry, and 446 where number 446 has. A label: counted, not averaged.
     """
 
     spec = replace(
@@ -73,6 +74,7 @@ class LargestActivationDimension(OverTokens):
         unit="feature number",
         definition="Number, from 0, of the feature in which a prompt's hidden states have the "
         "largest |h|, before the final norm.",
+        scale="label",
     )
 
     def value(self, seen: HiddenStates) -> Tensor:

@@ -50,6 +50,10 @@ class RunFrames:
     experts: pd.DataFrame
     """The mean over prompts of metrics with a further index: model, stack, metric, layer, index,
     value."""
+    common: pd.DataFrame
+    """The most frequent value of metrics whose values are labels, over prompts, layers and heads:
+    model, stack, metric, value (the lowest of several), share, prompts (with a value), undefined.
+    In all frames of means they are NaN."""
     wholes: pd.DataFrame
     """Values over all prompts together, or over sequences made for the purpose, their mean over
     layers, heads and pairs: model, stack, metric, value."""
@@ -101,7 +105,8 @@ def read_frames(run: Run) -> RunFrames:
     Raises:
         CorruptRunError: if a file of the run is missing or damaged.
     """
-    table = _finite(run.measurements_table())
+    measured = _finite(run.measurements_table())
+    table = _without_labels(measured, run.manifest)
     models, prompts = run.models(), run.prompts()
     prompted = table.filter(pc.is_valid(table["prompt_id"]))
     indexed = pc.is_in(prompted["metric"], pa.array(_with_index(table, run.manifest), pa.string()))
@@ -129,9 +134,10 @@ def read_frames(run: Run) -> RunFrames:
         values=values,
         layers=_with_depth(by_layer),
         experts=_experts(prompted.filter(indexed)),
+        common=_common(measured, run.manifest),
         wholes=_wholes(table),
         cells=_cells(values, labels, tasks, metrics),
-        missing=_missing(table),
+        missing=_missing(measured),
     )
 
 
@@ -141,6 +147,31 @@ def _with_index(table: pa.Table, manifest: Manifest) -> list[str]:
     named = {name for name, spec in specs if not {"layer", "head"}.issuperset(spec.axes)}
     rows = table.filter(pc.is_valid(table["index"]))
     return sorted(named | set(rows["metric"].unique().to_pylist()))
+
+
+def _is_label(table: pa.Table, manifest: Manifest) -> pa.ChunkedArray:
+    names = [name for name, spec in manifest.metrics.items() if spec.scale == "label"]
+    return pc.is_in(table["metric"], pa.array(names, pa.string()))
+
+
+def _without_labels(table: pa.Table, manifest: Manifest) -> pa.Table:
+    value = pc.if_else(_is_label(table, manifest), pa.scalar(None, pa.float64()), table["value"])
+    return table.set_column(table.schema.get_field_index("value"), "value", value)
+
+
+def _common(table: pa.Table, manifest: Manifest) -> pd.DataFrame:
+    import pandas as pd
+
+    keys = ["model", "stack", "metric"]
+    kept = table.filter(pc.and_(_is_label(table, manifest), pc.is_valid(table["prompt_id"])))
+    rows = []
+    for key, own in _frame(kept.select([*keys, "prompt_id", "value"])).groupby(keys, sort=False):
+        known = own.dropna(subset=["value"])
+        counts = known["value"].value_counts().sort_index()
+        first = (counts.idxmax(), counts.max() / len(known)) if len(known) else (None, None)
+        prompts = known["prompt_id"].nunique()
+        rows.append((*key, *first, prompts, own["prompt_id"].nunique() - prompts))
+    return pd.DataFrame(rows, columns=[*keys, "value", "share", "prompts", "undefined"])
 
 
 def _stack_names(table: pa.Table) -> dict[str, tuple[str, ...]]:

@@ -18,6 +18,8 @@ def build(frames: RunFrames, labels: Labels) -> Table:
     columns = (
         *texts("Metric", "Unit", "Model", "Stack"),
         *numbers("Mean", "Low_95", "High_95", "SD", "Quartile_1", "Median", "Quartile_3"),
+        Column("Most_Frequent", "integer"),
+        *numbers("Share"),
         Column("Prompts", "integer"),
         Column("Undefined", "integer"),
     )
@@ -28,29 +30,32 @@ def build(frames: RunFrames, labels: Labels) -> Table:
         (str(row.metric), str(row.model), str(row.stack)): row.value
         for row in frames.wholes.itertuples()
     }
+    common = {(row.metric, row.model, row.stack): row for row in frames.common.itertuples()}
     order = [(model, stack) for model in frames.labels for stack in frames.stacks_of(model)]
     for metric in frames.metrics:
         for model, stack in order:
+            named = (metric, labels.unit(metric), model, stack)
+            label = common.get((metric, model, stack))
+            if label is not None:
+                frequent = (label.value, label.share, label.prompts, label.undefined)
+                rows.append((*named, *[None] * 7, *frequent))
+                continue
             values = groups.get((metric, model, stack))
             if values is None:
                 if (metric, model, stack) in wholes:
-                    whole = wholes[metric, model, stack]
-                    named = (metric, labels.unit(metric), model, stack, whole)
-                    rows.append((*named, *[None] * 6, None, None))
+                    rows.append((*named, wholes[metric, model, stack], *[None] * 10))
                 continue
             quartiles = values.quantile([0.25, 0.5, 0.75])
             mean = mean_of(values.to_numpy(dtype="float64"))
             rows.append(
                 (
-                    metric,
-                    labels.unit(metric),
-                    model,
-                    stack,
+                    *named,
                     mean.value,
                     mean.low,
                     mean.high,
                     values.std(ddof=1),
                     *quartiles,
+                    *(None, None),
                     int(values.count()),
                     int(values.isna().sum()),
                 )
@@ -65,6 +70,9 @@ def build(frames: RunFrames, labels: Labels) -> Table:
             "High_95 is Student's 95 % interval of the mean, which takes prompts as independent; "
             "SD has the divisor n - 1. Prompts counts those with a value, Undefined those "
             "without one. "
+            "A metric whose values are labels, such as the number of a feature, has no mean: "
+            "Most_Frequent is the value that it has most often over prompts and layers (the "
+            "lowest of several), Share how often. "
             "Metrics with a further index, such as the load of each expert, are in no mean: "
             "they are in the measurements. Metrics of all prompts together, such as CKA, and of "
             "sequences made for them, such as the induction score, have one value a model: its "
