@@ -11,7 +11,13 @@ import torch
 from models.tiny import tiny_config, write_gguf
 from transformers import LlamaForCausalLM
 
-from cortexscope.errors import ModelError, ModelFileError, StoreError, UnsupportedModelError
+from cortexscope.errors import (
+    ModelError,
+    ModelFileError,
+    ModelNotFoundError,
+    StoreError,
+    UnsupportedModelError,
+)
 from cortexscope.models import load_model, open_model
 
 
@@ -105,3 +111,26 @@ def test_full_disk_is_a_store_error_and_leaves_nothing(
     with pytest.raises(StoreError, match="disk is full"):
         open_model(str(gguf_file))
     assert left_in_cache(tmp_path) == []
+
+
+@pytest.mark.parametrize("words", [None, "rwkv"])
+def test_file_without_tokenizer_reads_with_another(
+    pristine: Path, tmp_path: Path, words: str | None
+) -> None:
+    original = LlamaForCausalLM.from_pretrained(pristine).eval()
+    path = tmp_path / "wordless.gguf"
+    write_gguf(path, original, words=words)
+    for _ in range(2):
+        with pytest.raises(ModelNotFoundError, match=r"wordless\.gguf.*--tokenizer REF") as caught:
+            open_model(str(path))
+        assert ("'rwkv'" if words else "it holds none") in str(caught.value)
+    lines: list[str] = []
+    model = load_model(str(path), tokenizer=str(pristine), note=lines.append)
+    assert lines == []
+    ids = torch.tensor([[2, 4, 5, 6, 7]])
+    assert torch.equal(model.module(ids).logits, original(ids).logits)
+    assert model.tokenizer("one two").input_ids == [4, 5]
+    assert model.info.tokenizer is not None
+    assert model.info.tokenizer.source == str(pristine)
+    with pytest.raises(ModelNotFoundError, match=r"wordless\.gguf"):
+        open_model(str(pristine), tokenizer=str(path))

@@ -15,7 +15,12 @@ from hubs import COMMIT, Answers, Hub, point_to, running
 from huggingface_hub import constants
 from transformers import LlamaForCausalLM
 
-from cortexscope.errors import ModelError, ModelNotFoundError, UnsafeModelError
+from cortexscope.errors import (
+    ModelError,
+    ModelNotFoundError,
+    UnsafeModelError,
+    UnsupportedModelError,
+)
 from cortexscope.models import load_model, open_model
 from cortexscope.models._quiet import quiet
 
@@ -114,6 +119,15 @@ def test_model_without_readable_weights_says_what_it_has(hub: Hub) -> None:
     (hub.folder / "model.safetensors").rename(hub.folder / "tiny.gguf")
     assert "tiny.gguf" in refusal("org/tiny", ModelNotFoundError)
     (hub.folder / "tiny.gguf").unlink()
+    assert "as ONNX (onnx/model.onnx)" in refusal("org/tiny", UnsupportedModelError)
+
+
+def test_model_below_its_folder_is_named(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cortexscope.models._hub.foreign_weights", lambda names: None)
+    (hub.folder / "0_Transformer").mkdir()
+    (hub.folder / "model.safetensors").rename(hub.folder / "0_Transformer" / "model.safetensors")
+    assert "holds its model in 0_Transformer" in refusal("org/tiny", ModelNotFoundError)
+    (hub.folder / "0_Transformer" / "model.safetensors").unlink()
     assert "no weights" in refusal("org/tiny", ModelNotFoundError)
 
 

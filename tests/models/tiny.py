@@ -50,7 +50,9 @@ def tiny_config(**changes: Any) -> LlamaConfig:
     return LlamaConfig(**{**sizes, **changes})
 
 
-def write_gguf(path: Path, model: LlamaForCausalLM, *, architecture: str = "llama") -> None:
+def write_gguf(
+    path: Path, model: LlamaForCausalLM, *, architecture: str = "llama", words: str | None = "gpt2"
+) -> None:
     import gguf
 
     config = model.config
@@ -65,10 +67,11 @@ def write_gguf(path: Path, model: LlamaForCausalLM, *, architecture: str = "llam
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
     writer.add_vocab_size(config.vocab_size)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_token_list(WORDS)
-    writer.add_token_types([3, 3, 3, 3] + [1] * (len(WORDS) - 4))
-    writer.add_token_merges(["o n"])
+    if words is not None:
+        writer.add_tokenizer_model(words)
+        writer.add_token_list(WORDS)
+        writer.add_token_types([3, 3, 3, 3] + [1] * (len(WORDS) - 4))
+        writer.add_token_merges(["o n"])
     writer.add_bos_token_id(2)
     writer.add_eos_token_id(3)
     for name, array in gguf_tensors(model):

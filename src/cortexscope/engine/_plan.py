@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from cortexscope.errors import SuiteError
+from cortexscope.errors import SuiteError, UsageError
 from cortexscope.records import Prompt, Truncation
 from cortexscope.tasks import random_tokens
 
@@ -31,7 +31,8 @@ class Encoded:
     target: tuple[int, ...] | None = None
     """What the decoder of an encoder-decoder reads, start token first; None for other models."""
     wrapped: str | None = None
-    """The text with the chat template around it, None where the prompt is read as it is."""
+    """The text with all special tokens in it that the model begins with, of a chat template or its
+    own; None where the tokenizer adds them."""
 
     @property
     def tokens(self) -> int:
@@ -158,6 +159,12 @@ class _Reader(NamedTuple):
             )
         if self.vocabulary is not None and max(ids) >= self.vocabulary:
             word = self.tokenizer.convert_ids_to_tokens(max(ids))
+            if chat is not None and max(ids) in self._plain(chat.use.frame or ""):
+                raise UsageError(
+                    f"The chat template of {self.model} writes {word!r}, which its tokenizer knows "
+                    f"and the model, of {self.vocabulary} tokens, does not; leave --chat-template "
+                    "out, or add the adapter that was trained with it."
+                )
             raise SuiteError(
                 f"{where} holds {word!r}, which {self.model}'s tokenizer knows and the model, of "
                 f"{self.vocabulary} tokens, does not; take it out of the {part}."
@@ -229,7 +236,26 @@ class _Reader(NamedTuple):
         options: dict[str, Any] = {"truncation": cut, "max_length": longest, "verbose": cut}
         if part == "target" and "text_target" in known:
             return _Read(tuple(self.tokenizer(text_target=text, **options)["input_ids"]))
-        return _Read(tuple(self.tokenizer(text, **options)["input_ids"]))
+        ids = tuple(self.tokenizer(text, **options)["input_ids"])
+        if part == "text" and text.lstrip().startswith(tuple(self.tokenizer.all_special_tokens)):
+            return self._once(text, longest) or _Read(ids)
+        return _Read(ids)
+
+    def _once(self, text: str, longest: int | None) -> _Read | None:
+        """Return the ids of a text without those special ones that it holds already.
+
+        As for a text out of a chat template: one that begins as the tokenizer lets each text begin
+        would otherwise begin twice. None for one that does not.
+        """
+        ids = tuple(self.tokenizer(text, verbose=False)["input_ids"])
+        plain = self._plain(text)
+        places = range(1, len(ids) - len(plain) + 1)
+        ahead = next((at for at in places if ids[at : at + len(plain)] == plain), None)
+        if ahead is None or plain[:ahead] != ids[:ahead]:
+            return None
+        behind = ids[ahead + len(plain) :]
+        body = plain[: -len(behind)] if behind and plain[-len(behind) :] == behind else plain
+        return _Read(body[: None if longest is None else longest - len(behind)] + behind, text)
 
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> int:

@@ -63,16 +63,24 @@ def note_words(source: ModelSource, encoded: Sequence[Encoded], progress: Progre
 
     Controls of random tokens are no text, and are left out.
     """
+    lines = []
     unknown = unknown_share(source.tokenizer, encoded)
-    if unknown <= _MANY_UNKNOWN:
-        return []
-    label, token = source.info.model, source.tokenizer.unk_token
-    line = (
-        f"{100 * unknown:.1f} % of the prompts' tokens are {token!r}, which stands for what its "
-        "tokenizer does not know; its numbers say little of these texts"
-    )
-    progress.note(f"{label}: {line}")
-    return [line]
+    if unknown > _MANY_UNKNOWN:
+        lines.append(
+            f"{100 * unknown:.1f} % of the prompts' tokens are {source.tokenizer.unk_token!r}, "
+            "which stands for what its tokenizer does not know; its numbers say little of these "
+            "texts"
+        )
+    begun = [item for item in encoded if item.wrapped == item.prompt.text]
+    if begun:
+        token = source.tokenizer.convert_ids_to_tokens(begun[0].ids[0])
+        lines.append(
+            f"{len(begun)} of {len(encoded)} prompts begin with {token!r}, which its tokenizer "
+            "puts before each text; there it stands once"
+        )
+    for line in lines:
+        progress.note(f"{source.info.model}: {line}")
+    return lines
 
 
 def unknown_share(tokenizer: Any, encoded: Sequence[Encoded]) -> float:  # noqa: ANN401

@@ -19,6 +19,7 @@ from cortexscope.errors import (
 from cortexscope.files import sha256_of
 from cortexscope.models._attention import drop_hidden
 from cortexscope.models._folder import read_json
+from cortexscope.models._layouts import foreign_weights, names_in, where_model_lies
 from cortexscope.models._quantization import check_stored
 from cortexscope.models._quiet import quiet, reason
 
@@ -101,6 +102,11 @@ def _no_config(folder: Path) -> str:
     ggufs = sorted(path.name for path in folder.glob("*.gguf"))
     if ggufs:
         return f"{folder} has no config.json but {ggufs[0]}; give the path {folder / ggufs[0]}."
+    inside, foreign = where_model_lies(folder), foreign_weights(names_in(folder))
+    if inside is not None:
+        return f"{folder} {inside}."
+    if foreign is not None:
+        return f"{folder} has no config.json and {foreign}."
     return (
         f"{folder} has no config.json, so it is no model folder; "
         "give a folder that save_pretrained wrote."
@@ -122,6 +128,9 @@ def _needs_code(path: Path, raw: dict[str, Any], *, trust_remote_code: bool) -> 
             )
         return True
     if kind is None:
+        inside = where_model_lies(path.parent)
+        if inside is not None:
+            raise ModelNotFoundError(f"{path.parent} {inside}.")
         raise ModelFileError(f"{path} names no model_type; add it or fetch the file again.")
     raise UnsupportedModelError(
         f"{path} has the model_type {kind!r}, which transformers {transformers.__version__} does "

@@ -10,8 +10,15 @@ from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
-from cortexscope.errors import ModelError, ModelFileError, ModelNotFoundError, UnsafeModelError
+from cortexscope.errors import (
+    ModelError,
+    ModelFileError,
+    ModelNotFoundError,
+    UnsafeModelError,
+    UnsupportedModelError,
+)
 from cortexscope.files import sha256_of
+from cortexscope.models._layouts import foreign_weights, names_in, pickled_weights
 
 __all__ = [
     "INDEX",
@@ -33,10 +40,9 @@ PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 _SINGLE = "model.safetensors"
 _POINTER = b"version https://git-lfs"
-_PICKLE_SUFFIXES = {".bin", ".pt", ".pth", ".ckpt"}
 _TOKENIZER = re.compile(
-    r"(tokenizer.*|special_tokens_map|added_tokens|vocab.*|spiece|sentencepiece.*|source|target)"
-    r"\.(json|model|txt|spm)|merges\.txt|bpe\.codes|.*\.tiktoken|tekken\.json|tokenizer\.model\.v\d+|"
+    r"(tokenizer[^/]*|special_tokens_map|added_tokens|vocab[^/]*|spiece|sentencepiece[^/]*|source|"
+    r"target)\.(json|model|txt|spm)|merges\.txt|bpe\.codes|[^/]*\.tiktoken|tekken\.json|tokenizer\.model\.v\d+|"
     r"chat_template\.jinja|additional_chat_templates/[^/]+\.jinja|sentence_[a-z-]+_config\.json"
 )
 # What a tokenizer may have besides its words.
@@ -125,7 +131,11 @@ def _shards(folder: Path, index: Path) -> list[Path]:
 
 def _find_pickles(folder: Path, *, allow_pickle: bool) -> Weights:
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
-    pickles = [name for name in names if Path(name).suffix in _PICKLE_SUFFIXES]
+    pickles = pickled_weights(names)
+    foreign = foreign_weights(names_in(folder))
+    readable = [name for name in names if name in PICKLES or name.endswith(".gguf")]
+    if foreign is not None and not readable:
+        raise UnsupportedModelError(f"{folder} {foreign}.")
     if pickles and not allow_pickle:
         raise UnsafeModelError(
             f"{folder} holds its weights only as pickle ({few(pickles)}), which can run code when "

@@ -28,11 +28,17 @@ _VERSION = 1
 """Raised whenever the same file would convert to something else."""
 
 
+_WORDLESS = "no_tokenizer.txt"
+"""Says in a converted folder why it has no tokenizer."""
+
+
 class Converted(NamedTuple):
     """A converted file: its folder and its own hash."""
 
     folder: Path
     sha256: str
+    wordless: str | None
+    """Why the folder has no tokenizer, None where it has one."""
 
 
 def convert_gguf(path: Path, *, note: Callable[[str], None]) -> Converted:
@@ -50,7 +56,7 @@ def convert_gguf(path: Path, *, note: Callable[[str], None]) -> Converted:
     key = f"{digest}-{_VERSION}-transformers-{transformers.__version__}"
     target = cache_folder("gguf") / key
     if target.is_dir():
-        return Converted(target, digest)
+        return _converted(target, digest)
     _check_structure(path)
     if importlib.util.find_spec("accelerate") is None:
         raise ModelError(f"Reading {path} needs accelerate; run `pip install accelerate`.")
@@ -59,7 +65,12 @@ def convert_gguf(path: Path, *, note: Callable[[str], None]) -> Converted:
     with whole_folder(target) as folder:
         _convert(path, folder)
     note(f"Converted {path.name} in {time.perf_counter() - started:.0f} s")
-    return Converted(target, digest)
+    return _converted(target, digest)
+
+
+def _converted(folder: Path, digest: str) -> Converted:
+    said = folder / _WORDLESS
+    return Converted(folder, digest, said.read_text("utf-8") if said.is_file() else None)
 
 
 def _checked_hash(path: Path) -> str:
@@ -104,7 +115,7 @@ def _convert(path: Path, folder: Path) -> None:
     try:
         # transformers draws its bar of the dequantising through no switch of its own.
         with quiet(), contextlib.redirect_stderr(io.StringIO()):
-            model, tokenizer, report = _read(path)
+            model, report = _read(path)
             problem = incomplete(report)
             if problem is not None:
                 raise ModelFileError(
@@ -116,7 +127,7 @@ def _convert(path: Path, folder: Path) -> None:
             model.is_quantized = False
             model.hf_quantizer = None
             model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
+            _save_words(path, folder)
     except CortexscopeError:
         raise
     except Exception as error:
@@ -130,22 +141,41 @@ def _convert(path: Path, folder: Path) -> None:
         raise ModelError(f"{path} cannot be converted: {reason(error)}.") from error
 
 
-def _read(path: Path) -> tuple[Any, Any, dict[str, Any]]:
-    from transformers import (
-        AutoConfig,
-        AutoModelForCausalLM,
-        AutoModelForSeq2SeqLM,
-        AutoTokenizer,
-    )
+def _read(path: Path) -> tuple[Any, dict[str, Any]]:
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
-    where = {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
-    config = AutoConfig.from_pretrained(path.parent, **where)
+    config = AutoConfig.from_pretrained(path.parent, **_where(path))
     auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-    tokenizer = AutoTokenizer.from_pretrained(path.parent, **where)
     model, report = auto.from_pretrained(
-        path.parent, dtype=torch.float32, output_loading_info=True, **where
+        path.parent, dtype=torch.float32, output_loading_info=True, **_where(path)
     )
-    return model, tokenizer, report
+    return model, report
+
+
+def _where(path: Path) -> dict[str, Any]:
+    return {"gguf_file": path.name, "local_files_only": True, "trust_remote_code": False}
+
+
+def _save_words(path: Path, folder: Path) -> None:
+    """Write the tokenizer of a file, or why it has none: another model's may be taken then."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path.parent, **_where(path))
+    # What a file lacks or holds in another way surfaces as nearly any error.
+    except Exception as error:
+        kind = _field(path, "tokenizer.ggml.model")
+        why = "it holds none" if kind is None else f"its {kind!r} cannot be read: {reason(error)}"
+        (folder / _WORDLESS).write_text(why, encoding="utf-8")
+        return
+    tokenizer.save_pretrained(folder)
+
+
+def _field(path: Path, name: str) -> str | None:
+    import gguf
+
+    field = gguf.GGUFReader(str(path)).get_field(name)
+    return None if field is None else str(field.contents())
 
 
 def _is_full(error: BaseException) -> bool:

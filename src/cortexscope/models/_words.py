@@ -21,7 +21,7 @@ from cortexscope.models._sentences import (
 from cortexscope.models._tokenizer import lower_cased, read_tokenizer
 from cortexscope.records import TokenizerInfo
 
-__all__ = ["Named", "Words", "read_words"]
+__all__ = ["Named", "Words", "brings_words", "read_words"]
 
 _UNLIMITED = 1 << 30
 
@@ -95,6 +95,11 @@ def read_words(
         longest=longest,
     )
     return Words(tokenizer, found.place, info, found.hashes, tuple(notes))
+
+
+def brings_words(adapter: Path) -> bool:
+    """Return whether an adapter's folder holds a whole tokenizer."""
+    return holds_words(tokenizer_files(adapter))
 
 
 class _Found(NamedTuple):
