@@ -14,6 +14,9 @@ from audit.made_audit_runs import DECODER, by_length, make_run
 from audit.made_tables import cells_of, figures_of, planted, text_of
 
 from cortexscope.audit import Audit, audit_study, first_screen, write_audit
+from cortexscope.audit._lead import lead_text
+from cortexscope.audit._records import VERDICTS
+from cortexscope.audit._shown import rank_text
 from cortexscope.cli import main
 from cortexscope.errors import RunExistsError
 
@@ -87,8 +90,7 @@ def test_all_three_files_name_every_wrong_figure(audit: Audit, tmp_path: Path) -
             assert stored[field] in page
             assert stored[field] in markdown
     assert content["counts"]["the published files"] == {
-        verdict: audit.count("the published files", verdict)
-        for verdict in ("holds", "holds only raw", "contradicted", "cannot be checked")
+        verdict: audit.count("the published files", verdict) for verdict in VERDICTS
     }
 
 
@@ -110,8 +112,22 @@ def test_every_claim_is_in_all_three_files(audit: Audit, tmp_path: Path) -> None
         assert claim.words in page
         assert claim.words in markdown
         for check in claim.checks:
-            assert check.sentence in page
-            assert check.sentence in markdown
+            for own in (check, *(reading.check for reading in check.readings)):
+                for text in (own.sentence, *own.caveats, *map(lead_text, own.leads)):
+                    assert text in page
+                    assert text in markdown
+                for rank in (rank for lead in own.leads for rank in lead.ranks):
+                    assert rank_text(rank) in page
+                    assert rank_text(rank) in markdown
+            for reading in check.readings:
+                assert reading.words in page
+                assert reading.words in markdown
+        for caveat in claim.caveats:
+            assert caveat in page
+            assert caveat in markdown
+    for note in audit.notes:
+        assert note in page
+        assert note in markdown
 
 
 def test_the_page_needs_no_network_and_its_links_lead_somewhere(
@@ -126,11 +142,12 @@ def test_the_page_needs_no_network_and_its_links_lead_somewhere(
 
 def test_the_first_screen_has_the_counts_of_each_source(audit: Audit) -> None:
     lines = first_screen(audit).splitlines()
-    for source in ("the published files", "the run"):
+    verdicts = [v for v in VERDICTS if any(audit.count(s, v) for s in audit.sources)]
+    assert set(audit.sources) == {"the published files", "the run's other models"}
+    for source in audit.sources:
         line = next(line for line in lines if line.startswith(f"against {source}"))
         counts = [int(word) for word in line.split() if word.isdigit()]
-        verdicts = ("holds", "holds only raw", "contradicted", "cannot be checked")
-        assert counts == [audit.count(source, verdict) for verdict in verdicts]  # type: ignore[arg-type]
+        assert counts == [audit.count(source, verdict) for verdict in verdicts]
     assert "2 figures are wrong" in first_screen(audit)
 
 
@@ -187,7 +204,7 @@ def test_a_run_is_named_by_its_folder_or_beside_the_study(
     few = ["--resamples", "100"]
     assert main(["audit", str(run), *few, "--out", str(tmp_path / "a")]) == 0
     assert main(["audit", "study", "--run", str(run), *few, "--out", str(tmp_path / "b")]) == 0
-    assert "against the run" in capsys.readouterr().out
+    assert "against the run's other models" in capsys.readouterr().out
     assert (tmp_path / "a" / "audit.json").read_bytes() == (
         tmp_path / "b" / "audit.json"
     ).read_bytes()
@@ -275,7 +292,7 @@ def test_a_spreadsheet_of_the_tables_is_audited_like_the_text(tmp_path: Path) ->
     assert audit.wrong == ()
     assert audit.files[0].holds == "Table 1"
     checks = {claim.id: claim.checks[0] for claim in audit.claims}
-    assert checks["entropy-highest"].verdict == "holds"
+    assert checks["entropy-highest"].verdict == "holds on average only"
 
 
 def test_importing_the_audit_loads_nothing_heavy() -> None:

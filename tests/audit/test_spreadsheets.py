@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from audit.made_tables import DATA
 
 from cortexscope.audit import WrongFigure, audit_study
 
@@ -139,12 +140,113 @@ def test_a_changed_activity_is_named_in_the_place_of_all_that_it_explains(
         assert float(wrong.recomputed) == pytest.approx(levels[row], rel=1e-8)
 
 
-def test_what_is_no_model_is_not_counted_as_one(tmp_path: Path) -> None:
+def test_what_is_no_model_is_left_out_of_every_figure(tmp_path: Path) -> None:
     long = _long()
     long.loc[long["Model"] == "phi", "Activity_Level"] = 0.0
-    (wrong,) = _wrong(_sheets(long), tmp_path)
-    assert (wrong.row, wrong.printed, wrong.recomputed) == ("Total Models Tested", "3", "2")
-    assert "without any: phi" in wrong.why
+    real = _sheets(long[long["Model"] != "phi"])
+    printed = _sheets(long)
+    wrong = _wrong(printed, tmp_path)
+    found = {(figure.table, figure.row, figure.column): figure for figure in wrong}
+    for sheet, columns in (
+        ("Performance_Matrix", ("Task_Avg", "Task_Min", "Task_Std")),
+        ("Task_Summary", ("Average_Activity", "Activity_Std", "Dominant_Region_Activity")),
+    ):
+        for column in columns:
+            before, due = (s[sheet].set_index("Task")[column] for s in (printed, real))
+            for task in _TASKS:
+                figure = found.pop((sheet, task, column))
+                assert float(figure.printed) == pytest.approx(before[task])
+                assert float(figure.recomputed) == pytest.approx(due[task])
+                assert "activity other than 0" in figure.why
+                assert "of all" in figure.why
+    others = {key[1:]: (figure.printed, figure.recomputed) for key, figure in found.items()}
+    # A sum, and the highest of a row, stay what they are without what is 0.
+    assert others.pop(("Total Models Tested", "Value")) == ("3", "2")
+    assert others.pop(("Total Data Points", "Value")) == ("36", "24")
+    assert others == {(task, "Models_Tested"): ("3", "2") for task in _TASKS}
+
+
+def test_what_is_left_out_is_said_with_both_counts(tmp_path: Path) -> None:
+    long = _long()
+    long.loc[long["Model"] == "phi", "Activity_Level"] = 0.0
+    path = tmp_path / "results.xlsx"
+    with pd.ExcelWriter(path, engine="openpyxl") as writer:
+        for title, frame in _sheets(long).items():
+            frame.to_excel(writer, sheet_name=title, index=False)
+    (found,) = audit_study(published=[path], rng=np.random.default_rng(0)).conventions
+    assert found.found.startswith("12 of 36 rows are of what has no activity other than 0: 1 of 3")
+    assert "over the other 24 rows" in found.found
+
+
+@pytest.fixture(scope="module")
+def real_wrong() -> dict[tuple[str, str, str], WrongFigure]:
+    """Wrong figures of the study's own spreadsheets, by sheet, row and column."""
+    books = sorted(DATA.glob("*.xlsx"))
+    if not books:
+        pytest.skip(f"the study's spreadsheets are not in {DATA}")
+    audit = audit_study(published=books, rng=np.random.default_rng(0))
+    return {(figure.table, figure.row, figure.column): figure for figure in audit.wrong}
+
+
+def test_the_studys_matrix_counts_three_models_that_are_none(
+    real_wrong: dict[tuple[str, str, str], WrongFigure],
+) -> None:
+    book = DATA / "comprehensive_brain_analysis_tables.xlsx"
+    long = pd.read_excel(book, sheet_name="Master_Brain_Activity")
+    matrix = pd.read_excel(book, sheet_name="Performance_Matrix").set_index("Task")
+    means = long.groupby(["Task", "Model"])["Activity_Level"].mean().unstack()
+    real = means.loc[:, long.groupby("Model")["Activity_Level"].max() != 0]
+    real = real.dropna()
+    assert (len(real.columns), len(means.columns), len(real), len(means)) == (8, 11, 21, 22)
+    for column, values in (
+        ("Task_Avg", real.mean(axis=1)),
+        ("Task_Min", real.min(axis=1)),
+        ("Task_Std", real.std(axis=1)),
+    ):
+        for task, value in values.items():
+            figure = real_wrong["Performance_Matrix", str(task), column]
+            assert float(figure.printed) == pytest.approx(matrix.loc[str(task), column])
+            assert float(figure.recomputed) == pytest.approx(value)
+            assert "8 models with an activity other than 0" in figure.why
+            assert "all 11 columns" in figure.why
+    ranks = {str(model): rank for model, rank in real.mean().rank(ascending=False).items()}
+    for model, mean in real.mean().items():
+        average = real_wrong["Performance_Matrix", "Model_Avg", str(model)]
+        assert float(average.recomputed) == pytest.approx(mean)
+        rank = real_wrong["Performance_Matrix", "Model_Rank", str(model)]
+        assert float(rank.recomputed) == ranks[str(model)]
+
+
+def test_the_studys_overviews_count_what_is_none(
+    real_wrong: dict[tuple[str, str, str], WrongFigure],
+) -> None:
+    long = pd.read_excel(
+        DATA / "comprehensive_brain_analysis_tables.xlsx", sheet_name="Master_Brain_Activity"
+    )
+    tasks = long.groupby("Task")["Activity_Level"].mean()
+    least = str(tasks[tasks > 0].idxmin())
+    raw = pd.read_excel(
+        DATA / "comprehensive_brain_analysis_results.xlsx",
+        sheet_name=["Raw_Data", "Failed_Models"],
+    )
+    pairs, failed = raw["Raw_Data"].groupby(["Task", "Model"]).ngroups, raw["Failed_Models"]
+    assert (pairs, len(failed), pairs + len(failed)) == (882, 21, 903)
+    expected = {
+        ("Analysis_Overview", "Total Models Tested"): ("11", "8"),
+        ("Analysis_Overview", "Total Tasks Analyzed"): ("22", "21"),
+        ("Analysis_Overview", "Total Brain Regions Mapped"): ("40", "10"),
+        ("Analysis_Overview", "Total Data Points"): (str(len(long)), "1680"),
+        ("Analysis_Overview", "Most Challenging Task"): ("Comprehensive", least),
+        ("Analysis_Overview", "Most Active Brain Region"): ("Prefrontal Cortex", "Amygdala"),
+        ("Overview", "Successful Models"): ("903", str(raw["Raw_Data"]["Model"].nunique())),
+        ("Overview", "Failed Models"): ("21", str(failed["Failed_Models"].nunique())),
+    }
+    found = {
+        key[:2]: (figure.printed, figure.recomputed)
+        for key, figure in real_wrong.items()
+        if key[0] in ("Overview", "Analysis_Overview")
+    }
+    assert found == expected
 
 
 def _with_extremes(row: pd.Series) -> float:

@@ -1,18 +1,22 @@
 """Recompute the study's other spreadsheets from their long sheet, an activity in a row.
 
 Their sheets are sums, means and counts of the activities of brain regions, a row a task, model and
-region. Activities are printed in full, so that every figure can be told to nine digits.
+region. Activities are printed in full, so that every figure can be told to nine digits. What has no
+activity other than 0 is no model, task or region: figures are recomputed over the others.
 """
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from cortexscope.audit._activity_figures import Due, compared, near
+from cortexscope.audit._activity_matrix import compare_matrix
 from cortexscope.audit._activity_rules import OVERVIEW, OVERVIEWS, SHEETS, Rule, words
-from cortexscope.audit._records import WrongFigure
+from cortexscope.audit._records import Convention, WrongFigure
+from cortexscope.audit._words import counted
 from cortexscope.audit._workbook import Sheet, Workbook
 from cortexscope.errors import UsageError
 
@@ -21,9 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Activities", "check_activities"]
 
-_CLOSE = 1e-9
-Due = float | int | frozenset[str]
-"""What a figure should be: a number, or one of several names."""
+_NAMES = ("Model", "Task", "Brain_Region")
+# Below this an activity is the rounding of 0.
+_NOTHING = 1e-12
 
 
 class Activities(NamedTuple):
@@ -33,6 +37,8 @@ class Activities(NamedTuple):
     wrong: tuple[WrongFigure, ...]
     undetermined: str
     """What is not recomputed, in a sentence."""
+    conventions: tuple[Convention, ...]
+    """What is left out, where something is."""
 
 
 def check_activities(book: Workbook) -> Activities:
@@ -47,11 +53,11 @@ def check_activities(book: Workbook) -> Activities:
     from cortexscope.audit._activity_blame import blame_activity
 
     long = _frame(book.path, book.long)
-    compared = list(_compare(book, long))
-    wrong = [figure for figure in compared if figure.printed != figure.recomputed]
+    found = list(_compare(book, long))
+    wrong = [figure for figure in found if figure.printed != figure.recomputed]
     if wrong:
         wrong = blame_activity(book, long, wrong, lambda frame: _compare(book, frame))
-    return Activities(len(compared), tuple(wrong), _not_recomputed(book))
+    return Activities(len(found), tuple(wrong), _not_recomputed(book), tuple(_left_out(book, long)))
 
 
 def _not_recomputed(book: Workbook) -> str:
@@ -59,9 +65,41 @@ def _not_recomputed(book: Workbook) -> str:
     others = [sheet.title for sheet in book.sheets if sheet.title not in known]
     return (
         f"{book.path.name}: sums, means, spreads, counts and tops are recomputed from the sheet "
-        f"{book.long.title}; the activities in it, scores, ranks and insights are not, nor the "
+        f"{book.long.title}; the activities in it, scores and insights are not, nor the "
         f"sheets {', '.join(others) or 'of other names (there are none)'}."
     )
+
+
+def _active(long: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of models, tasks and regions that have an activity other than 0."""
+    some = long["Activity_Level"] != 0
+    kept = long
+    for name in _NAMES:
+        kept = kept[kept[name].isin(set(long.loc[some, name]))]
+    return kept
+
+
+def _left_out(book: Workbook, long: pd.DataFrame) -> Iterator[Convention]:
+    active = _active(long)
+    if len(active) == len(long):
+        return
+    parts = []
+    for name in _NAMES:
+        all_, known = (list(dict.fromkeys(map(str, frame[name]))) for frame in (long, active))
+        gone = [one for one in all_ if one not in known]
+        if gone:
+            more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
+            one = name.lower().replace("_", " ")
+            named = f"{', '.join(gone[:3])}{more}"
+            parts.append(f"{len(gone)} of {counted(len(all_), one)} ({named})")
+    rows = f"{len(long) - len(active)} of {len(long)} rows"
+    found = f"{rows} are of what has no activity other than 0: {'; '.join(parts)}. Figures are "
+    found += f"recomputed over the other {len(active)} rows"
+    tops = active.groupby("Brain_Region")["Activity_Level"].apply(lambda own: own.abs().max())
+    for region, top in tops.items():
+        if top < _NOTHING:
+            found += f"; {region}, which is counted, reaches {top:.2g} at most, the rounding of 0"
+    yield Convention(f"Sheet {book.long.title} of {book.path.name}", found)
 
 
 def _frame(path: Path, sheet: Sheet) -> pd.DataFrame:
@@ -81,33 +119,82 @@ def _frame(path: Path, sheet: Sheet) -> pd.DataFrame:
 
 def _compare(book: Workbook, long: pd.DataFrame) -> Iterator[WrongFigure]:
     """Yield every comparison; printed and recomputed are the same text where the two agree."""
+    active = _active(long)
     for sheet in book.sheets:
         if sheet.title in OVERVIEWS:
-            yield from _overview(book, sheet, long)
+            yield from _overview(book, sheet, long, active)
         for column, rule in SHEETS.get(sheet.title, {}).items():
             if {rule.key, column} <= set(sheet.columns) and rule.key in long.columns:
-                made, why = _made(rule, long), words(rule, book.long.title)
+                # What is left out has figures of its own rows.
+                made, both = _made(rule, active), _made(rule, long)
                 rows = zip(sheet.column(rule.key), sheet.column(column), strict=True)
                 for number, (key, printed) in enumerate(rows, 2):
-                    if str(key) in made:
-                        due = made[str(key)]
-                        yield _compared(book, sheet, number, str(key), column, printed, due, why)
+                    due = made.get(str(key), both.get(str(key)))
+                    if due is not None:
+                        why = words(rule, book.long.title)
+                        figure = compared(book, sheet, number, str(key), column, printed, due, why)
+                        yield _explained(figure, printed, both[str(key)])
         if sheet.title == "Performance_Matrix":
-            yield from _matrix(book, sheet, long)
+            yield from compare_matrix(book, sheet, long, active)
 
 
-def _overview(book: Workbook, sheet: Sheet, long: pd.DataFrame) -> Iterator[WrongFigure]:
-    whole = long.assign(**{"": ""})
+def _overview(
+    book: Workbook, sheet: Sheet, long: pd.DataFrame, active: pd.DataFrame
+) -> Iterator[WrongFigure]:
     for number, (name, printed, *_) in enumerate(sheet.rows, 2):
         rule = OVERVIEW.get(str(name))
-        if rule is not None:
-            due, why = _made(rule, whole)[""], words(rule, book.long.title)
-            if rule.how == "active" and not _agree(printed, float(str(due))):
-                still = long.groupby(rule.of)["Activity_Level"].apply(lambda own: (own == 0).all())
-                names = [str(of) for of in still.index[still]]
-                more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-                why += f"; without any: {', '.join(names[:3])}{more}"
-            yield _compared(book, sheet, number, str(name), "Value", printed, due, why)
+        if str(name) == "Failed Models":
+            yield from _failed(book, sheet, number, printed)
+        elif rule is not None:
+            due, why = _hardest(book, rule) or (
+                _made(rule, active.assign(**{"": ""}))[""],
+                words(rule, book.long.title),
+            )
+            both = _made(rule, long.assign(**{"": ""}))[""]
+            why += _pairs(book, long, printed) if str(name) == "Successful Models" else ""
+            figure = compared(book, sheet, number, str(name), "Value", printed, due, why)
+            yield _explained(figure, printed, both)
+
+
+def _explained(figure: WrongFigure, printed: object, both: Due) -> WrongFigure:
+    """Say of a wrong figure where it comes from what is no model, task or region."""
+    if figure.printed == figure.recomputed or not near(printed, both):
+        return figure
+    said = f"{figure.why}, of what has an activity other than 0; it is that of all"
+    return replace(figure, why=said)
+
+
+def _hardest(book: Workbook, rule: Rule) -> tuple[Due, str] | None:
+    """Return the task with the highest score of difficulty, where the spreadsheet has scores."""
+    sheet = next((s for s in book.sheets if "Difficulty_Score" in s.columns), None)
+    if rule.how != "name of least" or sheet is None or "Task" not in sheet.columns:
+        return None
+    scores = {
+        str(task): float(score)
+        for task, score in zip(sheet.column("Task"), sheet.column("Difficulty_Score"), strict=True)
+        if isinstance(score, int | float)
+    }
+    top = max(scores.values(), default=0.0)
+    names = frozenset(task for task, score in scores.items() if near(score, top))
+    return names, f"it is not the task with the highest Difficulty_Score (sheet {sheet.title})"
+
+
+def _failed(book: Workbook, sheet: Sheet, number: int, printed: object) -> Iterator[WrongFigure]:
+    listed = next((s for s in book.sheets if s.title == "Failed_Models"), None)
+    if listed is not None and "Failed_Models" in listed.columns:
+        names = listed.column("Failed_Models")
+        why = f"it is not the number of models in the sheet {listed.title}, which names "
+        why += f"{counted(len(set(names)), 'model')} in {counted(len(names), 'row')}"
+        yield compared(book, sheet, number, "Failed Models", "Value", printed, len(set(names)), why)
+
+
+def _pairs(book: Workbook, long: pd.DataFrame, printed: object) -> str:
+    """Return that a number of models is one of attempts, where it is; or nothing."""
+    pairs = len(long[["Task", "Model"]].drop_duplicates())
+    failed = next((len(s.rows) for s in book.sheets if s.title == "Failed_Models"), 0)
+    if not near(printed, pairs + failed):
+        return ""
+    return f"; it is {pairs} pairs of a task and a model and the {failed} rows of failed ones"
 
 
 def _made(rule: Rule, long: pd.DataFrame) -> dict[str, Due]:
@@ -132,87 +219,17 @@ def _made(rule: Rule, long: pd.DataFrame) -> dict[str, Due]:
             found = found.reindex(groups.size().index, fill_value=0)
         case _:
             means = long.groupby([rule.key, rule.of], sort=False)["Activity_Level"].mean()
-            found = means.groupby(level=0).max()
-            if rule.how == "name of top":
+            ends = means.groupby(level=0)
+            found = ends.min() if rule.how == "name of least" else ends.max()
+            if rule.how != "top":
                 tops = {str(key): float(value) for key, value in found.items()}
                 return _names(means.unstack(), tops)
     return {str(key): float(value) for key, value in found.items()}
 
 
 def _names(means: pd.DataFrame, tops: Mapping[str, float]) -> dict[str, Due]:
-    """Return the names whose mean is the top one; several where they tie."""
+    """Return the names whose mean is the extreme one; several where they tie."""
     return {
-        str(key): frozenset(
-            str(name) for name, value in own.items() if _near(value, tops[str(key)])
-        )
+        str(key): frozenset(str(name) for name, value in own.items() if near(value, tops[str(key)]))
         for key, own in means.to_dict("index").items()
     }
-
-
-def _matrix(book: Workbook, sheet: Sheet, long: pd.DataFrame) -> Iterator[WrongFigure]:
-    """Compare the matrix of tasks and models, and the columns that sum up its rows."""
-    models = [name for name in sheet.columns if name in set(long["Model"].astype(str))]
-    means = long.groupby(["Task", "Model"], sort=False)["Activity_Level"].mean()
-    places = {name: place for place, name in enumerate(sheet.columns)}
-    for number, row in enumerate(sheet.rows, 2):
-        task = str(row[places["Task"]])
-        if task not in set(long["Task"].astype(str)):
-            continue
-        own = [float(means.get((task, model), 0.0)) for model in models]
-        for model, value in zip(models, own, strict=True):
-            printed = row[places[model]]
-            why = f"it is not the mean of its rows in the sheet {book.long.title}"
-            yield _compared(book, sheet, number, task, model, printed, value, why)
-        mean, sd = statistics.fmean(own), _sd(own)
-        due = {"Task_Avg": mean, "Task_Max": max(own), "Task_Min": min(own), "Task_Std": sd}
-        summed = [due[name] for name in ("Task_Avg", "Task_Max", "Task_Min")]
-        for column in (name for name in due if name in places):
-            printed = row[places[column]]
-            why = f"it is not that of the row's {len(own)} models"
-            if column == "Task_Std" and _agree(printed, _sd([*own, *summed])):
-                why += ", but of these together with Task_Avg, Task_Max and Task_Min"
-            yield _compared(book, sheet, number, task, column, printed, due[column], why)
-
-
-def _sd(values: Sequence[float]) -> float:
-    return statistics.stdev(values) if len(values) > 1 else 0.0
-
-
-def _compared(
-    book: Workbook,
-    sheet: Sheet,
-    number: int,
-    row: str,
-    column: str,
-    printed: object,
-    due: Due,
-    why: str,
-) -> WrongFigure:
-    shown, recomputed = _texts(printed, due)
-    return WrongFigure(
-        table=sheet.title,
-        part=None,
-        row=row,
-        column=column,
-        place=f"{book.path.name}, row {number}",
-        printed=shown,
-        recomputed=recomputed,
-        kind="figure of a spreadsheet",
-        why=why,
-    )
-
-
-def _texts(printed: object, due: Due) -> tuple[str, str]:
-    """Return both as texts, the same where they agree."""
-    text = "" if printed is None else str(printed).strip()
-    if isinstance(due, frozenset):
-        return text, text if text in due else " or ".join(sorted(due))
-    return text, text if _agree(printed, due) else f"{due:.15g}"
-
-
-def _agree(printed: object, due: float) -> bool:
-    return isinstance(printed, int | float) and _near(float(printed), due)
-
-
-def _near(one: float, other: float) -> bool:
-    return abs(one - other) <= _CLOSE * max(1.0, abs(other))

@@ -9,7 +9,17 @@ from typing import Literal
 __all__ = ["OVERVIEW", "OVERVIEWS", "Rule", "SHEETS", "words"]
 
 How = Literal[
-    "sum", "mean", "sd", "variance", "range", "rows", "distinct", "active", "top", "name of top"
+    "sum",
+    "mean",
+    "sd",
+    "variance",
+    "range",
+    "rows",
+    "distinct",
+    "active",
+    "top",
+    "name of top",
+    "name of least",
 ]
 
 
@@ -79,14 +89,16 @@ OVERVIEWS = ("Analysis_Overview", "Overview")
 """Sheets of a metric and its value."""
 
 OVERVIEW: Mapping[str, Rule] = {
-    "Total Models Tested": Rule("", "active", "Model"),
-    "Total Tasks Analyzed": Rule("", "active", "Task"),
-    "Total Cognitive Tasks": Rule("", "active", "Task"),
-    "Total Brain Regions Mapped": Rule("", "active", "Brain_Region"),
-    "Total Brain Regions": Rule("", "active", "Brain_Region"),
+    "Total Models Tested": Rule("", "distinct", "Model"),
+    "Successful Models": Rule("", "distinct", "Model"),
+    "Total Tasks Analyzed": Rule("", "distinct", "Task"),
+    "Total Cognitive Tasks": Rule("", "distinct", "Task"),
+    "Total Brain Regions Mapped": Rule("", "distinct", "Brain_Region"),
+    "Total Brain Regions": Rule("", "distinct", "Brain_Region"),
     "Total Data Points": Rule("", "rows"),
     "Best Overall Model": Rule("", "name of top", "Model"),
     "Most Active Brain Region": Rule("", "name of top", "Brain_Region"),
+    "Most Challenging Task": Rule("", "name of least", "Task"),
 }
 """By metric."""
 
@@ -111,5 +123,6 @@ def words(rule: Rule, long: str) -> str:
         "active": f"the number of {of}s in {rows} with an activity other than 0",
         "top": f"the highest mean of a {of} in {rows}",
         "name of top": f"the {of} with the highest mean of {rows}",
+        "name of least": f"the {of} with the lowest mean of {rows}",
     }
     return f"it is not {made[rule.how]} (sheet {long})".replace("its rows", "the rows")

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from cortexscope._version import __version__
-from cortexscope.audit._claims import Claim, InScript, WorkbookOf, study
-from cortexscope.audit._evidence import Evidence, evidence_of, quoted
+from cortexscope.audit._claims import quoted, study
+from cortexscope.audit._evidence import Evidence, evidence_of
 from cortexscope.audit._given import Given, read_given
 from cortexscope.audit._grid import read_grid
-from cortexscope.audit._judge import judge
-from cortexscope.audit._records import Audit, Check, GivenFile, Judged
-from cortexscope.audit._script import judge_script
+from cortexscope.audit._judge import checks_of
+from cortexscope.audit._lead import NOTES
+from cortexscope.audit._records import Audit, GivenFile, Judged
 from cortexscope.audit._tables import Checked, check_tables, undetermined
-from cortexscope.audit._workbook import judge_workbook
 
 if TYPE_CHECKING:
     import numpy as np
 
     from cortexscope.audit._activity import Activities
-    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["audit_study"]
 
@@ -55,6 +54,7 @@ def audit_study(
         from cortexscope.audit._run_values import read_run
 
         values = read_run(Path(run))
+    parts = values.parts(study().models) if values else ()
     # A claim draws its own numbers, whatever other claims there are.
     rngs = rng.spawn(len(study().claims))
     return Audit(
@@ -63,7 +63,7 @@ def audit_study(
         files=tuple(_files(given)),
         figures=checked.figures + sum(each.figures for each in others),
         wrong=(*checked.wrong, *(figure for each in others for figure in each.wrong)),
-        conventions=checked.conventions,
+        conventions=(*checked.conventions, *(c for each in others for c in each.conventions)),
         undetermined=(*left_open, *(each.undetermined for each in others)),
         run=values.path.name if values else None,
         run_facts=dict(values.facts) if values else {},
@@ -72,10 +72,12 @@ def audit_study(
                 claim.id,
                 claim.words,
                 claim.lines,
-                tuple(_checks(claim, given, evidence, values, rng=own, resamples=resamples)),
+                tuple(checks_of(claim, evidence, parts, rng=own, resamples=resamples)),
+                claim.caveats,
             )
             for claim, own in zip(study().claims, rngs, strict=True)
         ),
+        notes=NOTES,
     )
 
 
@@ -89,12 +91,32 @@ class _Figures(NamedTuple):
 
 
 def _figures(given: Given) -> _Figures:
+    left: tuple[str, ...] = ()
     if given.published is None:
-        return _Figures(Checked(0, (), ()), quoted(study().claims), ())
-    grid = read_grid(given.published)
-    checked = check_tables(given.published, grid)
-    left = tuple(undetermined(given.published, grid, checked.derived))
-    return _Figures(checked, evidence_of(grid, ddof=checked.ddof), left)
+        checked, evidence = Checked(0, (), ()), quoted(study().claims)
+    else:
+        grid = read_grid(given.published)
+        checked = check_tables(given.published, grid)
+        left = tuple(undetermined(given.published, grid, checked.derived))
+        evidence = evidence_of(grid, given.published, ddof=checked.ddof)
+    whole = replace(
+        evidence,
+        workbooks=given.workbooks,
+        script=given.script,
+        hubs=study().models,
+        dates=dict(_dates(given)),
+    )
+    return _Figures(checked, whole, left)
+
+
+def _dates(given: Given) -> Iterator[tuple[str, str]]:
+    """Yield what each file says of when it was made."""
+    if given.published is not None and "Generated" in given.published.headings:
+        yield given.published.path.name, given.published.headings["Generated"][0]
+    for book in given.workbooks:
+        for sheet in book.sheets:
+            yield from ((book.path.name, str(row[1])) for row in sheet.rows
+                        if row[:1] == ("Analysis Date",) and len(row) > 1)  # fmt: skip
 
 
 def _activities(given: Given) -> list[Activities]:
@@ -114,30 +136,3 @@ def _files(given: Given) -> Iterator[GivenFile]:
         yield GivenFile(book.path.name, book.sha256, holds)
     if given.script is not None:
         yield GivenFile(given.script.path.name, given.script.sha256, "a Python script")
-
-
-def _checks(
-    claim: Claim,
-    given: Given,
-    evidence: Evidence,
-    values: RunValues | None,
-    *,
-    rng: np.random.Generator,
-    resamples: int,
-) -> Iterator[Check]:
-    if isinstance(claim.check, WorkbookOf):
-        yield judge_workbook(
-            claim.check, given.workbooks, given.published, study().models, evidence.against
-        )
-        return
-    if isinstance(claim.check, InScript):
-        yield judge_script(claim.check, given.script, evidence.against)
-        return
-    yield judge(claim.check, evidence)
-    if values is not None:
-        from cortexscope.audit._judge_run import judge_in_run
-        from cortexscope.audit._run_values import Draw
-
-        found = judge_in_run(claim.check, values, evidence, draw=Draw(rng, resamples))
-        if found is not None:
-            yield found

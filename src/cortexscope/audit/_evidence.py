@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from cortexscope.audit._claims import (
-    Claim,
-    Count,
-    ModelFigures,
-    TaskFigures,
-)
 from cortexscope.audit._grid import INPUTS, Cell, Grid
+from cortexscope.audit._published import Published
 from cortexscope.audit._records import Check, Quantity, Source, Verdict
 from cortexscope.audit._rounding import is_number, unit_of
+from cortexscope.audit._script import Script
+from cortexscope.audit._words import spoken
+from cortexscope.audit._workbook import Workbook
 
-__all__ = ["Evidence", "Known", "evidence_of", "mean_of_known", "parameters_of", "quoted"]
+__all__ = ["Evidence", "Known", "evidence_of", "mean_of_known", "parameters_of"]
 
 _SIZES = {"K": 1e3, "M": 1e6, "B": 1e9}
 
@@ -41,7 +39,7 @@ class Known:
     def above(self, other: Known) -> bool | None:
         """Return whether it is the larger one; None where rounding hides it."""
         reach = self.half + other.half
-        if abs(self.value - other.value) <= reach:
+        if abs(self.value - other.value) <= reach + 1e-12:
             return None if reach else False
         return self.value > other.value
 
@@ -73,10 +71,67 @@ class Evidence:
     """How many inputs were analysed in all."""
     ddof: int = 1
     """Of standard deviations."""
+    columns: tuple[str, ...] = ()
+    """Of Table 1."""
+    titles: Mapping[int, str] = field(default_factory=dict)
+    """Of the tables, by number, as the file has them."""
+    dates: Mapping[str, str] = field(default_factory=dict)
+    """When a file says that it was made, by its name."""
+    file: str | None = None
+    """Name of the file of Table 1."""
+    workbooks: tuple[Workbook, ...] = ()
+    """The other spreadsheets that are given."""
+    script: Script | None = None
+    """The study's script, where it is given."""
+    hubs: Mapping[str, str] = field(default_factory=dict)
+    """Hub ids of the study's models, by label."""
 
     def says(self, verdict: Verdict, sentence: str, *quantities: Quantity) -> Check:
         """Return a verdict from this source."""
         return Check(self.against, verdict, sentence, quantities)
+
+    def figures(self, metric: str) -> dict[str, float]:
+        """Return all figures of a metric by what they are of: cells, or else averages."""
+        if self.cells is not None:
+            cells = self.cells.get(metric, {})
+            return {f"{model}, {spoken(task)}": value for (model, task), value in cells.items()}
+        models, tasks = self.models.get(metric, {}), self.tasks.get(metric, {})
+        known = {**models, **{spoken(task): one for task, one in tasks.items()}}
+        return {name: one.value for name, one in known.items()}
+
+    def by_magnitude(self, metric: str) -> Evidence:
+        """Return it with the magnitudes of one metric's figures."""
+        if self.cells is None:
+            models, tasks = (
+                {name: known.magnitude for name, known in own.get(metric, {}).items()}
+                for own in (self.models, self.tasks)
+            )
+            cells = None
+        else:
+            sizes = {cell: abs(value) for cell, value in self.cells.get(metric, {}).items()}
+            models, tasks = (_averages(sizes, side) for side in (0, 1))
+            cells = {**self.cells, metric: sizes}
+        return replace(
+            self,
+            models={**self.models, metric: models},
+            tasks={**self.tasks, metric: tasks},
+            cells=cells,
+        )
+
+    def of_models(self, names: Sequence[str]) -> Evidence:
+        """Return it with the cells of some models only, and the averages of tasks over these."""
+        if self.cells is None:
+            return replace(self, tasks={})
+        cells = {
+            metric: {cell: value for cell, value in own.items() if cell[0] in names}
+            for metric, own in self.cells.items()
+        }
+        return replace(
+            self,
+            counts={**self.counts, "models": len(names)},
+            tasks={metric: _averages(own, 1) for metric, own in cells.items()},
+            cells=cells,
+        )
 
     def models_of(self, metric: str, kind: str) -> tuple[str, ...]:
         """Return the models of an architecture that have an average of the metric."""
@@ -89,8 +144,8 @@ class Evidence:
         return mean_of_known(known) if known else None
 
 
-def evidence_of(grid: Grid, *, ddof: int) -> Evidence:
-    """Return Table 1 as evidence."""
+def evidence_of(grid: Grid, published: Published, *, ddof: int) -> Evidence:
+    """Return Table 1 as evidence, and what the file says of itself."""
     metrics = grid.metrics
     inputs = grid.values[INPUTS]
     return Evidence(
@@ -100,6 +155,7 @@ def evidence_of(grid: Grid, *, ddof: int) -> Evidence:
             "models": len(grid.models),
             "tasks": len(grid.tasks),
             "combinations": len(grid.rows),
+            "architectures": len({grid.facts[model].get("Architecture") for model in grid.models}),
         },
         models={name: _averages(grid.values[name], 0) for name in metrics},
         tasks={name: _averages(grid.values[name], 1) for name in metrics},
@@ -107,6 +163,9 @@ def evidence_of(grid: Grid, *, ddof: int) -> Evidence:
         cells={name: grid.values[name] for name in metrics},
         inputs=int(sum(inputs.values())) if inputs else None,
         ddof=ddof,
+        columns=next(table.columns for table in published.tables if table.number == 1),
+        titles={table.titled: table.title for table in published.tables if table.title},
+        file=published.path.name,
     )
 
 
@@ -116,37 +175,6 @@ def _averages(values: Mapping[Cell, float], side: int) -> dict[str, Known]:
         name: mean_of_known([Known(value) for cell, value in values.items() if cell[side] == name])
         for name in names
     }
-
-
-def quoted(claims: Iterable[Claim]) -> Evidence:
-    """Return the figures that the claims quote as evidence for one another."""
-    facts: dict[str, dict[str, str]] = {}
-    models: dict[str, dict[str, Known]] = {}
-    tasks: dict[str, dict[str, Known]] = {}
-    every_task: tuple[str, ...] = ()
-    for claim in claims:
-        check = claim.check
-        if isinstance(check, ModelFigures):
-            for name, own in check.values.items():
-                facts[name] = {column: text for column, text in own.items() if not is_number(text)}
-                for column, text in own.items():
-                    if is_number(text):
-                        models.setdefault(column, {})[name] = Known.quoted(text)
-        elif isinstance(check, TaskFigures):
-            own_tasks = {task: Known.quoted(both.mean) for task, both in check.values.items()}
-            tasks.setdefault(check.metric, {}).update(own_tasks)
-        elif isinstance(check, Count):
-            every_task = every_task or check.names
-    return Evidence(
-        against="the claims' own figures",
-        facts=facts,
-        counts={"models": len(facts), "tasks": len(every_task)},
-        models=models,
-        tasks=tasks,
-        every_task=every_task,
-        cells=None,
-        inputs=None,
-    )
 
 
 def parameters_of(text: str) -> float:

@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cortexscope.audit._lead import lead_text
 from cortexscope.audit._markdown import readme_lines
-from cortexscope.audit._records import VERDICTS, Audit, Check, Quantity
-from cortexscope.audit._shown import found_text, interval_text, notable, plain, tallies, wrong_text
+from cortexscope.audit._records import Audit, Check, Quantity
+from cortexscope.audit._shown import (
+    PLAIN,
+    found_text,
+    interval_text,
+    notable,
+    plain,
+    rank_text,
+    tallies,
+    wrong_text,
+)
 
 __all__ = ["as_html"]
 
@@ -26,14 +36,14 @@ def as_html(audit: Audit) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: plain(value) if isinstance(value, str) else value,
+        finalize=_printable,
     )
     environment.filters["slug"] = lambda verdict: verdict.replace(" ", "-")
     environment.filters["readme_lines"] = readme_lines
     return str(
         environment.get_template("audit.html.j2").render(
             audit=audit,
-            verdicts=VERDICTS,
+            unremarkable=PLAIN,
             tallies=tallies(audit),
             notable=list(notable(audit)),
             wrong_text=wrong_text(audit),
@@ -45,9 +55,36 @@ def as_html(audit: Audit) -> str:
     )
 
 
+def _printable(value: object) -> object:
+    """Return a text on one line; what a macro made is markup, of texts that were escaped."""
+    from markupsafe import Markup
+
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _check(check: Check) -> dict[str, Any]:
     return {
         "check": check,
+        "readings": [
+            {"words": reading.words, "view": _check(reading.check)} for reading in check.readings
+        ],
+        "leads": [
+            {
+                "over": lead.over,
+                "own": lead.own,
+                "text": lead_text(lead),
+                "of": lead.ranks[0].of if lead.ranks else 0,
+                "ranks": [
+                    {
+                        "text": rank_text(rank),
+                        "first": rank.last == 1,
+                        "shared": rank.first == 1 and rank.last > 1,
+                    }
+                    for rank in lead.ranks
+                ],
+            }
+            for lead in check.leads
+        ],
         "bars": _bars(check.quantities),
         "rows": [
             {

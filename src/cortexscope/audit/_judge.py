@@ -1,82 +1,98 @@
-"""What the published Table 1 says of a claim, or the figures that other claims quote."""
+"""Judge a claim: each of its readings, by each source."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from cortexscope.audit._claims import (
-    ArchitectureFigures,
-    Count,
-    Elsewhere,
-    Magnitude,
-    ModelExtreme,
-    ModelFigures,
-    NotMonotonic,
-    Ratio,
-    Shannon,
-    Significant,
-    Spec,
-    TaskExtreme,
-    TaskFigures,
-    TaskOrder,
-    Top,
-)
+from cortexscope.audit._claims import Claim, Way
 from cortexscope.audit._evidence import Evidence
-from cortexscope.audit._judge_figures import architecture_figures, model_figures, task_figures
-from cortexscope.audit._judge_models import model_extreme, not_monotonic, ratio, significant
-from cortexscope.audit._judge_nature import magnitude, shannon
-from cortexscope.audit._judge_tasks import task_extreme, task_order
-from cortexscope.audit._judge_top import top
-from cortexscope.audit._records import Check, Quantity
+from cortexscope.audit._records import OTHER_MODELS, Check, Reading
+from cortexscope.audit._words import capital, counted
+from cortexscope.audit.kinds import Kind
 
-__all__ = ["judge"]
+if TYPE_CHECKING:
+    import numpy as np
 
+    from cortexscope.audit._run_values import Draw, RunValues
 
-def judge(spec: Spec, evidence: Evidence) -> Check:
-    """Return what the evidence says of a claim."""
-    return _WAYS[type(spec)](spec, evidence)
+__all__ = ["checks_of"]
 
 
-def _count(spec: Count, evidence: Evidence) -> Check:
-    models, tasks = evidence.counts["models"], evidence.counts["tasks"]
-    if spec.of != "combinations":
-        found = evidence.counts[spec.of]
-        right = str(found) == spec.value
-        quantity = Quantity(spec.of, spec.value, found, right=right)
-        return evidence.says(
-            "holds" if right else "contradicted", f"{found} {spec.of} are listed.", quantity
+def checks_of(
+    claim: Claim,
+    evidence: Evidence,
+    parts: Sequence[RunValues],
+    *,
+    rng: np.random.Generator,
+    resamples: int,
+) -> Iterator[Check]:
+    """Yield what each source says of a claim.
+
+    Args:
+        claim: the claim.
+        evidence: the study's files, or the figures that claims quote.
+        parts: of a run, the models that are the study's and the others.
+        rng: draws the resamples of the run's intervals.
+        resamples: how many, for each interval.
+    """
+    found = [(way, way.check.judge(way.check.seen(evidence))) for way in claim.ways]
+    yield _together(found)
+    for part in parts:
+        from cortexscope.audit._run_values import Draw
+
+        draw = Draw(rng, resamples)
+        own = [(way, _in_run(way.check, part, evidence, draw, alone=len(parts) == 1))
+               for way in claim.ways]  # fmt: skip
+        known = [(way, check) for way, check in own if check is not None]
+        if known:
+            yield _together(known)
+
+
+def _together(found: Sequence[tuple[Way, Check]]) -> Check:
+    """Return one verdict on all readings: theirs where they agree."""
+    if len(found) == 1:
+        return found[0][1]
+    verdicts = [check.verdict for _, check in found]
+    said = "; ".join(f"{way.words}: {check.verdict}" for way, check in found)
+    shared = [c for c in found[0][1].caveats if all(c in check.caveats for _, check in found)]
+    readings = tuple(
+        Reading(
+            way.words,
+            replace(check, caveats=tuple(c for c in check.caveats if c not in shared)),
         )
-    found = evidence.counts.get("combinations", models * tasks)
-    right = str(found) == spec.value
-    said = f"{models} models and {tasks} tasks give {models * tasks} combinations"
-    said += "" if found == models * tasks else f", of which {found} are there"
-    quantities = [Quantity("combinations", spec.value, found, right=right)]
-    if evidence.inputs is not None:
-        quantities.append(Quantity("inputs analysed, in all", None, evidence.inputs))
-        if not right and str(evidence.inputs) == spec.value and found:
-            each = f"{evidence.inputs / found:g}"
-            said += f"; {spec.value} is the number of inputs, {each} for each combination"
-    return evidence.says("holds" if right else "contradicted", f"{said}.", *quantities)
+        for way, check in found
+    )
+    return Check(
+        found[0][1].against,
+        verdicts[0] if len(set(verdicts)) == 1 else "depends on the reading",
+        f"{capital(said)}.",
+        caveats=tuple(shared),
+        readings=readings,
+    )
 
 
-def _elsewhere(spec: Elsewhere, evidence: Evidence) -> Check:
-    return evidence.says("cannot be checked", f"This needs {spec.needs}.")
-
-
-_WAYS: Mapping[type, Callable[[Any, Evidence], Check]] = {
-    ArchitectureFigures: architecture_figures,
-    Count: _count,
-    Elsewhere: _elsewhere,
-    Magnitude: magnitude,
-    ModelExtreme: model_extreme,
-    ModelFigures: model_figures,
-    NotMonotonic: not_monotonic,
-    Ratio: ratio,
-    Shannon: shannon,
-    Significant: significant,
-    TaskExtreme: task_extreme,
-    TaskFigures: task_figures,
-    TaskOrder: task_order,
-    Top: top,
-}
+def _in_run(
+    kind: Kind, values: RunValues, study: Evidence, draw: Draw, *, alone: bool
+) -> Check | None:
+    """Return what some models of a run say, which is not more than they can say of the study's."""
+    if values.against == OTHER_MODELS and kind.of_named_models:
+        said = f"The run has none of the study's {len(values.hubs)} models."
+        return Check(values.against, "cannot be checked", said) if alone else None
+    check = kind.in_run(kind.seen_in_run(values), study, draw=draw)
+    if check is None or check.verdict == "cannot be checked":
+        return check
+    if values.against == OTHER_MODELS:
+        if check.verdict == "contradicted":
+            said = f"In other models than the study's: {check.sentence}"
+            return replace(check, verdict="did not generalise", sentence=said)
+        return check
+    known, whole = len(values.of_study()), len(values.hubs)
+    if known == whole or kind.decided_by(check):
+        return check
+    said = (
+        f"The run has {known} of the study's {counted(whole, 'model')}, which cannot decide for "
+        f"all. In these: {check.verdict}. {check.sentence}"
+    )
+    return replace(check, verdict="cannot be checked", sentence=said)

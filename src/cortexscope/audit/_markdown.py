@@ -2,56 +2,78 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
-from cortexscope.audit._records import VERDICTS, Audit, Judged, Quantity, WrongFigure
+from cortexscope.audit._lead import lead_text
+from cortexscope.audit._records import Audit, Check, Judged, Lead, Quantity, Verdict, WrongFigure
 from cortexscope.audit._shown import (
+    PLAIN,
     found_text,
     interval_text,
     notable,
     plain,
+    rank_text,
     tallies,
     wrong_text,
 )
 
 __all__ = ["as_markdown", "first_screen", "readme_lines"]
 
-# Of the first screen: how many columns are shown, and how many figures of one column.
+# Of the first screen: how many ways of being wrong are shown, and how many figures of one.
 _SHOWN = 10
 _MANY = 4
+_WIDTH = 100
 
 
 def first_screen(audit: Audit) -> str:
     """Return what an audit found at a glance, as plain text."""
     width = max((len(tally.source) for tally in tallies(audit)), default=0) + len("against ")
-    head = " " * width + "".join(f"  {verdict}" for verdict in VERDICTS)
+    verdicts = _verdicts(audit)
+    head = " " * width + "".join(f"  {verdict}" for verdict in verdicts)
     lines = [f"{len(audit.claims)} claims of the study, by what they are checked against:", head]
     for tally in tallies(audit):
-        counts = "".join(f"  {tally.counts[verdict]:>{len(verdict)}}" for verdict in VERDICTS)
+        counts = "".join(f"  {tally.counts[verdict]:>{len(verdict)}}" for verdict in verdicts)
         lines.append(f"{f'against {tally.source}':<{width}}{counts}")
     for claim in notable(audit):
         lines += ["", plain(claim.words)]
         for check in claim.checks:
-            if check.verdict in ("contradicted", "holds only raw"):
-                lines.append(f"  {check.verdict}, {check.against}: {plain(check.sentence)}")
+            if check.verdict not in PLAIN:
+                said = "" if check.readings else f": {plain(check.sentence)}"
+                lines += _wrapped(f"{check.verdict}, {check.against}{said}", 2)
+                for reading in check.readings:
+                    said = f"{reading.check.verdict}. {plain(reading.check.sentence)}"
+                    lines += _wrapped(f"{plain(reading.words)}: {said}", 4)
     if wrong_text(audit):
         lines += ["", wrong_text(audit)]
-    lines += [f"  {plain(line)}" for line in _few_wrong(audit.wrong)]
+    for line in _few_wrong(audit.wrong):
+        lines += _wrapped(plain(line), 2)
     return "\n".join(lines)
 
 
+def _verdicts(audit: Audit) -> list[Verdict]:
+    return [*next((tally.counts for tally in tallies(audit)), {})]
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    first, others = " " * indent, " " * (indent + 2)
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=first, subsequent_indent=others, break_on_hyphens=False
+    )
+
+
 def _few_wrong(wrong: Sequence[WrongFigure]) -> Iterator[str]:
-    """Yield a line a wrong figure, and one for all of a column that has many."""
-    columns: dict[tuple[str, str], list[WrongFigure]] = {}
+    """Yield a line a wrong figure, and one for many of a table that are wrong in one way."""
+    kinds: dict[tuple[str, str], list[WrongFigure]] = {}
     for figure in wrong:
-        columns.setdefault((figure.table, figure.column), []).append(figure)
-    for count, own in enumerate(columns.values()):
+        kinds.setdefault((figure.table, figure.why), []).append(figure)
+    for count, own in enumerate(kinds.values()):
         if count == _SHOWN:
-            yield f"and {sum(map(len, list(columns.values())[count:]))} more, in the files written"
+            yield f"and {sum(map(len, list(kinds.values())[count:]))} more, in the files written"
             return
         for figure in own if len(own) <= _MANY else own[:1]:
             where = ", ".join(filter(None, (figure.table, figure.part, figure.row, figure.column)))
-            more = "" if len(own) <= _MANY else f", and {len(own) - 1} more of this column"
+            more = "" if len(own) <= _MANY else f", and {len(own) - 1} more like it: {figure.why}"
             yield f"{where}: {figure.printed}, recomputed {figure.recomputed}{more}"
             if figure.or_else:
                 yield f"  or one of: {'; '.join(figure.or_else)}"
@@ -66,7 +88,7 @@ def as_markdown(audit: Audit) -> str:
             f"{_text(audit.study)}, audited by cortexscope {audit.version}.",
             "",
             *_table(
-                ["Claims checked", *VERDICTS],
+                ["Claims checked", *_verdicts(audit)],
                 [
                     [f"against {tally.source}", *(str(n) for n in tally.counts.values())]
                     for tally in tallies(audit)
@@ -84,12 +106,12 @@ def as_markdown(audit: Audit) -> str:
 
 
 def _standing_out(audit: Audit) -> Iterator[str]:
-    yield from ("## What does not hold", "")
+    yield from ("## What does not simply hold", "")
     if not list(notable(audit)):
-        yield "No claim is contradicted by what was given."
+        yield "Every claim that could be checked holds by what was given."
     for claim in notable(audit):
         for check in claim.checks:
-            if check.verdict in ("contradicted", "holds only raw"):
+            if check.verdict not in PLAIN:
                 yield (
                     f"- **{_text(claim.words)}** {check.verdict.capitalize()} against "
                     f"{check.against}: {_text(check.sentence)}"
@@ -99,13 +121,37 @@ def _standing_out(audit: Audit) -> Iterator[str]:
 
 def _claim(claim: Judged) -> Iterator[str]:
     yield from (f"### {_text(claim.words)}", "", f"README, {readme_lines(claim.lines)}.", "")
+    yield from _caveats(claim.caveats)
     for check in claim.checks:
         yield f"**{check.verdict.capitalize()}**, against {check.against}. {_text(check.sentence)}"
         yield ""
-        if check.quantities:
-            rows = [_quantity(quantity) for quantity in check.quantities]
-            heads = ["", "claimed", "found", "95 % interval", "agrees", ""]
-            yield from _table(heads, rows)
+        yield from _numbers(check)
+        for reading in check.readings:
+            words, own = _text(reading.words), reading.check
+            yield f"*Read as {words}:* **{own.verdict}.** {_text(own.sentence)}"
+            yield ""
+            yield from _numbers(own)
+
+
+def _numbers(check: Check) -> Iterator[str]:
+    yield from _caveats(check.caveats)
+    for lead in check.leads:
+        yield from _lead(lead)
+    if check.quantities:
+        rows = [_quantity(quantity) for quantity in check.quantities]
+        yield from _table(["", "claimed", "found", "95 % interval", "agrees", ""], rows)
+
+
+def _caveats(caveats: Sequence[str]) -> Iterator[str]:
+    if caveats:
+        yield from (*(f"> {_text(caveat)}" for caveat in caveats), "")
+
+
+def _lead(lead: Lead) -> Iterator[str]:
+    yield from (f"Tested over {lead.over}: {_text(lead_text(lead))}", "")
+    if lead.ranks:
+        ranks = "; ".join(_text(rank_text(rank)) for rank in lead.ranks)
+        yield from (f"Rank of {_text(lead.own)} among {lead.ranks[0].of}: {ranks}.", "")
 
 
 def _quantity(quantity: Quantity) -> list[str]:
@@ -139,6 +185,10 @@ def _wrong_row(wrong: WrongFigure) -> list[str]:
 
 
 def _about(audit: Audit) -> Iterator[str]:
+    if audit.notes:
+        yield from ("## How leads are tested", "")
+        yield from (f"- {_text(note)}" for note in audit.notes)
+        yield ""
     if audit.conventions:
         yield from ("## How the figures are made", "")
         yield from (f"- {_text(each.what)}: {_text(each.found)}." for each in audit.conventions)

@@ -45,6 +45,8 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     place: str
+    title: str = ""
+    """What it is called, after its number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,28 +166,30 @@ def _text(path: Path) -> _Read:
         _no_such_file(path, "it is neither text nor a spreadsheet")
     lines = content.decode("utf-8-sig", errors="replace").splitlines()
     headings: dict[str, tuple[str, str]] = {}
-    blocks: list[tuple[int, str | None, list[tuple[int, str]]]] = []
-    titled = 0
+    blocks: list[tuple[int, str, str | None, list[tuple[int, str]]]] = []
+    titled, name = 0, ""
     for number, line in enumerate(lines, 1):
         title, heading, listed = (
             pattern.match(line.strip()) for pattern in (_TITLE, _HEADING, _LIST)
         )
         if title:
-            titled = int(title[1])
-            blocks.append((titled, None, []))
+            titled, name = int(title[1]), title[2].strip()
+            blocks.append((titled, name, None, []))
         elif titled and listed:
-            blocks.append((titled, listed[1], []))
+            blocks.append((titled, name, listed[1], []))
         elif heading and (not titled or heading[1] == "Note"):
             if not titled:
                 headings[heading[1]] = (heading[2].strip(), f"line {number}")
         elif titled and line.strip() and set(line.strip()) != {"-"}:
-            blocks[-1][2].append((number, line))
-    made = [_block(path, *block) for block in blocks if block[2]]
+            blocks[-1][-1].append((number, line))
+    made = [_block(path, *block) for block in blocks if block[-1]]
     unknown = [table for table in made if isinstance(table, str)]
     return _Read(headings, [table for table in made if isinstance(table, Table)], unknown)
 
 
-def _block(path: Path, titled: int, part: str | None, lines: list[tuple[int, str]]) -> Table | str:
+def _block(
+    path: Path, titled: int, name: str, part: str | None, lines: list[tuple[int, str]]
+) -> Table | str:
     (first, head), *rest = lines
     columns = head.split()
     if rest and rest[0][1].split() == ["Category"] and "Category" not in columns:
@@ -204,7 +208,7 @@ def _block(path: Path, titled: int, part: str | None, lines: list[tuple[int, str
                 f"line {line} has {len(cells)} values where {where} has {len(columns)} columns",
             )
         rows.append(Row(dict(zip(columns, cells, strict=True)), f"line {line}"))
-    return Table(number, titled, part, tuple(columns), tuple(rows), f"line {first}")
+    return Table(number, titled, part, tuple(columns), tuple(rows), f"line {first}", name)
 
 
 def _of_sheets(sheets: Iterable[tuple[str, Sequence[Sequence[object]]]]) -> _Read:

@@ -11,22 +11,47 @@ __all__ = [
     "Convention",
     "GivenFile",
     "Judged",
+    "Lead",
     "Quantity",
+    "Rank",
+    "Reading",
     "SOURCES",
+    "STUDY_MODELS",
+    "OTHER_MODELS",
     "Source",
     "VERDICTS",
     "Verdict",
     "WrongFigure",
 ]
 
-Verdict = Literal["holds", "holds only raw", "contradicted", "cannot be checked"]
-"""`holds only raw`: it holds, and no longer does when the prompts' length is controlled."""
+_ALPHA = 0.05
 
-Source = Literal["the published files", "the claims' own figures", "the run"]
+Verdict = Literal[
+    "holds",
+    "holds on average only",
+    "holds only raw",
+    "depends on the reading",
+    "did not generalise",
+    "contradicted",
+    "cannot be checked",
+]
+"""`holds on average only`: the average is so, and a test over models does not show the lead.
+`holds only raw`: it holds, and no longer does when the prompts' length is controlled.
+`depends on the reading`: its words allow several readings, whose verdicts differ.
+`did not generalise`: models that the claim is not about do not bear it out."""
+
+Source = Literal[
+    "the published files",
+    "the claims' own figures",
+    "the study's models in the run",
+    "the run's other models",
+]
 """What a claim is checked against."""
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 SOURCES: tuple[Source, ...] = get_args(Source)
+STUDY_MODELS: Source = "the study's models in the run"
+OTHER_MODELS: Source = "the run's other models"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +75,52 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True)
+class Rank:
+    """The place of a task in one model, or of a model in one task."""
+
+    where: str
+    first: int
+    last: int
+    """As `first`, or more where others tie with it."""
+    of: int
+    tied: tuple[str, ...] = ()
+    """The others that have the same figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A test of whether one thing is beyond all others, paired over models or over tasks."""
+
+    own: str
+    """What is claimed to be beyond."""
+    words: str
+    """The difference to the next, which is above 0 where the claim is right."""
+    over: Literal["models", "tasks"]
+    n: int
+    """How many of these."""
+    ahead: int
+    """In how many of these the difference is above 0."""
+    tied: int
+    mean: float
+    error: float | None
+    """Standard error of the mean difference; None where n is 1."""
+    p: float
+    """The largest of the rivals' p-values, two-sided."""
+    rival: str
+    """Whose p that is."""
+    rivals: int
+    least: float
+    """The smallest p that n of these can give."""
+    unit: str = ""
+    ranks: tuple[Rank, ...] = ()
+
+    @property
+    def clear(self) -> bool:
+        """Whether the test finds the lead, at the level 0.05."""
+        return self.mean > 0 and self.p <= _ALPHA
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """What one source says of a claim."""
 
@@ -57,6 +128,19 @@ class Check:
     verdict: Verdict
     sentence: str
     quantities: tuple[Quantity, ...] = ()
+    leads: tuple[Lead, ...] = ()
+    caveats: tuple[str, ...] = ()
+    """What has to be known beside the verdict, a sentence each."""
+    readings: tuple[Reading, ...] = ()
+    """Where the claim's words allow several; numbers and tests are then in these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to read a claim, and what a source says of it then."""
+
+    words: str
+    check: Check
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +152,8 @@ class Judged:
     lines: tuple[int, ...]
     """Of the study's README."""
     checks: tuple[Check, ...]
+    caveats: tuple[str, ...] = ()
+    """What its words leave out, whatever it is checked against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +215,8 @@ class Audit:
     """Name of the run's folder; None where none was given."""
     run_facts: dict[str, str]
     claims: tuple[Judged, ...]
+    notes: tuple[str, ...] = ()
+    """How leads are tested, and what that can show."""
 
     @property
     def sources(self) -> tuple[Source, ...]:

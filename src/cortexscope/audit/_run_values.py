@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from cortexscope.analysis import metrics_with_values, prompt_values, without_controls
+from cortexscope.audit._evidence import Evidence
+from cortexscope.audit._records import OTHER_MODELS, STUDY_MODELS, Check, Source
+from cortexscope.audit._words import METRICS, spoken
 from cortexscope.errors import UsageError
 from cortexscope.records import ModelInfo
 from cortexscope.stats import pearson
@@ -18,14 +21,7 @@ from cortexscope.store import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Draw", "FAIR", "METRICS", "RunValues", "read_run"]
-
-METRICS = {
-    "Final_Activation": "study.final_activation",
-    "Attention_Entropy": "study.attention_entropy",
-    "Max_Sparsity": "study.max_sparsity",
-}
-"""cortexscope's metric of each of the study's columns."""
+__all__ = ["Draw", "FAIR", "RunValues", "read_run"]
 
 FAIR = {"Attention_Entropy": "attention_entropy_normalized"}
 """The version that does not grow with the prompt by definition, where there is one."""
@@ -52,6 +48,75 @@ class RunValues:
     tasks: tuple[str, ...]
     facts: Mapping[str, str]
     """What was run, in words."""
+    against: Source = OTHER_MODELS
+    """Which of its models these are."""
+    hubs: Mapping[str, str] = field(default_factory=dict)
+    """Hub ids of the study's models, by the study's label."""
+
+    def parts(self, hubs: Mapping[str, str]) -> tuple[RunValues, ...]:
+        """Return the models that are the study's, and the others; each only where there are any."""
+        named = [self.named(hub) for hub in hubs.values()]
+        known = [info for info in self.models if info.model in named]
+        others = [info for info in self.models if info.model not in named]
+        return tuple(
+            self._only(infos, against, hubs)
+            for infos, against in ((known, STUDY_MODELS), (others, OTHER_MODELS))
+            if infos
+        )
+
+    def _only(
+        self, infos: Sequence[ModelInfo], against: Source, hubs: Mapping[str, str]
+    ) -> RunValues:
+        labels = [info.model for info in infos]
+        frames = {
+            metric: own
+            for metric, frame in self.frames.items()
+            if len(own := frame[frame["model"].isin(labels)])
+        }
+        missing = {metric: "no value in these models" for metric in self.frames.keys() - frames}
+        return replace(
+            self, models=tuple(infos), frames=frames, missing={**self.missing, **missing},
+            against=against, hubs=hubs,
+        )  # fmt: skip
+
+    def by_magnitude(self, column: str) -> RunValues:
+        """Return it with the magnitudes of one of the study's columns."""
+        frame = self.of(column)
+        if frame is None:
+            return self
+        sizes = frame.assign(value=frame["value"].abs())
+        return replace(self, frames={**self.frames, METRICS[column]: sizes})
+
+    def of_models(self, names: Sequence[str]) -> RunValues | None:
+        """Return it with some of the study's models only; None where one of them is missing."""
+        known = self.of_study()
+        labels = [known[name] for name in names if name in known]
+        infos = [info for info in self.models if info.model in labels]
+        return self._only(infos, self.against, self.hubs) if len(labels) == len(names) else None
+
+    def evidence(self, column: str) -> Evidence:
+        """Return the means of models and tasks, as those of the published Table 1."""
+        frame = self.of(column)
+        assert frame is not None
+        names = {label: model for model, label in self.of_study().items()}
+        means = frame.groupby(["model", "task"])["value"].mean().dropna().reset_index()
+        cells = {
+            (names.get(label, str(label)), str(task)): float(value)
+            for label, task, value in means.itertuples(index=False)
+        }
+        counts = {"models": len({model for model, _ in cells}), "tasks": len(self.tasks)}
+        return Evidence(self.against, {}, counts, {}, {}, self.tasks, {column: cells}, None)
+
+    def of_study(self) -> dict[str, str]:
+        """Return the run's labels of the study's models that it has, by the study's."""
+        found = {model: self.named(hub) for model, hub in self.hubs.items()}
+        return {model: label for model, label in found.items() if label is not None}
+
+    def without(self, column: str) -> Check:
+        """Return the verdict where there is no value of one of the study's columns."""
+        why = self.missing.get(METRICS.get(column, ""), "was not measured")
+        said = f"The run has no {spoken(column)}: {why}."
+        return Check(self.against, "cannot be checked", said)
 
     def of(self, column: str, *, fair: bool = False) -> pd.DataFrame | None:
         """Return the values of one of the study's columns, or of its fair version."""

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cortexscope.audit._claims import InScript, spoken
-from cortexscope.audit._records import Check, Quantity, Source
 from cortexscope.errors import UsageError
 from cortexscope.files import sha256_of
 
-__all__ = ["Script", "judge_script", "read_script"]
+__all__ = ["Script", "read_script"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,30 +62,3 @@ def _words(name: str) -> list[str]:
         ['attention', 'entropy', 'mean']
     """
     return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)]
-
-
-def judge_script(spec: InScript, script: Script | None, otherwise: Source) -> Check:
-    """Ask a script for names with the word that each metric has.
-
-    Args:
-        spec: the claim.
-        script: the study's, where it was given.
-        otherwise: what other claims are checked against, where it was not.
-    """
-    if script is None:
-        said = f"This needs the study's script ({spec.file}), which is not among the files given."
-        return Check(otherwise, "cannot be checked", said)
-    found = {metric: script.words[word] for metric, word in spec.words.items()}
-    quantities = tuple(
-        Quantity(f"names with the word {spec.words[metric]}", "1 or more", count, right=count > 0)
-        for metric, count in found.items()
-    )
-    missing = [metric for metric, count in found.items() if not count]
-    if not missing:
-        said = "It has names for all of them; whether it computes what they say, it has to be run."
-        return Check("the published files", "cannot be checked", said, quantities)
-    said = (
-        f"{len(missing)} of {len(found)} metrics are not in {script.path.name}: it has no name for "
-        f"{' and '.join(map(spoken, missing))}."
-    )
-    return Check("the published files", "contradicted", said, quantities)

@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cortexscope.audit._records import Audit, Judged, Quantity, Verdict
+from cortexscope.audit._records import VERDICTS, Audit, Judged, Quantity, Rank, Verdict
+from cortexscope.audit._words import listed
 
-__all__ = ["Tally", "found_text", "interval_text", "notable", "plain", "tallies", "wrong_text"]
+__all__ = [
+    "PLAIN",
+    "Tally",
+    "found_text",
+    "interval_text",
+    "notable",
+    "plain",
+    "rank_text",
+    "tallies",
+    "wrong_text",
+]
 
 UNDEFINED = "–"
+PLAIN: tuple[Verdict, ...] = ("holds", "cannot be checked")
+"""Verdicts that need no second look; the others stand out."""
+_ALWAYS = (*PLAIN, "contradicted")
 
 
 class Tally(NamedTuple):
@@ -21,23 +35,34 @@ class Tally(NamedTuple):
 
 def tallies(audit: Audit) -> list[Tally]:
     """Return the first screen's counts, a source each."""
-    verdicts: tuple[Verdict, ...] = (
-        "holds",
-        "holds only raw",
-        "contradicted",
-        "cannot be checked",
-    )
-    return [
-        Tally(source, {verdict: audit.count(source, verdict) for verdict in verdicts})
+    counts = {
+        source: {verdict: audit.count(source, verdict) for verdict in VERDICTS}
         for source in audit.sources
+    }
+    used = [v for v in VERDICTS if v in _ALWAYS or any(own[v] for own in counts.values())]
+    return [
+        Tally(source, {verdict: own[verdict] for verdict in used}) for source, own in counts.items()
     ]
 
 
 def notable(audit: Audit) -> Iterator[Judged]:
-    """Yield the claims that some source contradicts, or that hold only raw."""
+    """Yield the claims that do not simply hold by some source."""
     for claim in audit.claims:
-        if any(check.verdict in ("contradicted", "holds only raw") for check in claim.checks):
+        if any(check.verdict not in PLAIN for check in claim.checks):
             yield claim
+
+
+def rank_text(rank: Rank) -> str:
+    """Return a place in one model or task.
+
+    Example:
+        >>> rank_text(Rank("BERT-Base", 1, 2, 12, ("logical puzzles",)))
+        'BERT-Base 1-2 (ties with logical puzzles)'
+        >>> rank_text(Rank("GPT2-117M", 8, 8, 12))
+        'GPT2-117M 8'
+    """
+    places = f"{rank.first}" if rank.first == rank.last else f"{rank.first}-{rank.last}"
+    return f"{rank.where} {places}" + (f" (ties with {listed(rank.tied)})" if rank.tied else "")
 
 
 def found_text(quantity: Quantity) -> str:

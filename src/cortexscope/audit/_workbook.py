@@ -1,20 +1,16 @@
-"""The study's spreadsheets: what each sheet holds, beside what the study says it holds."""
+"""The study's spreadsheets: what each sheet holds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cortexscope.audit._claims import WorkbookOf, spoken
-from cortexscope.audit._published import Published
-from cortexscope.audit._records import Check, Quantity, Source
 from cortexscope.errors import UsageError
 from cortexscope.files import sha256_of
 
-__all__ = ["Sheet", "Workbook", "judge_workbook", "open_workbook", "read_workbook"]
+__all__ = ["Sheet", "Workbook", "open_workbook", "read_workbook"]
 
-_METRICS = ("Final_Activation", "Attention_Entropy", "Max_Sparsity")
 _ACTIVITY = {"Task", "Model", "Brain_Region", "Activity_Level"}
 
 
@@ -97,58 +93,6 @@ def _sheet(title: str, rows: Sequence[Sequence[object]]) -> Sheet:
     width = len(names)
     filled = [(*row, *[None] * width)[:width] for row in rows[1:]]
     return Sheet(title, tuple(names), tuple(filled))
-
-
-def judge_workbook(
-    spec: WorkbookOf,
-    workbooks: Sequence[Workbook],
-    published: Published | None,
-    models: Mapping[str, str],
-    otherwise: Source,
-) -> Check:
-    """Compare what a spreadsheet holds with the tables that it is said to hold.
-
-    Args:
-        spec: the claim.
-        workbooks: the spreadsheets given.
-        published: the file of Table 1, where one is given; a spreadsheet can be that itself.
-        models: hub ids of the study's models, by label.
-        otherwise: what other claims are checked against, for a spreadsheet that was not given.
-    """
-    against: Source = "the published files"
-    if published is not None and published.path.name == spec.file:
-        return Check(against, "holds", "It holds Table 1, and is what is checked here.")
-    book = next((book for book in workbooks if book.path.name == spec.file), None)
-    if book is None:
-        return Check(otherwise, "cannot be checked", "This file was not given.")
-    columns = {name for sheet in book.sheets for name in sheet.columns}
-    held = [metric for metric in _METRICS if metric in columns]
-    long = book.long
-    names = {str(name).lower() for name in long.column("Model")}
-    if "Model_Full" in long.columns:
-        names |= {str(name).lower() for name in long.column("Model_Full")}
-    shared = [label for label, hub in models.items() if _is_in(hub, names)]
-    count = {what: len(set(long.column(what))) for what in ("Model", "Task", "Brain_Region")}
-    measured = f"activity of {count['Brain_Region']} brain regions"
-    quantities = (
-        Quantity("of the 3 metrics", "3", len(held), right=len(held) == len(_METRICS)),
-        Quantity("of the 6 models", str(len(models)), len(shared), note=", ".join(shared)),
-        Quantity("models in it", None, count["Model"]),
-        Quantity("tasks in it", None, count["Task"]),
-    )
-    if len(held) == len(_METRICS):
-        return Check(against, "cannot be checked", "Its tables have other columns.", quantities)
-    missing = ", ".join(spoken(metric) for metric in _METRICS if metric not in held)
-    said = (
-        f"None of its {len(book.sheets)} sheets has {missing}. They hold the {measured} for "
-        f"{count['Model']} models and {count['Task']} tasks; of the study's {len(models)} models "
-        f"{len(shared) or 'none'} {'are' if len(shared) != 1 else 'is'} among them."
-    )
-    return Check(against, "contradicted", said, quantities)
-
-
-def _is_in(hub: str, names: set[str]) -> bool:
-    return hub.lower() in names or hub.lower().rsplit("/", 1)[-1] in names
 
 
 def _text(cell: object) -> str:

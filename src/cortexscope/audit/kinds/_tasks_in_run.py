@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cortexscope.audit._claims import TaskExtreme, TaskOrder, metric_unit, spoken
 from cortexscope.audit._evidence import Evidence
-from cortexscope.audit._records import Check, Quantity, Verdict
-from cortexscope.audit._run_values import METRICS, Draw, RunValues
+from cortexscope.audit._lead import in_short
+from cortexscope.audit._records import Check, Lead, Quantity, Verdict
+from cortexscope.audit._run_values import Draw, RunValues
+from cortexscope.audit._words import METRICS, metric_unit, spoken
+from cortexscope.audit.kinds._tasks import over_models
 from cortexscope.stats import Comparison, highest_task, task_means
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cortexscope.audit.kinds.task_extreme import TaskExtreme
+    from cortexscope.audit.kinds.task_order import TaskOrder
 
 __all__ = ["task_extreme_in_run", "task_order_in_run"]
 
@@ -45,12 +50,13 @@ def task_extreme_in_run(
     named = (spec.task, *spec.after)
     missing = _missing(frame, named, spec.metric, values)
     if frame is None or missing:
-        return Check("the run", "cannot be checked", missing)
+        return Check(values.against, "cannot be checked", missing)
     parts = list(_extreme(spec, frame, draw=draw))
     fair = values.of(spec.metric, fair=True)
     beside = [] if fair is None else list(_extreme(spec, fair, draw=draw))
     means = () if spec.each_model else tuple(_means(spec, frame, parts[0], draw=draw))
-    check = _check(parts, beside, means, unit=metric_unit(spec.metric))
+    leads = [] if spec.each_model else _leads(spec, values, frame)
+    check = _check(values, parts, beside, means, leads, unit=metric_unit(spec.metric))
     lead = None if spec.each_model else _published_lead(spec, study)
     if lead is None:
         return check
@@ -58,6 +64,16 @@ def task_extreme_in_run(
     published = Quantity(f"{parts[0].words}, in the study", None, lead, note=n, unit=unit)
     sentence = f"{check.sentence} In the study's tables the difference is {lead:.3g} {unit}."
     return replace(check, sentence=sentence, quantities=(*check.quantities, published))
+
+
+def _leads(spec: TaskExtreme, values: RunValues, frame: pd.DataFrame) -> list[Lead | None]:
+    """Test the means of the run's models as those of the study are tested."""
+    evidence = values.evidence(spec.metric)
+    rivals = [t for t in dict.fromkeys(frame["task"]) if t not in (spec.task, *spec.after)]
+    return [
+        over_models(evidence, spec.metric, spec.task, rivals, spec.end),
+        *(over_models(evidence, spec.metric, task, [spec.task], spec.end) for task in spec.after),
+    ]
 
 
 def _published_lead(spec: TaskExtreme, study: Evidence) -> float | None:
@@ -75,14 +91,18 @@ def task_order_in_run(spec: TaskOrder, values: RunValues, *, draw: Draw) -> Chec
     frame = values.of(spec.metric)
     missing = _missing(frame, spec.tasks, spec.metric, values)
     if frame is None or missing:
-        return Check("the run", "cannot be checked", missing)
+        return Check(values.against, "cannot be checked", missing)
     pairs = list(itertools.pairwise(spec.tasks))
     parts = [_pair(frame, before, after, draw=draw) for before, after in pairs]
     fair = values.of(spec.metric, fair=True)
     beside = (
         [] if fair is None else [_pair(fair, before, after, draw=draw) for before, after in pairs]
     )
-    return _check(parts, beside, (), unit=metric_unit(spec.metric))
+    evidence = values.evidence(spec.metric)
+    leads = [
+        over_models(evidence, spec.metric, before, [after], "highest") for before, after in pairs
+    ]
+    return _check(values, parts, beside, (), leads, unit=metric_unit(spec.metric))
 
 
 def _missing(
@@ -135,7 +155,13 @@ def _both(frame: pd.DataFrame, task: str, *, draw: Draw) -> tuple[Comparison, Co
 
 
 def _check(
-    parts: Sequence[_Part], beside: Sequence[_Part], means: tuple[Quantity, ...], *, unit: str
+    values: RunValues,
+    parts: Sequence[_Part],
+    beside: Sequence[_Part],
+    means: tuple[Quantity, ...],
+    leads: Sequence[Lead | None],
+    *,
+    unit: str,
 ) -> Check:
     verdict, said = _verdict(parts)
     decides = _deciding(parts)
@@ -153,7 +179,10 @@ def _check(
             for quantity in _quantities(part, "normalised entropy: ", _FAIR_UNIT)
         ),
     ]
-    return Check("the run", verdict, said, tuple(quantities))
+    tested = tuple(lead for lead in leads if lead is not None)
+    if tested:
+        said += f" Model by model: {in_short(tested)}."
+    return Check(values.against, verdict, said, tuple(quantities), tested)
 
 
 def _all(comparisons: Iterable[Comparison]) -> bool | None:

@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cortexscope.audit._claims import (
-    ModelExtreme,
-    ModelFigures,
-    NotMonotonic,
-    Ratio,
-    Significant,
-    Top,
-    metric_unit,
-    spoken,
-    study,
-)
 from cortexscope.audit._evidence import Evidence, Known, parameters_of
-from cortexscope.audit._judge_models import significant
-from cortexscope.audit._judge_top import top
 from cortexscope.audit._records import Check, Quantity, Verdict
 from cortexscope.audit._rounding import is_number
-from cortexscope.audit._run_values import METRICS, RunValues
+from cortexscope.audit._run_values import RunValues
+from cortexscope.audit._words import counted, metric_unit, spoken
 from cortexscope.records import ModelInfo
 from cortexscope.stats import Mean, mean_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cortexscope.audit.kinds.model_extreme import ModelExtreme
+    from cortexscope.audit.kinds.not_monotonic import NotMonotonic
+    from cortexscope.audit.kinds.ratio import Ratio
+    from cortexscope.audit.kinds.significant import Significant
+    from cortexscope.audit.kinds.top import Top
 
 __all__ = [
     "model_extreme_in_run",
@@ -50,14 +44,16 @@ def ratio_in_run(spec: Ratio, values: RunValues) -> Check:
     """Compare the run's architectures over the prompts that all its models read."""
     table = _by_prompt(values, spec.metric)
     if table is None:
-        return _without(spec.metric, values)
+        return values.without(spec.metric)
     kinds = {
         kind: [label for label in table.columns if values.info(str(label)).stack_kind == kind]
         for kind in (spec.of, spec.to)
     }
     for kind, labels in kinds.items():
         if not labels:
-            return Check("the run", "cannot be checked", f"The run has no {kind}.")
+            return Check(values.against, "cannot be checked", f"The run has no {kind}.")
+    if spec.every:
+        return _every_in_run(spec, values, table, kinds)
     averages = {kind: table[labels].mean(axis=1).to_numpy() for kind, labels in kinds.items()}
     found = _mean(table, averages[spec.of] - averages[spec.to])
     verdict, holds = _signed(found)
@@ -76,50 +72,74 @@ def ratio_in_run(spec: Ratio, values: RunValues) -> Check:
         quotient = means[spec.of] / means[spec.to]
         note = "of other models, so that it is not judged"
         quantities.append(Quantity("quotient", spec.value, quotient, note=note))
-    counts = f"{_count(kinds[spec.of], spec.of)} and {_count(kinds[spec.to], spec.to)}"
+    counts = f"{counted(len(kinds[spec.of]), spec.of)} and {counted(len(kinds[spec.to]), spec.to)}"
     said = (
         f"Over {counts} the difference is {_text(found)}, over {found.n} prompts. It is of these "
     )
-    return Check("the run", verdict, f"{said}models, not of architectures.", tuple(quantities))
+    return Check(values.against, verdict, f"{said}models, not of architectures.", tuple(quantities))
+
+
+def _every_in_run(
+    spec: Ratio, values: RunValues, table: pd.DataFrame, kinds: Mapping[str, Sequence[object]]
+) -> Check:
+    """Compare every model of the one architecture with every one of the other."""
+    found = {
+        f"{one} less {other}": _mean(table, (table[one] - table[other]).to_numpy())
+        for one in kinds[spec.of]
+        for other in kinds[spec.to]
+    }
+    quantities = tuple(
+        Quantity(name, "> 0", mean.value, mean.low, mean.high, _signed(mean)[1],
+                 f"n = {mean.n} prompts, read by both; t interval", metric_unit(spec.metric))
+        for name, mean in found.items()
+    )  # fmt: skip
+    held = [quantity.right for quantity in quantities]
+    refuted = [quantity.name for quantity in quantities if quantity.right is False]
+    said = f"Of {counted(len(held), 'pair')} of models {held.count(True)} are clearly so"
+    said += f", and clearly not {', '.join(refuted)}." if refuted else "."
+    verdict: Verdict = "cannot be checked" if None in held else "holds"
+    return Check(values.against, "contradicted" if refuted else verdict, said, quantities)
 
 
 def significant_in_run(spec: Significant, values: RunValues) -> Check:
     """Test the difference over the run's models."""
     table = _by_prompt(values, spec.metric)
     if table is None:
-        return _without(spec.metric, values)
+        return values.without(spec.metric)
     labels = [str(label) for label in table.columns]
     facts = {label: {"Architecture": str(values.info(label).stack_kind)} for label in labels}
     means = {label: Known(float(table[label].mean())) for label in labels}
-    return significant(spec, _evidence(facts, {spec.metric: means}, None, values))
+    counts = {"models": len(labels), "tasks": len(values.tasks)}
+    averages = {spec.metric: means}
+    return spec.judge(
+        Evidence(values.against, facts, counts, averages, {}, values.tasks, None, None)
+    )
 
 
-def model_figures_in_run(spec: ModelFigures, values: RunValues) -> Check:
+def model_figures_in_run(figures: Mapping[str, Mapping[str, str]], values: RunValues) -> Check:
     """Ask whether the study's averages could be of as many other prompts, in models of the run."""
     quantities = []
-    own = {model: values.named(study().models[model]) for model in spec.values}
-    for model, claimed in spec.values.items():
-        label = own[model]
-        if label is None:
-            continue
+    known = values.of_study()
+    for model, label in known.items():
+        claimed = figures.get(model, {})
         for column, text in claimed.items():
             if is_number(text):
                 quantities.append(_predicted(model, column, text, label, values))
             else:
                 quantities.append(_fact(model, column, text, values.info(label)))
     if not quantities:
-        said = f"The run has none of the study's {len(spec.values)} models."
-        return Check("the run", "cannot be checked", said)
+        said = f"The run has none of the study's {len(figures)} models."
+        return Check(values.against, "cannot be checked", said)
     wrong = [quantity for quantity in quantities if quantity.right is False]
     open_ = [quantity for quantity in quantities if quantity.right is None]
     verdict: Verdict = "contradicted" if wrong else "cannot be checked" if open_ else "holds"
-    count = sum(label is not None for label in own.values())
+    right = len(quantities) - len(wrong)
     said = (
-        f"Of the study's {len(own)} models the run has {count}; {len(quantities) - len(wrong)} of "
+        f"Of the study's {len(figures)} models the run has {len(known)}; {right} of "
         f"{len(quantities)} figures are as they may be for {_STUDY_PROMPTS} prompts of this suite"
     )
     said += f"; not so: {', '.join(quantity.name for quantity in wrong[:4])}." if wrong else "."
-    return Check("the run", verdict, said, tuple(quantities))
+    return Check(values.against, verdict, said, tuple(quantities))
 
 
 def _predicted(model: str, column: str, text: str, label: str, values: RunValues) -> Quantity:
@@ -154,13 +174,12 @@ def model_extreme_in_run(spec: ModelExtreme, values: RunValues) -> Check:
     """Compare a model with those of the study that the run has, prompt by prompt."""
     table = _by_prompt(values, spec.metric)
     if table is None:
-        return _without(spec.metric, values)
-    labels = {model: values.named(hub) for model, hub in study().models.items()}
-    known = {model: label for model, label in labels.items() if label in table.columns}
+        return values.without(spec.metric)
+    known = {m: label for m, label in values.of_study().items() if label in table.columns}
     if spec.model not in known or len(known) < 2:
         said = f"The run has {spec.model if spec.model in known else 'no ' + spec.model}"
         said += "." if spec.model not in known else " and no other model of the study."
-        return Check("the run", "cannot be checked", said)
+        return Check(values.against, "cannot be checked", said)
     keyed = {model: _key(table[label].to_numpy(), spec.end) for model, label in known.items()}
     own = keyed.pop(spec.model)
     found = {model: _mean(table, own - other) for model, other in keyed.items()}
@@ -174,20 +193,19 @@ def model_extreme_in_run(spec: ModelExtreme, values: RunValues) -> Check:
     of = f"of the {len(known)} models of the study that the run has"
     if False in beyond:
         ahead = next(m for m, q in zip(found, quantities, strict=True) if q.right is False)
-        return Check("the run", "contradicted", f"{ahead} is beyond it, {of}.", quantities)
+        return Check(values.against, "contradicted", f"{ahead} is beyond it, {of}.", quantities)
     if None in beyond:
         said = f"Another one may be as far, {of}."
-        return Check("the run", "cannot be checked", said, quantities)
-    if len(known) < len(labels):
-        said = f"It is the one {of}; the other {len(labels) - len(known)} are missing."
-        return Check("the run", "cannot be checked", said, quantities)
-    return Check("the run", "holds", f"It is the one {of}.", quantities)
+        return Check(values.against, "cannot be checked", said, quantities)
+    missing = len(values.hubs) - len(known)
+    if missing:
+        said = f"It is the one {of}; the other {missing} {'are' if missing > 1 else 'is'} missing."
+        return Check(values.against, "cannot be checked", said, quantities)
+    return Check(values.against, "holds", f"It is the one {of}.", quantities)
 
 
 def _key(numbers: NDArray[np.float64], end: str) -> NDArray[np.float64]:
     """Return the numbers turned so that the claimed extreme is the highest mean."""
-    if end == "nearest zero":
-        return -numbers * float(np.sign(numbers.mean()))
     return -numbers if end == "lowest" else numbers
 
 
@@ -195,14 +213,14 @@ def not_monotonic_in_run(spec: NotMonotonic, values: RunValues) -> Check:
     """Ask for a clear rise and a clear fall from the smallest model of the run to the largest."""
     table = _by_prompt(values, spec.metric)
     if table is None:
-        return _without(spec.metric, values)
+        return values.without(spec.metric)
     sizes = {str(label): values.info(str(label)).parameters for label in table.columns}
     ordered = sorted(sizes, key=lambda label: sizes[label])
     if len(ordered) < 3:
         said = (
             f"The run has {len(ordered)} model{'s' if len(ordered) > 1 else ''}, and 3 are needed."
         )
-        return Check("the run", "cannot be checked", said)
+        return Check(values.against, "cannot be checked", said)
     steps = {
         f"{after} less {before}": _mean(table, (table[after] - table[before]).to_numpy())
         for before, after in itertools.pairwise(ordered)
@@ -222,39 +240,21 @@ def not_monotonic_in_run(spec: NotMonotonic, values: RunValues) -> Check:
     steady = max(rises, falls) == len(clear)
     verdict: Verdict = "cannot be checked"
     verdict = "holds" if rises and falls else "contradicted" if steady else verdict
-    return Check("the run", verdict, said, quantities)
+    return Check(values.against, verdict, said, quantities)
 
 
 def top_in_run(spec: Top, values: RunValues) -> Check:
     """Count the most extreme cells, where the run has all of the study's models."""
     frame = values.of(spec.metric)
     if frame is None:
-        return _without(spec.metric, values)
-    labels = {model: values.named(hub) for model, hub in study().models.items()}
-    means = frame.groupby(["model", "task"])["value"].mean().dropna().reset_index()
-    study_names = {label: model for model, label in labels.items() if label is not None}
-    cells = {
-        (study_names[label], str(task)): float(value)
-        for label, task, value in means.itertuples(index=False)
-        if label in study_names
-    }
-    known = {model for model, _ in cells}
-    if len(known) < len(labels):
-        said = f"The run has {len(known) or 'none'} of the study's {len(labels)} models."
-        return Check("the run", "cannot be checked", said)
+        return values.without(spec.metric)
+    known = values.of_study()
+    if len(known) < len(values.hubs):
+        said = f"The run has {len(known) or 'none'} of the study's {len(values.hubs)} models."
+        return Check(values.against, "cannot be checked", said)
     # The range is that of other prompts.
     spec = spec.model_copy(update={"range": None})
-    return top(spec, _evidence({}, {}, {spec.metric: cells}, values))
-
-
-def _evidence(
-    facts: dict[str, dict[str, str]],
-    models: dict[str, dict[str, Known]],
-    cells: dict[str, dict[tuple[str, str], float]] | None,
-    values: RunValues,
-) -> Evidence:
-    counts = {"models": len(values.models), "tasks": len(values.tasks)}
-    return Evidence("the run", facts, counts, models, {}, values.tasks, cells, None)
+    return spec.judge(values.evidence(spec.metric))
 
 
 def _by_prompt(values: RunValues, metric: str) -> pd.DataFrame | None:
@@ -289,12 +289,3 @@ def _text(found: Mean) -> str:
     if found.value is None or found.low is None or found.high is None:
         return f"– ({found.reason})"
     return f"{found.value:.3g} [{found.low:.3g}, {found.high:.3g}]"
-
-
-def _count(labels: Sequence[object], kind: str) -> str:
-    return f"{len(labels)} {kind}{'s' if len(labels) > 1 else ''}"
-
-
-def _without(metric: str, values: RunValues) -> Check:
-    why = values.missing.get(METRICS.get(metric, ""), "was not measured")
-    return Check("the run", "cannot be checked", f"The run has no {spoken(metric)}: {why}.")

@@ -1,0 +1,54 @@
+"""A metric is a magnitude, which is never negative."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from cortexscope.audit._evidence import Evidence
+from cortexscope.audit._records import Check, Quantity
+from cortexscope.audit._words import metric_unit, spoken
+from cortexscope.audit.kinds._kind import OfMetric
+
+if TYPE_CHECKING:
+    from cortexscope.audit._run_values import Draw, RunValues
+
+__all__ = ["Magnitude"]
+
+
+class Magnitude(OfMetric):
+    """The metric is a magnitude, which is never negative."""
+
+    kind: Literal["magnitude"]
+
+    def judge(self, evidence: Evidence) -> Check:
+        """Look for figures below zero, which no magnitude has."""
+        figures = evidence.figures(self.metric)
+        below = {name: value for name, value in figures.items() if value < 0}
+        if not figures:
+            return evidence.says("cannot be checked", f"There is no {spoken(self.metric)}.")
+        count = Quantity("figures below zero", "0", len(below), right=not below)
+        if not below:
+            said = f"None of {len(figures)} figures is below zero, as a magnitude must be."
+            return evidence.says("holds", said, count)
+        least = min(below, key=lambda name: below[name])
+        said = (
+            f"{len(below)} of {len(figures)} figures are below zero, and a magnitude never is; the "
+            f"lowest is {below[least]:g} ({least}). They are means of signed values."
+        )
+        lowest = Quantity(
+            f"lowest figure, {least}", None, below[least], unit=metric_unit(self.metric)
+        )
+        return evidence.says("contradicted", said, count, lowest)
+
+    def in_run(self, values: RunValues, study: Evidence, *, draw: Draw) -> Check:
+        """Count the values below zero of a mean of signed values."""
+        frame = values.of(self.metric)
+        if frame is None:
+            return values.without(self.metric)
+        known = frame["value"].dropna()
+        below = int((known < 0).sum())
+        said = f"Measured as a mean of signed values, {below} of {len(known)} values are below "
+        said += "zero; a run does not show what the study meant."
+        n = f"n = {len(known)} models and prompts"
+        count = Quantity("values below zero", None, below, note=n)
+        return Check(values.against, "cannot be checked", said, (count,))

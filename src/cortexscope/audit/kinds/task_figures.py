@@ -1,0 +1,71 @@
+"""Figures of tasks: each is recomputed, in the digits quoted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+from cortexscope.audit._evidence import Evidence, Known
+from cortexscope.audit._records import Check
+from cortexscope.audit._words import spoken
+from cortexscope.audit.kinds._compared import compared, figures_agree
+from cortexscope.audit.kinds._kind import Data, OfMetric
+
+__all__ = ["TaskFigures"]
+
+
+class MeanAndSd(Data):
+    """Over the models."""
+
+    mean: str
+    sd: str
+    """What stands behind the plus-minus sign."""
+
+
+class TaskFigures(OfMetric):
+    """Figures of tasks."""
+
+    kind: Literal["task_figures"]
+    values: dict[str, MeanAndSd]
+
+    def judge(self, evidence: Evidence) -> Check:
+        """Recompute means and standard deviations of tasks, over models."""
+        if evidence.cells is None:
+            said = "No other claim says what they are made of."
+            return evidence.says("cannot be checked", said)
+        cells = evidence.cells.get(self.metric, {})
+        quantities, errors = [], []
+        divisor = "n - 1" if evidence.ddof else "n"
+        for task, claimed in self.values.items():
+            own = [value for (_, name), value in cells.items() if name == task]
+            sd = _sd(own, evidence.ddof)
+            mean = evidence.tasks.get(self.metric, {}).get(task)
+            n = f"n = {len(own)} models"
+            of = f"{spoken(self.metric)}, {spoken(task)}"
+            quantities += [
+                compared(f"mean of {of}", claimed.mean, mean, metric=self.metric, note=n),
+                compared(
+                    f"sd of {of}", claimed.sd, Known(sd), metric=self.metric,
+                    note=f"{n}, divided by {divisor}",
+                ),
+            ]  # fmt: skip
+            if not math.isnan(sd):
+                errors.append(f"{sd / math.sqrt(len(own)):.4g} ({spoken(task)})")
+        check = figures_agree(evidence, quantities)
+        if check.verdict != "holds":
+            return check
+        said = (
+            "The README does not say what its ± is: the figures are standard deviations over the "
+            f"models, divided by {divisor}. The standard errors of the means are "
+            f"{', '.join(errors)}."
+        )
+        return replace(check, caveats=(said,))
+
+
+def _sd(values: Sequence[float], ddof: int) -> float:
+    if len(values) <= ddof:
+        return math.nan
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - ddof))
