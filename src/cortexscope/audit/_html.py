@@ -9,6 +9,7 @@ from cortexscope.audit._lead import lead_text
 from cortexscope.audit._markdown import readme_lines
 from cortexscope.audit._records import Audit, Check, Quantity
 from cortexscope.audit._shown import (
+    ALWAYS,
     PLAIN,
     found_text,
     interval_text,
@@ -44,6 +45,7 @@ def as_html(audit: Audit) -> str:
         environment.get_template("audit.html.j2").render(
             audit=audit,
             unremarkable=PLAIN,
+            always=ALWAYS,
             tallies=tallies(audit),
             notable=list(notable(audit)),
             wrong_text=wrong_text(audit),

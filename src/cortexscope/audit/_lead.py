@@ -105,15 +105,14 @@ def in_short(leads: Sequence[Lead]) -> str:
 
     Example:
         >>> in_short([Lead("b", "b less a", "models", 6, 4, 1, 0.5, 0.25, 0.12, "a", 1, 0.031)])
-        'b less a is above 0 in 4 of 6 models, p = 0.12 (6 can give 0.031 at the least)'
+        'b less a is above 0 in 4 of 6 models, p = 0.12 (the smallest possible: 0.031)'
     """
-    one = leads[0]
     tests = "; ".join(
         f"{lead.words} is above 0 in {lead.ahead} of {counted(lead.n, lead.over[:-1])}, "
         f"p = {lead.p:.2g}"
         for lead in leads
     )
-    return f"{tests} ({one.n} can give {one.least:.2g} at the least)"
+    return f"{tests} (the smallest possible: {leads[0].least:.2g})"
 
 
 def lead_text(lead: Lead) -> str:

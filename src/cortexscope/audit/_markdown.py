@@ -28,15 +28,15 @@ _WIDTH = 100
 
 def first_screen(audit: Audit) -> str:
     """Return what an audit found at a glance, as plain text."""
-    width = max((len(tally.source) for tally in tallies(audit)), default=0) + len("against ")
     verdicts = _verdicts(audit)
-    head = " " * width + "".join(f"  {verdict}" for verdict in verdicts)
+    width = max(map(len, verdicts), default=0)
+    head = " " * width + "".join(f"  {tally.source}" for tally in tallies(audit))
     lines = [f"{len(audit.claims)} claims of the study, by what they are checked against:", head]
-    for tally in tallies(audit):
-        counts = "".join(f"  {tally.counts[verdict]:>{len(verdict)}}" for verdict in verdicts)
-        lines.append(f"{f'against {tally.source}':<{width}}{counts}")
+    for verdict in verdicts:
+        counts = (f"  {own.counts[verdict]:>{len(own.source)}}" for own in tallies(audit))
+        lines.append(f"{verdict:<{width}}{''.join(counts)}")
     for claim in notable(audit):
-        lines += ["", plain(claim.words)]
+        lines += ["", *_wrapped(plain(claim.words), 0)]
         for check in claim.checks:
             if check.verdict not in PLAIN:
                 said = "" if check.readings else f": {plain(check.sentence)}"

@@ -9,6 +9,7 @@ from cortexscope.audit._records import VERDICTS, Audit, Judged, Quantity, Rank, 
 from cortexscope.audit._words import listed
 
 __all__ = [
+    "ALWAYS",
     "PLAIN",
     "Tally",
     "found_text",
@@ -23,7 +24,8 @@ __all__ = [
 UNDEFINED = "–"
 PLAIN: tuple[Verdict, ...] = ("holds", "cannot be checked")
 """Verdicts that need no second look; the others stand out."""
-_ALWAYS = (*PLAIN, "contradicted")
+ALWAYS = (*PLAIN, "contradicted")
+"""Verdicts that are counted though there may be none."""
 
 
 class Tally(NamedTuple):
@@ -39,7 +41,7 @@ def tallies(audit: Audit) -> list[Tally]:
         source: {verdict: audit.count(source, verdict) for verdict in VERDICTS}
         for source in audit.sources
     }
-    used = [v for v in VERDICTS if v in _ALWAYS or any(own[v] for own in counts.values())]
+    used = [v for v in VERDICTS if v in ALWAYS or any(own[v] for own in counts.values())]
     return [
         Tally(source, {verdict: own[verdict] for verdict in used}) for source, own in counts.items()
     ]

@@ -51,7 +51,8 @@ class ModelExtreme(OfMetric):
             return evidence.says("contradicted", said, *quantities)
         lead = self._over_tasks(evidence, rivals)
         if lead is None:
-            return evidence.says("holds", said, *quantities)
+            said += " Without figures of each task no lead can be tested."
+            return evidence.says("holds on average only", said, *quantities)
         clear = "clear" if lead.clear else "not clear"
         said += f" Over the tasks the lead is {clear}: {in_short([lead])}."
         check = evidence.says("holds" if lead.clear else "holds on average only", said, *quantities)

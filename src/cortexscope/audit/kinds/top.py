@@ -76,7 +76,9 @@ class Top(OfMetric):
                 right = False
                 said += f" They reach from {values[0]:g} to {values[-1]:g}."
         check = evidence.says("holds" if right else "contradicted", said, *quantities)
-        return replace(check, caveats=(SINGLE,)) if right else check
+        # In a run a cell is of as many prompts as were asked.
+        published = evidence.against == "the published files"
+        return replace(check, caveats=(SINGLE,)) if right and published else check
 
     def _hits(self, cells: Mapping[Cell, float]) -> tuple[int, int]:
         """Return the fewest and the most hits, where cells tie for the last places."""
