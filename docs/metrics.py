@@ -52,8 +52,8 @@ with `--json` for programs.
   the most frequent one and its share; no mean, interval, test or figure is made of them.
 - **Undefined is null with a reason**, never 0: the normalised entropy of a single token, or the
   attention of a layer that has none.
-- **Cost**: *low* is part of the default panel; *high* takes noticeable time and has to be asked
-  for.
+- **Cost**: *low* is part of the default panel; *high* takes noticeable time, or falls with length
+  by construction as `attention_sink_rate` does, and has to be asked for.
 """
 
 CUDA = """\

@@ -62,6 +62,34 @@ def test_a_head_is_a_sink_where_its_mean_exceeds_the_threshold() -> None:
         assert (got["attention_sink_rate"], got["attention_sink_rate_64"]) == (1.0, flag)
 
 
+@pytest.mark.parametrize("threshold", [0.3, 0.2, 0.52])
+@pytest.mark.parametrize("way", ["causal", "all", "learned sink", "window"])
+def test_there_is_no_sink_rate_where_even_attention_would_be_a_sink(
+    way: str, threshold: float
+) -> None:
+    for length in range(1, 40):
+        row = np.arange(1, length + 1)
+        counts = {
+            "causal": row,
+            "all": np.full(length, length),
+            "learned sink": row + 1,
+            "window": row.clip(max=8),
+        }[way]
+        even = np.where((way != "window") | (row <= 8), 1 / counts, 0)
+        got = flags_of(
+            torch.tensor(even),
+            visible=torch.tensor(counts),
+            sink=way == "learned sink",
+            options=MetricOptions(sink_threshold=threshold),
+        )["attention_sink_rate"]
+        # What is not flagged as a sink may be told from one.
+        assert np.isnan(got) if even.mean() > threshold else got == 0
+        if way == "causal" and threshold == 0.3:
+            assert np.isnan(got) == (length <= 9)
+        if way == "all" and threshold == 0.3:
+            assert np.isnan(got) == (length <= 3)
+
+
 def test_the_rate_at_64_tokens_takes_the_first_64_and_the_first_row() -> None:
     masses = torch.cat([torch.full((64,), 0.25), torch.ones(40)])
     got = flags_of(masses)
@@ -105,7 +133,7 @@ def test_thresholds_and_windows_are_options() -> None:
     model = tiny_model("gpt2")
     batch = inputs_for(FAMILIES["gpt2"], [40])
     probabilities = watch(eager(model), FAMILIES["gpt2"], batch)[0].attention[2].probabilities
-    for threshold, window in ((0.02, 3), (0.1, 40)):
+    for threshold, window in ((0.11, 3), (0.2, 40)):
         options = MetricOptions(sink_threshold=threshold, window=window)
         metrics = make_metrics(["attention_sink_rate", "attention_local_mass"], options)
         found: dict[str, list[float]] = {}

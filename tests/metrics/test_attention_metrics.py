@@ -82,6 +82,13 @@ def first_64(rows: Rows) -> Outcome:
     return float(rows.p[:64, 0].mean() > 0.3)
 
 
+def sink(rows: Rows) -> Outcome:
+    even = rows.visible[:, 0] / (rows.visible.sum(1) + rows.sink)
+    if even.mean() > 0.3:
+        return "so few tokens that even attention would be a sink"
+    return float(rows.p[:, 0].mean() > 0.3)
+
+
 def previous(rows: Rows) -> Outcome:
     return mean_or(rows.p.diagonal(-1), "fewer than two tokens")
 
@@ -117,7 +124,7 @@ PER_HEAD: dict[str, Callable[[Rows], Outcome]] = {
     "attention_max_probability": lambda rows: float(rows.p.max(1)[rows.places].mean()),
     "attention_received_concentration": concentration,
     "attention_first_token_mass": lambda rows: mean_or(rows.p[1:, 0], "fewer than two tokens"),
-    "attention_sink_rate": lambda rows: float(rows.p[:, 0].mean() > 0.3),
+    "attention_sink_rate": sink,
     "attention_sink_rate_64": first_64,
     "attention_learned_sink_mass": lambda rows: float(lost(rows).mean()),
     "attention_previous_token": previous,

@@ -26,7 +26,8 @@ _LEAST = 1e-6
 class AttentionDistance(WithinStack[AttentionSample], MeanOverSampledRows):
     """Return the mean over query rows of sum_j p_ij |i - j| in tokens, per layer and head.
 
-    Attention to oneself has 0, to the token before 1; even causal attention in row i has i / 2.
+    Attention to oneself has 0, to the token before 1; even causal attention in row i has i / 2, so
+    that it grows with length: attention_distance_relative does not by construction.
     What is on a learned sink adds nothing. A head with a sink on the first token seems to look far
     back: see attention_distance_without_sink.
     """

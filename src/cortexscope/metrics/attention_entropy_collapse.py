@@ -20,7 +20,8 @@ class AttentionEntropyCollapse(FlagOverRows):
     Per layer and head. The mean is over the rows that see two keys or more, as in
     attention_entropy_normalized. No threshold is published; 0.1 is our choice: a row over 100 keys
     is below it where its entropy is below 0.46 nats. Attention to one key gives 1, even attention
-    0.
+    0. The threshold is one share at all lengths, but a row that parks the same mass on one key at
+    every length comes nearer to 0 the more keys it sees.
     """
 
     spec = MetricSpec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Bool
 from torch import Tensor
 
@@ -20,7 +21,8 @@ class AttentionFirstTokenMass(MeanOverRows):
 
     Over the query rows after the first, whose own key is that token. Where a window hides it, it
     counts as 0; attention_sink_mass takes the first key in the window instead. All attention on
-    the first token gives 1; even causal attention to 3 tokens (1/2 + 1/3) / 2 = 0.417.
+    the first token gives 1; even causal attention to 3 tokens (1/2 + 1/3) / 2 = 0.417, and to more
+    of them less, so that it falls with length by construction.
     """
 
     spec = MetricSpec(
@@ -53,7 +55,15 @@ class AttentionSinkRate(FlagOverRows):
     Per layer and head, 1 or 0; the mean over heads is the sink rate. Over all rows, the first one
     included; the threshold is the option `sink_threshold`, 0.3 unless it is set. All attention on
     the first token gives 1; even causal attention to 100 tokens, whose mean is 0.052, gives 0.
+
+    It falls with length by construction: the first causal row always counts 1, and even causal
+    attention over n tokens has the mean (1 + 1/2 + .. + 1/n) / n. It is undefined where attention
+    that is even over what its mask shows would be a sink: up to 9 causal tokens at 0.3, up to 3
+    that all see each other. Above, compare prompts of like lengths, or take
+    attention_sink_rate_64.
     """
+
+    undefined = "so few tokens that even attention would be a sink"
 
     spec = MetricSpec(
         name="attention_sink_rate",
@@ -63,15 +73,25 @@ class AttentionSinkRate(FlagOverRows):
         bounds=(0.0, 1.0),
         needs=("attention.first_token",),
         definition="1 where the mean over all query rows of the attention on the first token "
-        "exceeds the threshold (option sink_threshold, 0.3), else 0.",
+        "exceeds the threshold (option sink_threshold, 0.3), else 0; undefined where that of even "
+        "attention does.",
         source=f"after {_GU}",
         group="attention",
+        cost="high",
+        version=2,
     )
     absent = NO_KEY_OF_A_TOKEN
 
     def value(self, seen: AttentionRows) -> Tensor | None:
         """Return the first token's probability in all rows."""
         return seen.first_token
+
+    def keep(self, seen: AttentionRows) -> Bool[Tensor, "prompt *head query"]:
+        """Keep the rows of prompts whose even attention would be no sink."""
+        assert seen.first_token is not None
+        sees = seen.tokens[:, None] & (seen.first_token > 0)
+        even = torch.where(sees, 1 / seen.visible.double(), 0).sum(-1, keepdim=True)
+        return even <= self.options.sink_threshold * seen.positions.counts[:, None, None]
 
     def holds(self, mean: Tensor) -> Tensor:
         """Return where the mean exceeds the threshold."""

@@ -15,7 +15,8 @@ class AttentionMaxProbability(MeanOverSampledRows):
     """Return the mean over query rows of max_j p_ij, per layer and head.
 
     Attention to one key has 1, even attention to n keys 1 / n. A sink makes a head seem sure:
-    read it beside attention_first_token_mass. A learned sink is no key.
+    read it beside attention_first_token_mass. A learned sink is no key. It falls with length by
+    construction: early rows see few keys, the first causal row one.
     """
 
     spec = MetricSpec(

@@ -17,7 +17,7 @@ class AttentionPreviousToken(WithinStack[AttentionRows], MeanOverRows):
     """Return the mean probability on the token before the query's own, per layer and head.
 
     Over the query rows after the first, which has none before it. All attention one token back
-    gives 1; even causal attention to 3 tokens (1/2 + 1/3) / 2 = 0.417.
+    gives 1; even causal attention to 3 tokens (1/2 + 1/3) / 2 = 0.417, and to more of them less.
     """
 
     spec = MetricSpec(

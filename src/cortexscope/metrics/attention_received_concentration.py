@@ -21,7 +21,7 @@ class AttentionReceivedConcentration(Metric):
 
     Per layer and head: sum_j s_j^2, the Herfindahl index of what the keys receive from all rows
     together. 1 where one key gets everything; 1 / n where n keys get the same, as when every row
-    attends to itself.
+    attends to itself: it falls with length by construction.
     """
 
     spec = MetricSpec(

@@ -16,7 +16,8 @@ class AttentionSinkMass(MeanOverRows):
     """Return the mean probability on the first visible position, per layer and head.
 
     Over the query rows after the first, whose own key is the first one. All attention on the first
-    position gives 1; even causal attention over n tokens gives the mean of 1/2 .. 1/n.
+    position gives 1; even causal attention over n tokens gives the mean of 1/2 .. 1/n, so that it
+    falls with length by construction.
     """
 
     spec = MetricSpec(

@@ -15,7 +15,8 @@ class AttentionCollisionEntropy(MeanOverSampledRows):
     """Return the mean over query rows of -ln sum_j p_ij^2 in nats, per layer and head.
 
     The Renyi entropy of order 2, never above the Shannon entropy. Attention to one key has 0, even
-    attention to n keys ln n. A learned sink counts as one more outcome, as in attention_entropy.
+    attention to n keys ln n, so that it grows with length. A learned sink counts as one more
+    outcome, as in attention_entropy.
     """
 
     spec = MetricSpec(
@@ -40,7 +41,8 @@ class AttentionCollisionEntropy(MeanOverSampledRows):
 class AttentionEffectiveKeys(MeanOverSampledRows):
     """Return the mean over query rows of 1 / sum_j p_ij^2, a number of keys, per layer and head.
 
-    Attention to one key has 1, even attention to n keys n. A learned sink counts as one more key.
+    Attention to one key has 1, even attention to n keys n, so that it grows with length. A learned
+    sink counts as one more key.
     """
 
     spec = MetricSpec(

@@ -70,7 +70,8 @@ class ExpertLoadVariation(_OfLoads):
 
     It is the standard deviation of the experts' loads (of all E of them, divided by E) over their
     mean 1 / E, no unit. With an even load it is 0; if one of E experts gets every token it is
-    sqrt(E - 1), the highest possible. Its square is the loss by which routers are kept even.
+    sqrt(E - 1), the highest possible. Its square is the loss by which routers are kept even. It
+    falls with length by construction, for few slots cannot be even over many experts.
     """
 
     spec = MetricSpec(

@@ -24,7 +24,8 @@ class ExpertCoactivation(Metric):
     A token that is sent to k experts uses k (k - 1) / 2 pairs of them. With q the share that each
     of the E (E - 1) / 2 pairs has of all that the prompt uses, it is the entropy of q divided by
     ln (E (E - 1) / 2), no unit. If the same two experts always work together it is 0, if every
-    pair is used equally often 1. With k = 1 there are no pairs, and with E = 2 only one.
+    pair is used equally often 1. With k = 1 there are no pairs, and with E = 2 only one. A
+    short prompt cannot use many pairs, so that it rises with length by construction.
     """
 
     spec = MetricSpec(

@@ -18,7 +18,7 @@ class LargestActivation(OverTokens):
     """Return the largest |h| of a prompt's hidden states, per layer 0..L.
 
     In the units of the hidden states. States of all ones have 1; a single entry of -2546.8 among
-    smaller ones has 2546.8.
+    smaller ones has 2546.8. A maximum over tokens, it can only grow as a prompt goes on.
     """
 
     spec = MetricSpec(

@@ -23,7 +23,8 @@ class MassiveActivations(OverTokens):
     An entry is massive if |h| > 100 and |h| > 1000 times the median |h| of the prompt's entries in
     the same layer. All entries are looked at; the median, the lower one of two, is that of the
     tokens that stand for the prompt. A count: with a median of 0.2, entries of 150 and 250 are one;
-    with a median of 0.05 they are two; where no entry exceeds 100 there is none.
+    with a median of 0.05 they are two; where no entry exceeds 100 there is none. A longer prompt
+    has more entries that can be one; where only its first token's are, length does nothing.
     """
 
     spec = MetricSpec(
