@@ -1,8 +1,13 @@
 """How often intervals hold the truth, families err and planted effects are found, as JSON.
 
 Samples whose truth is known are drawn again and again, and go through `cortexscope.stats` as a
-run's values do. Three parts:
+run's values do. Four parts:
 
+- `judged`: the share of 95 % intervals of a mean, of a paired and of an unpaired difference that
+  hold the truth, on distributions that had no part in choosing the method (`_judged.py`), beside
+  Student's t (Welch's, of a difference) and the earlier default (`_earlier.py`). Shares are of all
+  samples, so that an undefined interval holds nothing; `undefined` and `cautious` are shares too,
+  and `sure` is the coverage of those without a caution.
 - `intervals`: the share of 95 % intervals that hold the true mean, trimmed mean, median, difference
   of means and means of four tasks (raw, and at equal lengths where lengths differ), Hedges g and
   Cliff's delta. Symmetric: normal, uniform, Student's t of 3 degrees, and two humps; skewed:
@@ -27,16 +32,22 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from _earlier import earlier_interval
+from _judged import JUDGED, Judged, in_clusters
+from _judged import SIZES as JUDGED_SIZES
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, ndtri, stdtrit
 
-from cortexscope.stats._bootstrap import Interval, Statistic, difference_interval, interval
+from cortexscope.stats._clusters import unit_means
 from cortexscope.stats._contrasts import model_contrasts, task_contrasts
 from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, hedges_g
+from cortexscope.stats._interval import Statistic, difference_interval, interval
+from cortexscope.stats._limits import Bounds, Interval, of_differences
 from cortexscope.stats._max_t import max_t_paired, max_t_unpaired
 from cortexscope.stats._power import power_of
 from cortexscope.stats._task_means import task_means
@@ -104,6 +115,103 @@ def coverage(found: Callable[[Rng], Found], truth: float, times: int, rng: Rng) 
         "width": round(float(np.median(widths)), 4) if widths else None,
         "undefined": times - len(widths),
     }
+
+
+Sample = tuple[Floats, NDArray[np.intp] | None]
+
+
+def judged(seed: int, times: int) -> Iterator[Row]:
+    """Yield coverage on the distributions that had no part in choosing the method."""
+    for name, one in JUDGED.items():
+        for n in JUDGED_SIZES:
+            for of, sample, truth, bounds in (
+                ("mean", partial(alone, one), one.mean, one.bounds),
+                ("mean, no bounds", partial(alone, one), one.mean, (None, None)),
+                ("mean, clusters", partial(in_clusters, one), one.mean, one.bounds),
+                ("paired difference", partial(paired, one), 0.0, of_differences(one.bounds)),
+            ):
+                row: Row = {"of": of, "values": name, "n": n}
+                if of == "mean, no bounds" and one.bounds == bounds:
+                    continue
+                rng = seeded(seed, *row.values())
+                yield row | of_samples(sample, n, truth, bounds, times, rng)
+            row = {"of": "difference", "values": name, "n": n}
+            yield row | of_pairs(one, n, times, seeded(seed, *row.values()))
+
+
+def alone(one: Judged, rng: Rng, n: int) -> Sample:
+    return one.draw(rng, n), None
+
+
+def paired(one: Judged, rng: Rng, n: int) -> Sample:
+    """Return differences of pairs that have the same value in half of the cases."""
+    first, second = one.draw(rng, n), one.draw(rng, n)
+    return np.where(rng.random(n) < 0.5, 0.0, first - second), None
+
+
+def of_samples(
+    sample: Callable[[Rng, int], Sample], n: int, truth: float, bounds: Bounds, times: int, rng: Rng
+) -> Row:
+    """Return the coverage of ours, Student's and the earlier interval of one sample."""
+    ours, student, earlier = Held(truth), Held(truth), Held(truth)
+    for number in range(times):
+        values, clusters = sample(rng, n)
+        found = interval(values, clusters, rng=rng, bounds=bounds)
+        ours.add(found.low, found.high, caution=found.caution is not None)
+        units = unit_means(values, clusters)
+        if units.std() == 0:
+            student.add(None, None)
+            earlier.add(None, None)
+            continue
+        half = stdtrit(n - 1, 0.975) * units.std(ddof=1) / math.sqrt(n)
+        student.add(units.mean() - half, units.mean() + half)
+        if number < times // 4:
+            earlier.add(*earlier_interval(units, rng))
+    return ours.row() | {"student": student.share, "earlier": earlier.share}
+
+
+def of_pairs(one: Judged, n: int, times: int, rng: Rng) -> Row:
+    """Return the coverage of the difference of two samples."""
+    ours = Held(0.0)
+    for _ in range(times):
+        found = difference_interval(one.draw(rng, n), one.draw(rng, n), bounds=one.bounds)
+        ours.add(found.low, found.high, caution=found.caution is not None)
+    return ours.row()
+
+
+class Held:
+    """How often intervals held the truth."""
+
+    def __init__(self, truth: float) -> None:
+        self.truth = truth
+        self.rows: list[tuple[float, bool, bool]] = []
+
+    def add(self, low: float | None, high: float | None, *, caution: bool = False) -> None:
+        """Add one interval; None where it is undefined."""
+        if low is None or high is None:
+            self.rows.append((math.nan, False, caution))
+            return
+        # What is rounding must not decide whether a share of exactly 1/2 is held.
+        reach = 1e-9 * max(abs(low), abs(high))
+        held = low - reach <= self.truth <= high + reach
+        self.rows.append((high - low, held, caution))
+
+    @property
+    def share(self) -> float:
+        """Of all, in percent."""
+        return round(100 * float(np.mean([held for _, held, _ in self.rows])), 1)
+
+    def row(self) -> Row:
+        """Return what is told of them."""
+        widths = np.array([width for width, _, _ in self.rows])
+        sure = [held for width, held, caution in self.rows if not caution and width == width]
+        return {
+            "coverage": self.share,
+            "undefined": round(100 * float(np.isnan(widths).mean()), 1),
+            "cautious": round(100 * float(np.mean([caution for *_, caution in self.rows])), 1),
+            "sure": round(100 * float(np.mean(sure)), 1) if sure else None,
+            "width": round(float(np.nanmedian(widths)), 4),
+        }
 
 
 def of_one(draw: Draw, n: int, statistic: Statistic) -> Callable[[Rng], Found]:
@@ -282,6 +390,7 @@ def powers(seed: int, times: int) -> Iterator[Row]:
 
 
 PARTS: dict[str, tuple[Callable[[int, int], Iterator[Row]], ...]] = {
+    "judged": (judged,),
     "intervals": (one_sample, two_samples, of_tasks),
     "families": (families,),
     "power": (powers,),

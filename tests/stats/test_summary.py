@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from cortexscope.errors import UsageError
-from cortexscope.stats._bootstrap import interval
+from cortexscope.stats._interval import interval
 from cortexscope.stats._power import prompts_needed
 from cortexscope.stats._summary import summary
 

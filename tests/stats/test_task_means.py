@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from cortexscope.errors import UsageError
-from cortexscope.stats._estimates import drawn, estimates
+from cortexscope.stats._fit import Fit
+from cortexscope.stats._interval import interval
 from cortexscope.stats._length import adjusted_values
-from cortexscope.stats._task_means import _prepared, highest_task, task_means
+from cortexscope.stats._task_means import _contrasts, _prepared, highest_task, task_means
 
 
 def made(
@@ -43,7 +45,7 @@ def made(
 
 def test_raw_means_are_the_means_over_prompts_of_means_over_models() -> None:
     frame = made(np.random.default_rng(0), models=2)
-    found = task_means(frame, adjusted=False, rng=np.random.default_rng(0), resamples=99)
+    found = task_means(frame, adjusted=False)
     expected = frame.groupby("task")["value"].mean()
     np.testing.assert_allclose(found["mean"], expected)
     assert list(found["n"]) == [14] * 4
@@ -53,43 +55,66 @@ def test_raw_means_are_the_means_over_prompts_of_means_over_models() -> None:
 @pytest.mark.parametrize("models", [1, 2])
 def test_adjusted_means_are_those_of_adjusted_values(models: int) -> None:
     frame = made(np.random.default_rng(1), models=models, shifts=(0.0, 0.1, 0.2, 0.3))
-    found = task_means(frame, adjusted=True, rng=np.random.default_rng(0), resamples=99)
+    found = task_means(frame, adjusted=True)
     expected = adjusted_values(frame).groupby("task")["value"].mean()
     np.testing.assert_allclose(found["mean"], expected)
 
 
-def test_resamples_draw_each_task_as_often_as_it_has_prompts() -> None:
-    units, _ = _prepared(made(np.random.default_rng(0), prompts=5), adjusted=False)
-    weights = drawn(units, 4000, rng=np.random.default_rng(0))
-    assert (weights.reshape(4000, 4, 5).sum(axis=2) == 5).all()
-    # Draws of one of 5 prompts, 5 times: mean 1, variance 0.8.
-    np.testing.assert_allclose(weights.mean(axis=0), 1.0, atol=0.06)
-    np.testing.assert_allclose(weights.var(axis=0), 0.8, atol=0.08)
+def test_raw_means_have_the_interval_of_their_prompts() -> None:
+    frame = made(np.random.default_rng(0), models=2)
+    found = task_means(frame, adjusted=False).set_index("task")
+    units = frame.groupby(["task", "prompt_id"])["value"].mean()
+    for task in ("t0", "t3"):
+        own = interval(units[task].to_numpy(), rng=np.random.default_rng(0))
+        assert (found.loc[task, "low"], found.loc[task, "high"]) == (own.low, own.high)
 
 
-@pytest.mark.parametrize("adjusted", [False, True])
-def test_errors_are_those_of_influences_unit_by_unit(adjusted: bool) -> None:
-    frame = made(np.random.default_rng(2), models=2, shifts=(0.0, 0.1, 0.2, 0.3))
-    units, _ = _prepared(frame, adjusted=adjusted)
+@pytest.mark.parametrize("models", [1, 2])
+def test_errors_at_equal_lengths_are_those_of_influences_unit_by_unit(models: int) -> None:
+    frame = made(np.random.default_rng(2), models=models, shifts=(0.0, 0.1, 0.2, 0.3))
+    units, _ = _prepared(frame, adjusted=True)
+    fits = [Fit.of(units, model) for model in range(models)]
     contrasts = np.eye(4) - np.roll(np.eye(4), 1, axis=1)
-    weights = drawn(units, 3, rng=np.random.default_rng(0))
-    found = estimates(units, weights, contrasts)
-    for weight, estimate, error in zip(weights, *found, strict=True):
-        # Least squares of each model written out: weights as repeats of rows.
-        member, total, influence = np.eye(4)[units.codes], np.zeros(4), np.zeros((56, 4))
-        for model in range(2):
-            basis = units.bases[model]
-            exog, root = np.hstack([member, basis]), np.sqrt(weight)[:, None]
-            weighted, values = exog * root, units.values[:, model]
-            inverse = np.linalg.inv(weighted.T @ weighted)
-            fit = inverse @ (weighted.T @ (values * root[:, 0]))
-            reader = np.hstack([np.eye(4), np.tile(units.typical[model], (4, 1))])
-            total += reader @ fit / 2
-            influence += (exog @ inverse @ reader.T) * (values - exog @ fit)[:, None] / 2
-        influence *= np.sqrt(14 / 13)
-        expected = np.sqrt(weight @ (influence @ contrasts.T) ** 2)
-        np.testing.assert_allclose(estimate, contrasts @ total, rtol=1e-6)
-        np.testing.assert_allclose(error, expected, rtol=1e-6)
+    # Least squares of each model written out, in its normal equations.
+    member, total, influence = np.eye(4)[units.codes], np.zeros(4), np.zeros((56, 4))
+    for model in range(models):
+        exog, values = np.hstack([member, units.bases[model]]), units.values[:, model]
+        inverse = np.linalg.inv(exog.T @ exog)
+        fit = inverse @ (exog.T @ values)
+        reader = np.hstack([np.eye(4), np.tile(units.typical[model], (4, 1))])
+        total += reader @ fit / models
+        free = 1.0 - np.einsum("ij,jk,ik->i", exog, inverse, exog)
+        left = (values - exog @ fit) / np.sqrt(free)
+        influence += (exog @ inverse @ reader.T) * left[:, None] / models
+    moved = influence @ contrasts.T
+    for place, one in enumerate(_contrasts(units, fits, contrasts)):
+        assert one.estimate == pytest.approx((contrasts @ total)[place])
+        assert one.error == pytest.approx(np.sqrt((moved[:, place] ** 2).sum()))
+        parts = [(moved[units.codes == task, place] ** 2).sum() for task in range(4)]
+        assert one.degrees == pytest.approx(
+            np.sum(parts) ** 2 / sum(part**2 / 13 for part in parts)
+        )
+        assert one.skewness == pytest.approx((moved[:, place] ** 3).sum() / one.error**3)
+
+
+def test_tasks_of_one_length_are_compared_by_welch_either_way() -> None:
+    rng = np.random.default_rng(4)
+    frame = made(rng).assign(n_tokens=9, value=rng.normal(size=56))
+    means = frame.groupby("task")["value"].mean()
+    task, other = means.nlargest(2).index
+    welch = [
+        stats.ttest_ind(
+            frame.loc[frame["task"] == task, "value"],
+            frame.loc[frame["task"] == name, "value"], equal_var=False,
+        ).confidence_interval()
+        for name in means.index.drop(task)
+    ]  # fmt: skip
+    for adjusted in (False, True):
+        found = highest_task(frame, task, adjusted=adjusted)
+        assert (found.other, found.difference) == (other, pytest.approx(means[task] - means[other]))
+        assert found.low == pytest.approx(min(each.low for each in welch))
+        assert found.high is not None
+        assert found.high > min(each.high for each in welch)
 
 
 @pytest.mark.parametrize("adjusted", [False, True])
@@ -100,7 +125,7 @@ def test_intervals_of_task_means_cover(adjusted: bool) -> None:
         frame = made(rng, effects=tuple(truth))
         if not adjusted:
             frame["value"] -= 2 * np.log(frame["n_tokens"])
-        found = task_means(frame, adjusted=adjusted, rng=rng, resamples=299)
+        found = task_means(frame, adjusted=adjusted)
         true = truth + (2 * np.log(frame["n_tokens"]).mean() if adjusted else 0.0)
         covered.append(((found["low"] <= true) & (true <= found["high"])).to_numpy())
     assert 0.92 < np.mean(covered) < 0.98
@@ -112,7 +137,7 @@ def test_length_alone_makes_a_task_highest_raw_and_not_adjusted() -> None:
         rng = np.random.default_rng([1, number])
         frame = made(rng, shifts=(0.0, 0.1, 0.0, 0.7), prompts=24)
         for adjusted in held:
-            found = highest_task(frame, "t3", adjusted=adjusted, rng=rng, resamples=299)
+            found = highest_task(frame, "t3", adjusted=adjusted)
             held[adjusted] += found.holds is True
     assert held[False] == 60
     assert held[True] <= 5
@@ -125,7 +150,7 @@ def test_a_task_that_is_highest_is_so_both_ways_and_intervals_cover(models: int)
         rng = np.random.default_rng([2, number])
         frame = made(rng, shifts=(0.0, 0.1, 0.0, 0.3), effects=(0.0, 0.2, 0.1, 1.2), models=models)
         for adjusted in held:
-            found = highest_task(frame, "t3", adjusted=adjusted, rng=rng, resamples=299)
+            found = highest_task(frame, "t3", adjusted=adjusted)
             held[adjusted] += found.holds is True
         assert found.low is not None
         assert found.high is not None
@@ -136,46 +161,57 @@ def test_a_task_that_is_highest_is_so_both_ways_and_intervals_cover(models: int)
 
 def test_another_task_that_is_higher_contradicts() -> None:
     frame = made(np.random.default_rng(0), effects=(0.0, 2.0, 0.0, 0.0))
-    found = highest_task(frame, "t3", adjusted=True, rng=np.random.default_rng(0), resamples=299)
+    found = highest_task(frame, "t3", adjusted=True)
     assert (found.other, found.holds, found.reason) == ("t1", False, None)
     assert found.difference == pytest.approx(-2.0, abs=0.7)
 
 
 def test_an_open_question_is_neither_true_nor_false() -> None:
     frame = made(np.random.default_rng(0))
-    found = highest_task(frame, "t3", adjusted=True, rng=np.random.default_rng(0), resamples=299)
+    found = highest_task(frame, "t3", adjusted=True)
     assert found.holds is None
     assert found.reason == "the interval holds 0"
 
 
-def test_results_are_those_of_the_seed_and_not_of_the_order_of_rows() -> None:
+def test_means_of_what_happens_or_not_stay_between_0_and_1() -> None:
+    rng = np.random.default_rng(5)
+    frame = made(rng).assign(value=lambda rows: (rng.random(len(rows)) < 0.2) * 1.0)
+    frame.loc[frame["task"] == "t0", "value"] = 0.0
+    found = task_means(frame, adjusted=False, bounds=(0.0, 1.0)).set_index("task")
+    assert found["low"].min() >= 0.0
+    assert found.loc["t0", "low"] == 0.0
+    assert found.loc["t0", "high"] == pytest.approx(0.2153, abs=1e-3)  # Wilson's of 0 of 14
+    unbounded = task_means(frame, adjusted=False).set_index("task")
+    assert np.isnan(unbounded.loc["t0", "high"])
+    assert unbounded.loc["t0", "reason"] == "all prompts have the same value"
+
+
+def test_results_are_not_those_of_the_order_of_rows() -> None:
     frame = made(np.random.default_rng(3), models=2)
     other = frame.sample(frac=1, random_state=1)
-    one, two = (
-        task_means(rows, adjusted=True, rng=np.random.default_rng(0), resamples=99)
-        for rows in (frame, other)
-    )
+    one, two = (task_means(rows, adjusted=True) for rows in (frame, other))
     pd.testing.assert_frame_equal(one, two)
 
 
 def test_what_is_undefined_has_a_reason() -> None:
     frame = made(np.random.default_rng(0))
-    few = frame.groupby("task").head(4)
-    found = task_means(few, adjusted=False, rng=np.random.default_rng(0), resamples=99)
+    few = frame.groupby("task").head(1)
+    found = task_means(few, adjusted=False)
     assert found["mean"].notna().all()
     assert found["low"].isna().all()
-    assert found["reason"].str.contains("fewer than 5").all()
+    assert found["reason"].str.contains("one prompt tells nothing").all()
+    assert task_means(frame.groupby("task").head(5), adjusted=True)["caution"].notna().all()
     flat = frame.assign(value=1.0)
-    assert task_means(flat, adjusted=True, rng=np.random.default_rng(0))["low"].isna().all()
+    assert task_means(flat, adjusted=True)["low"].isna().all()
     apart = made(np.random.default_rng(0), shifts=(0.0, 0.0, 0.0, 3.0))
-    found = task_means(apart, adjusted=True, rng=np.random.default_rng(0), resamples=99)
+    found = task_means(apart, adjusted=True)
     assert found["mean"].isna().all()
     assert found["reason"].str.contains("hardly those of any other").all()
     for rows, said in (
-        (few, "fewer than 5"), (flat, "same throughout"), (apart, "hardly"),
+        (few, "of about equal length"), (flat, "same throughout"), (apart, "hardly"),
         (frame.assign(value=np.nan), "no value"), (frame[frame["task"] == "t3"], "no other task"),
     ):  # fmt: skip
-        result = highest_task(rows, "t3", adjusted=True, rng=np.random.default_rng(0), resamples=99)
+        result = highest_task(rows, "t3", adjusted=True)
         assert (result.low, result.high, result.holds) == (None, None, None)
         assert said in str(result.reason)
 
@@ -183,4 +219,4 @@ def test_what_is_undefined_has_a_reason() -> None:
 def test_a_task_that_is_not_there_is_an_error() -> None:
     frame = made(np.random.default_rng(0))
     with pytest.raises(UsageError, match="no task 't9'"):
-        highest_task(frame, "t9", adjusted=True, rng=np.random.default_rng(0))
+        highest_task(frame, "t9", adjusted=True)

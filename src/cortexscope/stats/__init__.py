@@ -9,11 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cortexscope.stats._bootstrap import Interval, difference_interval, interval
     from cortexscope.stats._contrasts import model_contrasts, task_contrasts
     from cortexscope.stats._correlation import Correlation, pearson
     from cortexscope.stats._depth import layer_contrasts, map_contrasts
     from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, hedges_g
+    from cortexscope.stats._interval import Interval, difference_interval, interval
     from cortexscope.stats._length import adjusted_values, length_basis
     from cortexscope.stats._matching import Balance, Matched, matched_by_length
     from cortexscope.stats._max_t import MaxT, max_t_paired, max_t_unpaired
@@ -90,7 +90,7 @@ _HOMES = {
     "Correlation": "_correlation",
     "Effect": "_task_effect",
     "EffectSize": "_effect_sizes",
-    "Interval": "_bootstrap",
+    "Interval": "_interval",
     "Matched": "_matching",
     "MaxT": "_max_t",
     "Mean": "_mean",
@@ -106,11 +106,11 @@ _HOMES = {
     "adjusted_values": "_length",
     "benjamini_hochberg": "_multiple",
     "cliffs_delta": "_effect_sizes",
-    "difference_interval": "_bootstrap",
+    "difference_interval": "_interval",
     "hedges_g": "_effect_sizes",
     "highest_task": "_task_means",
     "holm": "_multiple",
-    "interval": "_bootstrap",
+    "interval": "_interval",
     "layer_contrasts": "_depth",
     "length_basis": "_length",
     "map_contrasts": "_depth",

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cortexscope.errors import UsageError
-from cortexscope.stats._bootstrap import difference_interval, interval
 from cortexscope.stats._clusters import checked_frame
+from cortexscope.stats._interval import difference_interval, interval
 from cortexscope.stats._max_t import max_t_paired, max_t_unpaired
 from cortexscope.stats._multiple import benjamini_hochberg
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cortexscope.stats._interval import mean_interval
+from cortexscope.stats._limits import UNBOUNDED, Bounds
 
 __all__ = ["Mean", "mean_of"]
 
@@ -25,30 +27,26 @@ class Mean:
     """Number of prompts that have a value."""
     reason: str | None = None
     """Why the value or its interval is undefined."""
+    caution: str | None = None
+    """Why the interval may hold the true mean less often than it says."""
 
 
-def mean_of(values: NDArray[np.float64], *, confidence: float = 0.95) -> Mean:
-    """Return the mean over prompts with Student's interval, which takes them as independent.
-
-    mean ± t sd / sqrt(n), with sd of divisor n - 1 and t of n - 1 degrees of freedom. Values 1 and
-    3 have the mean 2 and, with t = 12.71, the interval -10.71 to 14.71.
+def mean_of(
+    values: NDArray[np.float64], *, confidence: float = 0.95, bounds: Bounds = UNBOUNDED
+) -> Mean:
+    """Return the mean over independent prompts with its interval, as `interval` makes it.
 
     Args:
         values: one a prompt; NaN where undefined, which is left out.
         confidence: of the interval.
+        bounds: lowest and highest value possible.
 
     Example:
-        >>> mean_of(np.array([1.0, 3.0, np.nan]))
-        Mean(value=2.0, low=-10.70..., high=14.70..., n=2, reason=None)
+        >>> found = mean_of(np.array([1.0, 3.0, np.nan]))
+        >>> (found.value, round(found.low, 2), round(found.high, 2), found.n)
+        (2.0, -10.71, 14.71, 2)
     """
-    from scipy.special import stdtrit
-
     known = values[~np.isnan(values)]
-    n = len(known)
-    if n == 0:
-        return Mean(None, None, None, 0, "no prompt has a value")
-    mean = float(known.mean())
-    if n == 1:
-        return Mean(mean, None, None, 1, "one prompt tells nothing about the spread")
-    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * float(known.std(ddof=1)) / math.sqrt(n)
-    return Mean(mean, mean - half, mean + half, n)
+    found = mean_interval(known, confidence, bounds)
+    mean = float(known.mean()) if len(known) else None
+    return Mean(mean, found.low, found.high, len(known), found.reason, found.caution)

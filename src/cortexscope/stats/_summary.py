@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cortexscope.stats._bootstrap import FEWEST, Statistic, interval, location
 from cortexscope.stats._clusters import checked_frame, unit_means
+from cortexscope.stats._interval import Statistic, interval, location
+from cortexscope.stats._limits import FEWEST, UNBOUNDED, Bounds
 from cortexscope.stats._power import prompts_needed
 
 __all__ = ["summary"]
@@ -22,12 +23,17 @@ _NAMES: dict[Statistic, tuple[str, str, str]] = {
 }
 _COLUMNS = (
     "model", "task", "mean", "sd", "n", "n_clusters", "low", "high", "median", "median_low",
-    "median_high", "trimmed_mean", "trimmed_low", "trimmed_high", "method", "reason", "warning",
+    "median_high", "trimmed_mean", "trimmed_low", "trimmed_high", "method", "reason", "caution",
 )  # fmt: skip
 
 
 def summary(
-    frame: pd.DataFrame, *, rng: np.random.Generator, resamples: int = 2000, level: float = 0.95
+    frame: pd.DataFrame,
+    *,
+    rng: np.random.Generator,
+    resamples: int = 2000,
+    level: float = 0.95,
+    bounds: Bounds = UNBOUNDED,
 ) -> pd.DataFrame:
     """Return what each model's values of each task are, with intervals over prompts.
 
@@ -40,12 +46,14 @@ def summary(
         rng: draws the resamples.
         resamples: how many an interval takes.
         level: of the intervals.
+        bounds: lowest and highest value that the metric can have.
 
     Returns:
         A row a model and task, in the order of their names: model, task, mean, sd, n (texts with
         a value), n_clusters (independent prompts among them), low, high, median, median_low,
         median_high, trimmed_mean, trimmed_low, trimmed_high, method, reason (why an interval is
-        undefined), warning (where fewer than 10 prompts are independent); NaN where undefined.
+        undefined), caution (why that of the mean may hold it less often than it says); NaN where
+        undefined.
 
     Raises:
         UsageError: if columns are missing, or a model has two values for one prompt.
@@ -58,7 +66,7 @@ def summary(
         units = unit_means(values[known], cell["cluster"].to_numpy()[known])
         rows.append(
             {"model": model, "task": task, "n": int(known.sum())}
-            | _described(units, rng=rng, resamples=resamples, level=level)
+            | _described(units, rng=rng, resamples=resamples, level=level, bounds=bounds)
         )
     numbers = ("sd", *(name for names in _NAMES.values() for name in names))
     types = dict.fromkeys(numbers, np.float64) | dict.fromkeys(("n", "n_clusters"), np.int64)
@@ -67,13 +75,22 @@ def summary(
 
 
 def _described(
-    units: NDArray[np.float64], *, rng: np.random.Generator, resamples: int, level: float
+    units: NDArray[np.float64],
+    *,
+    rng: np.random.Generator,
+    resamples: int,
+    level: float,
+    bounds: Bounds,
 ) -> dict[str, Any]:
     n = len(units)
     row: dict[str, Any] = {"n_clusters": n, "sd": units.std(ddof=1) if n > 1 else None}
     methods, reasons = [], []
     for statistic, names in _NAMES.items():
-        found = interval(units, rng=rng, resamples=resamples, level=level, statistic=statistic)
+        found = interval(
+            units, rng=rng, resamples=resamples, level=level, statistic=statistic, bounds=bounds
+        )
+        if statistic == "mean":
+            row["caution"] = found.caution
         value = location(units, statistic) if n else None
         row |= zip(names, (value, found.low, found.high), strict=True)
         methods += [f"{statistic}: {found.method}"] if found.method else []
@@ -81,7 +98,7 @@ def _described(
     row["method"] = "; ".join(methods) or None
     row["reason"] = "; ".join(dict.fromkeys(reasons)) or None
     if n < FEWEST:
-        row["warning"] = (
+        row["caution"] = (
             f"{n} independent prompts are too few: two tasks that differ by {_LARGE} sd need "
             f"{prompts_needed(_LARGE, paired=False)} each, two models "
             f"{prompts_needed(_LARGE, paired=True)}"

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cortexscope.errors import UsageError
-from cortexscope.stats._bootstrap import corrected
-from cortexscope.stats._estimates import drawn, estimates
+from cortexscope.stats._fit import Fit
+from cortexscope.stats._interval import difference_interval, mean_interval
+from cortexscope.stats._limits import (
+    UNBOUNDED,
+    Bounds,
+    Interval,
+    cautious,
+    skewed_interval,
+    student,
+)
 from cortexscope.stats._overlap import overlap_of
 from cortexscope.stats._units import Units, units_of
 
 __all__ = ["Comparison", "highest_task", "task_means"]
 
-_FEWEST = 5
-_CHUNK = 250
-_METHOD = "cluster bootstrap-t within tasks"
-_TOO_FEW = f"fewer than {_FEWEST} prompts"
+Floats = NDArray[np.float64]
+
+_COVARIANCE = "analysis of covariance (HC2)"
+_TOO_FEW = "fewer than 2 prompts"
+_SAME = "the values are the same throughout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +55,32 @@ class Comparison:
     """How the interval was found."""
     reason: str | None = None
     """Why `holds` is None."""
+    caution: str | None = None
+    """Why the interval may hold the true difference less often than it says."""
 
 
 def task_means(
-    frame: pd.DataFrame,
-    *,
-    adjusted: bool,
-    rng: np.random.Generator,
-    resamples: int = 2000,
-    level: float = 0.95,
+    frame: pd.DataFrame, *, adjusted: bool, level: float = 0.95, bounds: Bounds = UNBOUNDED
 ) -> pd.DataFrame:
     """Return the mean of each task over its prompts, of the mean over models, with intervals.
 
-    The prompt is the unit; the values of its paraphrases and of the models are averaged. The
-    interval is a bootstrap-t: clusters are drawn with replacement within each task, the curves in
-    log tokens are fitted anew each time, and the mean's distance from the one found is divided by
-    its own standard error, which follows from each prompt's influence (a sandwich, so that tasks
-    may scatter differently). The quantiles are corrected for few prompts as those of `interval`.
+    The prompt is the unit; the values of its paraphrases and of the models are averaged. Raw: the
+    interval of `interval`. Adjusted: in each model, value = task + curve(log tokens) by least
+    squares; the error adds up what each prompt moves the mean, through its task and through the
+    curve (a sandwich, HC2, so that tasks may scatter differently), its degrees of freedom are
+    Satterthwaite's over the tasks, and the ends are those of `skewed_interval`.
 
     Args:
         frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `n_tokens`,
             `value`.
         adjusted: whether means are those at each model's mean log length, as `adjusted_values`
             has them, or of the values as they are.
-        rng: draws the resamples.
-        resamples: how many.
         level: of the intervals.
+        bounds: lowest and highest value that the metric can have.
 
     Returns:
-        A row a task, in the order of names: task, mean, low, high, n (prompts), method, reason;
-        NaN where undefined.
+        A row a task, in the order of names: task, mean, low, high, n (prompts), method, reason,
+        caution; NaN where undefined.
 
     Raises:
         UsageError: if columns are missing or contradict each other.
@@ -82,35 +89,28 @@ def task_means(
         >>> ids = list("uvwxyz")
         >>> frame = pd.DataFrame({"model": "m", "task": list("aaabbb"), "prompt_id": ids})
         >>> frame = frame.assign(cluster=ids, n_tokens=9, value=[1, 2, 3, 4, 5, 6])
-        >>> rng = np.random.default_rng(0)
-        >>> task_means(frame, adjusted=False, rng=rng)[["mean", "n"]].to_numpy().tolist()
+        >>> task_means(frame, adjusted=False)[["mean", "n"]].to_numpy().tolist()
         [[2.0, 3.0], [5.0, 3.0]]
     """
     units, reason = _prepared(frame, adjusted=adjusted)
-    counts = units.counts
-    unknown = np.full(len(units.tasks), np.nan)
-    mean, low, high, errors = unknown, unknown.copy(), unknown.copy(), unknown
-    enough = counts >= _FEWEST
-    if reason is None and len(units):
-        contrasts = np.eye(len(units.tasks))
-        mean, errors = _found(units, contrasts)
-        enough &= errors > _rounding(units)
-        if enough.any():
-            pivots = _pivots(units, contrasts[enough], mean[enough], resamples, rng=rng)
-            ends = np.quantile(pivots, [0.5 - level / 2, 0.5 + level / 2], axis=0)
-            left = _left(units)
-            for task, (lower, upper) in zip(np.flatnonzero(enough), ends.T, strict=True):
-                lower, upper = corrected(lower, upper, left[units.codes == task])
-                low[task] = mean[task] - upper * errors[task]
-                high[task] = mean[task] - lower * errors[task]
-    few = np.where(counts < _FEWEST, _TOO_FEW, "the values are the same throughout")
-    why = [reason or (None if fine else str(text)) for fine, text in zip(enough, few, strict=True)]
-    return pd.DataFrame(
-        {
-            "task": list(units.tasks), "mean": mean, "low": low, "high": high, "n": counts,
-            "method": f"{_METHOD}, small-sample corrected", "reason": pd.Series(why, dtype=object),
-        }
-    )  # fmt: skip
+    if reason is not None or not len(units):
+        found = [(np.nan, Interval(None, None, None, reason)) for _ in units.tasks]
+    elif adjusted:
+        fits = [Fit.of(units, model) for model in range(len(units.models))]
+        contrasts = _contrasts(units, fits, np.eye(len(units.tasks)))
+        found = [(one.estimate, one.interval(level, skewed=True)) for one in contrasts]
+    else:
+        groups = _groups(units)
+        found = [(float(own.mean()), mean_interval(own, level, bounds)) for own in groups]
+    rows = [
+        {"task": task, "mean": mean, "low": own.low, "high": own.high, "n": n, "method": own.method,
+         "reason": own.reason, "caution": own.caution}
+        for task, n, (mean, own) in zip(units.tasks, units.counts, found, strict=True)
+    ]  # fmt: skip
+    columns = ["task", "mean", "low", "high", "n", "method", "reason", "caution"]
+    # As objects, texts that are missing stay None.
+    table = pd.DataFrame(rows, columns=columns, dtype=object)
+    return table.astype(dict.fromkeys(("mean", "low", "high"), np.float64) | {"n": np.int64})
 
 
 def highest_task(
@@ -118,25 +118,25 @@ def highest_task(
     task: str,
     *,
     adjusted: bool,
-    rng: np.random.Generator,
-    resamples: int = 2000,
     level: float = 0.95,
+    bounds: Bounds = UNBOUNDED,
 ) -> Comparison:
     """Return how far the task's mean lies above the largest of the other tasks' means.
 
     The true difference is the smallest of those to each other task. The lower end is the smallest
     of the lower ends of these differences, each of its own (the task is the highest only if it is
-    above every other one, so no correction is needed). The upper end is the smallest of their upper
-    ends, which hold at once (max-T), since the best other task is not known. Both come from the
-    resamples of `task_means`; the interval holds the true difference at least as often as `level`.
+    above every other one, so no correction is needed; Hsu 1984, Ann. Stat. 12, 1136-1144). The
+    upper end is the smallest of their upper ends, which hold at once (Bonferroni), since the best
+    other task is not known. Differences have the intervals of `difference_interval` or, adjusted,
+    Welch's of the analysis of covariance; the interval holds the true difference at least as often
+    as `level`.
 
     Args:
         frame: a values frame of one metric.
         task: the task in question.
         adjusted: whether means are those at each model's mean log length.
-        rng: draws the resamples.
-        resamples: how many.
         level: of the interval.
+        bounds: lowest and highest value that the metric can have.
 
     Raises:
         UsageError: if the frame has no such task, or its columns are missing or contradict.
@@ -146,32 +146,104 @@ def highest_task(
     if task not in tasks:
         raise UsageError(f"There is no task {task!r} in the values; there are {', '.join(tasks)}.")
     n = int(units.counts[units.tasks.index(task)]) if task in units.tasks else 0
+    method = "comparison with the best other task, Bonferroni; "
+    method += f"Welch's t of the {_COVARIANCE}" if adjusted else "differences of two tasks"
 
     def unknown(why: str) -> Comparison:
-        return Comparison(task, None, None, None, None, None, n, _METHOD, why)
+        return Comparison(task, None, None, None, None, None, n, method, why)
 
     if n == 0 or len(units.tasks) < 2:
         return unknown("the task has no value" if n == 0 else "there is no other task")
     if reason is not None:
         return unknown(reason)
-    place = units.tasks.index(task)
-    contrasts = np.delete(np.eye(len(units.tasks))[place] - np.eye(len(units.tasks)), place, axis=0)
-    differences, errors = _found(units, contrasts)
+    place, others = units.tasks.index(task), [name for name in units.tasks if name != task]
+    # The upper ends hold at once, the lower ones each: two intervals of every difference.
+    strict = 1.0 - (1.0 - level) / len(others)
+    differences, lower, upper = _against(units, place, (level, strict), bounds, adjusted=adjusted)
     best = int(np.argmin(differences))
-    other, difference = np.delete(units.tasks, place)[best], float(differences[best])
-    few = [name for name, count in zip(units.tasks, units.counts, strict=True) if count < _FEWEST]
-    if few or not (errors > _rounding(units)).all():
-        why = f"{_TOO_FEW} in {', '.join(few)}" if few else "values are the same throughout"
-        return Comparison(task, str(other), difference, None, None, None, n, _METHOD, why)
-    pivots = _pivots(units, contrasts, differences, resamples, rng=rng)
-    each = np.quantile(pivots, 0.5 + level / 2, axis=0)
-    at_once = np.quantile(pivots.min(axis=1), 0.5 - level / 2)
-    low = float(np.min(differences - each * errors))
-    high = float(np.min(differences - at_once * errors))
+    difference, other = float(differences[best]), others[best]
+    ends = [(low.low, high.high) for low, high in zip(lower, upper, strict=True)]
+    why = next((own.reason for own in (*lower, *upper) if own.reason), None)
+    known = [(low, high) for low, high in ends if low is not None and high is not None]
+    if why is not None or len(known) < len(ends):
+        return Comparison(task, other, difference, None, None, None, n, method, why)
+    low, high = min(low for low, _ in known), min(high for _, high in known)
     holds = True if low > 0 else False if high < 0 else None
-    method = f"comparison with the best other task, {_METHOD}"
     undecided = "the interval holds 0" if holds is None else None
-    return Comparison(task, str(other), difference, low, high, holds, n, method, undecided)
+    caution = next((own.caution for own in lower if own.caution), None)
+    return Comparison(task, other, difference, low, high, holds, n, method, undecided, caution)
+
+
+class _Contrast(NamedTuple):
+    """A contrast of tasks at equal lengths, linear in what each unit moves it."""
+
+    estimate: float
+    error: float
+    """0 where the values do not vary."""
+    degrees: float
+    skewness: float
+    n: int
+    """Units of the smallest task in it."""
+
+    def interval(self, level: float, *, skewed: bool = False) -> Interval:
+        if self.n < 2 or not self.error:
+            return Interval(None, None, None, _TOO_FEW if self.n < 2 else _SAME)
+        caution = cautious(self.n, self.skewness)
+        if skewed:
+            own = skewed_interval(self.estimate, self.error, self.degrees, self.skewness, level)
+            return replace(own, method=f"{own.method}, {_COVARIANCE}", caution=caution)
+        half = student(self.degrees, level) * self.error
+        ends = self.estimate - half, self.estimate + half
+        return Interval(*ends, f"Welch's t of the {_COVARIANCE}", caution=caution)
+
+
+def _contrasts(units: Units, fits: list[Fit], contrasts: Floats) -> Iterator[_Contrast]:
+    """Yield contrasts of the task means at equal lengths, [contrast, task], over the models."""
+    rounding = 1e-12 * float(np.abs(units.values).max(initial=0.0))
+    for contrast in contrasts:
+        shares = [contrast @ fit.means for fit in fits]
+        estimate = np.mean([s @ units.values[:, m] for m, s in enumerate(shares)])
+        moved = np.mean(
+            [s * fit.left / np.sqrt(fit.free) for s, fit in zip(shares, fits, strict=True)], axis=0
+        )
+        squares = np.bincount(units.codes, weights=moved**2)
+        error = float(np.sqrt(squares.sum()))
+        n = int(units.counts[contrast != 0].min())
+        if error <= rounding:
+            yield _Contrast(float(estimate), 0.0, 0.0, 0.0, n)
+            continue
+        shared = (squares**2 / np.maximum(units.counts - 1, 1)).sum()
+        degrees = float(squares.sum() ** 2 / shared)
+        skewness = float((moved**3).sum()) / error**3
+        yield _Contrast(float(estimate), error, degrees, skewness, n)
+
+
+def _groups(units: Units) -> list[Floats]:
+    """Return the mean over models of each task's units."""
+    values = units.values.mean(axis=1)
+    return [values[units.codes == task] for task in range(len(units.tasks))]
+
+
+def _against(
+    units: Units, place: int, levels: tuple[float, float], bounds: Bounds, *, adjusted: bool
+) -> tuple[Floats, list[Interval], list[Interval]]:
+    """Return one task's differences to each other one, and their intervals of two levels."""
+    others = [task for task in range(len(units.tasks)) if task != place]
+    if adjusted:
+        eye = np.eye(len(units.tasks))
+        fits = [Fit.of(units, model) for model in range(len(units.models))]
+        found = list(_contrasts(units, fits, eye[place] - eye[others]))
+        lower, upper = ([one.interval(level) for one in found] for level in levels)
+        return np.array([one.estimate for one in found]), lower, upper
+    groups = _groups(units)
+    lower, upper = (
+        [
+            difference_interval(groups[place], groups[task], level=level, bounds=bounds)
+            for task in others
+        ]
+        for level in levels
+    )
+    return np.array([groups[place].mean() - groups[task].mean() for task in others]), lower, upper
 
 
 def _prepared(frame: pd.DataFrame, *, adjusted: bool) -> tuple[Units, str | None]:
@@ -181,57 +253,4 @@ def _prepared(frame: pd.DataFrame, *, adjusted: bool) -> tuple[Units, str | None
     if not any(basis.shape[1] for basis in units.bases):
         return units, None
     reasons = [units.slopes(model)[1] for model in range(len(units.models))]
-    why = overlap_of(units).reason or next((reason for reason in reasons if reason), None)
-    return (units if why else _orthonormal(units)), why
-
-
-def _orthonormal(units: Units) -> Units:
-    """Return the units with curves of which columns are orthonormal within tasks."""
-    turns = [np.linalg.inv(np.linalg.qr(units.centred(basis))[1]) for basis in units.bases]
-    return replace(
-        units,
-        bases=tuple(basis @ turn for basis, turn in zip(units.bases, turns, strict=True)),
-        typical=tuple(row @ turn for row, turn in zip(units.typical, turns, strict=True)),
-    )
-
-
-def _found(units: Units, contrasts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return contrasts of task means and their standard errors, [2, contrast]."""
-    found = estimates(units, np.ones((1, len(units))), contrasts)[:, 0]
-    degrees = len(units) - len(units.tasks)
-    columns = max(basis.shape[1] for basis in units.bases)
-    # What the curves leave is smaller than what scatters, by the columns that they use up.
-    found[1] *= np.sqrt(degrees / (degrees - columns)) if columns else 1.0
-    return np.asarray(found)
-
-
-def _left(units: Units) -> NDArray[np.float64]:
-    """Return what tasks and curves leave of the mean over models, [unit]."""
-    left = units.centred(units.values)
-    for model, basis in enumerate(units.bases):
-        within = units.centred(basis)
-        left[:, model] -= within @ (within.T @ left[:, model])
-    return np.asarray(left.mean(axis=1))
-
-
-def _rounding(units: Units) -> float:
-    return 1e-12 * float(np.abs(units.values).max(initial=0.0))
-
-
-def _pivots(
-    units: Units,
-    contrasts: NDArray[np.float64],
-    found: NDArray[np.float64],
-    resamples: int,
-    *,
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Return (resampled - found) / standard error of the resample, [resample, contrast]."""
-    parts = []
-    for start in range(0, resamples, _CHUNK):
-        weights = drawn(units, min(_CHUNK, resamples - start), rng=rng)
-        again, errors = estimates(units, weights, contrasts)
-        # A resample of one cluster over and over has no error of its own and tells nothing.
-        usable = (errors > _rounding(units)).all(axis=1)
-        parts.append((again[usable] - found) / errors[usable])
-    return np.concatenate(parts)
+    return units, overlap_of(units).reason or next((why for why in reasons if why), None)

@@ -1,0 +1,231 @@
+"""Intervals of a mean, a trimmed mean, a median or a difference of means over prompts.
+
+How often they hold the truth is measured by `benchmarks/coverage.py`, on distributions that were
+written down before any method was tried on them (`benchmarks/_judged.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cortexscope.errors import UsageError
+from cortexscope.stats._clusters import constant, unit_means, unknown_spread
+from cortexscope.stats._limits import (
+    UNBOUNDED,
+    Bounds,
+    Interval,
+    cautious,
+    of_differences,
+    skewed_interval,
+    student,
+    wilson,
+)
+from cortexscope.stats._robust import median_interval, trimmed_mean_interval
+
+__all__ = ["Statistic", "difference_interval", "interval", "location", "mean_interval"]
+
+Floats = NDArray[np.float64]
+Labels = Sequence[Any] | NDArray[Any]
+
+Statistic = Literal["mean", "trimmed mean", "median"]
+"""What stands for the values; the trimmed mean leaves out a fifth of them at each end."""
+
+_ONE_CONSTANT = "a group does not vary, which tells nothing about its spread"
+
+
+def location(values: ArrayLike, statistic: Statistic = "mean") -> float:
+    """Return the mean, the 20 % trimmed mean or the median of finite values.
+
+    Of 0, 1, 2, 3 and 94 the mean is 20; the trimmed mean and the median are 2.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    cut = {"mean": 0, "trimmed mean": len(ordered) // 5, "median": (len(ordered) - 1) // 2}
+    return float(ordered[cut[statistic] : len(ordered) - cut[statistic]].mean())
+
+
+def interval(
+    values: ArrayLike,
+    clusters: Labels | None = None,
+    *,
+    rng: np.random.Generator,
+    resamples: int = 2000,
+    level: float = 0.95,
+    statistic: Statistic = "mean",
+    bounds: Bounds = UNBOUNDED,
+) -> Interval:
+    """Return the interval of a statistic of prompts, whose paraphrases are averaged first.
+
+    Mean: each end is the farther one of two. One is Student's; the other is Student's made free of
+    skewness by Hall's monotone transformation (`skewed_interval`). Student's alone holds too rarely
+    where values are skewed, Hall's alone where they are even but have far values, and the interval
+    holds wherever one of them does. Where values are of two kinds, each at its bound or found more
+    than once, the share of the higher kind has Wilson's score interval (1927, JASA 22, 209-212;
+    recommended by Brown, Cai and DasGupta 2001, Stat. Sci. 16, 101-133). Where all are the same and
+    both bounds are known, another value's share has it, and may lie anywhere between the bounds.
+    Trimmed mean: bootstrap-t over clusters with Tukey and McLaughlin's error; under 10 clusters, or
+    where resamples lack spread, Student's t.
+    Median: order statistics, interpolated between the two nearest pairs of ranks (Hettmansperger
+    and Sheather), which needs 6 prompts for 95 %.
+
+    Args:
+        values: one a prompt; those that are not finite are left out.
+        clusters: what each value belongs to, such as its source prompt; each its own where None.
+        rng: where the resamples of a trimmed mean are drawn.
+        resamples: how many are drawn.
+        level: share of such intervals that hold the true value, between 0 and 1.
+        statistic: of what.
+        bounds: lowest and highest value possible, inside which the interval lies where values do.
+
+    Returns:
+        The interval; with a caution where `cautious` has one.
+
+    Raises:
+        UsageError: if an option is out of range, or values and clusters differ in length.
+
+    Example:
+        >>> interval([1, 3], rng=np.random.default_rng(0)).low
+        -10.70...
+        >>> interval([2, 2, 2], rng=np.random.default_rng(0)).reason
+        'all prompts have the same value'
+        >>> interval([0] * 6 + [1] * 6, rng=np.random.default_rng(0))
+        Interval(low=0.253..., high=0.746..., method='Wilson score', reason=None, caution=None)
+    """
+    if resamples < 1:
+        raise UsageError(f"resamples must be at least 1, and is {resamples}.")
+    _check(level)
+    units = _finite(values, clusters)
+    if statistic == "mean":
+        return mean_interval(units, level, bounds)
+    reason = unknown_spread(units)
+    if reason is not None:
+        return Interval(None, None, None, reason)
+    if statistic == "median":
+        found = median_interval(np.sort(units), level)
+    else:
+        found = trimmed_mean_interval(units, level, rng=rng, resamples=resamples)
+    return found.within(bounds)
+
+
+def mean_interval(units: Floats, level: float = 0.95, bounds: Bounds = UNBOUNDED) -> Interval:
+    """Return the interval of the mean of independent units, as `interval` describes it.
+
+    Args:
+        units: finite values, [unit].
+        level: share of such intervals that hold the true mean.
+        bounds: lowest and highest value possible.
+    """
+    n, reason = len(units), unknown_spread(units)
+    if n < 2:
+        return Interval(None, None, None, reason)
+    if reason is not None:
+        return _of_one_kind(units, level, bounds, reason)
+    lowest, highest = float(units.min()), float(units.max())
+    times = int((units == highest).sum())
+    certain = bounds == (lowest, highest) or 1 < times < n - 1
+    if certain and ((units == lowest) | (units == highest)).all():
+        ends = (lowest + (highest - lowest) * end for end in wilson(times / n, n, level))
+        return Interval(*ends, "Wilson score", caution=cautious(n, 0.0))
+    centre = float(units.mean())
+    away = units - centre
+    spread = math.sqrt(float((away**2).mean()))
+    skewness = float((away**3).mean()) / spread**3 / math.sqrt(n)
+    found = skewed_interval(centre, spread / math.sqrt(n - 1), n - 1, skewness, level)
+    return replace(found, caution=cautious(n, skewness)).within(bounds)
+
+
+def difference_interval(
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    clusters: tuple[Labels, Labels] | None = None,
+    level: float = 0.95,
+    bounds: Bounds = UNBOUNDED,
+) -> Interval:
+    """Return Welch's interval of the mean of `first` minus that of `second`, of other prompts.
+
+    Skewness largely cancels. Where a group is all the same, Welch's would take its mean for
+    certain; there the groups' own intervals are put together by their squares, if both have one
+    (Newcombe 1998, Stat. Med. 17, 873-890, method 10; Zou and Donner 2008, Stat. Med. 27, 1693).
+    The values of a cluster are averaged first.
+
+    Args:
+        first: one a prompt; those that are not finite are left out.
+        second: likewise.
+        clusters: what each sample's values belong to; each its own where None.
+        level: share of such intervals that hold the true difference, between 0 and 1.
+        bounds: lowest and highest value possible, whose distance no difference exceeds.
+
+    Raises:
+        UsageError: if `level` is out of range, or values and clusters differ in length.
+
+    Example:
+        >>> difference_interval([1, 3], [1, 3]).method
+        "Welch's t"
+    """
+    _check(level)
+    one, two = (
+        _finite(values, labels)
+        for values, labels in zip((first, second), clusters or (None, None), strict=True)
+    )
+    if min(len(one), len(two)) < 2:
+        return Interval(None, None, None, "a group has fewer than 2 prompts")
+    if constant(one) or constant(two):
+        return _of_two_intervals(one, two, level, bounds)
+    parts = np.array([group.var(ddof=1) / len(group) for group in (one, two)])
+    degrees = parts.sum() ** 2 / (parts**2 / [len(one) - 1, len(two) - 1]).sum()
+    difference, error = float(one.mean() - two.mean()), float(np.sqrt(parts.sum()))
+    half = student(float(degrees), level) * error
+    thirds = [float(((group - group.mean()) ** 3).sum()) / len(group) ** 3 for group in (one, two)]
+    return Interval(
+        difference - half,
+        difference + half,
+        "Welch's t",
+        caution=cautious(min(len(one), len(two)), (thirds[0] - thirds[1]) / error**3),
+    ).within(of_differences(bounds))
+
+
+def _finite(values: ArrayLike, clusters: Labels | None) -> Floats:
+    row = np.asarray(values, dtype=np.float64)
+    if row.ndim != 1:
+        raise UsageError(f"A sample is a row of values, and has the shape {row.shape}.")
+    units = unit_means(row, clusters)
+    return units[np.isfinite(units)]
+
+
+def _check(level: float) -> None:
+    if not 0.0 < level < 1.0:
+        raise UsageError(f"level must lie between 0 and 1, and is {level}.")
+
+
+def _of_one_kind(units: Floats, level: float, bounds: Bounds, reason: str) -> Interval:
+    """Return how far values not found may draw the mean of values that are all the same."""
+    lowest, highest = bounds
+    if lowest is None or highest is None:
+        return Interval(None, None, None, reason)
+    # A share u of others leaves n of one kind with the chance (1 - u)^n, and Wilson's upper end for
+    # none of n bounds it; the mean then lies no farther than u of the way to either bound.
+    value, (_, share) = float(units.mean()), wilson(0.0, len(units), level)
+    low, high = (value + share * (end - value) for end in (lowest, highest))
+    caution = cautious(len(units), 0.0)
+    return Interval(low, high, "Wilson score, all the same", caution=caution)
+
+
+def _of_two_intervals(one: Floats, two: Floats, level: float, bounds: Bounds) -> Interval:
+    """Return the interval of a difference from those of both means."""
+    first, second = (mean_interval(group, level, bounds) for group in (one, two))
+    if first.low is None or first.high is None or second.low is None or second.high is None:
+        both = constant(one) and constant(two)
+        return Interval(None, None, None, "neither group varies" if both else _ONE_CONSTANT)
+    a, b = float(one.mean()), float(two.mean())
+    return Interval(
+        a - b - math.hypot(a - first.low, second.high - b),
+        a - b + math.hypot(first.high - a, b - second.low),
+        "both groups' intervals (Newcombe)",
+        caution=first.caution or second.caution,
+    )
