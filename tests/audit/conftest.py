@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 from audit.made_tables import DATA, METRICS
@@ -14,7 +13,7 @@ from cortexscope.audit import Audit, audit_study
 def published() -> Audit:
     if not DATA.is_dir():
         pytest.skip(f"the study's files are not in {DATA}")
-    return audit_study(published=[DATA], rng=np.random.default_rng(0))
+    return audit_study(published=[DATA])
 
 
 @pytest.fixture(scope="session")

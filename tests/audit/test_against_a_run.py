@@ -34,7 +34,7 @@ from cortexscope.records import Control, Prompt
 def _checks(
     run: Path, sources: Sequence[Source] = (OTHER_MODELS, STUDY_MODELS)
 ) -> dict[str, Check]:
-    audit = audit_study(run=run, rng=np.random.default_rng(0), resamples=200)
+    audit = audit_study(run=run)
     return {
         claim.id: check
         for claim in audit.claims
@@ -237,7 +237,7 @@ def test_an_audit_of_a_run_is_the_same_again(tmp_path: Path) -> None:
 def test_a_run_without_the_studys_metrics_is_refused_in_one_sentence(tmp_path: Path) -> None:
     path = make_run(tmp_path / "run", by_length, models=[FakeModel()], metrics=(FAIR,))
     with pytest.raises(UsageError, match="no value of the study's metrics"):
-        audit_study(run=path, rng=np.random.default_rng(0))
+        audit_study(run=path)
 
 
 def test_a_task_that_is_lower_at_equal_lengths_is_contradicted_though_lengths_hide_it(

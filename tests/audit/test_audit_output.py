@@ -8,7 +8,6 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pytest
 from audit.made_audit_runs import DECODER, by_length, make_run
 from audit.made_tables import cells_of, figures_of, planted, text_of
@@ -38,7 +37,7 @@ def wrong_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def audit(wrong_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Audit:
     run = make_run(tmp_path_factory.mktemp("runs") / "mine", by_length)
-    return audit_study(published=[wrong_file], run=run, rng=np.random.default_rng(0), resamples=200)
+    return audit_study(published=[wrong_file], run=run)
 
 
 class _Page(HTMLParser):
@@ -158,9 +157,7 @@ def test_hostile_labels_stay_text(tmp_path: Path) -> None:
     text = _TEXT.replace("GPT2-117M", evil)
     path = tmp_path / "tables.txt"
     path.write_text(text, encoding="utf-8")
-    files = write_audit(
-        audit_study(published=[path], rng=np.random.default_rng(0)), tmp_path / "out"
-    )
+    files = write_audit(audit_study(published=[path]), tmp_path / "out")
     page = files.html.read_text(encoding="utf-8")
     assert "<img" not in page
     assert evil in " ".join(_page(files.html).text)
@@ -203,9 +200,8 @@ def test_a_run_is_named_by_its_folder_or_beside_the_study(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = make_run(tmp_path / "mine", by_length, models=[DECODER], prompts=8)
-    few = ["--resamples", "100"]
-    assert main(["audit", str(run), *few, "--out", str(tmp_path / "a")]) == 0
-    assert main(["audit", "study", "--run", str(run), *few, "--out", str(tmp_path / "b")]) == 0
+    assert main(["audit", str(run), "--out", str(tmp_path / "a")]) == 0
+    assert main(["audit", "study", "--run", str(run), "--out", str(tmp_path / "b")]) == 0
     assert "the run's other models" in capsys.readouterr().out
     assert (tmp_path / "a" / "audit.json").read_bytes() == (
         tmp_path / "b" / "audit.json"
@@ -290,7 +286,7 @@ def test_a_spreadsheet_of_the_tables_is_audited_like_the_text(tmp_path: Path) ->
     cells = cells_of()
     rows = [list(cells.columns), *cells.itertuples(index=False)]
     path = _spreadsheet(tmp_path / "cells.xlsx", "Table 1", [list(row) for row in rows])
-    audit = audit_study(published=[path], rng=np.random.default_rng(0))
+    audit = audit_study(published=[path])
     assert audit.wrong == ()
     assert audit.files[0].holds == "Table 1"
     checks = {claim.id: claim.checks[0] for claim in audit.claims}

@@ -22,7 +22,7 @@ _README = DATA.parent / "README.md"
 @pytest.fixture(scope="module")
 def alone() -> Mapping[str, Check]:
     """Verdicts where no file is given."""
-    return checks_of(audit_study(rng=np.random.default_rng(0)))
+    return checks_of(audit_study())
 
 
 def test_six_of_the_ten_highest_entropies_are_five(
@@ -240,7 +240,7 @@ def test_a_script_without_names_for_two_metrics_is_named(tmp_path: Path) -> None
         '    return {"activation": sum(states), "note": "no entropy here"}\n',
         encoding="utf-8",
     )
-    check = checks_of(audit_study(published=[script], rng=np.random.default_rng(0)))["code"]
+    check = checks_of(audit_study(published=[script]))["code"]
     assert check.verdict == "contradicted"
     assert check.sentence.startswith("2 of 3 metrics are not in brain.py")
     assert "attention entropy and max sparsity" in check.sentence
@@ -250,6 +250,6 @@ def test_a_script_without_names_for_two_metrics_is_named(tmp_path: Path) -> None
 def test_names_alone_do_not_prove_that_a_metric_is_computed(tmp_path: Path) -> None:
     script = tmp_path / "brain.py"
     script.write_text("activation = attentionEntropy = maxSparsity = 0\n", encoding="utf-8")
-    check = checks_of(audit_study(published=[script], rng=np.random.default_rng(0)))["code"]
+    check = checks_of(audit_study(published=[script]))["code"]
     assert check.verdict == "cannot be checked"
     assert [q.found for q in check.quantities] == [1, 1, 1]

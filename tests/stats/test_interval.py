@@ -60,9 +60,9 @@ def test_skewed_values_have_the_farther_ends_of_students_and_halls_interval() ->
     def end(side: float) -> float:
         # The T of which the transformation is Student's quantile, found by halving.
         def off(t: float) -> float:
-            return t + k * t**2 / 3 + k**2 * t**3 / 27 + k / 6 - side * student
+            return float(t + k * t**2 / 3 + k**2 * t**3 / 27 + k / 6 - side * student)
 
-        return values.mean() - error * optimize.brentq(off, -99, 99)
+        return float(values.mean() - error * optimize.brentq(off, -99, 99))
 
     low, high = ends(interval(values, rng=np.random.default_rng(0)))
     assert low == pytest.approx(min(end(1), values.mean() - student * error))

@@ -33,7 +33,7 @@ def means_by_task(
     found = []
     for metric, scope, frame in _scopes(values):
         for form in ("raw", "adjusted"):
-            means = task_means(frame, adjusted=form == "adjusted", rng=rng, resamples=resamples)
+            means = task_means(frame, adjusted=form == "adjusted")
             found.append(means.assign(metric=metric, scope=scope, form=form))
     columns = ["metric", "scope", "form", "task", "mean", "low", "high", "n", "method", "reason"]
     return pd.concat(found, ignore_index=True)[columns]
@@ -58,9 +58,7 @@ def leaders(
             continue
         task = str(means.idxmax())
         for form in ("raw", "adjusted"):
-            found = highest_task(
-                frame, task, adjusted=form == "adjusted", rng=rng, resamples=resamples
-            )
+            found = highest_task(frame, task, adjusted=form == "adjusted")
             rows.append(
                 {
                     "metric": metric,

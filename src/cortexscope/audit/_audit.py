@@ -18,8 +18,6 @@ from cortexscope.audit._records import Audit, GivenFile, Judged
 from cortexscope.audit._tables import Checked, check_tables, undetermined
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from cortexscope.audit._activity import Activities
 
 __all__ = ["audit_study"]
@@ -29,8 +27,6 @@ def audit_study(
     *,
     published: Sequence[Path | str] = (),
     run: Path | str | None = None,
-    rng: np.random.Generator,
-    resamples: int = 2000,
 ) -> Audit:
     """Check every claim of the published study, and every figure of the files that are given.
 
@@ -39,8 +35,6 @@ def audit_study(
             never run), or folders of tables and spreadsheets; without a file of Table 1 the claims'
             own figures are checked against one another.
         run: a run folder of one's own, to check the claims against.
-        rng: draws the resamples of the run's intervals.
-        resamples: how many, for each interval.
 
     Raises:
         UsageError: if a file is none of the study's, or the run has none of the study's metrics.
@@ -55,8 +49,6 @@ def audit_study(
 
         values = read_run(Path(run))
     parts = values.parts(study().models) if values else ()
-    # A claim draws its own numbers, whatever other claims there are.
-    rngs = rng.spawn(len(study().claims))
     return Audit(
         version=__version__,
         study=study().study,
@@ -72,10 +64,10 @@ def audit_study(
                 claim.id,
                 claim.words,
                 claim.lines,
-                tuple(checks_of(claim, evidence, parts, rng=own, resamples=resamples)),
+                tuple(checks_of(claim, evidence, parts)),
                 claim.caveats,
             )
-            for claim, own in zip(study().claims, rngs, strict=True)
+            for claim in study().claims
         ),
         notes=NOTES,
     )

@@ -13,9 +13,7 @@ from cortexscope.audit._words import capital, counted
 from cortexscope.audit.kinds import Kind
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from cortexscope.audit._run_values import Draw, RunValues
+    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["checks_of"]
 
@@ -24,9 +22,6 @@ def checks_of(
     claim: Claim,
     evidence: Evidence,
     parts: Sequence[RunValues],
-    *,
-    rng: np.random.Generator,
-    resamples: int,
 ) -> Iterator[Check]:
     """Yield what each source says of a claim.
 
@@ -34,16 +29,11 @@ def checks_of(
         claim: the claim.
         evidence: the study's files, or the figures that claims quote.
         parts: of a run, the models that are the study's and the others.
-        rng: draws the resamples of the run's intervals.
-        resamples: how many, for each interval.
     """
     found = [(way, way.check.judge(way.check.seen(evidence))) for way in claim.ways]
     yield _together(found)
     for part in parts:
-        from cortexscope.audit._run_values import Draw
-
-        draw = Draw(rng, resamples)
-        own = [(way, _in_run(way.check, part, evidence, draw, alone=len(parts) == 1))
+        own = [(way, _in_run(way.check, part, evidence, alone=len(parts) == 1))
                for way in claim.ways]  # fmt: skip
         known = [(way, check) for way, check in own if check is not None]
         if known:
@@ -73,14 +63,12 @@ def _together(found: Sequence[tuple[Way, Check]]) -> Check:
     )
 
 
-def _in_run(
-    kind: Kind, values: RunValues, study: Evidence, draw: Draw, *, alone: bool
-) -> Check | None:
+def _in_run(kind: Kind, values: RunValues, study: Evidence, *, alone: bool) -> Check | None:
     """Return what some models of a run say, which is not more than they can say of the study's."""
     if values.against == OTHER_MODELS and kind.of_named_models:
         said = f"The run has none of the study's {len(values.hubs)} models."
         return Check(values.against, "cannot be checked", said) if alone else None
-    check = kind.in_run(kind.seen_in_run(values), study, draw=draw)
+    check = kind.in_run(kind.seen_in_run(values), study)
     if check is None or check.verdict == "cannot be checked":
         return check
     if values.against == OTHER_MODELS:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from cortexscope.analysis import metrics_with_values, prompt_values, without_controls
 from cortexscope.audit._evidence import Evidence
@@ -21,17 +19,10 @@ from cortexscope.store import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Draw", "FAIR", "RunValues", "read_run"]
+__all__ = ["FAIR", "RunValues", "read_run"]
 
 FAIR = {"Attention_Entropy": "attention_entropy_normalized"}
 """The version that does not grow with the prompt by definition, where there is one."""
-
-
-class Draw(NamedTuple):
-    """How resamples for intervals are drawn."""
-
-    rng: np.random.Generator
-    resamples: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -40,10 +40,6 @@ def audit(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the audit that is in --out.")
     ] = False,
-    resamples: Annotated[
-        int, typer.Option(min=100, help="Of each bootstrap interval of a run.")
-    ] = 2000,
-    seed: Annotated[int, typer.Option(min=0, help="Of those resamples.")] = 0,
 ) -> None:
     """Check the published study's claims one by one, and write audit.md, .html and .json.
 
@@ -52,8 +48,6 @@ def audit(
     is 2 where a file is none of the study's or is damaged, or where the run has
     none of the study's metrics.
     """
-    import numpy as np
-
     from cortexscope.audit import audit_study, check_audit_target, first_screen, write_audit
     from cortexscope.errors import UsageError
 
@@ -70,9 +64,7 @@ def audit(
     name = "study" if folder is None else folder.resolve().name
     out = out or Path("audits") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     check_audit_target(out, force=force)
-    found = audit_study(
-        published=published or (), run=folder, rng=np.random.default_rng(seed), resamples=resamples
-    )
+    found = audit_study(published=published or (), run=folder)
     written = write_audit(found, out, force=force)
     typer.echo(first_screen(found))
     typer.echo(f"\nAudit: {written.html}")

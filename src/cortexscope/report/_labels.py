@@ -33,6 +33,10 @@ class Labels:
         unit = self.specs[metric].unit if metric in self.specs else ""
         return "" if unit == "1" else unit
 
+    def bounds(self, metric: str) -> tuple[float | None, float | None]:
+        """Return the lowest and highest value possible, None where there is none or unknown."""
+        return self.specs[metric].bounds if metric in self.specs else (None, None)
+
     def axis(self, metric: str) -> str:
         """Return the title with its unit, for an axis."""
         unit = self.unit(metric)

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from cortexscope.stats._correlation import Correlation, pearson
     from cortexscope.stats._depth import layer_contrasts, map_contrasts
     from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, hedges_g
-    from cortexscope.stats._interval import Interval, difference_interval, interval
+    from cortexscope.stats._interval import difference_interval, interval
     from cortexscope.stats._length import adjusted_values, length_basis
+    from cortexscope.stats._limits import Interval
     from cortexscope.stats._matching import Balance, Matched, matched_by_length
     from cortexscope.stats._max_t import MaxT, max_t_paired, max_t_unpaired
     from cortexscope.stats._mean import Mean, mean_of
@@ -90,7 +91,7 @@ _HOMES = {
     "Correlation": "_correlation",
     "Effect": "_task_effect",
     "EffectSize": "_effect_sizes",
-    "Interval": "_interval",
+    "Interval": "_limits",
     "Matched": "_matching",
     "MaxT": "_max_t",
     "Mean": "_mean",

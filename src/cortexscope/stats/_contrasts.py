@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from cortexscope.stats._clusters import checked_frame
 from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, hedges_g
-from cortexscope.stats._interval import Interval, difference_interval, interval
+from cortexscope.stats._interval import difference_interval, interval
+from cortexscope.stats._limits import Interval
 from cortexscope.stats._max_t import max_t_paired, max_t_unpaired
 from cortexscope.stats._multiple import holm
 from cortexscope.stats._task_pairs import adjusted_pairs

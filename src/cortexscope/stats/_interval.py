@@ -129,8 +129,8 @@ def mean_interval(units: Floats, level: float = 0.95, bounds: Bounds = UNBOUNDED
     times = int((units == highest).sum())
     certain = bounds == (lowest, highest) or 1 < times < n - 1
     if certain and ((units == lowest) | (units == highest)).all():
-        ends = (lowest + (highest - lowest) * end for end in wilson(times / n, n, level))
-        return Interval(*ends, "Wilson score", caution=cautious(n, 0.0))
+        low, high = (lowest + (highest - lowest) * end for end in wilson(times / n, n, level))
+        return Interval(low, high, "Wilson score", caution=cautious(n, 0.0))
     centre = float(units.mean())
     away = units - centre
     spread = math.sqrt(float((away**2).mean()))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cortexscope.stats._clusters import constant
 from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, standardised
-from cortexscope.stats._interval import Interval
+from cortexscope.stats._limits import Interval
 from cortexscope.stats._overlap import overlap_of
 from cortexscope.stats._permutation import bins_of, p_value, shuffles
 from cortexscope.stats._units import Units

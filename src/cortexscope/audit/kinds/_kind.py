@@ -10,7 +10,7 @@ from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._records import Check
 
 if TYPE_CHECKING:
-    from cortexscope.audit._run_values import Draw, RunValues
+    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["Data", "Kind", "OfMetric"]
 
@@ -35,13 +35,12 @@ class Kind(Data):
         """Return what the study's files say of it, or the figures that other claims quote."""
         raise NotImplementedError
 
-    def in_run(self, values: RunValues, study: Evidence, *, draw: Draw) -> Check | None:
+    def in_run(self, values: RunValues, study: Evidence) -> Check | None:
         """Return what a run says of it; None where no run can say anything.
 
         Args:
             values: the run.
             study: the study's own figures, for claims on what they can be.
-            draw: how resamples for intervals are drawn.
         """
         return None
 

@@ -12,7 +12,7 @@ import numpy as np
 from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._lead import in_short
 from cortexscope.audit._records import Check, Lead, Quantity, Verdict
-from cortexscope.audit._run_values import Draw, RunValues
+from cortexscope.audit._run_values import RunValues
 from cortexscope.audit._words import METRICS, metric_unit, spoken
 from cortexscope.audit.kinds._tasks import over_models
 from cortexscope.stats import Comparison, highest_task, task_means
@@ -42,19 +42,17 @@ class _Part:
     """Whether the task that comes next has to be named."""
 
 
-def task_extreme_in_run(
-    spec: TaskExtreme, values: RunValues, study: Evidence, *, draw: Draw
-) -> Check:
+def task_extreme_in_run(spec: TaskExtreme, values: RunValues, study: Evidence) -> Check:
     """Compare a task with the best other one, over all models of the run or in each."""
     frame = values.of(spec.metric)
     named = (spec.task, *spec.after)
     missing = _missing(frame, named, spec.metric, values)
     if frame is None or missing:
         return Check(values.against, "cannot be checked", missing)
-    parts = list(_extreme(spec, frame, draw=draw))
+    parts = list(_extreme(spec, frame))
     fair = values.of(spec.metric, fair=True)
-    beside = [] if fair is None else list(_extreme(spec, fair, draw=draw))
-    means = () if spec.each_model else tuple(_means(spec, frame, parts[0], draw=draw))
+    beside = [] if fair is None else list(_extreme(spec, fair))
+    means = () if spec.each_model else tuple(_means(spec, frame, parts[0]))
     leads = [] if spec.each_model else _leads(spec, values, frame)
     check = _check(values, parts, beside, means, leads, unit=metric_unit(spec.metric))
     lead = None if spec.each_model else _published_lead(spec, study)
@@ -86,18 +84,16 @@ def _published_lead(spec: TaskExtreme, study: Evidence) -> float | None:
     return own - max(others) if spec.end == "highest" else min(others) - own
 
 
-def task_order_in_run(spec: TaskOrder, values: RunValues, *, draw: Draw) -> Check:
+def task_order_in_run(spec: TaskOrder, values: RunValues) -> Check:
     """Compare each task with the next in the order claimed."""
     frame = values.of(spec.metric)
     missing = _missing(frame, spec.tasks, spec.metric, values)
     if frame is None or missing:
         return Check(values.against, "cannot be checked", missing)
     pairs = list(itertools.pairwise(spec.tasks))
-    parts = [_pair(frame, before, after, draw=draw) for before, after in pairs]
+    parts = [_pair(frame, before, after) for before, after in pairs]
     fair = values.of(spec.metric, fair=True)
-    beside = (
-        [] if fair is None else [_pair(fair, before, after, draw=draw) for before, after in pairs]
-    )
+    beside = [] if fair is None else [_pair(fair, before, after) for before, after in pairs]
     evidence = values.evidence(spec.metric)
     leads = [
         over_models(evidence, spec.metric, before, [after], "highest") for before, after in pairs
@@ -119,38 +115,38 @@ def _missing(
     return "" if others or len(tasks) > 1 else "The run has no other task to compare it with."
 
 
-def _extreme(spec: TaskExtreme, frame: pd.DataFrame, *, draw: Draw) -> Iterator[_Part]:
+def _extreme(spec: TaskExtreme, frame: pd.DataFrame) -> Iterator[_Part]:
     if spec.each_model:
         for label in dict.fromkeys(frame["model"]):
             own = frame[frame["model"] == label]
             if own["value"].notna().any():
-                yield _extreme_of(spec, own, f"in {label}", draw=draw)
+                yield _extreme_of(spec, own, f"in {label}")
         return
-    yield _extreme_of(spec, frame, "", draw=draw)
+    yield _extreme_of(spec, frame, "")
     for task in spec.after:
         ends = (task, spec.task) if spec.end == "highest" else (spec.task, task)
-        yield _pair(frame, *ends, draw=draw)
+        yield _pair(frame, *ends)
 
 
-def _extreme_of(spec: TaskExtreme, frame: pd.DataFrame, where: str, *, draw: Draw) -> _Part:
+def _extreme_of(spec: TaskExtreme, frame: pd.DataFrame, where: str) -> _Part:
     left = frame[~frame["task"].isin(spec.after)]
     if spec.end == "lowest":
         left = left.assign(value=-left["value"])
     ends = (spoken(spec.task), "the next task")
     words = " less ".join(ends if spec.end == "highest" else reversed(ends))
     words = f"{words} {where}".strip()
-    return _Part(words, *_both(left, spec.task, draw=draw), named=True)
+    return _Part(words, *_both(left, spec.task), named=True)
 
 
-def _pair(frame: pd.DataFrame, above: str, below: str, *, draw: Draw) -> _Part:
+def _pair(frame: pd.DataFrame, above: str, below: str) -> _Part:
     both = frame[frame["task"].isin((above, below))]
-    return _Part(f"{spoken(above)} less {spoken(below)}", *_both(both, above, draw=draw))
+    return _Part(f"{spoken(above)} less {spoken(below)}", *_both(both, above))
 
 
-def _both(frame: pd.DataFrame, task: str, *, draw: Draw) -> tuple[Comparison, Comparison]:
+def _both(frame: pd.DataFrame, task: str) -> tuple[Comparison, Comparison]:
     return (
-        highest_task(frame, task, adjusted=False, rng=draw.rng, resamples=draw.resamples),
-        highest_task(frame, task, adjusted=True, rng=draw.rng, resamples=draw.resamples),
+        highest_task(frame, task, adjusted=False),
+        highest_task(frame, task, adjusted=True),
     )
 
 
@@ -255,14 +251,10 @@ def _quantities(part: _Part, title: str, unit: str) -> Iterator[Quantity]:
         )  # fmt: skip
 
 
-def _means(
-    spec: TaskExtreme, frame: pd.DataFrame, part: _Part, *, draw: Draw
-) -> Iterator[Quantity]:
+def _means(spec: TaskExtreme, frame: pd.DataFrame, part: _Part) -> Iterator[Quantity]:
     """Yield the means of the task and of the next one, as measured and at equal lengths."""
     for way, found in (("as measured", part.raw), ("length controlled", part.adjusted)):
-        rows = task_means(
-            frame, adjusted=way != "as measured", rng=draw.rng, resamples=draw.resamples
-        ).set_index("task")
+        rows = task_means(frame, adjusted=way != "as measured").set_index("task")
         for task in dict.fromkeys((spec.task, found.other)):
             if task is None or task not in rows.index:
                 continue

@@ -10,7 +10,7 @@ from cortexscope.audit._words import metric_unit, spoken
 from cortexscope.audit.kinds._kind import OfMetric
 
 if TYPE_CHECKING:
-    from cortexscope.audit._run_values import Draw, RunValues
+    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["Magnitude"]
 
@@ -40,7 +40,7 @@ class Magnitude(OfMetric):
         )
         return evidence.says("contradicted", said, count, lowest)
 
-    def in_run(self, values: RunValues, study: Evidence, *, draw: Draw) -> Check:
+    def in_run(self, values: RunValues, study: Evidence) -> Check:
         """Count the values below zero of a mean of signed values."""
         frame = values.of(self.metric)
         if frame is None:

@@ -13,7 +13,7 @@ from cortexscope.audit.kinds._compared import compared
 from cortexscope.audit.kinds._kind import OfMetric
 
 if TYPE_CHECKING:
-    from cortexscope.audit._run_values import Draw, RunValues
+    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["ModelExtreme"]
 
@@ -70,7 +70,7 @@ class ModelExtreme(OfMetric):
             "tasks", rows, self.model, rivals, words=words, unit=metric_unit(self.metric)
         )
 
-    def in_run(self, values: RunValues, study: Evidence, *, draw: Draw) -> Check:
+    def in_run(self, values: RunValues, study: Evidence) -> Check:
         """Compare a model with those of the study that the run has, prompt by prompt."""
         from cortexscope.audit.kinds._models_in_run import model_extreme_in_run
 

@@ -12,7 +12,7 @@ from cortexscope.audit.kinds._compared import compared, figures_agree
 from cortexscope.audit.kinds._kind import Kind
 
 if TYPE_CHECKING:
-    from cortexscope.audit._run_values import Draw, RunValues
+    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["ModelFigures"]
 
@@ -44,7 +44,7 @@ class ModelFigures(Kind):
                     quantities.append(Quantity(name, text, None, note="not in this source"))
         return figures_agree(evidence, quantities)
 
-    def in_run(self, values: RunValues, study: Evidence, *, draw: Draw) -> Check:
+    def in_run(self, values: RunValues, study: Evidence) -> Check:
         """Ask whether averages could be of as many other prompts, in models of the run."""
         from cortexscope.audit.kinds._models_in_run import model_figures_in_run
 

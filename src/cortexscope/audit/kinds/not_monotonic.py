@@ -13,7 +13,7 @@ from cortexscope.audit._words import metric_unit, spoken
 from cortexscope.audit.kinds._kind import OfMetric
 
 if TYPE_CHECKING:
-    from cortexscope.audit._run_values import Draw, RunValues
+    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["NotMonotonic"]
 
@@ -52,7 +52,7 @@ class NotMonotonic(OfMetric):
         )
         return replace(check, caveats=(caveat,))
 
-    def in_run(self, values: RunValues, study: Evidence, *, draw: Draw) -> Check:
+    def in_run(self, values: RunValues, study: Evidence) -> Check:
         """Ask for a clear rise and a clear fall from the smallest model to the largest."""
         from cortexscope.audit.kinds._models_in_run import not_monotonic_in_run
 

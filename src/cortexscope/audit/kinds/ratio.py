@@ -11,7 +11,7 @@ from cortexscope.audit._words import counted, metric_unit, spoken
 from cortexscope.audit.kinds._kind import OfMetric
 
 if TYPE_CHECKING:
-    from cortexscope.audit._run_values import Draw, RunValues
+    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["Ratio"]
 
@@ -81,7 +81,7 @@ class Ratio(OfMetric):
             return evidence.says("cannot be checked", "Rounding hides it.", *quantities)
         return evidence.says("holds", f"Of {of} beside all are above it.", *quantities)
 
-    def in_run(self, values: RunValues, study: Evidence, *, draw: Draw) -> Check | None:
+    def in_run(self, values: RunValues, study: Evidence) -> Check | None:
         """Compare the run's architectures over the prompts that all its models read."""
         from cortexscope.audit.kinds._models_in_run import ratio_in_run
 

@@ -11,7 +11,7 @@ from cortexscope.audit._words import spoken
 from cortexscope.audit.kinds._kind import OfMetric
 
 if TYPE_CHECKING:
-    from cortexscope.audit._run_values import Draw, RunValues
+    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["Shannon", "fewest_tokens"]
 
@@ -101,7 +101,7 @@ class Shannon(OfMetric):
         )
         return evidence.says("cannot be checked", said, quantity)
 
-    def in_run(self, values: RunValues, study: Evidence, *, draw: Draw) -> Check:
+    def in_run(self, values: RunValues, study: Evidence) -> Check:
         """Set the run's numbers beside the study's; a run does not show what the study summed."""
         frame = values.of(self.metric)
         quoted = list(study.figures(self.metric).values())

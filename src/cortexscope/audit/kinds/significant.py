@@ -12,7 +12,7 @@ from cortexscope.audit._words import counted, metric_unit, spoken
 from cortexscope.audit.kinds._kind import OfMetric
 
 if TYPE_CHECKING:
-    from cortexscope.audit._run_values import Draw, RunValues
+    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["Significant"]
 
@@ -56,7 +56,7 @@ class Significant(OfMetric):
             verdict = "holds on average only"
         return evidence.says(verdict, f"p = {p:.3g}, exact, over {counts}.", *quantities)
 
-    def in_run(self, values: RunValues, study: Evidence, *, draw: Draw) -> Check:
+    def in_run(self, values: RunValues, study: Evidence) -> Check:
         """Test the difference over the run's models."""
         from cortexscope.audit.kinds._models_in_run import significant_in_run
 

@@ -13,7 +13,7 @@ from cortexscope.audit.kinds._kind import OfMetric
 from cortexscope.audit.kinds._tasks import RAW, SINGLE, ahead, count_of, first, over_models, told
 
 if TYPE_CHECKING:
-    from cortexscope.audit._run_values import Draw, RunValues
+    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["TaskExtreme"]
 
@@ -131,7 +131,7 @@ class TaskExtreme(OfMetric):
         said = f"It is the {self.end} in each of {counted(len(models), 'model')}."
         return replace(evidence.says("holds", said, *quantities), caveats=(SINGLE, RAW))
 
-    def in_run(self, values: RunValues, study: Evidence, *, draw: Draw) -> Check | None:
+    def in_run(self, values: RunValues, study: Evidence) -> Check | None:
         """Compare a task with the best other one, over all models or in each."""
         from cortexscope.audit.kinds._tasks_in_run import task_extreme_in_run
 
@@ -141,7 +141,7 @@ class TaskExtreme(OfMetric):
                 said = f"The run does not have all of {listed(self.models)}."
                 return Check(values.against, "cannot be checked", said)
             values = own
-        return task_extreme_in_run(self, values, study, draw=draw)
+        return task_extreme_in_run(self, values, study)
 
 
 def _than(end: str) -> str:

@@ -13,7 +13,7 @@ from cortexscope.audit.kinds._kind import OfMetric
 from cortexscope.audit.kinds._tasks import RAW, count_of, over_models, told
 
 if TYPE_CHECKING:
-    from cortexscope.audit._run_values import Draw, RunValues
+    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["TaskOrder"]
 
@@ -57,8 +57,8 @@ class TaskOrder(OfMetric):
         check = evidence.says(verdict, f"The averages are {row}. {tested}", *quantities)
         return replace(check, leads=tuple(filter(None, leads)), caveats=(RAW,))
 
-    def in_run(self, values: RunValues, study: Evidence, *, draw: Draw) -> Check:
+    def in_run(self, values: RunValues, study: Evidence) -> Check:
         """Compare each task with the next in the order claimed."""
         from cortexscope.audit.kinds._tasks_in_run import task_order_in_run
 
-        return task_order_in_run(self, values, draw=draw)
+        return task_order_in_run(self, values)

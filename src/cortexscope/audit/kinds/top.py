@@ -15,7 +15,7 @@ from cortexscope.audit.kinds._kind import OfMetric
 from cortexscope.audit.kinds._tasks import SINGLE
 
 if TYPE_CHECKING:
-    from cortexscope.audit._run_values import Draw, RunValues
+    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["Top"]
 
@@ -94,7 +94,7 @@ class Top(OfMetric):
     def _meant(self, cell: Cell) -> bool:
         return cell[0] in self.models or cell[1] in self.tasks
 
-    def in_run(self, values: RunValues, study: Evidence, *, draw: Draw) -> Check:
+    def in_run(self, values: RunValues, study: Evidence) -> Check:
         """Count the most extreme cells, where the run has all of the study's models."""
         from cortexscope.audit.kinds._models_in_run import top_in_run
 

@@ -46,7 +46,7 @@ def build(frames: RunFrames, labels: Labels) -> Table:
                     rows.append((*named, wholes[metric, model, stack], *[None] * 10))
                 continue
             quartiles = values.quantile([0.25, 0.5, 0.75])
-            mean = mean_of(values.to_numpy(dtype="float64"))
+            mean = mean_of(values.to_numpy(dtype="float64"), bounds=labels.bounds(metric))
             rows.append(
                 (
                     *named,
@@ -67,7 +67,7 @@ def build(frames: RunFrames, labels: Labels) -> Table:
         title="Every metric, over prompts",
         notes=(
             "A prompt's value is its mean over the layers and heads of one stack. Low_95 to "
-            "High_95 is Student's 95 % interval of the mean, which takes prompts as independent; "
+            "High_95 is the 95 % interval of the mean, which takes prompts as independent; "
             "SD has the divisor n - 1. Prompts counts those with a value, Undefined those "
             "without one. "
             "A metric whose values are labels, such as the number of a feature, has no mean: "
