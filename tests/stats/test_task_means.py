@@ -183,7 +183,7 @@ def test_means_of_what_happens_or_not_stay_between_0_and_1() -> None:
     assert found.loc["t0", "low"] == 0.0
     assert found.loc["t0", "high"] == pytest.approx(0.2153, abs=1e-3)  # Wilson's of 0 of 14
     unbounded = task_means(frame, adjusted=False).set_index("task")
-    assert np.isnan(unbounded.loc["t0", "high"])
+    assert unbounded["high"].isna().loc["t0"]
     assert unbounded.loc["t0", "reason"] == "all prompts have the same value"
 
 
