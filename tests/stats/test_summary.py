@@ -42,7 +42,7 @@ def test_each_cell_is_described_by_itself() -> None:
     trimmed = [stats.trim_mean(values, 0.2) for _, values in cells]
     assert table["trimmed_mean"].to_numpy() == pytest.approx(trimmed)
     assert table["n"].tolist() == table["n_clusters"].tolist() == [12] * 4
-    assert table["warning"].isna().all()
+    assert table["caution"].isna().all()
     assert table["reason"].isna().all()
     for low, value, high in (
         ("low", "mean", "high"),
@@ -74,8 +74,8 @@ def test_paraphrases_are_averaged_and_counted() -> None:
 
 def test_too_few_prompts_bring_a_warning_with_the_number_needed() -> None:
     row = summary(frame_of(2), rng=np.random.default_rng(0)).iloc[0]
-    assert row["warning"].startswith("2 independent prompts are too few")
-    assert f"{prompts_needed(0.8, paired=False)} each" in row["warning"]
+    assert row["caution"].startswith("2 independent prompts are too few")
+    assert f"{prompts_needed(0.8, paired=False)} each" in row["caution"]
     assert "2 prompts are too few for the interval of a median" in row["reason"]
     assert np.isnan(row["median_low"])
     expected = stats.t.interval(0.95, 1, row["mean"], row["sd"] / np.sqrt(2))
