@@ -72,7 +72,7 @@ def test_paraphrases_are_averaged_and_counted() -> None:
     assert row["sd"] == pytest.approx(np.std([values[0] + 1, values[1]], ddof=1))
 
 
-def test_too_few_prompts_bring_a_warning_with_the_number_needed() -> None:
+def test_too_few_prompts_bring_a_caution_with_the_number_needed() -> None:
     row = summary(frame_of(2), rng=np.random.default_rng(0)).iloc[0]
     assert row["caution"].startswith("2 independent prompts are too few")
     assert f"{prompts_needed(0.8, paired=False)} each" in row["caution"]
