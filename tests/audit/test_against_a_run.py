@@ -65,7 +65,7 @@ def test_a_task_that_is_highest_for_its_length_holds_only_raw(
     assert adjusted.low < 3
     assert adjusted.high - adjusted.low < 12
     assert "n = 16 prompts" in raw.note
-    assert "bootstrap" in raw.note
+    assert "best other task" in raw.note
 
 
 def test_a_task_that_is_highest_at_every_length_holds(checks: dict[str, dict[str, Check]]) -> None:
