@@ -14,6 +14,7 @@ from statsmodels.stats.multitest import multipletests
 from cortexscope.errors import UsageError
 from cortexscope.stats._contrasts import model_contrasts, task_contrasts
 from cortexscope.stats._effect_sizes import cliffs_delta, hedges_g
+from cortexscope.stats._interval import interval
 from cortexscope.stats._length import length_basis
 
 
