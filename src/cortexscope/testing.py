@@ -189,10 +189,7 @@ def _predicted(made: Tensor, positions: Tokens, site: Site) -> Iterator[tuple[Si
     followed[:, :-1] = positions.mask[:, 1:]
     yield site, Text(4.0 * positions.counts)
     yield site, MaskedPredictions(positions, nats)
-    yield (
-        site,
-        Predictions(positions, nats, share, share / 2, nats, followed, lengths=positions.counts),
-    )
+    yield site, Predictions(positions, nats, share, share / 2, nats, followed)
 
 
 def _attention(lengths: list[int], longest: int, site: Site, skip: int) -> Tensor:

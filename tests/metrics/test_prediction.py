@@ -35,12 +35,12 @@ def reference(case: Case) -> Values:
         return {(name, "encoder", None, None, None): NO_HEAD for name in METRICS}
     stack, ids, logits = predicted(case)
     logs = log_softmax(logits)
-    places = case.places(len(ids))
-    surprisals = [-logs[place, ids[place + 1]] for place in places if place + 1 < len(ids)]
-    shares = np.sort(np.exp(logs[places]), axis=-1)
+    # All tokens, also where other metrics look at a sample.
+    surprisals = [-logs[place, following] for place, following in enumerate(ids[1:])]
+    shares = np.sort(np.exp(logs), axis=-1)
     values: dict[str, Outcome] = {
         "surprisal": float(np.mean(surprisals)) if surprisals else ONE,
-        "token_entropy": float(-(np.exp(logs) * logs)[places].sum(-1).mean()),
+        "token_entropy": float(-(np.exp(logs) * logs).sum(-1).mean()),
         "top_probability": float(shares[:, -1].mean()),
         "top_margin": float((shares[:, -1] - shares[:, -2]).mean()),
     }
@@ -202,18 +202,34 @@ def test_bits_per_byte_counts_the_bytes_after_the_first_token(
     assert found.loc[("bits_per_byte", "short"), "reason"] == ONE
 
 
-def test_bits_per_byte_of_a_sample_stand_for_all_tokens(
+def test_no_sample_stands_for_the_tokens_of_a_text(
     tiny_folder: Path, suite_file: Path, tmp_path: Path
 ) -> None:
-    names = ("bits_per_byte", "surprisal")
+    names = ("bits_per_byte", *METRICS)
     some = of_run(tiny_folder, suite_file, tmp_path / "some", *names, sample_tokens=3)
-    tokens = some.loc["surprisal", "n_tokens"]
-    nats = some.loc["surprisal", "value"] * (tokens - 1) / math.log(2)
-    texts = {"counting-5": "one two three four five six seven eight nine ten " * 4}
-    words = texts["counting-5"].split()[5:] + texts["counting-5"].split()
-    size = len(" ".join(words[:36])) - len(words[0])
-    found = some.loc[("bits_per_byte", "counting-5"), "value"]
-    assert found == pytest.approx(nats["counting-5"] / size, rel=1e-12)
+    exact = of_run(tiny_folder, suite_file, tmp_path / "exact", *names, sample_tokens=None)
+    assert some["value"].notna().sum() > len(names)
+    assert some.equals(exact)
+
+
+@pytest.mark.weights
+def test_a_long_text_has_the_bits_that_the_model_s_own_logits_give(tmp_path: Path) -> None:
+    text = "The cat sat on the mat because it was warm there and nobody minded it at all. " * 6
+    suite = tmp_path / "long.csv"
+    suite.write_text(f"task,id,text\nt,long,{text.strip()}\n", encoding="utf-8")
+    model = load_model("demo-decoder")
+    read = model.tokenizer(text.strip(), return_offsets_mapping=True)
+    ids = torch.tensor(read["input_ids"])
+    with torch.no_grad():
+        logits = model.module(ids[None]).logits[0].double()
+    nats = -logits[:-1].log_softmax(-1).gather(1, ids[1:, None]).sum()
+    size = len(text.strip()[read["offset_mapping"][0][1] :].encode())
+    request = RunRequest(
+        ("demo-decoder",), tmp_path / "run", suite=suite, metrics=("bits_per_byte",)
+    )
+    (found,) = run(request).measurements()["value"]
+    assert len(ids) > 100
+    assert found == pytest.approx(float(nats) / math.log(2) / size, rel=1e-5)
 
 
 def test_bits_per_byte_of_a_cut_text_count_what_was_read(tiny_folder: Path, tmp_path: Path) -> None:

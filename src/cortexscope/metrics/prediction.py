@@ -36,12 +36,12 @@ class Surprisal(MeanOverPredictions):
         axes=(),
         bounds=(0.0, None),
         needs=("predictions.next",),
-        definition="Mean over the sampled tokens that have a next one of -ln of the probability "
+        definition="Mean over the tokens that have a next one of -ln of the probability "
         "that the model gives to that one.",
         source="Hale 2001, A Probabilistic Earley Parser as a Psycholinguistic Model",
         group="prediction",
         cost="high",
-        sampled=True,
+        version=2,
     )
 
     def value(self, seen: Predictions) -> Tensor | None:
@@ -56,9 +56,8 @@ class Surprisal(MeanOverPredictions):
 class BitsPerByte(Metric):
     """Return the bits of information in the text by the model, per byte of it.
 
-    (surprisal * predicted tokens) / (ln 2 * bytes), over the tokens after the first and the bytes
-    in UTF-8 that they stand for; where only a sample of tokens is predicted, its mean surprisal
-    stands for the others'. A token that ends within a character stands for that part of its bytes.
+    (sum of surprisals) / (ln 2 * bytes), over the tokens after the first and the bytes in UTF-8
+    that they stand for. A token that ends within a character stands for that part of its bytes.
     Tokens of 4 bytes with surprisal ln 2 give 0.25; bytes as tokens, each of 256 equally likely,
     give 8.
 
@@ -76,28 +75,25 @@ class BitsPerByte(Metric):
         axes=(),
         bounds=(0.0, None),
         needs=("predictions.next", "text"),
-        definition="Mean surprisal of the sampled tokens, times the number of predicted tokens, "
-        "divided by ln 2 and by the bytes of text (UTF-8) that the predicted tokens stand for; an "
-        "estimate where a sample is predicted.",
+        definition="Sum of the surprisals of the predicted tokens, divided by ln 2 and by the "
+        "bytes of text (UTF-8) that these tokens stand for.",
         source="Gao et al. 2020, The Pile (arXiv 2101.00027), section 3.1",
         group="prediction",
         cost="high",
-        sampled=True,
-        version=2,
+        version=3,
     )
 
     def update(self, state: State, site: Site, seen: Seen) -> State:
-        """Add surprisals and their number, all predicted tokens, or the bytes."""
+        """Add surprisals and their number, or the bytes."""
         if isinstance(seen, Text):
             bytes_ = seen.sizes.double()
             zero = torch.zeros_like(bytes_)
-            sums = {"total": zero, "count": zero, "tokens": zero}
+            sums = {"total": zero, "count": zero}
             return add(state, site, {**sums, "bytes": bytes_, "texts": zero + 1})
         if not isinstance(seen, Predictions) or seen.surprisal is None:
             return state
         kept = seen.tokens & seen.followed
         sums = {"total": total(seen.surprisal, kept), "count": kept.sum(-1).double()}
-        sums["tokens"] = (seen.lengths - 1).clamp(min=0).double()
         zero = torch.zeros_like(sums["total"])
         return add(state, site, {**sums, "bytes": zero, "texts": zero})
 
@@ -111,8 +107,7 @@ class BitsPerByte(Metric):
         if not bool(sums["texts"].all()):
             yield Values((site,), None, _NO_TEXT)
             return
-        nats = sums["total"] / sums["count"].clamp(min=1) * sums["tokens"]
-        bits = not_finite_as_infinity(nats / math.log(2) / sums["bytes"].clamp(min=1))
+        bits = not_finite_as_infinity(sums["total"] / math.log(2) / sums["bytes"].clamp(min=1))
         undefined = (sums["count"] == 0) | (sums["bytes"] == 0)
         yield Values((site,), bits.masked_fill(undefined, torch.nan)[None], _ONE)
 
@@ -131,12 +126,12 @@ class TokenEntropy(MeanOverPredictions):
         axes=(),
         bounds=(0.0, None),
         needs=("predictions",),
-        definition="Mean over the sampled tokens of the Shannon entropy of the model's "
+        definition="Mean over tokens of the Shannon entropy of the model's "
         "distribution of the next token.",
         source="Shannon 1951, Prediction and Entropy of Printed English",
         group="prediction",
         cost="high",
-        sampled=True,
+        version=2,
     )
 
     def value(self, seen: Predictions) -> Tensor:
@@ -157,12 +152,12 @@ class TopProbability(MeanOverPredictions):
         axes=(),
         bounds=(0.0, 1.0),
         needs=("predictions",),
-        definition="Mean over the sampled tokens of the largest probability in the model's "
+        definition="Mean over tokens of the largest probability in the model's "
         "distribution of the next token.",
         source="Hendrycks & Gimpel 2017, A Baseline for Detecting Misclassified Examples",
         group="prediction",
         cost="high",
-        sampled=True,
+        version=2,
     )
 
     def value(self, seen: Predictions) -> Tensor:
@@ -184,12 +179,12 @@ class TopMargin(MeanOverPredictions):
         axes=(),
         bounds=(0.0, 1.0),
         needs=("predictions",),
-        definition="Mean over the sampled tokens of the difference between the two largest "
+        definition="Mean over tokens of the difference between the two largest "
         "probabilities in the model's distribution of the next token.",
         source="Scheffer et al. 2001, Active Hidden Markov Models for Information Extraction",
         group="prediction",
         cost="high",
-        sampled=True,
+        version=2,
     )
 
     def value(self, seen: Predictions) -> Tensor:

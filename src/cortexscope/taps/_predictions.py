@@ -33,7 +33,11 @@ class Unread(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """The distribution over the vocabulary at the tokens that stand for their prompts."""
+    """The distribution over the vocabulary at every token, also where a sample stands for others.
+
+    What a text's bits are summed of must be no sample: surprisals differ too much from token to
+    token.
+    """
 
     positions: Tokens
     """Which tokens are there."""
@@ -47,8 +51,6 @@ class Predictions:
     """-ln of the probability of the token that comes next; None where the ids are not known."""
     followed: Bool[Tensor, "prompt token"]
     """Which tokens have a next one."""
-    lengths: Int[Tensor, " prompt"]
-    """Tokens of each prompt, of which those here may be a sample."""
 
     @property
     def tokens(self) -> Bool[Tensor, "prompt token"]:
@@ -99,10 +101,7 @@ class PredictionReader:
             ids = None
         if ids is None:
             yield None, Unread("predictions.next", _NO_IDS)
-        tokens, chosen = positions.sampled.mask, positions.sample
-        following = _following(positions, ids)
-        if chosen is not None:
-            final, following = chosen.of(final), chosen.of(following)
+        tokens, following = positions.mask, _following(positions, ids)
         try:
             found = distributions(self._readout, final[tokens], following[tokens].clamp(min=0))
         except ReadoutError as error:
@@ -110,13 +109,12 @@ class PredictionReader:
             return
         entropy, largest, margin, surprisal = (spread_out(x, tokens) for x in found)
         seen = Predictions(
-            positions.sampled.to(found.device),
+            positions.to(found.device),
             entropy,
             largest,
             margin,
             surprisal=None if ids is None else surprisal,
             followed=(following >= 0).to(found.device),
-            lengths=positions.counts.to(found.device),
         )
         yield None, seen
 
