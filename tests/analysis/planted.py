@@ -62,13 +62,13 @@ def planted_run(
             n = lengths[prompt.id]
             value = np.log(n) ** 2 + rng.normal(0, 0.3)
             head = (model.label, prompt.task, prompt.id, n)
-            rows.append((*head, LENGTH, model.kind, None, None, None, float(value), None, None))
+            rows.append((*head, LENGTH, model.kind, None, None, None, float(value), None, None, n))
             for layer in (1, 2):
                 for number in (0, 1):
                     share = 0.4 + 0.05 * (prompt.task == "naming") + rng.normal(0, 0.02)
                     share -= 0.3 * (prompt.control == "random")
                     rows.append(
-                        (*head, TASK, model.kind, layer, number, None, float(share), None, None)
+                        (*head, TASK, model.kind, layer, number, None, float(share), None, None, n)
                     )
         writer.write_shard(
             model.label, 0, _table(rows), _states(model, asked, rng) if states else None

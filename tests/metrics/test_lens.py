@@ -13,7 +13,7 @@ from families import FAMILIES, tiny_model
 from heads import LAST_NORM, head, log_softmax, predicted
 from masked import masked_model
 from measured import measured
-from panel import PANEL, WAYS, Case, agree, agree_on, places
+from panel import PANEL, WAYS, Case, agree, agree_on
 from reference import Values
 
 from cortexscope.engine import attach
@@ -33,19 +33,12 @@ def normed(twin: Any, states: np.ndarray) -> np.ndarray:
     return found
 
 
-def looked_at(case: Case, tokens: int) -> list[int]:
-    """Return one token in 32, at least one and at most the sample; all where there is none."""
-    if case.sample is None:
-        return list(range(tokens))
-    return places(tokens, min(max(1, tokens // 32), case.sample))
-
-
 def reference(case: Case) -> Values:
     (stack,) = [s for s in case.stacks if s.states and s.name == predicted_stack(case)]
     if not hasattr(case.twin, "lm_head") and not hasattr(case.twin, "cls"):
         return {(name, stack.name, None, None, None): NO_HEAD for name in METRICS}
     _, ids, own = predicted(case)
-    chosen = looked_at(case, len(ids))
+    chosen = case.places(len(ids))
     layers = [log_softmax(head(case.twin, normed(case.twin, x[chosen]))) for x in stack.states]
     final = log_softmax(own)[chosen]
     np.testing.assert_allclose(layers[-1], final, rtol=1e-9, atol=1e-9)

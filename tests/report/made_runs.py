@@ -256,6 +256,7 @@ def table_of(label: str, rows: Sequence[Row], stack: str = "decoder") -> pa.Tabl
         "value": value,
         "reason": reason,
         "step": [None] * len(rows),
+        "tokens_used": [None if v is None else n for v, n in zip(value, tokens, strict=True)],
     }
     return pa.table(
         {name: pa.array(columns[name], MEASUREMENTS.field(name).type) for name in columns},

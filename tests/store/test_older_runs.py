@@ -40,6 +40,21 @@ def test_prompts_without_a_target_column_read_as_prompts_without_targets(run: Ru
     assert len(build_tables(old)) == 8
 
 
+@pytest.mark.parametrize(("version", "missing"), [(2, 2), (3, 1)])
+def test_measurements_without_later_columns_have_nulls_there(
+    run: Run, version: int, missing: int
+) -> None:
+    whole = run.measurements()
+    later = ["step", "tokens_used"][-missing:]
+    assert whole["tokens_used"].notna().any()
+    for file in run.measurement_files():
+        pq.write_table(pq.read_table(file).drop_columns(later), file)
+    old = Run(_with_version(run, version)).measurements()
+    assert list(old.columns) == list(whole.columns)
+    assert old[later].isna().all(axis=None)
+    assert old.drop(columns=later).equals(whole.drop(columns=later))
+
+
 def test_a_newer_schema_is_refused_by_its_number(run: Run) -> None:
     path = _with_version(run, SCHEMA_VERSION + 1)
     with pytest.raises(SchemaVersionError, match=f"run schema {SCHEMA_VERSION + 1}, and this"):

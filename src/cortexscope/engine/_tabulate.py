@@ -63,11 +63,14 @@ def tabulate(
         "reason": words.take(pa.array(columns["reason"], mask=~null)),
         "step": pa.repeat(pa.scalar(step, pa.int32()), len(value)),
     }
+    # What stands behind a value that is none says nothing.
+    columns["tokens_used"][null] = -1
     for name, kind in (
         ("n_tokens", pa.int32()),
         ("layer", pa.int16()),
         ("head", pa.int16()),
         ("index", pa.int32()),
+        ("tokens_used", pa.int32()),
     ):
         arrays[name] = pa.array(columns[name], kind, mask=columns[name] < 0)
     return pa.table({name: arrays[name] for name in MEASUREMENTS.names}, schema=MEASUREMENTS)
@@ -115,6 +118,11 @@ def _piece(
     tokens = none
     if lengths is not None:
         tokens = along(1, lengths["decoder" if stack == "cross" else stack])
+    used = none
+    if found.tokens is not None:
+        whole = found.tokens.to(device="cpu", dtype=torch.int64).numpy()
+        whole = whole.reshape(*whole.shape, *(1,) * (values.ndim - whole.ndim))
+        used = np.broadcast_to(whole, shape).reshape(-1)
     flat = values.reshape(-1)
     other = texts.number(_NOT_FINITE)
     undefined = other if found.reason is None else texts.number(found.reason)
@@ -123,6 +131,7 @@ def _piece(
         "n_tokens": tokens,
         "head": head,
         "index": index,
+        "tokens_used": used,
         "value": flat,
         "metric": np.full(size, texts.number(spec.name)),
         "stack": np.full(size, texts.number(stack)),

@@ -21,8 +21,9 @@ def at_home(results: Sequence[tuple[Metric, list[Values]]]) -> list[tuple[Metric
     away: dict[torch.device, list[Tensor]] = {}
     for _, values in results:
         for found in values:
-            if found.values is not None and found.values.device.type != "cpu":
-                away.setdefault(found.values.device, []).append(found.values)
+            for tensor in (found.values, found.tokens):
+                if tensor is not None and tensor.device.type != "cpu":
+                    away.setdefault(tensor.device, []).append(tensor)
     if not away:
         return list(results)
     home = {}
@@ -33,6 +34,9 @@ def at_home(results: Sequence[tuple[Metric, list[Values]]]) -> list[tuple[Metric
             home[id(tensor)] = piece.view(tensor.shape)
 
     def moved(found: Values) -> Values:
-        return found._replace(values=home.get(id(found.values), found.values))
+        return found._replace(
+            values=home.get(id(found.values), found.values),
+            tokens=home.get(id(found.tokens), found.tokens),
+        )
 
     return [(metric, [moved(found) for found in values]) for metric, values in results]

@@ -253,4 +253,5 @@ def _over_prompts(found: Values) -> Values:
     """Return the mean over the prompts of a batch, as if of one prompt."""
     if found.values is None:
         return found
-    return found._replace(values=found.values.mean(1, keepdim=True))
+    tokens = None if found.tokens is None else found.tokens.sum(1, keepdim=True)
+    return found._replace(values=found.values.mean(1, keepdim=True), tokens=tokens)

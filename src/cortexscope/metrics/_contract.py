@@ -176,6 +176,13 @@ def check_values(metric: Metric, found: Values) -> None:
         f"{name}: {values.shape[1]} values at {where}; a task has one value, so its values have "
         "a single prompt",
     )
+    given = None if found.tokens is None else tuple(found.tokens.shape)
+    expect(
+        given is None
+        or all(own in (1, size) for own, size in zip(given, values.shape, strict=False)),
+        f"{name}: the tokens behind the values have the shape {given} and the values "
+        f"{tuple(values.shape)}; give one number a site and prompt",
+    )
     defined = values[~values.isnan()]
     expect(
         defined.numel() == values.numel() or found.reason,

@@ -222,7 +222,8 @@ def quotients(
     """Yield `total / count` at each site; one value for all of a stack where nothing was seen.
 
     Args:
-        state: with `total` and `count` at the sites that were seen.
+        state: with `total` and `count` at the sites that were seen; the count is one of tokens,
+            unless `tokens` is there too.
         stacks: the sites, stack by stack.
         undefined: why a count may be zero.
         absent: why a site may not have been seen.
@@ -235,9 +236,13 @@ def quotients(
         for alike in _alike(sites, state):
             total = torch.stack([state[site]["total"] for site in alike])
             count = torch.stack([state[site]["count"] for site in alike])
+            tokens = torch.stack(
+                [state[site].get("tokens", state[site]["count"]) for site in alike]
+            )
             count = count.reshape(*count.shape, *(1,) * (total.dim() - count.dim()))
             value = not_finite_as_infinity(total / count.clamp(min=1))
-            yield Values(tuple(alike), value.masked_fill(count == 0, torch.nan), undefined)
+            value = value.masked_fill(count == 0, torch.nan)
+            yield Values(tuple(alike), value, undefined, tokens=tokens)
         for site in sites:
             if site not in state:
                 reason = absent.unread if site in known else absent.here

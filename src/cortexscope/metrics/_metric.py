@@ -63,6 +63,9 @@ class Values(NamedTuple):
     """Why values are undefined, None where none can be."""
     numbers: tuple[int, ...] | None = None
     """The numbers of the further parts; 0, 1, 2, ... where None."""
+    tokens: Float[Tensor, "#site #prompt *part"] | None = None
+    """How many tokens stand behind each value, with as many of its axes as they differ along; None
+    where it is not known."""
 
 
 class Metric(ABC):

@@ -43,8 +43,13 @@ class OverTokens(Metric):
             return state
         value = self.value(seen).double()
         defined = ~value.isnan()
+        tokens = self.looked_at(seen).sum(-1).double()
         sums = {"total": torch.where(defined, value, 0), "count": defined.double()}
-        return add(state, site, sums)
+        return add(state, site, {**sums, "tokens": tokens})
+
+    def looked_at(self, seen: HiddenStates) -> Bool[Tensor, "prompt token"]:
+        """Return the tokens that the numbers are computed of."""
+        return seen.tokens
 
     def stacks(self, layout: Layout) -> tuple[tuple[Site, ...], ...]:
         """Return the sites that have a value, stack by stack."""

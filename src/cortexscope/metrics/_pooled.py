@@ -156,4 +156,9 @@ class OverPromptsOfLayer(OverPrompts):
         for sites in layout.hidden:
             found = [self.value(state[s]["vector"].double(), state[s]["count"]) for s in sites]
             values = torch.tensor(found, dtype=torch.float64)[:, None]
-            yield Values(sites, values, self.undefined)
+            tokens = torch.stack([self.chosen(state[s]["count"]).sum() for s in sites])[:, None]
+            yield Values(sites, values, self.undefined, tokens=tokens)
+
+    def chosen(self, rows: Tensor) -> Tensor:
+        """Return the rows of the prompts that are looked at, [prompt, ...]."""
+        return rows

@@ -56,4 +56,5 @@ class AngularDistance(Metric):
             for number, site in enumerate(sites[:-1], start=1):
                 others = tuple(int(other.layer or 0) for other in sites[number:])
                 values = angles[None, number - 1, :, number:]
-                yield Values((site,), values, "a state of zeros has no direction", others)
+                one = values.new_ones(1, 1)
+                yield Values((site,), values, "a state of zeros has no direction", others, one)

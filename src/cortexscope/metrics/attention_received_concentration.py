@@ -43,7 +43,8 @@ class AttentionReceivedConcentration(Metric):
         if not isinstance(seen, AttentionSample):
             return state
         rows = torch.where(seen.tokens[:, None, :, None], seen.probabilities, 0)
-        return add(state, site, {"received": rows.sum(2).double()})
+        tokens = seen.tokens.sum(-1).double()
+        return add(state, site, {"received": rows.sum(2).double(), "tokens": tokens})
 
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Square the shares and add them up."""
@@ -61,4 +62,5 @@ def _concentration(sums: Sums) -> Sums:
     every = received.sum(-1, keepdim=True)
     some = every[..., 0] != 0
     shares = received / every.where(some[..., None], 1)
-    return {"total": shares.square().sum(-1).clamp(max=1), "count": some.double()}
+    total = shares.square().sum(-1).clamp(max=1)
+    return {"total": total, "count": some.double(), "tokens": sums["tokens"]}

@@ -53,6 +53,7 @@ class CKA(OverPrompts):
                     alike[number - 1, number:][None, None],
                     "fewer than four prompts, or a layer where all have one state",
                     tuple(int(other.layer or 0) for other in sites[number:]),
+                    state[site]["count"].sum()[None, None],
                 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from cortexscope.metrics._over_tokens import OverTokens, where
@@ -68,6 +69,10 @@ class CosineWithinRest(OverTokens):
     def value(self, seen: HiddenStates) -> Tensor:
         """Return the mean over all pairs of tokens after the first."""
         return _within(seen, torch.where(seen.rest, seen.unit_weights, 0))
+
+    def looked_at(self, seen: HiddenStates) -> Bool[Tensor, "prompt token"]:
+        """Leave out the first token."""
+        return seen.rest
 
 
 def _within(seen: HiddenStates, weights: Tensor) -> Tensor:

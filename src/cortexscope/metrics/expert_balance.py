@@ -34,7 +34,7 @@ class _OfLoads(ExpertLoad):
                 nothing = found.values[..., 0].new_full(found.values.shape[:-1], torch.nan)
                 yield Values(found.sites, nothing, "there is only one expert")
             else:
-                yield Values(found.sites, self.of(found.values), found.reason)
+                yield found._replace(values=self.of(found.values))
 
 
 class ExpertBalance(_OfLoads):

@@ -48,12 +48,13 @@ class ExpertCoactivation(Metric):
         first, second = torch.triu_indices(seen.experts, seen.experts, 1, device=seen.tokens.device)
         if seen.slots is None:
             nothing = seen.tokens.new_zeros(len(seen.tokens), len(first), dtype=torch.float64)
-            return add(state, site, {"total": nothing, "count": nothing.sum(-1)})
+            none = nothing.sum(-1)
+            return add(state, site, {"total": nothing, "count": none, "tokens": none})
         used = ((seen.slots > 0) & seen.tokens[..., None]).float()
         # Counts are exact in float32 up to 16 million tokens.
         together = (used.mT @ used)[:, first, second].double()
-        slots = used.sum((1, 2)).double()
-        return add(state, site, {"total": together, "count": together.sum(-1), "slots": slots})
+        sums = {"slots": used.sum((1, 2)).double(), "tokens": seen.tokens.sum(-1).double()}
+        return add(state, site, {"total": together, "count": together.sum(-1), **sums})
 
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Take the entropy of the shares, layer by layer."""
@@ -64,7 +65,8 @@ class ExpertCoactivation(Metric):
                 yield found
                 continue
             for site, shares in zip(found.sites, found.values, strict=True):
-                yield Values((site,), *_spread(shares, said="slots" in state[site]))
+                spread, reason = _spread(shares, said="slots" in state[site])
+                yield Values((site,), spread, reason, tokens=state[site]["tokens"][None])
 
 
 def _spread(shares: Tensor, *, said: bool) -> tuple[Tensor, str]:

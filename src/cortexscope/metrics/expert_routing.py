@@ -44,9 +44,11 @@ class ExpertLoad(Metric):
             return state
         if seen.slots is None:
             nothing = seen.tokens.new_zeros(len(seen.tokens), seen.experts, dtype=torch.float64)
-            return add(state, site, {"total": nothing, "count": nothing.sum(-1)})
+            none = nothing.sum(-1)
+            return add(state, site, {"total": nothing, "count": none, "tokens": none})
         load = torch.where(seen.tokens[..., None], seen.slots, 0).sum(1).double()
-        return add(state, site, {"total": load, "count": load.sum(-1)})
+        tokens = seen.tokens.sum(-1).double()
+        return add(state, site, {"total": load, "count": load.sum(-1), "tokens": tokens})
 
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Divide, layer by layer."""

@@ -48,15 +48,19 @@ class IntrinsicDimension(OverPromptsOfLayer):
 
     def value(self, vectors: Tensor, counts: Tensor) -> float:
         """Return the dimension of the prompts in a layer."""
-        return two_nearest(vectors)
+        return two_nearest(self.chosen(vectors))
+
+    def chosen(self, rows: Tensor) -> Tensor:
+        """Return the rows of 2048 prompts at most, evenly in their order."""
+        if len(rows) <= _MOST:
+            return rows
+        return rows[(2 * torch.arange(_MOST) + 1) * len(rows) // (2 * _MOST)]
 
 
 def two_nearest(points: Tensor) -> float:
     """Return the TwoNN dimension of points; NaN for too few, infinite where one is not finite."""
     if len(points) < _FEWEST:
         return math.nan
-    if len(points) > _MOST:
-        points = points[(2 * torch.arange(_MOST) + 1) * len(points) // (2 * _MOST)]
     if not bool(points.isfinite().all()):
         return math.inf
     lengths = torch.linalg.vector_norm(points, dim=-1)

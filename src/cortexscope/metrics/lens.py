@@ -17,7 +17,6 @@ from cortexscope.taps import LayerPredictions
 __all__ = ["DecisionDepth", "LensAgreement", "LensEntropy", "LensKL", "LensRank"]
 
 _SOURCE = "nostalgebraist 2020, interpreting GPT: the logit lens"
-_TOKENS = "over one token in 32, evenly spaced,"
 
 
 class LensEntropy(MeanOverLayerPredictions):
@@ -34,12 +33,13 @@ class LensEntropy(MeanOverLayerPredictions):
         axes=("layer",),
         bounds=(0.0, None),
         needs=("lens",),
-        definition=f"Mean {_TOKENS} of the Shannon entropy of the distribution that the last norm "
+        definition="Mean over tokens of the Shannon entropy of the distribution that the last norm "
         "and the head make of a layer's hidden state.",
         source=_SOURCE,
         group="depth",
         cost="high",
         sampled=True,
+        version=2,
     )
 
     def value(self, seen: LayerPredictions) -> Tensor:
@@ -62,12 +62,13 @@ class LensKL(MeanOverLayerPredictions):
         axes=("layer",),
         bounds=(0.0, None),
         needs=("lens",),
-        definition=f"Mean {_TOKENS} of the Kullback-Leibler divergence of the model's prediction "
+        definition="Mean over tokens of the Kullback-Leibler divergence of the model's prediction "
         "from the distribution that the last norm and the head make of a layer's hidden state.",
         source="Belrose et al. 2023, Eliciting Latent Predictions (arXiv 2303.08112)",
         group="depth",
         cost="high",
         sampled=True,
+        version=2,
     )
 
     def value(self, seen: LayerPredictions) -> Tensor:
@@ -89,13 +90,14 @@ class LensRank(MeanOverLayerPredictions):
         axes=("layer",),
         bounds=(1.0, None),
         needs=("lens",),
-        definition=f"Mean {_TOKENS} of 1 plus the number of tokens whose logit, made by the last "
+        definition="Mean over tokens of 1 plus the number of tokens whose logit, made by the last "
         "norm and the head of a layer's hidden state, is above that of the token which the model "
         "finally holds for the likeliest.",
         source="Geva et al. 2022, Transformer Feed-Forward Layers Build Predictions",
         group="depth",
         cost="high",
         sampled=True,
+        version=2,
     )
 
     def value(self, seen: LayerPredictions) -> Tensor:
@@ -116,12 +118,13 @@ class LensAgreement(MeanOverLayerPredictions):
         axes=("layer",),
         bounds=(0.0, 1.0),
         needs=("lens",),
-        definition=f"Share, {_TOKENS} of tokens at which the last norm and the head make the same "
+        definition="Share of tokens at which the last norm and the head make the same "
         "first choice of a layer's hidden state as the model finally does.",
         source=_SOURCE,
         group="depth",
         cost="high",
         sampled=True,
+        version=2,
     )
 
     def value(self, seen: LayerPredictions) -> Tensor:
@@ -143,12 +146,13 @@ class DecisionDepth(Metric):
         axes=(),
         bounds=(0.0, None),
         needs=("lens",),
-        definition=f"Mean {_TOKENS} of the first layer from which on the first choice that the "
+        definition="Mean over tokens of the first layer from which on the first choice that the "
         "last norm and the head make of the hidden state is the model's final one.",
         source="cortexscope, after nostalgebraist 2020",
         group="depth",
         cost="high",
         sampled=True,
+        version=2,
     )
 
     def update(self, state: State, site: Site, seen: Seen) -> State:

@@ -56,6 +56,7 @@ class OutlierDimensions(Metric):
             "positions": found.double(),
             "layers": (found > 0).double(),
             "count": seen.positions.counts.double().masked_fill(broken, torch.inf),
+            "tokens": seen.positions.counts.double(),
             "passed": torch.ones_like(seen.positions.counts, dtype=torch.float64),
         }
         whole = Site(site.stack, None)
@@ -75,4 +76,5 @@ class OutlierDimensions(Metric):
             deep = sums["layers"] / sums["passed"][:, None] >= _OF_LAYERS
             found = (often & deep).sum(-1).double()
             found[~sums["count"].isfinite()] = torch.inf
-            yield Values((whole,), found[None], None)
+            tokens = (sums["tokens"] / sums["passed"])[None]
+            yield Values((whole,), found[None], None, tokens=tokens)

@@ -109,7 +109,8 @@ class BitsPerByte(Metric):
             return
         bits = not_finite_as_infinity(sums["total"] / math.log(2) / sums["bytes"].clamp(min=1))
         undefined = (sums["count"] == 0) | (sums["bytes"] == 0)
-        yield Values((site,), bits.masked_fill(undefined, torch.nan)[None], _ONE)
+        bits = bits.masked_fill(undefined, torch.nan)[None]
+        yield Values((site,), bits, _ONE, tokens=sums["count"][None])
 
 
 class TokenEntropy(MeanOverPredictions):

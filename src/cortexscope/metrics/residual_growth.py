@@ -53,4 +53,5 @@ class ResidualGrowth(ResidualNormRest):
             logarithms = (total / count).log()
             slope = (apart[:, None] * logarithms).sum(0) / apart.square().sum()
             defined = (count > 0).all(0)
-            yield Values(whole, where(defined, slope.exp())[None], self.undefined)
+            growth = where(defined, slope.exp())[None]
+            yield Values(whole, growth, self.undefined, tokens=count.amin(0)[None])

@@ -40,14 +40,16 @@ class StudyFinalActivation(Metric):
         """Add the sum of all entries."""
         if type(seen) is not HiddenStates or site.layer is not None:
             return state
-        count = seen.tokens.sum(-1).double() * seen.width
-        return add(state, site, {"total": total(seen.sums, seen.tokens), "count": count})
+        tokens = seen.tokens.sum(-1).double()
+        sums = {"total": total(seen.sums, seen.tokens), "count": tokens * seen.width}
+        return add(state, site, {**sums, "tokens": tokens})
 
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Divide by the number of entries."""
         for site in layout.final:
             sums = state[site]
-            yield Values((site,), (sums["total"] / sums["count"])[None], None)
+            mean = (sums["total"] / sums["count"])[None]
+            yield Values((site,), mean, None, tokens=sums["tokens"][None])
 
 
 class StudyAttentionEntropy(Metric):
@@ -76,7 +78,8 @@ class StudyAttentionEntropy(Metric):
             return state
         heads = total(seen.entropy, seen.tokens[:, None])
         count = torch.full_like(heads[:, 0], heads.shape[1])
-        return add(state, site, {"total": heads.sum(-1), "count": count})
+        rows = seen.tokens.sum(-1).double()
+        return add(state, site, {"total": heads.sum(-1), "count": count, "tokens": rows})
 
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Average over all heads of all layers that attend."""
@@ -91,7 +94,8 @@ class StudyAttentionEntropy(Metric):
                 continue
             summed = torch.stack([sums["total"] for sums in layers]).sum(0)
             heads = torch.stack([sums["count"] for sums in layers]).sum(0)
-            yield Values((whole,), (summed / heads)[None], None)
+            rows = layers[0]["tokens"][None]
+            yield Values((whole,), (summed / heads)[None], None, tokens=rows)
 
 
 class StudyMaxSparsity(Metric):
@@ -120,12 +124,14 @@ class StudyMaxSparsity(Metric):
         if type(seen) is not HiddenStates:
             return state
         near = total(seen.near_zero(self.options.near_zero), seen.tokens)
-        count = seen.tokens.sum(-1).double() * seen.width
-        return add(state, site, {"total": near, "count": count})
+        tokens = seen.tokens.sum(-1).double()
+        sums = {"total": near, "count": tokens * seen.width, "tokens": tokens}
+        return add(state, site, sums)
 
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Take the largest share; the last block counts after the final norm only."""
         for sites, final in zip(layout.hidden, layout.final, strict=True):
             returned = [state[site] for site in (*sites[:-1], final)]
             shares = torch.stack([sums["total"] / sums["count"] for sums in returned])
-            yield Values((final,), shares.amax(0, keepdim=True), None)
+            tokens = state[final]["tokens"][None]
+            yield Values((final,), shares.amax(0, keepdim=True), None, tokens=tokens)

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 __all__ = ["GENERATIONS", "MEASUREMENTS", "MODELS", "PROMPTS", "SCHEMA_VERSION"]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised with every column that is added; a run of an older schema has nulls there."""
 
 MEASUREMENTS = pa.schema(
@@ -23,12 +23,18 @@ MEASUREMENTS = pa.schema(
         pa.field("value", pa.float64()),
         pa.field("reason", pa.string()),
         pa.field("step", pa.int32()),
+        pa.field("tokens_used", pa.int32()),
     ]
 )
 """One value a row; a null value always has a reason. A value over a whole task has no prompt_id.
 
 `step` (since schema 3) is the number of the generated token, from 1, whose reading gave the value;
-`n_tokens` then counts all tokens up to that one. It is null for values of the prompt itself."""
+`n_tokens` then counts all tokens up to that one. It is null for values of the prompt itself.
+
+`tokens_used` (since schema 4) is how many tokens stand behind the value: those that a mean is over,
+or that the whole was computed of, query rows in an attention; over a task or over sequences, of all
+of them together. Where a sample stands for a prompt it is smaller than `n_tokens`. It is null where
+the value is, and where a metric does not say."""
 
 GENERATIONS = pa.schema(
     [

@@ -12,12 +12,10 @@ from torch import Tensor, nn
 
 from cortexscope.taps._predictions import Unread, spread_out
 from cortexscope.taps._readout import Readout, ReadoutError
-from cortexscope.taps._tokens import Sample, Tokens
+from cortexscope.taps._tokens import Tokens
 
 __all__ = ["LayerPredictions", "LensReader"]
 
-_EVERY = 32
-"""One token of so many is looked at, at least one a prompt and at most the sample."""
 _OTHER_NORM = "its last norm does not make the final state of the last layer's"
 
 
@@ -43,7 +41,7 @@ class LayerPredictions:
 
 
 class LensReader:
-    """Keeps a few tokens' states of all layers of a stack, and reads them when it is through.
+    """Keeps the sample's states of all layers of a stack, and reads them when it is through.
 
     Args:
         readout: of the model.
@@ -56,28 +54,23 @@ class LensReader:
         self._readout = readout
         self._norm = norm
         self._kept: list[Tensor] = []
-        self._chosen: tuple[Tokens, Sample] | None = None
 
     def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Forget the states of a pass before."""
-        self._kept, self._chosen = [], None
+        self._kept = []
 
     def layer(
         self, number: int, states: Float[Tensor, "prompt token feature"], positions: Tokens
     ) -> None:
-        """Keep the states of the tokens that are looked at."""
-        if self._chosen is None or self._chosen[0] is not positions:
-            self._chosen = positions, _chosen(positions)
-        chosen = self._chosen[1]
-        self._kept.append(chosen.of(states.detach())[chosen.mask])
+        """Keep the states of the tokens that stand for their prompts."""
+        self._kept.append(_standing(states.detach(), positions))
 
     def read(
         self, final: Float[Tensor, "prompt token feature"], positions: Tokens
     ) -> Iterator[tuple[int | None, LayerPredictions | Unread]]:
         """Yield what each layer predicts; the last one's states are those after the last norm."""
-        kept, self._kept, self._chosen = self._kept, [], None
-        chosen = _chosen(positions)
-        last = chosen.of(final)[chosen.mask]
+        kept, self._kept = self._kept, []
+        last = _standing(final, positions)
         try:
             layers = [self._normed(states.to(last.device)) for states in kept]
             if layers[-1].shape != last.shape or _differ(layers[-1], last):
@@ -86,10 +79,10 @@ class LensReader:
         except ReadoutError as error:
             yield None, Unread("lens", str(error))
             return
-        tokens = Tokens(chosen.mask)
+        tokens = positions.sampled.to(found.device)
         for number, columns in enumerate(found.unbind(-1)):
-            spread = [spread_out(column, chosen.mask) for column in columns]
-            yield number, LayerPredictions(tokens.to(found.device), *spread)
+            spread = [spread_out(column, tokens.mask) for column in columns]
+            yield number, LayerPredictions(tokens, *spread)
 
     def _normed(self, states: Tensor) -> Tensor:
         if self._norm is None:
@@ -102,11 +95,12 @@ class LensReader:
         return normed if isinstance(normed, Tensor) else states
 
 
-def _chosen(positions: Tokens) -> Sample:
-    sizes = (positions.counts // _EVERY).clamp(min=1, max=positions.size)
-    if positions.size is None:
-        sizes = positions.counts
-    return positions.spread(torch.minimum(sizes, positions.counts))
+def _standing(
+    states: Float[Tensor, "prompt token feature"], positions: Tokens
+) -> Float[Tensor, "row feature"]:
+    """Return the states of the tokens that stand for their prompts, one after the other."""
+    sample = positions.sample
+    return states[positions.mask] if sample is None else sample.of(states)[sample.mask]
 
 
 def _differ(states: Tensor, others: Tensor) -> bool:

@@ -88,11 +88,8 @@ class Tokens:
         """
         if self.size is None or int(self.counts.max()) <= self.size:
             return None
-        return self.spread(self.counts.clamp(max=self.size))
-
-    def spread(self, sizes: Int[Tensor, " prompt"]) -> Sample:
-        """Return so many tokens of each prompt, evenly spaced."""
-        place = torch.arange(max(1, int(sizes.max())), device=self.mask.device)
+        sizes = self.counts.clamp(max=self.size)
+        place = torch.arange(self.size, device=self.mask.device)
         ranks = (2 * place + 1) * self.counts[:, None] // (2 * sizes[:, None]).clamp(min=1)
         taken = place < sizes[:, None]
         here = self.mask.cumsum(-1) - 1
