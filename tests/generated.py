@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from families import VOCABULARY, tiny_model
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from cortexscope.engine import Generation, RunRequest, Settings
 from cortexscope.engine._observer import Finished, Observer, needs_of
@@ -30,6 +31,7 @@ __all__ = [
     "small_request",
     "suite_of",
     "texts_of",
+    "written",
 ]
 
 KEYS = ["metric", "stack", "layer", "head", "index"]
@@ -41,13 +43,18 @@ LENGTHS = (12, 10)
 
 def folder_of(family: str, path: Path, **settings: Any) -> Path:
     """Write a tiny model and a tokenizer whose words are `w3`, `w4`, ..."""
+    return written(tiny_model(family, **settings), path)
+
+
+def written(model: PreTrainedModel, path: Path) -> Path:
+    """Write a model and the tokenizer of words."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
     words = ["<pad>", "<s>", "</s>", *(f"w{number}" for number in range(3, VOCABULARY))]
     made = Tokenizer(models.WordLevel({w: n for n, w in enumerate(words)}, unk_token="w3"))
     made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tiny_model(family, **settings).save_pretrained(path)
+    model.save_pretrained(path)
     PreTrainedTokenizerFast(
         tokenizer_object=made, pad_token="<pad>", bos_token="<s>", eos_token="</s>"
     ).save_pretrained(path)

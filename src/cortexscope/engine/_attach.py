@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from torch import nn
 
+from cortexscope.engine._length_watch import LengthWatch
 from cortexscope.engine._observer import Finished, Observer, needs_of
 from cortexscope.engine._tabulate import PromptRow, tabulate
 from cortexscope.engine._tasks import tabulate_tasks
@@ -44,6 +46,9 @@ def attach(
     Padding is told from tokens by the `attention_mask` that the model is given; without one,
     every position counts. A pass that goes on from a cache, as in generation, has rows of its own,
     in which a token's place is counted from the first one of its text.
+
+    A model with LongRoPE or dynamic NTK reads all texts of a pass by the longest one; a warning
+    says so where a text is read otherwise than it would be alone.
 
     Args:
         model: a Hugging Face model, a `cortexscope.Model`, or a module whose blocks are in a
@@ -100,11 +105,17 @@ class Probe:
         self._passes = 0
         self._tables: list[pa.Table] = []
         anatomy = find_anatomy(module)
-        observer = Observer(metrics, anatomy, self._deliver)
-        self._tap = Tap(module, anatomy, needs=needs_of(metrics), receiver=observer, sample=sample)
+        self._watch = LengthWatch(Observer(metrics, anatomy, self._deliver), module)
+        self._tap = Tap(
+            module, anatomy, needs=needs_of(metrics), receiver=self._watch, sample=sample
+        )
+        self._exits = ExitStack()
 
     def __enter__(self) -> Probe:
-        self._tap.__enter__()
+        with ExitStack() as exits:
+            self._watch.hook(exits)
+            exits.enter_context(self._tap)
+            self._exits = exits.pop_all()
         return self
 
     def __exit__(
@@ -113,7 +124,7 @@ class Probe:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._tap.__exit__(kind, error, trace)
+        self._exits.close()
 
     def name(self, prompt_ids: Sequence[str], *, task: str | None = None) -> None:
         """Name the prompts of the next forward pass; without it they are `pass-prompt`, from 0.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cortexscope.engine._generation import Generation, choose, rng_of
@@ -19,7 +19,7 @@ from cortexscope.engine._plan import Batch, Encoded
 from cortexscope.engine._steps import StepPass, StepReceiver, tabulate_steps
 from cortexscope.errors import ModelError
 from cortexscope.metrics._metric import Metric
-from cortexscope.models import Anatomy, CachedPasses, Model, ending_tokens
+from cortexscope.models import Anatomy, CachedPasses, LengthRule, Memory, Model, ending_tokens
 from cortexscope.records import Site
 from cortexscope.store import GENERATIONS
 from cortexscope.taps import Unread
@@ -32,6 +32,11 @@ _UNKNOWN = {
     "masked": "a generated token is predicted from those before it, and never hidden",
 }
 """Why something that is told of prompts is not told of generated tokens, by the need."""
+
+_SWITCHES = (
+    "it reads a whole text otherwise once that is long, and its states of what it has read cannot "
+    "be made anew"
+)
 
 Run = Callable[..., Any]
 """Runs the model below its head."""
@@ -70,14 +75,23 @@ class Continuation:
         anatomy: of it.
         metrics: what to measure.
         generation: how far to go, and how to choose.
+        lengths: which lengths of text the model reads alike. Each token is measured as the last
+            one of the text so far, read in one pass.
     """
 
     def __init__(
-        self, model: Model, anatomy: Anatomy, metrics: Sequence[Metric], generation: Generation
+        self,
+        model: Model,
+        anatomy: Anatomy,
+        metrics: Sequence[Metric],
+        generation: Generation,
+        *,
+        lengths: LengthRule,
     ) -> None:
         self._model = model
         self._metrics = metrics
         self._generation = generation
+        self._lengths = lengths
         self._passes = CachedPasses(model.module, anatomy)
         self._readout = Readout(model.module, anatomy)
         self._stack = anatomy.stacks[-1].name
@@ -87,6 +101,8 @@ class Continuation:
         """Why the model cannot generate, None where it can."""
         if self.refusal is None and anatomy.unembedding is None:
             self.refusal = NO_HEAD
+        if self.refusal is None and lengths.borders and not self._passes.rereads:
+            self.refusal = _SWITCHES
         measured = [metric for metric in metrics if metric.spec.replication == "prompt"]
         self._unknown = [
             Unread(need, why) for need, why in _UNKNOWN.items() if need in needs_of(measured)
@@ -99,14 +115,18 @@ class Continuation:
 
     def parts(self, batch: Batch) -> list[Batch]:
         """Return a batch in parts that can go on together, without padding where it must be."""
-        if self._mixes:
-            return [batch]
         if self._passes.one_by_one:
             return [Batch((item,)) for item in batch.items]
-        groups: dict[int, list[Encoded]] = {}
+        groups: dict[object, list[Encoded]] = {}
         for item in batch.items:
-            groups.setdefault(_read(item), []).append(item)
+            read = _read(item)
+            alike = self._kinds(read) if self._mixes else read
+            groups.setdefault(alike, []).append(item)
         return [Batch(tuple(items)) for items in groups.values()]
+
+    def _kinds(self, read: int) -> tuple[object, ...]:
+        """Return how a text is read now, and after each token that may be added."""
+        return tuple(self._lengths.kind(read + n) for n in range(self._generation.tokens + 1))
 
     def first(self) -> dict[str, Any]:
         """Return what the pass over a prompt must be given, so that the model can go on."""
@@ -147,7 +167,11 @@ class Continuation:
                 break
             if len(kept) < len(logits):
                 memory.keep(kept)
-            output = self._read(texts, step, lambda tokens: run(**memory.inputs(tokens)))
+            # Texts whose lengths differ are never read anew: none of them gets that long.
+            if self._changes(texts[0].read + step):
+                with self.receiver.deaf():
+                    memory = self._passes.reread(memory, self._ids(texts), run)
+            output = self._read(texts, step, memory, run)
             memory.take(output)
             last = torch.zeros(len(texts), dtype=torch.long, device=mask.device)
             passes.append(self._measured(texts, step))
@@ -192,7 +216,15 @@ class Continuation:
         entropy = torch.special.entr(log.exp()).sum(-1, dtype=torch.float64)
         return _Chosen(tokens, surprisal.tolist(), entropy.tolist())
 
-    def _read(self, texts: Sequence[_Text], step: int, run: Callable[[Tensor], Any]) -> Any:  # noqa: ANN401
+    def _changes(self, tokens: int) -> bool:
+        """Return whether a text of so many tokens is read otherwise than without its last one."""
+        return self._lengths.kind(tokens) != self._lengths.kind(tokens - 1)
+
+    def _ids(self, texts: Sequence[_Text]) -> Int[Tensor, "prompt token"]:
+        rows = [(*(text.item.target or text.item.ids), *text.tokens) for text in texts]
+        return torch.tensor(rows, device=self._model.device)
+
+    def _read(self, texts: Sequence[_Text], step: int, memory: Memory, run: Run) -> Any:  # noqa: ANN401
         """Let the model read the last token of each text, and measure it."""
         device = self._model.device
         before = torch.tensor([text.read + step - 1 for text in texts])
@@ -200,7 +232,8 @@ class Continuation:
         self.receiver.expect(before, surprisal)
         for unread in self._unknown:
             self._observer.tell(Site(self._stack, None), unread)
-        return run(torch.tensor([text.tokens[-1] for text in texts], device=device))
+        tokens = torch.tensor([text.tokens[-1] for text in texts], device=device)
+        return run(**memory.inputs(tokens))
 
     def _deliver(self, finished: Finished) -> None:
         self._finished.append(finished)

@@ -14,7 +14,7 @@ from cortexscope.records import Prompt, Truncation
 from cortexscope.tasks import random_tokens
 
 if TYPE_CHECKING:
-    from cortexscope.models import Chat
+    from cortexscope.models import Chat, LengthRule
 
 __all__ = ["Batch", "Encoded", "Shard", "batches_of", "encode", "shards_of"]
 
@@ -263,7 +263,9 @@ def _alike(one: Sequence[int], other: Sequence[int]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
-def batches_of(encoded: Sequence[Encoded], *, batch_tokens: int) -> Iterator[Batch]:
+def batches_of(
+    encoded: Sequence[Encoded], *, batch_tokens: int, lengths: LengthRule | None = None
+) -> Iterator[Batch]:
     """Yield batches of prompts of similar length, both inputs together, the longest first.
 
     The order depends on lengths and ids alone, so the same suite gives the same batches.
@@ -272,6 +274,8 @@ def batches_of(encoded: Sequence[Encoded], *, batch_tokens: int) -> Iterator[Bat
         encoded: the prompts.
         batch_tokens: most tokens of a batch, padding of both inputs included; a longer prompt
             goes alone.
+        lengths: which lengths the model reads alike, so that they may share a batch; all where
+            None.
     """
     group: list[Encoded] = []
     longest = longest_target = 0
@@ -279,7 +283,11 @@ def batches_of(encoded: Sequence[Encoded], *, batch_tokens: int) -> Iterator[Bat
         own, own_target = len(item.ids), len(item.target or ())
         width = max(longest, own) + max(longest_target, own_target)
         full = (len(group) + 1) * width > batch_tokens
-        if group and (full or item.tokens < _ALIKE * group[0].tokens):
+        if group and (
+            full
+            or item.tokens < _ALIKE * group[0].tokens
+            or (lengths is not None and _kind(item, lengths) != _kind(group[0], lengths))
+        ):
             yield Batch(tuple(group))
             group, longest, longest_target = [], 0, 0
         group.append(item)
@@ -288,8 +296,18 @@ def batches_of(encoded: Sequence[Encoded], *, batch_tokens: int) -> Iterator[Bat
         yield Batch(tuple(group))
 
 
-def shards_of(encoded: Sequence[Encoded], *, batch_tokens: int, shard_batches: int) -> list[Shard]:
+def _kind(item: Encoded, lengths: LengthRule) -> tuple[object, object]:
+    return lengths.kind(len(item.ids)), lengths.kind(len(item.target or ()))
+
+
+def shards_of(
+    encoded: Sequence[Encoded],
+    *,
+    batch_tokens: int,
+    shard_batches: int,
+    lengths: LengthRule | None = None,
+) -> list[Shard]:
     """Return the shards of a model's work: so many batches each, in order."""
-    every = list(batches_of(encoded, batch_tokens=batch_tokens))
+    every = list(batches_of(encoded, batch_tokens=batch_tokens, lengths=lengths))
     groups = [every[i : i + shard_batches] for i in range(0, len(every), shard_batches)]
     return [Shard(number, tuple(group)) for number, group in enumerate(groups)]

@@ -146,7 +146,10 @@ def _plan(request: RunRequest, suite: Suite, progress: Progress) -> _Plan:
             chat=chats.get(source.info.model),
         )
         shards = shards_of(
-            encoded, batch_tokens=settings.batch_tokens, shard_batches=settings.shard_batches
+            encoded,
+            batch_tokens=settings.batch_tokens,
+            shard_batches=settings.shard_batches,
+            lengths=source.lengths,
         )
         said = note_words(source, encoded, progress)
         if said or source.notes:

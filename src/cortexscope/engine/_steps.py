@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -61,6 +62,7 @@ class StepReceiver:
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
+        self._listens = True
         self._before: Tensor | None = None
         self._surprisal: Tensor | None = None
 
@@ -68,16 +70,29 @@ class StepReceiver:
         """Say of the tokens of the next pass how many come before them, and how surprising."""
         self._before, self._surprisal = before, surprisal
 
+    @contextmanager
+    def deaf(self) -> Iterator[None]:
+        """Take nothing of the passes inside, which are not to be measured."""
+        self._listens = False
+        try:
+            yield
+        finally:
+            self._listens = True
+
     def begin(self) -> None:
         """Start every metric anew."""
-        self._observer.begin()
+        if self._listens:
+            self._observer.begin()
 
     def stack(self, stack: Stack, tokens: Bool[Tensor, "prompt token"]) -> None:
         """Note that a stack begins."""
-        self._observer.stack(stack, tokens)
+        if self._listens:
+            self._observer.stack(stack, tokens)
 
     def see(self, site: Site, seen: Seen | Unread) -> None:
         """Show what is at a site to every metric."""
+        if not self._listens:
+            return
         assert self._before is not None
         assert self._surprisal is not None
         positions = getattr(seen, "positions", None)
@@ -90,7 +105,8 @@ class StepReceiver:
 
     def end(self) -> None:
         """Finish every metric."""
-        self._observer.end()
+        if self._listens:
+            self._observer.end()
 
 
 class StepPass(NamedTuple):

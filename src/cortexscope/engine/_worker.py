@@ -25,7 +25,7 @@ from cortexscope.metrics import MetricOptions
 from cortexscope.metrics._metric import Metric, Values
 from cortexscope.metrics._pooled import MeanNeurons, MeanStates, OverPrompts
 from cortexscope.metrics._states import State, concatenate
-from cortexscope.models import Model, find_anatomy
+from cortexscope.models import Model, find_anatomy, find_switches
 from cortexscope.records import Site
 from cortexscope.store import Vectors
 from cortexscope.taps import Receiver, Seen, Tap, Unread
@@ -75,6 +75,7 @@ class Worker:
         if keep_neurons:
             self._kept.append(MeanNeurons(MetricOptions()))
         self._anatomy = find_anatomy(model.module)
+        self._switches = find_switches(model.module)
         # Below the unembedding where it can be left out.
         self._scope = model.module.get_submodule(self._anatomy.scope)
         tokenizer = model.tokenizer
@@ -89,7 +90,9 @@ class Worker:
         self.refusal: str | None = None
         """Why the model does not generate though it was asked to, None where it does."""
         if generate is not None:
-            continuation = Continuation(model, self._anatomy, metrics, generate)
+            continuation = Continuation(
+                model, self._anatomy, metrics, generate, lengths=self._switches.rule
+            )
             self.refusal = continuation.refusal
             self._continuation = None if self.refusal else continuation
 
@@ -188,6 +191,7 @@ class Worker:
         if len(self._anatomy.stacks) > 1:
             inputs |= {f"decoder_{name}": value for name, value in inputs.items()}
         observer = Observer(metrics, self._anatomy, deliver)
+        self._switches.reset()
         with self._tap(needs_of(metrics), observer, sample=None), torch.inference_mode():
             self._scope(**inputs, **self._options)
         return pa.concat_tables(tables)
@@ -224,6 +228,8 @@ class Worker:
             take(table)
 
     def _run(self, batch: Batch, **inputs: Any) -> Any:  # noqa: ANN401 - what the model returns
+        # What a pass gives must not depend on those before it.
+        self._switches.reset()
         try:
             return self._scope(**{**self._options, **inputs})
         except CortexscopeError:

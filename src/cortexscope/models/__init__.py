@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cortexscope.models._chat import Chat, open_chat
     from cortexscope.models._check import Check, check_entry
     from cortexscope.models._describe import decoder_start_of, stack_kind_of
-    from cortexscope.models._generation import CachedPasses, ending_tokens
+    from cortexscope.models._generation import CachedPasses, Memory, ending_tokens
     from cortexscope.models._inspect import Part, describe_parts
     from cortexscope.models._lists import known_part
     from cortexscope.models._loading import Model, ModelSource, load_model, open_model
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cortexscope.models._placement import choose_device, choose_dtype
     from cortexscope.models._reference import Reference, parse_reference
     from cortexscope.models._selection import expand, select
+    from cortexscope.models._switches import LengthRule, Switch, Switches, find_switches
 
 __all__ = [
     "Anatomy",
@@ -31,12 +32,16 @@ __all__ = [
     "Chat",
     "Check",
     "Entry",
+    "LengthRule",
     "LoadOptions",
+    "Memory",
     "Model",
     "ModelSource",
     "Part",
     "Reference",
     "StackAnatomy",
+    "Switch",
+    "Switches",
     "aliases",
     "catalog",
     "check_entry",
@@ -47,6 +52,7 @@ __all__ = [
     "ending_tokens",
     "expand",
     "find_anatomy",
+    "find_switches",
     "known_part",
     "load_model",
     "open_chat",
@@ -64,12 +70,16 @@ _MODULES = {
     "Chat": "_chat",
     "Check": "_check",
     "Entry": "_catalog",
+    "LengthRule": "_switches",
     "LoadOptions": "_options",
+    "Memory": "_generation",
     "Model": "_loading",
     "ModelSource": "_loading",
     "Part": "_inspect",
     "Reference": "_reference",
     "StackAnatomy": "_anatomy",
+    "Switch": "_switches",
+    "Switches": "_switches",
     "aliases": "_catalog",
     "catalog": "_catalog",
     "check_entry": "_check",
@@ -80,6 +90,7 @@ _MODULES = {
     "ending_tokens": "_generation",
     "expand": "_selection",
     "find_anatomy": "_anatomy",
+    "find_switches": "_switches",
     "known_part": "_lists",
     "load_model": "_loading",
     "open_chat": "_chat",

@@ -272,4 +272,12 @@ def _context(text: PreTrainedConfig) -> int | None:
     if text.model_type in _OFFSET_POSITIONS:
         padding = _integer(text, "pad_token_id")
         return longest - (1 if padding is None else padding) - 1
-    return longest
+    return int(longest * _stretch(text))
+
+
+def _stretch(text: PreTrainedConfig) -> float:
+    """Return how many times as far dynamic NTK reaches as the positions of the configuration."""
+    rope = getattr(text, "rope_parameters", None) or {}
+    kinds = [rope, *(kind for kind in rope.values() if isinstance(kind, dict))]
+    dynamic = [kind for kind in kinds if "dynamic" in str(kind.get("rope_type"))]
+    return min((float(kind.get("factor") or 1) for kind in dynamic), default=1.0)

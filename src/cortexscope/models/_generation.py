@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -89,6 +89,27 @@ class CachedPasses:
             and all(type(layer) is DynamicLayer for layer in cache.layers)
         )
 
+    @property
+    def rereads(self) -> bool:
+        """Whether what is kept of a text can be made anew: keys and values, and no states."""
+        return self._name == "past_key_values" and not self._recurs
+
+    def reread(
+        self, memory: Memory, ids: Int[Tensor, "prompt token"], run: Callable[..., Any]
+    ) -> Memory:
+        """Return what the model remembers of texts when it reads them with one more token.
+
+        Args:
+            memory: of the texts so far.
+            ids: of the texts and the token that comes next, which is then forgotten.
+            run: takes the inputs of a pass.
+        """
+        assert self._name is not None
+        output = run(**memory.again(ids), **self.first())
+        getattr(output, self._name).crop(-1)
+        encoder_mask = None if memory.encoder is None else memory.encoder[1]
+        return self.remember(output, mask=torch.ones_like(ids[:, 1:]), encoder_mask=encoder_mask)
+
     def first(self) -> dict[str, Any]:
         """Return what the first pass must be given beside the input, to be remembered."""
         cache = self._cache()
@@ -172,7 +193,8 @@ class Memory:
         placed: bool,
     ) -> None:
         self._name = name
-        self._encoder = encoder
+        self.encoder = encoder
+        """The states and the mask of the other text, None for a model that has none."""
         self._more = more
         self._mask: Tensor | None = None
         self._counts = mask.sum(-1)
@@ -191,17 +213,8 @@ class Memory:
         """Return what the next pass must be given to read one more token of each text."""
         given: dict[str, Any] = {self._name: self._kept, **self._more}
         ids = tokens[:, None]
-        if self._encoder is not None:
-            from transformers.modeling_outputs import BaseModelOutput
-
-            states, mask = self._encoder
-            states = BaseModelOutput(last_hidden_state=states)
-            return {
-                **given,
-                "decoder_input_ids": ids,
-                "encoder_outputs": states,
-                "attention_mask": mask,
-            }
+        if self.encoder is not None:
+            return {**given, **self.again(ids)}
         if self._mask is not None:
             self._mask = nn.functional.pad(self._mask, (0, 1), value=1)
             given["attention_mask"] = self._mask
@@ -210,6 +223,16 @@ class Memory:
             given["position_ids"] = self._counts[:, None]
         self._counts = self._counts + 1
         return {**given, "input_ids": ids}
+
+    def again(self, ids: Int[Tensor, "prompt token"]) -> dict[str, Any]:
+        """Return what a pass over texts without a memory must be given, to read these tokens."""
+        if self.encoder is None:
+            return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        from transformers.modeling_outputs import BaseModelOutput
+
+        states, mask = self.encoder
+        states = BaseModelOutput(last_hidden_state=states)
+        return {"decoder_input_ids": ids, "encoder_outputs": states, "attention_mask": mask}
 
     def take(self, output: Any) -> None:  # noqa: ANN401 - what the model returns
         """Keep what a pass has added."""
@@ -224,9 +247,9 @@ class Memory:
         self._counts = self._counts[rows]
         if self._mask is not None:
             self._mask = self._mask[rows]
-        if self._encoder is not None:
-            states, mask = self._encoder
-            self._encoder = states[rows], mask[rows]
+        if self.encoder is not None:
+            states, mask = self.encoder
+            self.encoder = states[rows], mask[rows]
 
 
 def _to_the_right(kept: Tensor, by: Int[Tensor, " prompt"]) -> Tensor:

@@ -34,6 +34,7 @@ from cortexscope.models._options import LoadOptions
 from cortexscope.models._placement import choose_device, choose_dtype, stored_dtype
 from cortexscope.models._quantization import hush_backend, keeps_dtype, linear_bits, stored_method
 from cortexscope.models._reference import Reference, parse_reference
+from cortexscope.models._switches import LengthRule, find_switches
 from cortexscope.models._tokenizer import check_vocabulary
 from cortexscope.models._weights import Placing, read_weights
 from cortexscope.models._words import Named, brings_words, read_words
@@ -70,6 +71,8 @@ class ModelSource:
     tokenizer: PreTrainedTokenizerBase
     info: ModelInfo
     options: LoadOptions
+    lengths: LengthRule
+    """Which lengths of prompts may go through it together."""
     adapter: Adapter | None = None
     notes: tuple[str, ...] = ()
     """What a user should know of how it is read, a clause each."""
@@ -250,6 +253,7 @@ def _inspect(
         tokenizer=words.tokenizer,
         info=info,
         options=options,
+        lengths=find_switches(built).rule,
         adapter=adapter,
         notes=notes,
     )

@@ -15,6 +15,7 @@ from cortexscope.engine._selfcheck.attention import attention_rows
 from cortexscope.engine._selfcheck.blocks import block_order, hidden_states, residual_stream
 from cortexscope.engine._selfcheck.cause import attention_replaced, tokens_apart
 from cortexscope.engine._selfcheck.experts import expert_routing
+from cortexscope.engine._selfcheck.lengths import longer_beside
 from cortexscope.engine._selfcheck.outputs import outputs_unchanged
 from cortexscope.engine._selfcheck.padding import padding_left, padding_right
 from cortexscope.engine._selfcheck.precision import precision_drift
@@ -94,7 +95,24 @@ def selfcheck(
         if not subject.takes_mask:
             # Without a mask only prompts of one length can stand side by side.
             texts = [max(texts, key=lambda text: len(text.ids))]
-        return tuple(_all_checks(subject, texts))
+        found = [_all_checks(subject, group) for group in subject.groups(texts)]
+        return (*_worst(found), longer_beside(subject, texts, context))
+
+
+def _worst(groups: Sequence[Sequence[Finding]]) -> list[Finding]:
+    """Return one finding a check: the first that fails, or else the one of the largest figure."""
+    checks: dict[str, Finding] = {}
+    for finding in (finding for group in groups for finding in group):
+        before = checks.setdefault(finding.check, finding)
+        if _gravity(finding) > _gravity(before):
+            checks[finding.check] = finding
+    return list(checks.values())
+
+
+def _gravity(finding: Finding) -> tuple[int, float]:
+    if finding.passed is False:
+        return 2, 0.0
+    return int(finding.passed is True), finding.figure or 0.0
 
 
 def _subject_of(model: nn.Module | Model) -> tuple[Subject, list[int], int | None]:
@@ -162,26 +180,31 @@ def check_quickly(model: Model, metrics: Sequence[Metric]) -> list[Finding]:
     subject, special, context = _subject_of(model)
     with subject.at_rest():
         texts = make_texts(subject, special=special, context=context, lengths=_QUICK)
-        batch = subject.batch(texts)
-        plain = _running(subject, lambda: run_plainly(subject, batch))
-        findings = [block_order(subject, plain)]
-        if not findings[0].passed:
-            return findings
-        needs = needs_of(metrics)
-        metrics = [
+        asked = needs_of(metrics)
+        chosen = [
             metric
             for metric in make_metrics(_WITNESSES, MetricOptions())
-            if needs.issuperset(metric.spec.needs)
+            if asked.issuperset(metric.spec.needs)
         ]
-        needs = needs_of(metrics)
-        needs |= {"hidden", "final"} | (_ATTENTION if needs & _ATTENTION else frozenset())
-        reading: Reading = watch(subject, batch, metrics=metrics, needs=needs)
-        findings.append(hidden_states(subject, plain, reading))
-        if needs & _ATTENTION:
-            findings += attention_rows(subject, batch, reading)
-            findings.append(tokens_apart(subject, texts[-1], reading))
-        findings.append(padding_right(subject, texts, metrics, reading))
-        findings.append(outputs_unchanged(plain, reading))
+        found = [_quick_checks(subject, group, chosen) for group in subject.groups(texts)]
+        return [*_worst(found), longer_beside(subject, texts, context)]
+
+
+def _quick_checks(subject: Subject, texts: list[Text], metrics: Sequence[Metric]) -> list[Finding]:
+    batch = subject.batch(texts)
+    plain = _running(subject, lambda: run_plainly(subject, batch))
+    findings = [block_order(subject, plain)]
+    if not findings[0].passed:
+        return findings
+    needs = needs_of(metrics)
+    needs |= {"hidden", "final"} | (_ATTENTION if needs & _ATTENTION else frozenset())
+    reading: Reading = watch(subject, batch, metrics=metrics, needs=needs)
+    findings.append(hidden_states(subject, plain, reading))
+    if needs & _ATTENTION:
+        findings += attention_rows(subject, batch, reading)
+        findings.append(tokens_apart(subject, texts[-1], reading))
+    findings.append(padding_right(subject, texts, metrics, reading))
+    findings.append(outputs_unchanged(plain, reading))
     return findings
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cortexscope.errors import UnsupportedModelError
-from cortexscope.models import Anatomy, find_anatomy, known_part
+from cortexscope.models import Anatomy, Switches, find_anatomy, find_switches, known_part
 from cortexscope.records import Stack
 
 __all__ = ["Batch", "Subject", "Text"]
@@ -69,6 +69,8 @@ class Subject:
     """The token id that stands for no token."""
     device: torch.device
     """Where its token ids belong."""
+    switches: Switches
+    """What in it reads a whole pass by its longest text."""
 
     @classmethod
     def of(
@@ -105,6 +107,7 @@ class Subject:
             parameters=frozenset(inspect.signature(called.forward).parameters),
             padding=padding,
             device=device or _device_of(module),
+            switches=find_switches(module),
         )
 
     @property
@@ -148,8 +151,21 @@ class Subject:
             tokens[number, place] = True
         return ids.to(self.device), tokens.to(self.device)
 
+    def groups(self, texts: Sequence[Text]) -> list[list[Text]]:
+        """Return texts in parts that the model reads alike, so that they may go together."""
+        found: dict[object, list[Text]] = {}
+        kind = self.switches.rule.kind
+        for text in texts:
+            found.setdefault((kind(len(text.ids)), kind(len(text.target))), []).append(text)
+        return list(found.values())
+
     def forward(
-        self, batch: Batch, called: nn.Module | None = None, *, returning: Sequence[str] = ()
+        self,
+        batch: Batch,
+        called: nn.Module | None = None,
+        *,
+        returning: Sequence[str] = (),
+        places: Tensor | None = None,
     ) -> Any:  # noqa: ANN401
         """Return what one forward pass gives, as the model returns it.
 
@@ -157,13 +173,18 @@ class Subject:
             batch: what it reads.
             called: a copy to call instead.
             returning: what else is asked for, such as `output_hidden_states`.
+            places: the positions of the tokens, where the model is told those.
         """
+        # What a pass gives must not depend on those before it.
+        self.switches.reset()
         named: dict[str, Any] = dict.fromkeys(returning, True)
         if "use_cache" in self.parameters:
             # Keys and values kept for a next token would only cost memory.
             named["use_cache"] = False
         if batch.told:
             named["position_ids"] = (batch.tokens.long().cumsum(-1) - 1).clamp(min=0)
+        if places is not None:
+            named["position_ids"] = places
         mask = "attention_mask" if self.known else self._mask
         if mask is not None:
             named[mask] = ~batch.tokens if _MASKS[mask] else batch.tokens.long()
@@ -192,16 +213,9 @@ class Subject:
     def at_rest(self) -> Iterator[None]:
         """Keep the model in evaluation mode and uncompiled, and leave it as it was."""
         training = [part for part in self.module.modules() if part.training]
-        compiled = any(
-            hasattr(part, "_orig_mod") or getattr(part, "_compiled_call_impl", None) is not None
-            for part in self.module.modules()
-        )
         self.module.eval()
         try:
-            if compiled:
-                with torch.compiler.set_stance("force_eager"):
-                    yield
-            else:
+            with torch.compiler.set_stance("force_eager"), self.switches.kept():
                 yield
         finally:
             for part in training:

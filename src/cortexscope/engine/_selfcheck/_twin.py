@@ -58,6 +58,7 @@ def twin_output(subject: Subject, batch: Batch, returning: str, *, eager: bool) 
         return Output(None, "it is no model of transformers, which would return it")
     if any(hasattr(part, "_hf_hook") for part in subject.module.modules()):
         return Output(None, "its weights are moved by accelerate while it runs")
+    subject.switches.reset()
     shared = [*subject.module.parameters(), *subject.module.buffers()]
     try:
         twin = copy.deepcopy(subject.module, {id(tensor): tensor for tensor in shared})

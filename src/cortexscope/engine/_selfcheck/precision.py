@@ -29,6 +29,7 @@ def precision_drift(
     if subject.quantized:
         return [does_not_apply(name, "The weights are quantised.")]
     lowers = subject.dtype in (torch.float32, torch.float64)
+    subject.switches.reset()
     try:
         other = copy.deepcopy(subject.module).to(torch.bfloat16 if lowers else torch.float32)
         result = watch(subject, batch, metrics=metrics, called=other)
