@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import torch
 from torch import nn
 
 from cortexscope.engine._length_watch import LengthWatch
@@ -42,7 +44,9 @@ def attach(
 ) -> Probe:
     """Return a probe that measures every forward pass of a model inside a `with` block.
 
-    The model computes what it would have computed without, and nothing stays behind in it.
+    The model computes what it would have computed without, and nothing stays behind in it. What
+    `torch.compile` made of it, or of code that calls it, runs uncompiled inside the block. A
+    warning says so where no forward pass was seen at all.
     Padding is told from tokens by the `attention_mask` that the model is given; without one,
     every position counts. A pass that goes on from a cache, as in generation, has rows of its own,
     in which a token's place is counted from the first one of its text.
@@ -53,7 +57,7 @@ def attach(
     Args:
         model: a Hugging Face model, a `cortexscope.Model`, or a module whose blocks are in a
             `ModuleList`; also inside wrappers such as those of PEFT, accelerate and
-            `torch.compile`, whose compiled code then runs uncompiled.
+            `torch.compile`.
         metrics: names of metrics or of groups; the default panel, and the metrics of `plugins`,
             where None.
         plugins: Python files with metrics of your own.
@@ -66,8 +70,8 @@ def attach(
 
     Raises:
         UnknownNameError: for a metric that does not exist.
-        UsageError: for a metric that is measured on sequences of its own, or a file that does not
-            give metrics.
+        UsageError: for a metric that is measured on sequences of its own, a file that does not
+            give metrics, or TorchScript; when the probe becomes active inside of compiled code.
         UnsupportedModelError: if the blocks of the model cannot be found; when the probe becomes
             active, if the model runs its attention by a kernel that shows no scores.
     """
@@ -77,6 +81,7 @@ def attach(
             f"attach takes a torch module, and was given {type(model).__name__}; "
             "load one with cortexscope.load_model(reference)."
         )
+    _refuse_script(module)
     options = MetricOptions(near_zero=near_zero, sink_threshold=sink_threshold, window=window)
     chosen = make_metrics(metric_names(metrics, plugins=plugins), options)
     own = [m for m in chosen if m.spec.replication == "sequence" or "masked" in m.spec.needs]
@@ -90,6 +95,15 @@ def attach(
     if label is None:
         label = model.info.model if isinstance(model, Model) else type(module).__name__
     return Probe(module, chosen, label, sample=sample_tokens)
+
+
+def _refuse_script(module: nn.Module) -> None:
+    for path, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule) and any(True for _ in part.parameters()):
+            raise UsageError(
+                f"{path or type(module).__name__} is TorchScript, whose code shows nothing of what "
+                "it computes; attach to the model that it was made of."
+            )
 
 
 class Probe:
@@ -125,6 +139,14 @@ class Probe:
         trace: TracebackType | None,
     ) -> None:
         self._exits.close()
+        if kind is None and not self._passes:
+            warnings.warn(
+                f"No forward pass of {self._label} was seen in the block, so that nothing was "
+                "measured; if it ran, then in code that holds a copy of it (of torch.jit, "
+                "torch.export or a CUDA graph): call the module itself.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def name(self, prompt_ids: Sequence[str], *, task: str | None = None) -> None:
         """Name the prompts of the next forward pass; without it they are `pass-prompt`, from 0.

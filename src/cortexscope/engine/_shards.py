@@ -31,6 +31,7 @@ def measure_shards(
         progress.note(f"{label}: generates nothing: {worker.refusal}")
         writer.note_ungenerated(label, worker.refusal)
     texts = full = 0
+    said = False
     for shard in shards:
         if worker.generates:
             with writer.steps(label, shard.number) as take:
@@ -40,6 +41,9 @@ def measure_shards(
         writer.write_shard(
             label, shard.number, measured.table, measured.vectors, measured.generations
         )
+        if measured.not_finite is not None and not said:
+            progress.note(f"{label}: {measured.not_finite}; values made of them are left empty")
+            said = True
         if measured.generations is not None:
             finishes = measured.generations["finish"].to_pylist()
             texts, full = texts + len(finishes), full + finishes.count("context")

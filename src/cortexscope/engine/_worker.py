@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from cortexscope.engine._finite import are_finite, first_not_finite, not_finite
 from cortexscope.engine._generate import Continuation
 from cortexscope.engine._generation import Generation
 from cortexscope.engine._observer import Finished, Observer, needs_of
@@ -26,7 +27,7 @@ from cortexscope.metrics._metric import Metric, Values
 from cortexscope.metrics._pooled import MeanNeurons, MeanStates, OverPrompts
 from cortexscope.metrics._states import State, concatenate
 from cortexscope.models import Model, find_anatomy, find_switches
-from cortexscope.records import Site
+from cortexscope.records import Site, Stack
 from cortexscope.store import Vectors
 from cortexscope.taps import Receiver, Seen, Tap, Unread
 
@@ -42,6 +43,8 @@ class Measured(NamedTuple):
     """What is kept of its prompts for values of whole tasks, None where nothing is."""
     generations: pa.Table | None = None
     """What the model added to its prompts, None where it was not asked to or cannot."""
+    not_finite: str | None = None
+    """Where numbers were not finite for the first time, and which prompts those were."""
 
 
 class Worker:
@@ -121,6 +124,7 @@ class Worker:
         tables: list[pa.Table] = []
         pooled: dict[str, State] = {}
         rows: list[PromptRow] = []
+        unfinished: list[Batch] = []
         batches = self._parts(shard)
         batch: Batch | None = None
 
@@ -150,13 +154,15 @@ class Worker:
             for batch, told in zip(batches, known, strict=True):
                 for seen in told:
                     observer.tell(Site(self._anatomy.stacks[-1].name, None), seen)
-                self._forward(batch, relay, take)
+                finite = self._forward(batch, relay, take)
+                unfinished += [] if finite else [batch]
                 relay.now = observer
                 advance(batch.tokens)
         return Measured(
             pa.concat_tables(tables),
             Vectors(pooled, rows) if pooled else None,
             self._continuation.generations() if self._continuation else None,
+            self._not_finite(unfinished) if unfinished else None,
         )
 
     def _parts(self, shard: Shard) -> list[Batch]:
@@ -213,19 +219,50 @@ class Worker:
                 seen.append(passes.read(ids, mask, partial(self._run, batch)))
         return known
 
-    def _forward(self, batch: Batch, relay: Relay, take: Callable[[pa.Table], None]) -> None:
-        """Let the model read a batch, and go on after it where it was asked to."""
+    def _forward(self, batch: Batch, relay: Relay, take: Callable[[pa.Table], None]) -> bool:
+        """Let the model read a batch, and go on after it where it was asked to.
+
+        Returns:
+            Whether the state after the last norm is finite.
+        """
+        inputs = self._inputs(batch)
+        first = {} if self._continuation is None else self._continuation.first()
+        output = self._run(batch, **inputs, **first)
+        finite = are_finite(output[0], self._tokens(inputs)[self._anatomy.stacks[-1].name])
+        if self._continuation is None:
+            return finite
+        relay.now = self._continuation.receiver
+        for table in self._continuation.go_on(batch, inputs, output, partial(self._run, batch)):
+            take(table)
+        return finite
+
+    def _inputs(self, batch: Batch) -> dict[str, Tensor]:
         inputs = self._padded("", [item.ids for item in batch.items])
         if len(self._anatomy.stacks) > 1:
             targets = [item.target for item in batch.items if item.target is not None]
             inputs |= self._padded("decoder_", targets)
-        if self._continuation is None:
-            self._run(batch, **inputs)
-            return
-        output = self._run(batch, **inputs, **self._continuation.first())
-        relay.now = self._continuation.receiver
-        for table in self._continuation.go_on(batch, inputs, output, partial(self._run, batch)):
-            take(table)
+        return inputs
+
+    def _tokens(self, inputs: Mapping[str, Tensor]) -> dict[Stack, Tensor]:
+        """Return by stack which positions hold tokens."""
+        names = ("attention_mask", "decoder_attention_mask")[: len(self._anatomy.stacks)]
+        stacks = [stack.name for stack in self._anatomy.stacks]
+        return dict(zip(stacks, (inputs[name] for name in names), strict=True))
+
+    def _not_finite(self, batches: Sequence[Batch]) -> str:
+        """Return where numbers stop being finite in the first of some batches."""
+        batch = batches[0]
+        inputs = self._inputs(batch)
+        module, anatomy = self._model.module, self._anatomy
+        site = first_not_finite(
+            module, anatomy, self._tokens(inputs), lambda: self._run(batch, **inputs)
+        )
+        # Of the last norm, should a second pass be finite after all.
+        site = site or Site(anatomy.stacks[-1].name, None)
+        dtype = getattr(torch, self._model.info.dtype)
+        prompts = [item.prompt.id for batch in batches for item in batch.items]
+        among = f"among the prompts {prompts[0]} to {prompts[-1]}" if prompts[1:] else prompts[0]
+        return f"{not_finite(module, anatomy, site, dtype).rstrip('.')} ({among})"
 
     def _run(self, batch: Batch, **inputs: Any) -> Any:  # noqa: ANN401 - what the model returns
         # What a pass gives must not depend on those before it.

@@ -178,6 +178,8 @@ class StackWatch:
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         self.reset()
+        if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
+            raise self.refuse("a CUDA graph is captured of it, in which no number can be read")
         self._tokens = self._reader.read(args, kwargs)
         self._inside = self._places(self._tokens)
         for reader in self.readers:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,7 +12,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor, nn
 
-from cortexscope.errors import UnsupportedModelError
+from cortexscope.errors import UnsupportedModelError, UsageError
 from cortexscope.models import Anatomy
 from cortexscope.models._attention import VISIBLE
 from cortexscope.records import Site, Stack
@@ -73,7 +74,8 @@ class Receiver(Protocol):
 class Tap:
     """Watch a model's forward passes while active; leave nothing behind, also after an error.
 
-    Code that `torch.compile` made runs uncompiled meanwhile, since it shows nothing.
+    Code that `torch.compile` made, of the model or around it, runs uncompiled meanwhile, since it
+    shows nothing.
 
     Args:
         module: the model.
@@ -84,6 +86,7 @@ class Tap:
             where None.
 
     Raises:
+        UsageError: when entered, if that happens inside of compiled code.
         UnsupportedModelError: when entered, if the model's attention shows no scores; during a
             forward pass, if something inside has not the shape that a block or an attention has,
             so that measuring it would not be true.
@@ -148,8 +151,7 @@ class Tap:
                 for handle in watch.hook():
                     exits.callback(handle.remove)
             exits.callback(self._reset)
-            if _is_compiled(self._module):
-                exits.enter_context(torch.compiler.set_stance("force_eager"))
+            exits.enter_context(_uncompiled(self._module))
             if self._attends or self._routes or self._mixes:
                 self._mode = AttentionMode(
                     self._wanted, place=self._place, receive=self._attention, notes=self._notes
@@ -252,11 +254,19 @@ def _readers(module: nn.Module, anatomy: Anatomy, needs: frozenset[str]) -> tupl
     return tuple(reader for reader in readers if needs & set(reader.needs))
 
 
-def _is_compiled(module: nn.Module) -> bool:
-    return any(
-        hasattr(part, "_orig_mod") or getattr(part, "_compiled_call_impl", None) is not None
-        for part in module.modules()
-    )
+@contextmanager
+def _uncompiled(module: nn.Module) -> Iterator[None]:
+    """Let what `torch.compile` made run uncompiled: of the model, a part, or what calls it."""
+    try:
+        stance = torch.compiler.set_stance("force_eager")
+    except RuntimeError as error:
+        raise UsageError(
+            f"{type(module).__name__} is watched from inside of code that torch.compile runs, "
+            "where nothing can be made to run uncompiled; open the probe around the call of that "
+            "code."
+        ) from error
+    with stance:
+        yield
 
 
 def _check_attention(module: nn.Module) -> None:

@@ -15,6 +15,7 @@ from cortexscope.engine._selfcheck.attention import attention_rows
 from cortexscope.engine._selfcheck.blocks import block_order, hidden_states, residual_stream
 from cortexscope.engine._selfcheck.cause import attention_replaced, tokens_apart
 from cortexscope.engine._selfcheck.experts import expert_routing
+from cortexscope.engine._selfcheck.finite import finite_numbers
 from cortexscope.engine._selfcheck.lengths import longer_beside
 from cortexscope.engine._selfcheck.outputs import outputs_unchanged
 from cortexscope.engine._selfcheck.padding import padding_left, padding_right
@@ -135,7 +136,10 @@ def _all_checks(subject: Subject, texts: list[Text]) -> list[Finding]:
     metrics = make_metrics(_WITNESSES, MetricOptions())
     batch = subject.batch(texts)
     plain = _running(subject, lambda: run_plainly(subject, batch))
-    findings = [block_order(subject, plain)]
+    findings = [block_order(subject, plain), finite_numbers(subject, batch, plain)]
+    if not findings[1].passed:
+        # All that is compared further on would differ for this reason alone.
+        return findings
     try:
         reading = watch(subject, batch, metrics=metrics, needs=_NEEDS)
     except CortexscopeError as error:
@@ -193,8 +197,8 @@ def check_quickly(model: Model, metrics: Sequence[Metric]) -> list[Finding]:
 def _quick_checks(subject: Subject, texts: list[Text], metrics: Sequence[Metric]) -> list[Finding]:
     batch = subject.batch(texts)
     plain = _running(subject, lambda: run_plainly(subject, batch))
-    findings = [block_order(subject, plain)]
-    if not findings[0].passed:
+    findings = [block_order(subject, plain), finite_numbers(subject, batch, plain)]
+    if not all(finding.passed for finding in findings):
         return findings
     needs = needs_of(metrics)
     needs |= {"hidden", "final"} | (_ATTENTION if needs & _ATTENTION else frozenset())

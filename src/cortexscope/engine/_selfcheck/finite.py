@@ -1,0 +1,31 @@
+"""Finite: no state of the model holds a number that is none."""
+
+from __future__ import annotations
+
+from cortexscope.engine._finite import first_not_finite, not_finite
+from cortexscope.engine._selfcheck._plain import Pass
+from cortexscope.engine._selfcheck._subject import Batch, Subject
+from cortexscope.records import Finding
+
+__all__ = ["finite_numbers"]
+
+
+def finite_numbers(subject: Subject, batch: Batch, plain: Pass) -> Finding:
+    """Look for the first state of a plain pass with a number that is not finite."""
+    name = "finite numbers"
+    every = [step for steps in plain.steps.values() for step in steps]
+    states = [plain.output, *(state for step in every for state in (step.given, step.gave))]
+    good = Finding(check=name, passed=True, sentence="All states hold finite numbers only.")
+    if all(bool(state.isfinite().all()) for state in states):
+        return good
+    tokens = {stack.name: batch.tokens_of(stack.name) for stack in subject.anatomy.stacks}
+    site = first_not_finite(subject.module, subject.anatomy, tokens, lambda: subject.forward(batch))
+    if site is None:
+        return good
+    return Finding(
+        check=name,
+        passed=False,
+        stack=site.stack,
+        layer=site.layer,
+        sentence=not_finite(subject.module, subject.anatomy, site, subject.dtype),
+    )
