@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cortexscope.engine._plan import Encoded, batches_of, shards_of
+from cortexscope.engine._batches import batches_of, shards_of
+from cortexscope.engine._plan import Encoded
+from cortexscope.models import LengthRule
 from cortexscope.records import Prompt
 
 lengths = st.lists(st.integers(1, 300), min_size=1, max_size=60)
@@ -44,3 +46,16 @@ def test_shards_hold_all_batches_in_order(sizes: list[int], size: int) -> None:
     joined = [batch for shard in shards for batch in shard.batches]
     assert joined == list(batches_of(items, batch_tokens=256))
     assert sum(shard.tokens for shard in shards) == sum(sizes)
+
+
+@given(lengths, st.integers(1, 1000), st.integers(1, 300), st.booleans())
+def test_no_batch_holds_lengths_that_are_read_otherwise(
+    sizes: list[int], budget: int, border: int, graded: bool
+) -> None:
+    rule = LengthRule((border,), border if graded else None)
+    batches = list(batches_of(encoded(sizes), batch_tokens=budget, lengths=rule))
+    for batch in batches:
+        found = {len(item.ids) for item in batch.items}
+        assert len({length > border for length in found}) == 1
+        assert not graded or max(found) <= border or len(found) == 1
+    assert sum(len(batch.items) for batch in batches) == len(sizes)

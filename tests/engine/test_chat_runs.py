@@ -10,7 +10,8 @@ from chats import IGNORES, chatting_folder, chatting_tokenizer
 from report.made_runs import SMALL
 
 from cortexscope.engine import RunRequest, Settings, run
-from cortexscope.engine._plan import Batch, Encoded, encode
+from cortexscope.engine._batches import Batch
+from cortexscope.engine._plan import Encoded, encode
 from cortexscope.engine._request import Silent
 from cortexscope.engine._told import text_of
 from cortexscope.errors import RunExistsError, SuiteError, UsageError

@@ -17,7 +17,8 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from cortexscope.engine._plan import Encoded, batches_of, encode
+from cortexscope.engine._batches import batches_of
+from cortexscope.engine._plan import Encoded, encode
 from cortexscope.errors import SuiteError
 from cortexscope.records import Prompt
 

@@ -13,9 +13,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from cortexscope.engine._batches import Batch
 from cortexscope.engine._generation import Generation, choose, rng_of
 from cortexscope.engine._observer import Finished, Observer, needs_of
-from cortexscope.engine._plan import Batch, Encoded
+from cortexscope.engine._plan import Encoded
 from cortexscope.engine._steps import StepPass, StepReceiver, tabulate_steps
 from cortexscope.errors import ModelError
 from cortexscope.metrics._metric import Metric

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from cortexscope import models
 from cortexscope._version import __version__
 from cortexscope.engine._allocator import keep_freed_memory
+from cortexscope.engine._batches import Shard, shards_of
 from cortexscope.engine._generation import check_generation
-from cortexscope.engine._plan import Shard, encode, shards_of
+from cortexscope.engine._plan import encode
 from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
 from cortexscope.engine._shards import measure_shards
 from cortexscope.engine._sources import (

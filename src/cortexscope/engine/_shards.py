@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cortexscope.engine._plan import Shard
+from cortexscope.engine._batches import Shard
 from cortexscope.engine._request import Progress
 from cortexscope.store import RunWriter
 

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cortexscope.engine._batches import Batch
 from cortexscope.engine._bytes import byte_ends
-from cortexscope.engine._plan import Batch, Encoded
+from cortexscope.engine._plan import Encoded
 from cortexscope.models import Anatomy, Model, known_part
 from cortexscope.taps import MaskedPredictions, Text, Tokens, Unread
 from cortexscope.taps._predictions import distributions, spread_out

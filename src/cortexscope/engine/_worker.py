@@ -12,11 +12,11 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from cortexscope.engine._batches import Batch, Shard
 from cortexscope.engine._finite import are_finite, first_not_finite, not_finite
 from cortexscope.engine._generate import Continuation
 from cortexscope.engine._generation import Generation
 from cortexscope.engine._observer import Finished, Observer, needs_of
-from cortexscope.engine._plan import Batch, Shard
 from cortexscope.engine._sequences import repeated_tokens
 from cortexscope.engine._steps import Relay
 from cortexscope.engine._tabulate import PromptRow, tabulate

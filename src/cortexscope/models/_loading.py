@@ -221,7 +221,6 @@ def _inspect(
         check_fit(built, adapter)
     check_vocabulary(words.tokenizer, built, folder=words.folder)
     code = hash_code(config, built, words.tokenizer)
-    stack_kind = stack_kind_of(built)
     sizes = sizes_of(built.config, vocabulary=len(words.tokenizer))
     hashes = {} if located.made else hash_files(folder, weights)
     if adapter is not None:
@@ -233,7 +232,7 @@ def _inspect(
         revision=located.revision,
         files={**located.hashes, **hashes, **words.hashes, **code},
         family=config.model_type,
-        stack_kind=stack_kind,
+        stack_kind=stack_kind_of(built),
         parameters=count_parameters(built),
         dtype=str(wanted).removeprefix("torch."),
         attention=attention_of(built.config),
