@@ -139,7 +139,7 @@ class Probe:
         trace: TracebackType | None,
     ) -> None:
         self._exits.close()
-        if kind is None and not self._passes:
+        if kind is None and not self._watch.began:
             warnings.warn(
                 f"No forward pass of {self._label} was seen in the block, so that nothing was "
                 "measured; if it ran, then in code that holds a copy of it (of torch.jit, "

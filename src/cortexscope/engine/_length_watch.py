@@ -48,6 +48,11 @@ class LengthWatch(Relay):
         self._tokens: Tensor | None = None
         self._said: set[str] = set()
 
+    @property
+    def began(self) -> bool:
+        """Whether any pass was seen, also one that failed."""
+        return self._tokens is not None
+
     def stack(self, stack: Stack, tokens: Tensor) -> None:
         """Hand over that a stack begins, and remember its tokens."""
         self._tokens = tokens
