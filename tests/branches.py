@@ -1,4 +1,4 @@
-"""What attention and MLP of a block add, and what its down projection reads, by plain hooks."""
+"""What attention and MLP of a block add, and what their matrices read, by plain hooks."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ class Branches(NamedTuple):
     mlp: np.ndarray
     neurons: np.ndarray | None
     """None where the block has experts."""
+    attention_input: np.ndarray
+    head_outputs: np.ndarray
+    mlp_input: np.ndarray | None
 
 
 class _Paths(NamedTuple):
@@ -27,22 +30,56 @@ class _Paths(NamedTuple):
     attention: str
     mlp: str
     down: str | None
+    first: str
+    """The matrix of the queries, or of queries, keys and values."""
+    up: str | None
+    heads: str | None = None
+    """The output matrix of attention, where another part gives the update."""
 
 
-_LLAMA = _Paths("self_attn.o_proj", "mlp.down_proj", "mlp.down_proj")
+_LLAMA = _Paths(
+    "self_attn.o_proj", "mlp.down_proj", "mlp.down_proj", "self_attn.q_proj", "mlp.gate_proj"
+)
 _ROWS = {
-    "gpt2": _Paths("attn.c_proj", "mlp.c_proj", "mlp.c_proj"),
+    "gpt2": _Paths("attn.c_proj", "mlp.c_proj", "mlp.c_proj", "attn.c_attn", "mlp.c_fc"),
     "llama": _LLAMA,
     "gemma3_text": _Paths(
-        "post_attention_layernorm", "post_feedforward_layernorm", "mlp.down_proj"
+        "post_attention_layernorm",
+        "post_feedforward_layernorm",
+        "mlp.down_proj",
+        "self_attn.q_proj",
+        "mlp.gate_proj",
+        "self_attn.o_proj",
     ),
-    "bloom": _Paths("self_attention.dense", "mlp.dense_4h_to_h", "mlp.dense_4h_to_h"),
-    "mixtral": _Paths("self_attn.o_proj", "mlp", None),
-    "gpt_oss": _Paths("self_attn.o_proj", "mlp", None),
-    "bert": _Paths("attention.output.dense", "output.dense", "output.dense"),
-    "falcon_h1": _Paths("self_attn.o_proj", "feed_forward.down_proj", "feed_forward.down_proj"),
+    "bloom": _Paths(
+        "self_attention.dense",
+        "mlp.dense_4h_to_h",
+        "mlp.dense_4h_to_h",
+        "self_attention.query_key_value",
+        "mlp.dense_h_to_4h",
+    ),
+    "mixtral": _Paths("self_attn.o_proj", "mlp", None, "self_attn.q_proj", None),
+    "gpt_oss": _Paths("self_attn.o_proj", "mlp", None, "self_attn.q_proj", None),
+    "bert": _Paths(
+        "attention.output.dense",
+        "output.dense",
+        "output.dense",
+        "attention.self.query",
+        "intermediate.dense",
+    ),
+    "falcon_h1": _Paths(
+        "self_attn.o_proj",
+        "feed_forward.down_proj",
+        "feed_forward.down_proj",
+        "self_attn.q_proj",
+        "feed_forward.gate_proj",
+    ),
     "t5": _Paths(
-        "layer.0.SelfAttention.o", "layer.{}.DenseReluDense", "layer.{}.DenseReluDense.wo"
+        "layer.0.SelfAttention.o",
+        "layer.{}.DenseReluDense",
+        "layer.{}.DenseReluDense.wo",
+        "layer.0.SelfAttention.q",
+        "layer.{}.DenseReluDense.wi",
     ),
 }
 
@@ -55,6 +92,12 @@ def branches(case: Case) -> dict[str, list[Branches]]:
     seen: dict[tuple[str, int, str], np.ndarray] = {}
     counts = {}
     paths = _ROWS[twin.config.model_type]
+    read = {
+        "neurons": paths.down,
+        "attention_input": paths.first,
+        "head_outputs": paths.heads or paths.attention,
+        "mlp_input": paths.up,
+    }
 
     def keep(key: tuple[str, int, str], state: Any) -> None:
         state = state[0] if isinstance(state, tuple) else state
@@ -71,11 +114,14 @@ def branches(case: Case) -> dict[str, list[Branches]]:
                     key = (name, number, part)
                     hook = end.register_forward_hook(lambda m, a, out, key=key: keep(key, out))
                     hooks.callback(hook.remove)
-                if paths.down is not None:
-                    down = block.get_submodule(paths.down.format(last))
-                    key = (name, number, "neurons")
-                    hook = down.register_forward_pre_hook(lambda m, args, key=key: keep(key, args))
-                    hooks.callback(hook.remove)
+                for part, matrix in read.items():
+                    if matrix is not None:
+                        reader = block.get_submodule(matrix.format(last))
+                        key = (name, number, part)
+                        hook = reader.register_forward_pre_hook(
+                            lambda m, args, key=key: keep(key, args)
+                        )
+                        hooks.callback(hook.remove)
         (twin if both else twin.base_model)(**case.inputs)
     return {
         name: [
@@ -83,6 +129,9 @@ def branches(case: Case) -> dict[str, list[Branches]]:
                 seen[name, number, "attention"],
                 seen[name, number, "mlp"],
                 seen.get((name, number, "neurons")),
+                seen[name, number, "attention_input"],
+                seen[name, number, "head_outputs"],
+                seen.get((name, number, "mlp_input")),
             )
             for number in range(count)
         ]

@@ -14,12 +14,15 @@ from cortexscope.metrics._metric import Layout, Metric, Seen, sampled
 from cortexscope.metrics._states import State, concatenate
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import (
+    AttentionInput,
     AttentionRows,
     AttentionSample,
+    HeadOutputs,
     HiddenStates,
     LayerPredictions,
     MaskedPredictions,
     Mixing,
+    MLPInput,
     Neurons,
     Predictions,
     Routing,
@@ -35,6 +38,9 @@ _LAYERS, _HEADS, _WIDTH, _EXPERTS = 2, 3, 8, 5
 _NEEDS: dict[type, str] = {
     HiddenStates: "hidden",
     Neurons: "neurons",
+    AttentionInput: "inputs.attention",
+    HeadOutputs: "inputs.heads",
+    MLPInput: "inputs.mlp",
     Update: "updates",
     AttentionSample: "attention.rows",
     Routing: "experts",
@@ -164,6 +170,9 @@ def _everything(lengths: list[int], longest: int, skip: int) -> Iterator[tuple[S
             yield site, _routing(lengths, longest, site, positions.mask, skip)
             yield site, _mixing(states(site, 53).abs(), positions)
             yield site, Neurons(states(site, 50), positions)
+            yield site, AttentionInput(states(site, 54), positions)
+            yield site, HeadOutputs(states(site, 55), positions)
+            yield site, MLPInput(states(site, 56), positions)
             yield site, Update("attention", HiddenStates(states(site, 51), positions), before)
             yield site, Update("mlp", HiddenStates(states(site, 52), positions), before)
         yield site, seen

@@ -26,6 +26,7 @@ METRICS = (
     "expert_balance",
     "expert_load_variation",
     "expert_coactivation",
+    "expert_coactivation_given",
     "router_top_mass",
 )
 MIXTURES = ("mixtral", "qwen2_moe", "gpt_oss", "deepseek_v3", "llama4_text")
@@ -34,6 +35,23 @@ ONE_EXPERT = "a token is sent to one expert only"
 
 def entropy(shares: np.ndarray) -> float:
     return float(-sum(share * np.log(share) for share in shares if share > 0))
+
+
+def given(routing: Routed) -> dict[int, Outcome]:
+    """Return P(b | a) of each ordered pair, by a E + b, by going through the tokens."""
+    experts = routing.scores.shape[1]
+    sets = [{int(expert) for expert in slots} for slots in routing.chosen]
+    found: dict[int, Outcome] = {}
+    for a in range(experts):
+        own = [chosen for chosen in sets if a in chosen]
+        for b in range(experts):
+            if a != b:
+                found[a * experts + b] = (
+                    sum(b in chosen for chosen in own) / len(own)
+                    if own
+                    else "no token is sent to the first expert"
+                )
+    return found
 
 
 def of_layer(routing: Routed) -> dict[str, Outcome]:
@@ -62,6 +80,10 @@ def reference(case: Case) -> Values:
                 found = dict.fromkeys(METRICS, "no experts in this layer")
             else:
                 found = of_layer(stack.routing[layer])
+                values |= {
+                    ("expert_coactivation_given", stack.name, layer, None, pair): value
+                    for pair, value in given(stack.routing[layer]).items()
+                }
             values |= {
                 (metric, stack.name, layer, None, None): value for metric, value in found.items()
             }
@@ -123,7 +145,8 @@ def outcomes(
     )
     layout = Layout(hidden=(), blocks=((site,),), attention=(), final=())
     found: dict[str, Outcome] = {}
-    for metric in make_metrics(METRICS, MetricOptions()):
+    single = [name for name in METRICS if name != "expert_coactivation_given"]
+    for metric in make_metrics(single, MetricOptions()):
         (values,) = metric.compute(metric.update(metric.start(), site, seen), layout)
         assert values.values is not None
         value = float(values.values)
@@ -155,6 +178,36 @@ def test_values_that_can_be_checked_by_head() -> None:
     assert always["expert_balance"] == 0
     assert always["expert_load_variation"] == pytest.approx(2)
     assert always["expert_coactivation"] == ONE_EXPERT
+
+
+def pairs_of(slots: list[list[int]] | None, *, experts: int) -> tuple[dict[int, float], str | None]:
+    site = Site("decoder", 1)
+    seen = Routing(
+        tokens=torch.ones(1, 1 if slots is None else len(slots), dtype=torch.bool),
+        experts=experts,
+        probabilities=None,
+        slots=None if slots is None else torch.tensor([slots]),
+    )
+    (metric,) = make_metrics(["expert_coactivation_given"], MetricOptions())
+    layout = Layout(hidden=(), blocks=((site,),), attention=(), final=())
+    (values,) = metric.compute(metric.update(metric.start(), site, seen), layout)
+    assert values.values is not None
+    numbers = values.numbers or (0,)
+    return dict(zip(numbers, values.values[0, 0].tolist(), strict=True)), values.reason
+
+
+def test_how_often_one_expert_calls_another() -> None:
+    found, reason = pairs_of([[1, 1, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0]], experts=4)
+    assert found[0 * 4 + 1] == pytest.approx(2 / 3)
+    assert found[1 * 4 + 0] == 1
+    assert found[1 * 4 + 2] == 0
+    assert np.isnan(found[3 * 4 + 0])
+    assert reason == "no token is sent to the first expert"
+    assert len(found) == 12
+    unsaid, reason = pairs_of(None, experts=3)
+    assert np.isnan(list(unsaid.values())).all()
+    assert reason == "the router does not say which experts it chose"
+    assert pairs_of([[1]], experts=1)[1] == "there is only one expert"
 
 
 def test_what_cannot_be_told_has_a_reason() -> None:

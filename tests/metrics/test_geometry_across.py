@@ -18,15 +18,21 @@ from reference import Outcome, same
 from reference import Values as Outcomes
 
 from cortexscope.engine import attach
-from cortexscope.metrics import MetricOptions
+from cortexscope.metrics import MetricOptions, make_metrics
 from cortexscope.metrics._metric import Layout, Seen, Values
+from cortexscope.metrics._pooled import OverPromptsOfLayer
 from cortexscope.metrics._states import State
 from cortexscope.metrics.cosine import CosineAcross
-from cortexscope.metrics.intrinsic_dimension import two_nearest
+from cortexscope.metrics.intrinsic_dimension import two_nearest, two_nearest_line
 from cortexscope.records import Site
 from cortexscope.testing import check_metric
 
-METRICS = ("cosine_across", "cosine_across_rest", "intrinsic_dimension")
+METRICS = (
+    "cosine_across",
+    "cosine_across_rest",
+    "intrinsic_dimension",
+    "intrinsic_dimension_line",
+)
 LENGTHS = [12, 11, 9, 9, 7, 6, 5, 4, 3, 2, 2, 1]
 
 
@@ -40,10 +46,22 @@ def mean_states(prompts: list[np.ndarray]) -> np.ndarray:
     return np.stack([(states[1:] if len(states) > 1 else states).mean(0) for states in prompts])
 
 
-def dimension(points: np.ndarray) -> float:
+def log_ratios(points: np.ndarray) -> list[float]:
     gaps = [sorted(np.linalg.norm(points - point, axis=1))[1:3] for point in points]
-    logs = [math.log(far / near) for near, far in gaps if near]
+    return [math.log(far / near) for near, far in gaps if near]
+
+
+def dimension(points: np.ndarray) -> float:
+    logs = log_ratios(points)
     return (len(logs) - 1) / sum(logs)
+
+
+def slope(points: np.ndarray) -> float:
+    """Return the slope of numpy's least squares without a constant."""
+    logs = np.sort(log_ratios(points))
+    kept = math.floor(len(logs) * 0.9)
+    heights = [-math.log(1 - i / len(logs)) for i in range(1, kept + 1)]
+    return float(np.linalg.lstsq(logs[:kept, None], np.array(heights), rcond=None)[0][0])
 
 
 def reference(family: str, left: bool) -> Outcomes:
@@ -58,13 +76,15 @@ def reference(family: str, left: bool) -> Outcomes:
         for layer in range(len(stack.states)):
             prompts = [stacks[number].states[layer] for stacks in read]
             dimensions: Outcome = "fewer than 10 prompts that differ"
+            slopes = dimensions
             points = mean_states(prompts)
             if len(np.unique(points, axis=0)) >= 10:
-                dimensions = dimension(points)
+                dimensions, slopes = dimension(points), slope(points)
             for metric, value in {
                 "cosine_across": cosine_across(prompts),
                 "cosine_across_rest": cosine_across([states[1:] for states in prompts]),
                 "intrinsic_dimension": dimensions,
+                "intrinsic_dimension_line": slopes,
             }.items():
                 found[metric, stack.name, layer, None, None] = value
     return found
@@ -138,6 +158,16 @@ def test_the_dimension_of_known_shapes_is_found(
     points = torch.tensor(made(np.random.default_rng(1)))
     assert two_nearest(points) == pytest.approx(dimensions, abs=tolerance)
     assert two_nearest(10 * points) == pytest.approx(two_nearest(points), rel=1e-9)
+    assert two_nearest_line(points) == pytest.approx(dimensions, abs=1.5 * tolerance)
+
+
+@pytest.mark.parametrize("count", [10, 11, 42, 300])
+def test_the_line_is_that_of_least_squares(count: int) -> None:
+    points = np.random.default_rng(count).standard_normal((count, 4))
+    assert two_nearest_line(torch.tensor(points)) == pytest.approx(slope(points), rel=1e-9)
+    # What lies farthest has no say.
+    ratios = np.sort(log_ratios(points))
+    assert ratios[-1] > ratios[math.floor(0.9 * count) - 1]
 
 
 def test_a_shift_changes_no_dimension() -> None:
@@ -158,10 +188,16 @@ def test_points_that_are_there_twice_count_for_none() -> None:
 
 def test_of_many_points_an_even_part_is_taken() -> None:
     points = torch.tensor(np.random.default_rng(3).standard_normal((4096, 2)))
-    assert two_nearest(points) == two_nearest(points[1::2])
+    counts = torch.ones(4096, dtype=torch.float64)
+    by_sum, by_line = make_metrics(METRICS[2:], MetricOptions())
+    assert isinstance(by_sum, OverPromptsOfLayer)
+    assert isinstance(by_line, OverPromptsOfLayer)
+    assert by_sum.value(points, counts) == two_nearest(points[1::2])
+    assert by_line.value(points, counts) == two_nearest_line(points[1::2])
 
 
 def test_points_that_are_no_numbers_are_said_to_be_none() -> None:
     points = torch.ones(20, 2, dtype=torch.float64)
     points[3, 0] = torch.nan
     assert math.isinf(two_nearest(points))
+    assert math.isinf(two_nearest_line(points))

@@ -34,10 +34,10 @@ def reference(case: Case) -> Values:
     for stack in case.stacks:
         if not stack.states:
             continue
-        for layer, (attention, mlp, _) in enumerate(found[stack.name], start=1):
+        for layer, block in enumerate(found[stack.name], start=1):
             rows = case.places(len(stack.states[0]))
             stream = stack.states[layer - 1][rows]
-            for part, whole in (("attention", attention), ("mlp", mlp)):
+            for part, whole in (("attention", block.attention), ("mlp", block.mlp)):
                 update = whole[rows]
                 lengths = np.linalg.norm(update, axis=-1), np.linalg.norm(stream, axis=-1)
                 cosines = (update * stream).sum(-1) / (lengths[0] * lengths[1])

@@ -33,6 +33,7 @@ STATES = (*NAMES, "sparsity_threshold")
 NEURONS = (*(f"neuron_{name}" for name in NAMES), "neuron_threshold")
 LIFETIME = ("treves_rolls_lifetime", "neuron_treves_rolls_lifetime")
 EXACT = tuple(name for name in (*STATES, *NEURONS) if name not in LIFETIME)
+INPUTS = ("attention_input_threshold", "head_output_threshold", "mlp_input_threshold")
 SHARES = (25, 40, 50, 65)
 
 SITE = Site("decoder", 1)
@@ -123,6 +124,24 @@ def of_neurons(case: Case) -> Values:
     return values
 
 
+def of_inputs(case: Case) -> Values:
+    values: Values = {}
+    for stack, blocks in branches(case).items():
+        for layer, block in enumerate(blocks, start=1):
+            read = (block.attention_input, block.head_outputs, block.mlp_input)
+            for name, entries in zip(INPUTS, read, strict=True):
+                if entries is None:
+                    reason = "no MLP with a down projection was found"
+                    values[name, stack, None, None, None] = reason
+                    continue
+                sizes = np.abs(entries[case.places(len(entries))])
+                values |= {
+                    (name, stack, layer, None, share): value
+                    for share, value in thresholds(sizes).items()
+                }
+    return values
+
+
 def reference(case: Case) -> Values:
     return of_states(case) | of_neurons(case)
 
@@ -130,6 +149,27 @@ def reference(case: Case) -> Values:
 def only(names: Sequence[str]) -> Callable[[Case], Values]:
     """Return the reference of some of the metrics."""
     return lambda case: {key: value for key, value in reference(case).items() if key[0] in names}
+
+
+@pytest.mark.parametrize("way", ["left", "sample"])
+@pytest.mark.parametrize("family", PANEL)
+def test_thresholds_of_what_matrices_read_equal_the_plain_ones(family: str, way: str) -> None:
+    assert agree(family, way, INPUTS, of_inputs) > 0
+
+
+def test_attention_reads_the_normed_stream() -> None:
+    model = tiny_model("llama")
+    batch = inputs_for(FAMILIES["llama"], [30])
+    with attach(model, metrics=INPUTS[:1], sample_tokens=None) as probe, torch.no_grad():
+        states = model(**batch, output_hidden_states=True).hidden_states
+    found = probe.frame()
+    for layer, block in enumerate(model.model.layers, start=1):
+        norm = block.input_layernorm
+        stream = states[layer - 1][0].double().numpy()
+        root = np.sqrt((stream**2).mean(-1, keepdims=True) + norm.variance_epsilon)
+        read = stream / root * norm.weight.detach().double().numpy()
+        own = found[found["layer"] == layer].set_index("index")["value"]
+        assert dict(own) == pytest.approx(thresholds(np.abs(read)), rel=1e-5)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 __all__ = [
     "NO_ATTENTION",
+    "NO_ATTENTION_MATRIX",
     "NO_EXPERTS",
     "NO_MIXERS",
     "NO_NEURONS",
@@ -31,6 +32,11 @@ NO_ATTENTION = Absent(
     "no attention layers",
     "no softmax attention in this layer",
     "the attention of this layer shows no softmax over its keys",
+)
+NO_ATTENTION_MATRIX = Absent(
+    "no attention with a matrix at this place was found",
+    "no attention with a matrix at this place in this layer",
+    "the attention of this layer does not read one state a token",
 )
 NO_EXPERTS = Absent(
     "no experts", "no experts in this layer", "the router of this layer shows no scores"

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cortexscope.metrics._absent import NO_ATTENTION, NO_EXPERTS, NO_MIXERS, NO_NEURONS
+from cortexscope.metrics._absent import (
+    NO_ATTENTION,
+    NO_ATTENTION_MATRIX,
+    NO_EXPERTS,
+    NO_MIXERS,
+    NO_NEURONS,
+)
 from cortexscope.taps._readout import NO_HEAD
 
 if TYPE_CHECKING:
@@ -20,13 +26,16 @@ def inapplicable(specs: Sequence[MetricSpec], anatomy: Anatomy) -> dict[str, str
     blocks = [block for stack in anatomy.stacks for block in stack.blocks]
     # Where neither attention nor another mixer is known by structure, attention may yet be seen.
     attends = any(block.attention or not block.mixers for block in blocks)
+    reads = any(block.attention_input or block.attention_output for block in blocks)
     routes = any(block.router for block in blocks)
     reasons = {}
     for spec in specs:
         kinds = {need.partition(".")[0] for need in spec.needs}
         if "attention" in kinds and not attends:
             reasons[spec.name] = NO_ATTENTION.anywhere
-        elif "neurons" in kinds and not any(block.neurons for block in blocks):
+        elif {"inputs.attention", "inputs.heads"} & {*spec.needs} and not reads:
+            reasons[spec.name] = NO_ATTENTION_MATRIX.anywhere
+        elif {"neurons", "inputs.mlp"} & {*spec.needs} and not any(b.neurons for b in blocks):
             reasons[spec.name] = NO_NEURONS.anywhere
         elif "experts" in kinds and not routes:
             reasons[spec.name] = NO_EXPERTS.anywhere

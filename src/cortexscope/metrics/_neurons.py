@@ -9,8 +9,16 @@ from cortexscope.records import MetricSpec
 __all__ = ["of_neurons"]
 
 
-def of_neurons(spec: MetricSpec, name: str, *, title: str, definition: str) -> MetricSpec:
+def of_neurons(
+    spec: MetricSpec, name: str, *, title: str, definition: str, source: str | None = None
+) -> MetricSpec:
     """Return the spec of the same metric of the neurons, on a sample of the tokens."""
     return replace(
-        spec, name=name, title=title, definition=definition, needs=("neurons",), sampled=True
+        spec,
+        name=name,
+        title=title,
+        definition=definition,
+        source=source or spec.source,
+        needs=("neurons",),
+        sampled=True,
     )

@@ -1,20 +1,30 @@
-"""Below what size a given share of entries lies: of hidden states, and of an MLP's neurons."""
+"""Below what size a given share of entries lies: of the stream, and of what matrices read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from cortexscope.metrics._absent import NO_ATTENTION_MATRIX, NO_NEURONS
 from cortexscope.metrics._metric import Layout, Values, not_finite_as_infinity
 from cortexscope.metrics._neurons import of_neurons
 from cortexscope.metrics._over_tokens import OverTokens, OverTokensOfNeurons
 from cortexscope.metrics._states import State
-from cortexscope.records import MetricSpec
-from cortexscope.taps import HiddenStates
+from cortexscope.records import MetricSpec, Site
+from cortexscope.taps import AttentionInput, HeadOutputs, HiddenStates, MLPInput
 
-__all__ = ["NeuronThreshold", "SparsityThreshold"]
+__all__ = [
+    "AttentionInputThreshold",
+    "HeadOutputThreshold",
+    "MLPInputThreshold",
+    "NeuronThreshold",
+    "SparsityThreshold",
+]
+
+_TEAL = "Liu et al. 2024, Training-free activation sparsity (TEAL)"
 
 _SHARES = (25, 40, 50, 65)
 
@@ -26,6 +36,10 @@ class SparsityThreshold(OverTokens):
     ascending order, number ceil(share x entries), which is exact and is one of the entries. To set
     all of that size and below to 0 gives that sparsity. Of the sizes 1, 2, ..., 100 the thresholds
     are 25, 40, 50 and 65; of standard normal entries 0.319, 0.524, 0.674 and 0.935.
+
+    Of the residual stream itself, which no matrix reads before it is normed. The thresholds of
+    TEAL are those of what matrices read: attention_input_threshold, head_output_threshold,
+    mlp_input_threshold and neuron_threshold.
     """
 
     spec = MetricSpec(
@@ -37,7 +51,8 @@ class SparsityThreshold(OverTokens):
         needs=("hidden",),
         definition="Smallest |h| such that 25, 40, 50 or 65 % of a prompt's hidden-state entries "
         "are no larger, before the final norm; the share in % is the index.",
-        source="Liu et al. 2024, Training-free activation sparsity (TEAL)",
+        source="cortexscope; quantiles of magnitude as in TEAL, which takes them of what matrices "
+        "read",
         group="sparsity",
         cost="high",
         sampled=True,
@@ -69,5 +84,79 @@ class NeuronThreshold(OverTokensOfNeurons, SparsityThreshold):
         title="Threshold for a sparsity of neurons",
         definition="Smallest |a| such that 25, 40, 50 or 65 % of the MLP's neurons, at the tokens "
         "of a prompt, are no larger, in what the down projection reads; the share in % is the "
+        "index.",
+        source=_TEAL,
+    )
+
+
+class _OfInputs(SparsityThreshold):
+    """The same of what a matrix of each block reads."""
+
+    def stacks(self, layout: Layout) -> tuple[tuple[Site, ...], ...]:
+        """Return all blocks."""
+        return layout.blocks
+
+
+class AttentionInputThreshold(_OfInputs):
+    """Return the |x| at or below which 25, 40, 50 and 65 % of attention's inputs lie, per layer.
+
+    As `sparsity_threshold`, of what the matrices of queries, keys and values read, in layers 1..L:
+    the stream after the norm, where a block norms first. Of the sizes 1, 2, ..., 100 the
+    thresholds are 25, 40, 50 and 65.
+    """
+
+    absent = NO_ATTENTION_MATRIX
+    kind = AttentionInput
+    spec = replace(
+        SparsityThreshold.spec,
+        name="attention_input_threshold",
+        title="Threshold for a sparsity of attention's input",
+        unit="input units",
+        needs=("inputs.attention",),
+        definition="Smallest |x| such that 25, 40, 50 or 65 % of the entries, at the tokens of a "
+        "prompt, are no larger, in what the first matrix of self-attention reads; the share in % "
+        "is the index.",
+        source=_TEAL,
+    )
+
+
+class HeadOutputThreshold(_OfInputs):
+    """Return the |x| at or below which 25, 40, 50 and 65 % of the heads' outputs lie, per layer.
+
+    As `sparsity_threshold`, of what the output matrix of attention reads: the weighted values of
+    all heads side by side, in layers 1..L. Of the sizes 1, 2, ..., 100 the thresholds are 25, 40,
+    50 and 65.
+    """
+
+    absent = NO_ATTENTION_MATRIX
+    kind = HeadOutputs
+    spec = replace(
+        AttentionInputThreshold.spec,
+        name="head_output_threshold",
+        title="Threshold for a sparsity of the heads' outputs",
+        needs=("inputs.heads",),
+        definition="Smallest |x| such that 25, 40, 50 or 65 % of the entries, at the tokens of a "
+        "prompt, are no larger, in what the output matrix of self-attention reads; the share in % "
+        "is the index.",
+    )
+
+
+class MLPInputThreshold(_OfInputs):
+    """Return the |x| at or below which 25, 40, 50 and 65 % of an MLP's inputs lie, per layer 1..L.
+
+    As `sparsity_threshold`, of what the matrices of gate and value read: the stream after the
+    norm, where a block norms first. An MLP of experts has none. Of the sizes 1, 2, ..., 100 the
+    thresholds are 25, 40, 50 and 65.
+    """
+
+    absent = NO_NEURONS
+    kind = MLPInput
+    spec = replace(
+        AttentionInputThreshold.spec,
+        name="mlp_input_threshold",
+        title="Threshold for a sparsity of the MLP's input",
+        needs=("inputs.mlp",),
+        definition="Smallest |x| such that 25, 40, 50 or 65 % of the entries, at the tokens of a "
+        "prompt, are no larger, in what the first matrix of the MLP reads; the share in % is the "
         "index.",
     )

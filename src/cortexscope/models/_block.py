@@ -44,6 +44,8 @@ class Block:
     """Self-attention."""
     cross_attention: str | None
     """Attention to another stack."""
+    attention_input: str | None
+    """The first matrix of self-attention that reads the residual stream, normed or not."""
     attention_output: str | None
     """The last matrix of self-attention, which leads back to the residual stream."""
     mixers: tuple[Mixer, ...]
@@ -59,6 +61,8 @@ class Block:
     """What the block multiplies the output of self-attention with before it adds it."""
     mlp_scale: float
     """Likewise that of the MLP."""
+    mlp_input: str | None
+    """The first matrix that leads to the neurons, and reads the residual stream, normed or not."""
     gated: bool
     """Whether those are the product of a gate and a value."""
     router: str | None
@@ -110,11 +114,13 @@ def find_block(block: nn.Module, path: str, *, width: int | None, crosses: bool)
         path=path,
         attention=absolute(attentions[0]) if attentions else None,
         cross_attention=absolute(attentions[1]) if crosses and len(attentions) > 1 else None,
+        attention_input=absolute(_first_matrix(block, attentions, width)),
         attention_output=absolute(_last_matrix(block, attentions, width)),
         mixers=tuple(Mixer(f"{path}.{mixer.path}", mixer.kind) for mixer in mixers),
         mlp=() if neurons is None else tuple(f"{path}.{x}" for x in _mlp(linears, neurons)),
         neurons=None if neurons is None else absolute(neurons.path),
         mlp_output=absolute(_mlp_output(block, neurons, experts)),
+        mlp_input=absolute(_fed_matrix(linears, neurons, width)),
         attention_scale=_scale(block, "residual_multiplier", "attn_out_multiplier"),
         mlp_scale=_scale(block, "residual_multiplier"),
         gated=neurons is not None and _is_gated(linears, neurons),
@@ -145,6 +151,17 @@ def _outermost_attention(block: nn.Module) -> list[str]:
         if matrices and _ATTENTION.search(type(part).__name__):
             found.append(path)
     return found
+
+
+def _first_matrix(block: nn.Module, attentions: list[str], width: int | None) -> str | None:
+    """Return the first matrix of the first attention that reads the width of the stream."""
+    last = _last_matrix(block, attentions, width)
+    begins = (
+        linear.path
+        for linear in _linears(block)
+        if attentions and _inside(linear.path, attentions[0]) and linear.inputs == width
+    )
+    return next((path for path in begins if path != last), None)
 
 
 def _last_matrix(block: nn.Module, attentions: list[str], width: int | None) -> str | None:
@@ -195,6 +212,13 @@ def _down_projection(linears: list[Linear], width: int | None) -> Linear | None:
 def _mlp(linears: list[Linear], down: Linear) -> list[str]:
     """Return the matrices that lead to the neurons, and the one that leads away."""
     return [x.path for x in linears if x == down or x.outputs in (down.inputs, 2 * down.inputs)]
+
+
+def _fed_matrix(linears: list[Linear], down: Linear | None, width: int | None) -> str | None:
+    ups = (
+        [] if down is None else [x for x in linears if x.path in _mlp(linears, down) and x != down]
+    )
+    return next((up.path for up in ups if up.inputs == width), None)
 
 
 def _mlp_output(block: nn.Module, down: Linear | None, experts: _Experts | None) -> str | None:

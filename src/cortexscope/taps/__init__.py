@@ -6,17 +6,27 @@ from cortexscope.taps._mixing import Mixing
 from cortexscope.taps._predictions import Predictions, Unread
 from cortexscope.taps._routing import Routing
 from cortexscope.taps._seen import Seen
-from cortexscope.taps._states import HiddenStates, Neurons, Update
+from cortexscope.taps._states import (
+    AttentionInput,
+    HeadOutputs,
+    HiddenStates,
+    MLPInput,
+    Neurons,
+    Update,
+)
 from cortexscope.taps._tap import NEEDS, Receiver, Tap
 from cortexscope.taps._tokens import Tokens
 from cortexscope.taps._told import MaskedPredictions, Text
 
 __all__ = [
     "NEEDS",
+    "AttentionInput",
     "AttentionRows",
     "AttentionSample",
+    "HeadOutputs",
     "HiddenStates",
     "LayerPredictions",
+    "MLPInput",
     "MaskedPredictions",
     "Mixing",
     "Neurons",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -10,8 +10,17 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from cortexscope.models import Block
+from cortexscope.taps._states import AttentionInput, HeadOutputs, HiddenStates, MLPInput, Neurons
 
-__all__ = ["BranchWatch", "Part"]
+__all__ = ["READ", "BranchWatch", "Part"]
+
+READ: Mapping[str, type[HiddenStates]] = {
+    "neurons": Neurons,
+    "inputs.attention": AttentionInput,
+    "inputs.heads": HeadOutputs,
+    "inputs.mlp": MLPInput,
+}
+"""What a matrix of a block reads, by the need."""
 
 Part = Literal["attention", "mlp"]
 
@@ -42,7 +51,8 @@ class BranchWatch:
         module: the whole model.
         blocks: whose branches are followed; one that runs several times is given once.
         updates: whether what is added is wanted.
-        neurons: takes what the down projection reads; None where nobody wants it.
+        needs: of them, what is read by matrices.
+        show: takes that, and what kind it is.
     """
 
     def __init__(
@@ -51,12 +61,14 @@ class BranchWatch:
         blocks: list[Block],
         *,
         updates: bool,
-        neurons: Callable[[Tensor], None] | None,
+        needs: frozenset[str],
+        show: Callable[[type[HiddenStates], Tensor], None],
     ) -> None:
         self._module = module
         self._blocks = blocks
         self._wants_updates = updates
-        self._neurons = neurons
+        self._read = tuple(kind for need, kind in READ.items() if need in needs)
+        self._show = show
         self._ends: dict[Part, _End] = {}
 
     def begin(self) -> None:
@@ -74,9 +86,17 @@ class BranchWatch:
     def hook(self) -> Iterator[RemovableHandle]:
         """Install the hooks, yielding what removes each."""
         for block in self._blocks:
-            if self._neurons is not None and block.neurons is not None:
-                down = self._module.get_submodule(block.neurons)
-                yield down.register_forward_pre_hook(self._before_down)
+            readers = {
+                Neurons: block.neurons,
+                AttentionInput: block.attention_input,
+                HeadOutputs: block.attention_output,
+                MLPInput: block.mlp_input,
+            }
+            for kind in self._read:
+                path = readers[kind]
+                if path is not None:
+                    matrix = self._module.get_submodule(path)
+                    yield matrix.register_forward_pre_hook(self._before_matrix(kind))
             if not self._wants_updates:
                 continue
             ends: tuple[tuple[Part, str | None, float], ...] = (
@@ -91,9 +111,12 @@ class BranchWatch:
                 if "norm" in type(norm).__name__.lower():
                     yield norm.register_forward_hook(self._after_norm)
 
-    def _before_down(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        if self._neurons is not None and args and isinstance(args[0], Tensor):
-            self._neurons(args[0])
+    def _before_matrix(self, kind: type[HiddenStates]) -> Callable[[nn.Module, Any], None]:
+        def show(module: nn.Module, args: tuple[Any, ...]) -> None:
+            if args and isinstance(args[0], Tensor):
+                self._show(kind, args[0])
+
+        return show
 
     def _after_end(self, part: Part, scale: float) -> Callable[[nn.Module, Any, Any], None]:
         def keep(module: nn.Module, args: object, output: Any) -> None:  # noqa: ANN401

@@ -21,7 +21,7 @@ from cortexscope.taps._place import Place
 from cortexscope.taps._predictions import PredictionReader, Unread
 from cortexscope.taps._routing import RouterNotes, RouterWatch
 from cortexscope.taps._seen import Seen
-from cortexscope.taps._states import HiddenStates, Neurons, Update
+from cortexscope.taps._states import HiddenStates, Update
 from cortexscope.taps._statistics import Rows, RowStatistics
 from cortexscope.taps._tokens import Tokens
 
@@ -80,7 +80,8 @@ class StackWatch:
             module,
             list(dict.fromkeys(anatomy.blocks)),
             updates="updates" in needs,
-            neurons=self._show_neurons if "neurons" in needs else None,
+            needs=needs,
+            show=self._show_read,
         )
         self._mixers = MixerWatch(
             module,
@@ -290,13 +291,12 @@ class StackWatch:
             states = states.unflatten(0, (prompts, length))
         return states if states.dim() == 3 and states.shape[:2] == (prompts, length) else None
 
-    def _show_neurons(self, activations: Tensor) -> None:
-        states, layer = self._shaped(activations), self.layer
+    def _show_read(self, kind: type[HiddenStates], entries: Tensor) -> None:
+        states, layer = self._shaped(entries), self.layer
         if states is None or layer is None or self._inside is None:
             return
         with torch.no_grad():
-            seen = Neurons(states, self._inside.to(states.device))
-            self._show(Site(self.anatomy.name, layer), seen)
+            self._show(Site(self.anatomy.name, layer), kind(states, self._inside.to(states.device)))
 
     def _show_mixing(self, mixing: Mixing) -> None:
         if self.layer is not None:

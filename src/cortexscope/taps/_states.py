@@ -13,7 +13,7 @@ from cortexscope.taps._sizes import Moments, Peak, moments, sorted_sizes
 from cortexscope.taps._spectra import Spectra
 from cortexscope.taps._tokens import Tokens
 
-__all__ = ["HiddenStates", "Neurons", "Update"]
+__all__ = ["AttentionInput", "HeadOutputs", "HiddenStates", "MLPInput", "Neurons", "Update"]
 
 
 class HiddenStates:
@@ -187,6 +187,18 @@ class Neurons(HiddenStates):
 
     With a gate they are the products of gate and value. They have the reductions of states.
     """
+
+
+class AttentionInput(HiddenStates):
+    """What the matrices of self-attention read: the stream, normed where the block norms first."""
+
+
+class HeadOutputs(HiddenStates):
+    """What the output matrix of self-attention reads: what its heads give, side by side."""
+
+
+class MLPInput(HiddenStates):
+    """What the matrices before an MLP's neurons read: the stream, normed where the block does."""
 
 
 class Update:
