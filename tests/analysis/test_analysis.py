@@ -12,13 +12,22 @@ import pytest
 from analysis.planted import LENGTH, MODELS, NEURON, TASK, TASKS, planted_run
 from typer.testing import CliRunner
 
-from cortexscope.analysis import ALL_MODELS, TABLES, Analysis, analyse, prompt_values, verdicts
+from cortexscope.analysis import (
+    IN_UNITS,
+    STANDARDISED,
+    TABLES,
+    Analysis,
+    analyse,
+    prompt_values,
+    verdicts,
+    without_controls,
+)
 from cortexscope.cli import app, main
 from cortexscope.errors import UnknownNameError, UsageError
-from cortexscope.stats import benjamini_hochberg, holm, task_effect
+from cortexscope.stats import Remembered, benjamini_hochberg, task_effect
 from cortexscope.store import Run
 
-SCOPES = [*(model.label for model in MODELS), ALL_MODELS]
+SCOPES = [*(model.label for model in MODELS), STANDARDISED]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +52,7 @@ def row_of(table: pd.DataFrame, **where: object) -> dict[Any, Any]:
     return row
 
 
-def effect(found: Analysis, metric: str, form: str, scope: str = ALL_MODELS) -> dict[Any, Any]:
+def effect(found: Analysis, metric: str, form: str, scope: str = STANDARDISED) -> dict[Any, Any]:
     table = found.tables["effects"]
     return row_of(table, metric=metric, factor="task", form=form, scope=scope)
 
@@ -88,14 +97,60 @@ def test_effects_are_those_of_task_effect(run: Run, found: Analysis) -> None:
 
 def test_families_are_adjusted_as_declared(found: Analysis) -> None:
     table = found.tables["effects"]
-    for _, family in table.groupby("family"):
-        np.testing.assert_allclose(family["p_holm"], holm(family["p"]))
-    for name in ("task_contrasts", "model_contrasts"):
-        for _, family in found.tables[name].groupby(["metric", "family"]):
-            if family["p"].notna().any() and "form" in family:
-                np.testing.assert_allclose(family["p_holm"], holm(family["p"]))
+    for name in ("effects", "task_contrasts", "model_contrasts", "depth"):
+        table = found.tables[name].dropna(subset=["p"])
+        assert (table["p_max_t"] >= table["p"] - 1e-12).all()
+        assert (table["p_max_t"] >= table["p_least"]).all()
+        assert (table["p_least"] >= 1 / 401).all()
     for _, own in found.tables["heads"].groupby(["metric", "model"]):
         np.testing.assert_allclose(own["p_bh"], benjamini_hochberg(own["p"]))
+        assert (own["p_least"] <= 4 / 401).all()
+
+
+def test_the_p_of_a_metric_counts_all_metrics_at_once(run: Run, found: Analysis) -> None:
+    """Westfall and Young by hand: of each permutation the largest F of the metrics left."""
+    values = without_controls(prompt_values(run, [LENGTH, TASK]))
+    model = MODELS[0].label
+    shuffled = Remembered(0)
+    raw: dict[str, Any] = {
+        metric: task_effect(
+            values[(values["model"] == model) & (values["metric"] == metric)],
+            rng=np.random.default_rng(9), permutations=400, shuffled=shuffled,
+        ).raw
+        for metric in (LENGTH, TASK)
+    }  # fmt: skip
+    first, last = sorted(raw, key=lambda metric: -raw[metric].statistic)
+    drawn = {metric: raw[metric].permuted for metric in raw}
+    both = np.maximum(drawn[first], drawn[last])
+    least = (np.sum(both >= raw[first].statistic) + 1) / 401
+    assert effect(found, first, "raw", model)["p_max_t"] == pytest.approx(least)
+    alone = (np.sum(drawn[last] >= raw[last].statistic) + 1) / 401
+    assert effect(found, last, "raw", model)["p_max_t"] == pytest.approx(max(least, alone))
+
+
+def test_contrasts_and_variance_have_rows_of_each_model(run: Run, found: Analysis) -> None:
+    contrasts = found.tables["task_contrasts"]
+    assert list(dict.fromkeys(contrasts["model"])) == SCOPES
+    values = without_controls(prompt_values(run, [TASK]))
+    own = values[values["model"] == "other"].groupby(["task", "cluster"])["value"].mean()
+    means = own.groupby("task").mean()
+    row = row_of(contrasts, metric=TASK, model="other", form="raw", a="counting", b="naming")
+    assert row["difference"] == pytest.approx(means["counting"] - means["naming"])
+    assert set(found.tables["variance"]["scope"]) == {*SCOPES, IN_UNITS}
+    assert set(found.tables["mixed"]["scope"]) == {*SCOPES, IN_UNITS}
+    between = found.tables["effects"].query("factor == 'model'")
+    assert set(between["scope"]) == {IN_UNITS}
+
+
+def test_numbers_do_not_depend_on_what_is_computed_beside_them(run: Run, found: Analysis) -> None:
+    alone = analysed(run, metrics=[TASK])
+    for name in ("effects", "means", "leaders", "task_contrasts", "depth", "heads"):
+        whole = found.tables[name]
+        whole = whole[whole["metric"] == TASK].reset_index(drop=True)
+        beside = [column for column in ("p_max_t", "p_least") if name == "effects"]
+        pd.testing.assert_frame_equal(
+            alone.tables[name].drop(columns=beside), whole.drop(columns=beside), check_dtype=False
+        )
 
 
 def test_the_highest_task_is_named_and_length_is_not_taken_for_it(found: Analysis) -> None:
@@ -108,10 +163,21 @@ def test_the_highest_task_is_named_and_length_is_not_taken_for_it(found: Analysi
             assert row_of(table, metric=TASK, scope=scope, form=form)["task"] == "naming"
             assert row_of(table, metric=TASK, scope=scope, form=form)["holds"] is True
     said = verdicts(found)
-    assert any(
-        s.startswith(f"{LENGTH}: highest in telling raw") and "not survive" in s for s in said
+    first = f"{LENGTH}, {STANDARDISED}: highest in telling raw"
+    assert any(s.startswith(first) and "not survive" in s for s in said)
+    first = f"{TASK}, {STANDARDISED}: highest in naming"
+    assert any(s.startswith(first) and "controlled too" in s for s in said)
+
+
+def test_a_task_that_leads_by_chance_is_called_open(tmp_path: Path) -> None:
+    few = planted_run(tmp_path / "few", count=8, tasks=("counting", "telling"), longer=1.0)
+    found = analysed(few, metrics=[LENGTH])
+    row = row_of(found.tables["leaders"], scope=STANDARDISED, form="raw")
+    assert row["holds"] is None
+    said = verdicts(found)[0]
+    assert said.startswith(
+        f"{LENGTH}, {STANDARDISED}: which task is highest is open ({row['task']}"
     )
-    assert any(s.startswith(f"{TASK}: highest in naming") and "controlled too" in s for s in said)
 
 
 def test_random_tokens_are_compared_with_their_prompts(run: Run, found: Analysis) -> None:
@@ -172,8 +238,11 @@ def test_the_selective_neuron_is_found(run: Run, found: Analysis) -> None:
     others = table[(table["task"] != "counting") & (table["rank"] > 1)]
     assert (others["p_bh"] > 0.01).all()
     (said,) = (sentence for sentence in verdicts(found) if "neuron" in sentence)
-    start = f"{MODELS[0].label}: the most selective neuron on half of the prompts is 5 of layer 2"
-    assert said.startswith(f"{start}, for counting; on the other half Hedges g is ")
+    adjusted = table[table["values"] == "adjusted"].dropna(subset=["p"])
+    best = adjusted.iloc[int(adjusted["chosen_g"].abs().to_numpy().argmax())]
+    start = f"{MODELS[0].label}: the most selective neuron on half of the prompts is"
+    start += f" {best['index']} of layer {best['layer']}, for {best['task']}"
+    assert said.startswith(f"{start}; on the other half Hedges g is {best['g']:.2f} ")
     kept = run.mean_neurons(MODELS[0].label)
     assert kept is not None
     assert kept.layers == (1, 2)
@@ -276,6 +345,8 @@ def test_the_command_writes_and_says_what_holds(run: Run, tmp_path: Path) -> Non
     options = ["--resamples", "200", "--permutations", "200", "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(app, ["stats", str(run.path), *options])
     assert result.exit_code == 0
-    assert f"{LENGTH}: highest in telling raw" in result.stdout
+    assert f"{LENGTH}, {STANDARDISED}: highest in telling raw" in result.stdout
+    assert "layer 2 tells the tasks apart best" in result.stdout
+    assert "other and other" not in result.output
     assert (tmp_path / "out" / "effects.csv").is_file()
     assert not (run.path / "stats").exists()

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from analysis.planted import LENGTH, planted_run
 from report.made_runs import (
     BIG,
     METRICS,
@@ -23,8 +26,8 @@ from report.made_runs import (
     table_of,
 )
 
-from cortexscope.analysis import prompt_values
-from cortexscope.report import Table, build_figures, build_tables
+from cortexscope.analysis import analyse, prompt_values
+from cortexscope.report import Table, build_figures, build_tables, write_tables
 from cortexscope.report._figure import Ranges
 from cortexscope.stats import task_effect
 from cortexscope.store import Run, RunWriter
@@ -280,6 +283,31 @@ def test_the_task_effect_is_shown_raw_and_controlled_side_by_side(small_run: Run
                 assert row[f"P_{form}"] == pytest.approx(effect.p, abs=0.05)
         assert row["Prompts"] == 36
     assert all(0 < p <= 1 for name in ("P_Raw", "P_Adjusted") for p in frame[name].dropna())
+
+
+@pytest.mark.parametrize("options", [{}, {"seed": 3, "permutations": 300, "resamples": 300}])
+def test_a_test_has_one_p_value_in_a_run_folder(tmp_path: Path, options: dict[str, Any]) -> None:
+    """Paraphrases and controls among the prompts, and other metrics beside those of the table."""
+    run = planted_run(tmp_path / "run", count=8, states=False)
+    if options:
+        analyse(run, **options, metrics=[LENGTH]).write(run.path / "stats")
+    (file,) = (path for path in write_tables(run, formats=["csv"]) if path.name == "table8.csv")
+    shown = pd.read_csv(file).set_index(["Metric", "Model"])
+    found = analyse(run, **options)
+    effects: Any = found.tables["effects"].query("factor == 'task'")
+    assert len(effects) == 2 * 3 * 3
+    for row in effects.itertuples():
+        own = shown.loc[(row.metric, row.scope)]
+        pairs = [("p", "P"), ("omega_squared", "Omega_Squared")]
+        if row.form == "adjusted":
+            pairs.append(("omega_squared_partial", "Partial_Omega_Squared"))
+        for name, column in pairs:
+            value = getattr(row, name)
+            assert np.array_equal(value, own[f"{column}_{str(row.form).title()}"], equal_nan=True)
+    leaders: Any = found.tables["leaders"]
+    for row in leaders.itertuples():
+        holds = {True: "yes", None: "open"}.get(row.holds)
+        assert shown.loc[(row.metric, row.scope), f"Holds_{str(row.form).title()}"] == holds
 
 
 def test_task_means_are_drawn_raw_and_at_equal_lengths(small_run: Run) -> None:

@@ -59,7 +59,11 @@ def test_raw_f_is_that_of_statsmodels_two_way_analysis(models: int) -> None:
     assert (found.df, found.df_residual) == (models - 1, 41 * (models - 1))
     left = table.loc["Residual", "sum_sq"] / found.df_residual
     own = table.loc["C(model)", "sum_sq"] - found.df * left
-    assert found.omega_squared == pytest.approx(own / (own + 42 * models * left))
+    assert found.omega_squared_partial == pytest.approx(own / (own + 42 * models * left))
+    # Of all variance: that of models, of prompts as a random factor, and of the rest.
+    prompts = (table.loc["C(prompt_id)", "sum_sq"] / 41 - left) / models
+    share = own / (42 * models)
+    assert found.omega_squared == pytest.approx(share / (share + prompts + left))
 
 
 def test_two_models_give_students_paired_t_squared() -> None:

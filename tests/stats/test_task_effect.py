@@ -77,6 +77,47 @@ def test_adjusted_f_is_that_of_statsmodels_analysis_of_covariance() -> None:
     expected = anova_lm(fit, typ=2).loc["C(task)"]
     assert found.statistic == pytest.approx(expected["F"])
     assert (found.df, found.df_residual) == (expected["df"], fit.df_resid)
+    # Hays' omega squared, of all variance and of what the curve leaves of it.
+    own = expected["sum_sq"] - expected["df"] * fit.mse_resid
+    assert found.omega_squared == pytest.approx(own / (fit.centered_tss + fit.mse_resid))
+    partial = own / (expected["sum_sq"] + (56 - expected["df"]) * fit.mse_resid)
+    assert found.omega_squared_partial == pytest.approx(partial)
+
+
+def test_what_length_decides_leaves_the_task_a_small_share_of_all_and_a_large_one_of_the_rest() -> (
+    None
+):
+    """Sums of squares by numpy alone: length takes over 99 %, the task a part of what is left."""
+    rng = np.random.default_rng(8)
+    frame = made(rng, spaced=0.1, curve=lambda logs: 40 * logs, effect=1.5)
+    found = task_effect(frame, rng=rng, permutations=99).adjusted
+    values, n = frame["value"].to_numpy(), len(frame)
+    curve = np.column_stack([np.ones(n), length_basis(frame["n_tokens"])])
+    tasks = np.column_stack([curve, pd.get_dummies(frame["task"]).to_numpy(dtype=float)[:, 1:]])
+
+    def left(design: np.ndarray) -> float:
+        fit = design @ np.linalg.lstsq(design, values, rcond=None)[0]
+        return float(((values - fit) ** 2).sum())
+
+    total, without, whole = float(((values - values.mean()) ** 2).sum()), left(curve), left(tasks)
+    error = whole / (n - tasks.shape[1])
+    assert without / total < 0.01
+    assert found.omega_squared == pytest.approx((without - whole - 3 * error) / (total + error))
+    assert found.omega_squared is not None
+    assert found.omega_squared < 0.005
+    assert found.omega_squared_partial is not None
+    assert found.omega_squared_partial > 0.2
+
+
+def test_a_model_of_large_values_does_not_hide_what_another_does() -> None:
+    frame = made(np.random.default_rng(9), models=2, prompts=20, effect=1.5)
+    loud = frame["model"] == "m1"
+    noise = np.random.default_rng(10).normal(scale=599.0, size=len(frame))
+    frame["value"] = np.where(loud, noise, 0.196 * frame["value"])
+    found = task_effect(frame, rng=np.random.default_rng(0))
+    assert found.raw.p is not None
+    assert found.p is not None
+    assert max(found.raw.p, found.p) < 0.01
 
 
 def test_p_agrees_with_fishers_where_values_are_normal() -> None:

@@ -11,7 +11,13 @@ from cortexscope.errors import UsageError
 from cortexscope.stats._fit import Fit
 from cortexscope.stats._interval import interval
 from cortexscope.stats._length import adjusted_values
-from cortexscope.stats._task_means import _contrasts, _prepared, highest_task, task_means
+from cortexscope.stats._task_means import (
+    _contrasts,
+    _prepared,
+    highest_task,
+    leading_task,
+    task_means,
+)
 
 
 def made(
@@ -43,11 +49,20 @@ def made(
     return frame.assign(cluster=frame["prompt_id"])
 
 
+def scores(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return each model's values less their mean, over their standard deviation."""
+    groups = frame.groupby("model")["value"]
+    return frame.assign(value=(frame["value"] - groups.transform("mean")) / groups.transform("std"))
+
+
 def test_raw_means_are_the_means_over_prompts_of_means_over_models() -> None:
     frame = made(np.random.default_rng(0), models=2)
     found = task_means(frame, adjusted=False)
-    expected = frame.groupby("task")["value"].mean()
+    expected = scores(frame).groupby("task")["value"].mean()
     np.testing.assert_allclose(found["mean"], expected)
+    one = task_means(frame[frame["model"] == "m1"], adjusted=False)
+    own = frame[frame["model"] == "m1"].groupby("task")["value"].mean()
+    np.testing.assert_allclose(one["mean"], own)
     assert list(found["n"]) == [14] * 4
     assert ((found["low"] < found["mean"]) & (found["mean"] < found["high"])).all()
 
@@ -56,7 +71,8 @@ def test_raw_means_are_the_means_over_prompts_of_means_over_models() -> None:
 def test_adjusted_means_are_those_of_adjusted_values(models: int) -> None:
     frame = made(np.random.default_rng(1), models=models, shifts=(0.0, 0.1, 0.2, 0.3))
     found = task_means(frame, adjusted=True)
-    expected = adjusted_values(frame).groupby("task")["value"].mean()
+    values = adjusted_values(scores(frame) if models > 1 else frame)
+    expected = values.groupby("task")["value"].mean()
     np.testing.assert_allclose(found["mean"], expected)
 
 
@@ -155,9 +171,22 @@ def test_a_task_that_is_highest_is_so_both_ways_and_intervals_cover(models: int)
             held[adjusted] += found.holds is True
         assert found.low is not None
         assert found.high is not None
-        covered += found.low <= 1.0 <= found.high
+        sds = frame.groupby("model")["value"].std()
+        truth = 1.0 if models == 1 else float((1.0 / sds).mean())
+        covered += found.low <= truth <= found.high
     assert min(held.values()) >= 36
     assert covered >= 36
+
+
+def test_a_model_of_large_values_does_not_hide_what_another_does() -> None:
+    frame = made(np.random.default_rng(5), effects=(0.0, 0.0, 0.0, 2.0), models=2, prompts=30)
+    frame["value"] -= (frame["model"].str[1].astype(int) + 2) * np.log(frame["n_tokens"])
+    noise = np.random.default_rng(6).normal(scale=599.0, size=len(frame))
+    loud = frame["model"] == "m1"
+    frame["value"] = np.where(loud, noise, 0.196 * frame["value"])
+    found = highest_task(frame, "t3", adjusted=False)
+    assert found.holds is True
+    assert leading_task(frame) == "t3"
 
 
 def test_another_task_that_is_higher_contradicts() -> None:

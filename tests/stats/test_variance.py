@@ -80,10 +80,25 @@ def test_sums_of_squares_are_statsmodels() -> None:
     assert squares.sum() == pytest.approx(total)
 
 
-def test_one_model_of_one_length_has_the_omega_squared_of_the_task_effect() -> None:
-    frame = made(np.random.default_rng(2), models=1).assign(n_tokens=10)
-    raw = task_effect(frame, rng=np.random.default_rng(0), permutations=9).raw
-    assert shares(frame, "omega_squared")["task"] == pytest.approx(raw.omega_squared)
+@pytest.mark.parametrize("flat", [False, True])
+def test_one_model_has_the_omega_squared_of_the_task_effect(flat: bool) -> None:
+    frame = made(np.random.default_rng(2), models=1)
+    frame = frame.assign(n_tokens=10) if flat else frame
+    found = task_effect(frame, rng=np.random.default_rng(0), permutations=9).adjusted
+    for name in ("omega_squared", "omega_squared_partial"):
+        assert shares(frame, name)["task"] == pytest.approx(getattr(found, name))
+
+
+def test_standardised_models_weigh_alike_and_do_not_differ() -> None:
+    frame = made(np.random.default_rng(5), slope=0.0)
+    loud = frame.assign(value=frame["value"].where(frame["model"] == "m0", 3000 * frame["value"]))
+    one, two = (variance_explained(each, standardised=True) for each in (frame, loud))
+    pd.testing.assert_frame_equal(one, two)
+    rows = one.set_index("component")
+    assert "standardised" in rows["reason"]["model"]
+    assert rows["share"].sum() == pytest.approx(1.0)
+    raw = shares(loud, "share")["task"]
+    assert abs(raw - shares(frame, "share")["task"]) > 0.05
 
 
 def test_omega_squared_is_around_the_planted_shares() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,8 @@ from cortexscope.analysis._effects import effects
 from cortexscope.analysis._focus import contrasts, depth_and_heads, mixed_models
 from cortexscope.analysis._layers import NO_NEURONS, NO_STATES, layer_tables, selective_neurons
 from cortexscope.analysis._leaders import leaders, means_by_task
+from cortexscope.analysis._scopes import STANDARDISED, stream, with_units
+from cortexscope.analysis._settings import ABOUT, Settings
 from cortexscope.analysis._values import (
     metrics_with_values,
     prompt_values,
@@ -45,12 +46,15 @@ TABLES = {
     "values": "a value of each metric for each model and prompt, which all else is made of",
     "summary": "mean, sd, n, median and trimmed mean of each task and model, with intervals",
     "effects": "the effect of the task and of the model: raw, at equal lengths, matched",
-    "means": "each task's mean, raw and at equal lengths, with intervals",
+    "means": "each task's mean, raw and at equal lengths, with intervals; of all models in "
+    "standard deviations",
     "leaders": "the task with the highest mean, and whether that outlives length control",
-    "variance": "how much of the variance model, task, length and prompt explain",
+    "variance": "how much of the variance model, task, length and prompt explain, in each model, "
+    "and over all of them standardised and in the metric's unit",
     "controls": "what shuffled words, random tokens and other words do to each metric",
     "power": "how likely effects of some sizes are to be found, and how many prompts that takes",
-    "task_contrasts": "every pair of tasks, raw and at equal lengths",
+    "task_contrasts": "every pair of tasks, raw and at equal lengths, in each model and over all "
+    "of them standardised",
     "model_contrasts": "every pair of models over the prompts that both read",
     "mixed": "linear mixed models with and without length, and their assumptions",
     "depth": "where along depth the highest task differs from the next",
@@ -76,8 +80,9 @@ class Analysis:
     missing: Mapping[str, str]
     focus: tuple[str, ...]
     """The metrics that were looked at closely."""
-    settings: Mapping[str, Any]
-    """Seed, resamples, permutations, and which run."""
+    settings: Settings
+    run: Mapping[str, Any]
+    """Which run this is of."""
 
     def write(self, folder: Path) -> tuple[Path, ...]:
         """Write a CSV file a table and `stats.json`, which says what they are; return the paths.
@@ -96,14 +101,15 @@ class Analysis:
             paths.append(file)
         about = {
             "cortexscope": __version__,
-            **self.settings,
+            **self.run,
+            **asdict(self.settings),
             "focus": list(self.focus),
             "tables": {path.stem: TABLES[path.stem] for path in paths},
             "missing": dict(self.missing),
         }
-        with whole_file(folder / "stats.json") as part:
+        with whole_file(folder / ABOUT) as part:
             part.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        return (*paths, folder / "stats.json")
+        return (*paths, folder / ABOUT)
 
 
 def analyse(
@@ -149,47 +155,35 @@ def _analysed(
     permutations: int,
     note: Callable[[str], None],
 ) -> Analysis:
-    import numpy as np
-
     names = _chosen(run, metrics)
     usual = tuple(name for name in FOCUS if name in names) or names[: len(FOCUS)]
     focus = usual if metrics is None else names
-    # A stream of its own for every step, so that more resamples in one change no other.
-    streams = iter(np.random.default_rng(seed).spawn(len(TABLES)))
     note(f"reading {len(names)} metrics")
     values = prompt_values(run, names)
     read = without_controls(values)
     tables: dict[str, pd.DataFrame] = {"values": values}
     note("intervals, effects of tasks and models")
-    describe = partial(summary, rng=next(streams), resamples=resamples)
-    tables["summary"] = _by_metric(read, describe)
-    tables["effects"] = effects(read, rng=next(streams), permutations=permutations)
+    tables["summary"] = _summaries(read, seed, resamples)
+    tables["effects"] = effects(read, seed=seed, permutations=permutations)
     close = read[read["metric"].isin(focus)]
-    tables["means"] = means_by_task(close, rng=next(streams), resamples=resamples)
-    tables["leaders"] = leaders(close, rng=next(streams), resamples=resamples)
-    tables["variance"] = _by_metric(read, variance_explained)
-    tables["controls"] = control_effects(values, rng=next(streams), resamples=resamples)
+    tables["means"] = means_by_task(close)
+    tables["leaders"] = leaders(close)
+    tables["variance"] = _variance(read)
+    tables["controls"] = control_effects(values, seed=seed, resamples=resamples)
     tables["power"] = _power(read)
     note(f"a closer look at {', '.join(focus)}")
     options = {"permutations": permutations, "resamples": resamples}
-    tables |= contrasts(close, rng=next(streams), **options)
+    tables |= contrasts(close, seed=seed, **options)
     tables["mixed"] = mixed_models(close)
-    tables |= depth_and_heads(run, tables["leaders"], rng=next(streams), **options)
-    tables |= layer_tables(
-        run, values, rng=next(streams), permutations=min(permutations, 500), note=note
-    )
-    tables["selective_neurons"] = selective_neurons(run, values, rng=next(streams), note=note)
+    tables |= depth_and_heads(run, tables["leaders"], seed=seed, **options)
+    tables |= layer_tables(run, values, seed=seed, permutations=min(permutations, 500), note=note)
+    tables["selective_neurons"] = selective_neurons(run, values, seed=seed, note=note)
     return Analysis(
         tables={name: tables[name] for name in TABLES},
         missing=_missing(run, tables),
         focus=focus,
-        settings={
-            "run": str(run.path),
-            "suite": run.manifest.suite.model_dump(),
-            "seed": seed,
-            "resamples": resamples,
-            "permutations": permutations,
-        },
+        settings=Settings(seed, resamples, permutations),
+        run={"run": str(run.path), "suite": run.manifest.suite.model_dump()},
     )
 
 
@@ -214,13 +208,26 @@ def _chosen(run: Run, metrics: Collection[str] | None) -> tuple[str, ...]:
     )
 
 
-def _by_metric(values: pd.DataFrame, of: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+def _summaries(values: pd.DataFrame, seed: int, resamples: int) -> pd.DataFrame:
     import pandas as pd
 
     parts = []
     for metric, frame in values.groupby("metric", sort=False):
-        part = of(frame)
+        rng = stream(seed, "summary", str(metric))
+        part = summary(frame, rng=rng, resamples=resamples)
         part.insert(0, "metric", metric)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _variance(values: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    parts = []
+    for metric, scope, frame in with_units(values):
+        part = variance_explained(frame, standardised=scope == STANDARDISED)
+        part.insert(0, "metric", metric)
+        part.insert(1, "scope", scope)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cortexscope.analysis._scopes import stream
 from cortexscope.analysis._values import KINDS
 from cortexscope.stats import hedges_g, interval, max_t_paired
 
@@ -16,9 +17,7 @@ __all__ = ["control_effects"]
 _NUMBERS = ("original", "mean", "difference", "low", "high", "hedges_g", "p", "tokens")
 
 
-def control_effects(
-    values: pd.DataFrame, *, rng: np.random.Generator, resamples: int = 2000
-) -> pd.DataFrame:
+def control_effects(values: pd.DataFrame, *, seed: int, resamples: int = 2000) -> pd.DataFrame:
     """Return how far each metric differs between prompts and their controls, in each model.
 
     Paired: a control's value less that of the prompt it was made from; several controls of one
@@ -26,7 +25,7 @@ def control_effects(
 
     Args:
         values: as `prompt_values` gives them.
-        rng: draws resamples and flips of signs.
+        seed: of resamples and flips of signs.
         resamples: how many of each.
 
     Returns:
@@ -43,6 +42,7 @@ def control_effects(
             controls = own[own["kind"] == kind]
             controls = controls[controls["cluster"].isin(originals.index)]
             if len(controls):
+                rng = stream(seed, "controls", str(metric), str(model), kind)
                 row = _compared(controls, originals, rng=rng, resamples=resamples)
                 rows.append({"metric": metric, "model": model, "control": kind, **row})
     return pd.DataFrame(rows)

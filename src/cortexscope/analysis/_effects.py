@@ -2,104 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from cortexscope.analysis._scopes import IN_UNITS, scopes, stream
 from cortexscope.analysis._values import without_controls
 from cortexscope.errors import SuiteError, UsageError
 from cortexscope.stats import (
     Effect,
     Matched,
+    ModelEffect,
     Remembered,
     TaskEffect,
-    holm,
     matched_by_length,
     model_effect,
+    step_down,
     task_effect,
 )
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
-__all__ = ["ALL_MODELS", "effects"]
+__all__ = ["effects"]
 
 _Test = Callable[["pd.DataFrame"], TaskEffect]
 _Found = dict[tuple[Any, ...], tuple[Matched | str, int]]
 """Of the prompts that a metric has values of, those that were matched."""
 
-ALL_MODELS = "all models"
-"""The scope in which a prompt's value is its mean over the models."""
+_ORDER = (
+    "metric", "factor", "scope", "form", "f", "df", "df_residual", "omega_squared",
+    "omega_squared_partial", "p", "p_max_t", "p_least", "family", "n", "left_out", "method",
+    "reason",
+)  # fmt: skip
 
 
-def effects(
-    values: pd.DataFrame, *, rng: np.random.Generator, permutations: int = 2000
-) -> pd.DataFrame:
+def effects(values: pd.DataFrame, *, seed: int, permutations: int = 2000) -> pd.DataFrame:
     """Return the effect of the task on each metric, and of the model where there are several.
 
     Forms: `raw`; `adjusted`, with a curve in log tokens beside the tasks; `matched`, raw but on the
-    largest part of the prompts in which tasks do not differ in length.
+    largest part of the prompts in which tasks do not differ in length. Metrics of the same prompts
+    share their permutations, which the seed and these prompts alone decide: a number is the same
+    whatever else is computed.
 
     Args:
         values: as `prompt_values` gives them; controls but paraphrases are left out.
-        rng: draws the permutations.
+        seed: of the permutations.
         permutations: how many.
 
     Returns:
-        A row for each metric, factor (`task`, `model`), scope (a model, or `ALL_MODELS`) and form:
-        metric, factor, scope, form, f, df, df_residual, omega_squared, p, p_holm, family, n,
-        left_out, method, reason. `p_holm` is adjusted by Holm for the number of metrics; NaN where
-        undefined.
+        A row for each metric, factor (`task`, `model`), scope (a model, `STANDARDISED`, or for
+        models `IN_UNITS`) and form: metric, factor, scope, form, f, df, df_residual, omega_squared
+        (share of all variance), omega_squared_partial (of what length, or prompts, leave), p,
+        p_max_t, p_least, family, n, left_out, method, reason; NaN where undefined. `p_max_t` counts
+        all metrics: step-down max-T over those of the same prompts, times the number of such
+        groups; `p_least` is the smallest that it could have been.
     """
     import pandas as pd
 
     read = without_controls(values)
-    # All metrics are of the same prompts, so they share the permutations, and what is matched.
-    shuffled = Remembered()
     matched: _Found = {}
-    test = partial(task_effect, rng=rng, permutations=permutations, shuffled=shuffled)
+    test = partial(
+        task_effect, rng=stream(seed, "effects"), permutations=permutations,
+        shuffled=Remembered(seed),
+    )  # fmt: skip
     rows = []
-    for metric, frame in read.groupby("metric", sort=False):
-        for row in _of_metric(frame, test, matched, rng=rng, permutations=permutations):
-            rows.append({"metric": metric, **row})
-    found = pd.DataFrame(rows)
-    found = found.astype(dict.fromkeys(("f", "omega_squared", "p"), "float64"))
-    found["p_holm"] = found.groupby(["factor", "scope", "form"])["p"].transform(
-        lambda p: holm(p.to_numpy())
-    )
-    found["family"] = [
-        f"{row.form} effect of the {row.factor} in {row.scope}, all metrics"
-        for row in found.itertuples()
-    ]
-    order = ["metric", "factor", "scope", "form", "f", "df", "df_residual", "omega_squared", "p"]
-    return found[[*order, "p_holm", "family", "n", "left_out", "method", "reason"]]
-
-
-def _of_metric(
-    frame: pd.DataFrame,
-    test: _Test,
-    matched: _Found,
-    *,
-    rng: np.random.Generator,
-    permutations: int,
-) -> Iterator[dict[str, Any]]:
-    models = list(dict.fromkeys(frame["model"]))
-    scopes = [(model, frame[frame["model"] == model]) for model in models]
-    if len(models) > 1:
-        scopes.append((ALL_MODELS, frame))
-    for scope, own in scopes:
-        found = test(own)
+    for metric, scope, frame in scopes(read):
+        found = test(frame)
         for form, effect in (("raw", found.raw), ("adjusted", found.adjusted)):
-            yield _row("task", scope, form, effect, found.n, found.left_out)
-        yield _matched(scope, own, test, matched)
-    if len(models) > 1:
-        between = model_effect(frame, rng=rng, permutations=permutations)
-        for form, effect in (("raw", between.raw), ("adjusted", between.adjusted)):
-            yield _row("model", ALL_MODELS, form, effect, between.n, between.left_out)
+            rows.append(_row(metric, "task", scope, form, effect, found))
+        rows.append(_matched(metric, scope, frame, test, matched))
+    for name, frame in read.groupby("metric", sort=False):
+        if frame["model"].nunique() > 1:
+            # One stream a metric, so that all metrics have the same signs.
+            signs = stream(seed, "effects", "model")
+            between = model_effect(frame, rng=signs, permutations=permutations)
+            for form, effect in (("raw", between.raw), ("adjusted", between.adjusted)):
+                rows.append(_row(str(name), "model", IN_UNITS, form, effect, between))
+    return pd.DataFrame(_with_families(rows))[list(_ORDER)].astype(
+        dict.fromkeys(("f", "omega_squared", "omega_squared_partial", "p"), "float64")
+    )
 
 
-def _matched(scope: str, frame: pd.DataFrame, test: _Test, found: _Found) -> dict[str, Any]:
+def _with_families(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows by metric, with p-values that count all metrics."""
+    families: dict[tuple[str, ...], dict[tuple[str, ...], list[dict[str, Any]]]] = {}
+    for row in rows:
+        row |= {"p_max_t": np.nan, "p_least": np.nan}
+        if row["permuted"] is not None:
+            family = families.setdefault((row["factor"], row["scope"], row["form"]), {})
+            family.setdefault(row["clusters"], []).append(row)
+    for groups in families.values():
+        for own in groups.values():
+            tested = np.column_stack([np.append(row["f"], row["permuted"]) for row in own])
+            least = len(groups) / len(tested)
+            for row, p in zip(own, step_down(tested)[1], strict=True):
+                row |= {"p_max_t": min(len(groups) * p, 1.0), "p_least": min(least, 1.0)}
+    order = {metric: place for place, metric in enumerate(dict.fromkeys(r["metric"] for r in rows))}
+    return sorted(rows, key=lambda row: order[row["metric"]])
+
+
+def _matched(
+    metric: str, scope: str, frame: pd.DataFrame, test: _Test, found: _Found
+) -> dict[str, Any]:
     own = frame[(frame["kind"] == "original") & frame["value"].notna()]
     key = tuple(tuple(own[name]) for name in ("model", "task", "prompt_id", "n_tokens"))
     if key not in found:
@@ -107,12 +114,12 @@ def _matched(scope: str, frame: pd.DataFrame, test: _Test, found: _Found) -> dic
     kept, count = found[key]
     if isinstance(kept, str):
         method = "raw, on prompts matched by length"
-        nothing = Effect(None, None, None, None, None, method, kept)
-        return _row("task", scope, "matched", nothing, 0, count)
+        none = Effect.undefined(method, kept)
+        return _row(metric, "task", scope, "matched", none, None) | {"left_out": count}
     tested = test(own[own["prompt_id"].isin(kept.ids)].assign(n_tokens=1))
     note = f"{tested.raw.method}, {kept.per_task} prompts a task matched by length"
-    row = _row("task", scope, "matched", tested.raw, tested.n, count - tested.n)
-    return {**row, "method": note}
+    row = _row(metric, "task", scope, "matched", tested.raw, tested)
+    return row | {"method": note, "left_out": count - tested.n}
 
 
 def _matching(own: pd.DataFrame) -> tuple[Matched | str, int]:
@@ -130,9 +137,15 @@ def _matching(own: pd.DataFrame) -> tuple[Matched | str, int]:
 
 
 def _row(
-    factor: str, scope: str, form: str, effect: Effect, n: int, left_out: int
+    metric: str,
+    factor: str,
+    scope: str,
+    form: str,
+    effect: Effect,
+    found: TaskEffect | ModelEffect | None,
 ) -> dict[str, Any]:
     return {
+        "metric": metric,
         "factor": factor,
         "scope": scope,
         "form": form,
@@ -140,9 +153,13 @@ def _row(
         "df": effect.df,
         "df_residual": effect.df_residual,
         "omega_squared": effect.omega_squared,
+        "omega_squared_partial": effect.omega_squared_partial,
         "p": effect.p,
-        "n": n,
-        "left_out": left_out,
+        "family": f"{form} effect of the {factor} in {scope}, all metrics",
+        "n": found.n if found else 0,
+        "left_out": found.left_out if found else 0,
         "method": effect.method,
         "reason": effect.reason,
+        "clusters": found.clusters if found else (),
+        "permuted": effect.permuted,
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from cortexscope.analysis._scopes import STANDARDISED, scopes, stream, with_units
 from cortexscope.analysis._values import head_values, without_controls
 from cortexscope.stats import (
     layer_contrasts,
@@ -18,47 +19,51 @@ from cortexscope.stats import (
 from cortexscope.store import Run
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 __all__ = ["contrasts", "depth_and_heads", "mixed_models"]
 
 
 def contrasts(
-    values: pd.DataFrame, *, rng: np.random.Generator, permutations: int, resamples: int
+    values: pd.DataFrame, *, seed: int, permutations: int, resamples: int
 ) -> Mapping[str, pd.DataFrame]:
-    """Return the tables `task_contrasts` (raw and adjusted) and `model_contrasts`.
+    """Return the tables `task_contrasts` (raw and adjusted, by scope) and `model_contrasts`.
 
     Args:
         values: as `prompt_values` gives them, controls but paraphrases left out.
-        rng: draws.
+        seed: of what is drawn.
         permutations: how many a p-value takes.
         resamples: how many an interval takes.
     """
     pairs: list[tuple[Any, pd.DataFrame]] = []
     between: list[tuple[Any, pd.DataFrame]] = []
-    for metric, frame in values.groupby("metric", sort=False):
+    for metric, scope, frame in scopes(values):
         for form in ("raw", "adjusted"):
+            # One stream for all, so that the permutations are the same in all scopes.
+            rng = stream(seed, "task_contrasts", form)
             found = task_contrasts(
                 frame, adjusted=form == "adjusted", rng=rng, permutations=permutations
             )
-            found.insert(0, "form", form)
+            found.insert(0, "model", scope)
+            found.insert(1, "form", form)
             pairs.append((metric, found))
+    for name, frame in values.groupby("metric", sort=False):
         if frame["model"].nunique() > 1:
+            rng = stream(seed, "model_contrasts", str(name))
             found = model_contrasts(frame, rng=rng, permutations=permutations, resamples=resamples)
-            between.append((metric, found))
+            between.append((name, found))
     return {"task_contrasts": _joined(pairs), "model_contrasts": _joined(between)}
 
 
 def mixed_models(values: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a metric and form: the mixed model, its Wald tests and its assumptions."""
+    """Return a row a metric, scope and form: the mixed model, its Wald tests and assumptions."""
     import pandas as pd
 
     rows = []
-    for metric, frame in values.groupby("metric", sort=False):
-        found = mixed_model(frame)
+    for metric, scope, frame in with_units(values):
+        found = mixed_model(frame, standardised=scope == STANDARDISED)
         for form, fit in (("raw", found.raw), ("adjusted", found.adjusted)):
-            rows.append({"metric": metric, "form": form, **_flat(asdict(fit))})
+            rows.append({"metric": metric, "scope": scope, "form": form, **_flat(asdict(fit))})
     return pd.DataFrame(rows)
 
 
@@ -76,7 +81,7 @@ def depth_and_heads(
     run: Run,
     leaders: pd.DataFrame,
     *,
-    rng: np.random.Generator,
+    seed: int,
     permutations: int,
     resamples: int,
 ) -> Mapping[str, pd.DataFrame]:
@@ -85,7 +90,7 @@ def depth_and_heads(
     Args:
         run: finished or not.
         leaders: the table of that name, with the metrics and models to be looked at.
-        rng: draws.
+        seed: of what is drawn.
         permutations: how many a p-value takes.
         resamples: how many an interval takes.
 
@@ -114,7 +119,7 @@ def depth_and_heads(
             row["task"],
             row["other"],
             by="task",
-            rng=rng,
+            rng=stream(seed, "depth", metric, model),
             permutations=permutations,
             resamples=resamples,
         )
@@ -125,12 +130,12 @@ def depth_and_heads(
                 row["task"],
                 row["other"],
                 by="task",
-                rng=rng,
+                rng=stream(seed, "heads", metric, model),
                 permutations=permutations,
                 resamples=resamples,
             )
             tables["heads"].append((metric, _of(found, model)))
-            found = selective(frame, rng=rng).chosen
+            found = selective(frame, rng=stream(seed, "selective", metric, model)).chosen
             tables["selective"].append((metric, _of(found, model)))
     return {name: _joined(parts) for name, parts in tables.items()}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cortexscope.analysis._scopes import stream
 from cortexscope.stats import (
     probe_layers,
     representational_similarity,
@@ -20,7 +21,10 @@ from cortexscope.store import LayerMeans, Run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NO_NEURONS", "NO_STATES", "layer_tables", "selective_neurons"]
+__all__ = ["BEST", "NO_NEURONS", "NO_STATES", "layer_tables", "selective_neurons"]
+
+BEST = "best layer"
+"""The row of `probe_baselines` that is no baseline: the layer which other prompts chose."""
 
 NO_STATES = (
     "the run kept no states; run again without --no-states to have probes, silhouettes and "
@@ -44,7 +48,7 @@ def layer_tables(
     run: Run,
     values: pd.DataFrame,
     *,
-    rng: np.random.Generator,
+    seed: int,
     permutations: int = 500,
     note: Callable[[str], None] = lambda _: None,
 ) -> Mapping[str, pd.DataFrame]:
@@ -53,7 +57,7 @@ def layer_tables(
     Args:
         run: finished or not, with its states kept; all tables are empty without them.
         values: as `prompt_values` gives them, which have the prompts' lengths.
-        rng: draws.
+        seed: of what is drawn.
         permutations: how many a p-value takes.
         note: told what comes next.
 
@@ -80,25 +84,34 @@ def layer_tables(
             clusters,
             n_tokens=lengths,
             texts=list(own.prompts["text"]),
-            rng=rng,
+            rng=stream(seed, "probes", model),
             permutations=permutations,
         )
         tables["probes"].append(_numbered(probe.layers, own, model).assign(chance=probe.chance))
         peak = probe.peak
         best = {
-            "baseline": f"best layer ({_layer(own, peak.layer)})",
+            "baseline": BEST, "layer": None if peak.layer is None else own.layers[peak.layer],
             "accuracy": peak.accuracy, "low": peak.low, "high": peak.high, "reason": probe.reason,
         }  # fmt: skip
         rows = pd.concat([probe.baselines, pd.DataFrame([best])], ignore_index=True)
+        rows = rows.astype({"layer": "Int64"})
         tables["probe_baselines"].append(_of(rows, model).assign(method=probe.method))
         separation = silhouette_by_layer(
-            own.vectors, tasks, clusters, n_tokens=lengths, rng=rng, permutations=permutations
+            own.vectors,
+            tasks,
+            clusters,
+            n_tokens=lengths,
+            rng=stream(seed, "silhouettes", model),
+            permutations=permutations,
         )
         found = _numbered(separation.layers, own, model).assign(method=separation.method)
         tables["silhouettes"].append(found)
     pairs = [(model, model) for model in states] + list(combinations(states, 2))
     for first, second in pairs:
-        note(f"{first} and {second}: how alike their layers see the prompts")
+        both = f"{first} and {second}" if first != second else first
+        whose = "their" if first != second else "its"
+        note(f"{both}: how alike {whose} layers see the prompts")
+        rng = stream(seed, "similarity", first, second)
         tables["similarity"].append(
             _similarity(states, first, second, rng=rng, permutations=permutations)
         )
@@ -146,7 +159,7 @@ def selective_neurons(
     run: Run,
     values: pd.DataFrame,
     *,
-    rng: np.random.Generator,
+    seed: int,
     note: Callable[[str], None] = lambda _: None,
 ) -> pd.DataFrame:
     """Return for each model and task the neurons that tell it from the other tasks.
@@ -157,7 +170,7 @@ def selective_neurons(
     Args:
         run: finished or not, with its neurons kept; the table is empty without them.
         values: as `prompt_values` gives them, which have the prompts' lengths.
-        rng: draws the halves.
+        seed: of the halves.
         note: told what comes next.
 
     Returns:
@@ -175,6 +188,7 @@ def selective_neurons(
         tasks, clusters, lengths = (
             own.prompts[name].to_numpy() for name in ("task", "cluster", "n_tokens")
         )
+        rng = stream(seed, "selective_neurons", info.model)
         found = selective_features(own.vectors, tasks, clusters, n_tokens=lengths, rng=rng)
         layers = found.chosen["layer"].map(dict(enumerate(own.layers))).astype("Int64")
         tables.append(_of(found.chosen.assign(layer=layers), info.model))
@@ -209,10 +223,6 @@ def _vectors_of(
 def _numbered(layers: pd.DataFrame, own: _Vectors, model: str) -> pd.DataFrame:
     """Return a table with the model's own numbers of its layers."""
     return _of(layers.assign(layer=[own.layers[place] for place in layers["layer"]]), model)
-
-
-def _layer(own: _Vectors, place: int | None) -> str:
-    return "none" if place is None else f"layer {own.layers[place]}"
 
 
 def _of(frame: pd.DataFrame, model: str) -> pd.DataFrame:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cortexscope.analysis._effects import ALL_MODELS
+from cortexscope.analysis._scopes import scopes
 from cortexscope.analysis._values import without_controls
-from cortexscope.stats import highest_task, task_means
+from cortexscope.stats import highest_task, leading_task, task_means
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
 __all__ = ["leaders", "means_by_task"]
 
 
-def means_by_task(
-    values: pd.DataFrame, *, rng: np.random.Generator, resamples: int = 2000
-) -> pd.DataFrame:
+def means_by_task(values: pd.DataFrame) -> pd.DataFrame:
     """Return each task's mean with its interval, raw and at equal lengths, of each scope.
+
+    Those of all models are in standard deviations, from the mean over all prompts.
 
     Args:
         values: as `prompt_values` gives them; controls but paraphrases are left out.
-        rng: draws the resamples.
-        resamples: how many.
 
     Returns:
         Columns metric, scope, form, task, mean, low, high, n, method, reason.
@@ -31,7 +28,7 @@ def means_by_task(
     import pandas as pd
 
     found = []
-    for metric, scope, frame in _scopes(values):
+    for metric, scope, frame in scopes(without_controls(values)):
         for form in ("raw", "adjusted"):
             means = task_means(frame, adjusted=form == "adjusted")
             found.append(means.assign(metric=metric, scope=scope, form=form))
@@ -39,10 +36,13 @@ def means_by_task(
     return pd.concat(found, ignore_index=True)[columns]
 
 
-def leaders(
-    values: pd.DataFrame, *, rng: np.random.Generator, resamples: int = 2000
-) -> pd.DataFrame:
+def leaders(values: pd.DataFrame) -> pd.DataFrame:
     """Return the task with the highest raw mean of each metric and scope, raw and adjusted.
+
+    Differences of all models are in standard deviations.
+
+    Args:
+        values: as `prompt_values` gives them; controls but paraphrases are left out.
 
     Returns:
         Columns metric, scope, task, form, other (the best of the others), difference (to it), low,
@@ -52,11 +52,10 @@ def leaders(
     import pandas as pd
 
     rows: list[dict[str, Any]] = []
-    for metric, scope, frame in _scopes(values):
-        means = frame.groupby(["task", "cluster"])["value"].mean().groupby("task").mean()
-        if means.dropna().empty:
+    for metric, scope, frame in scopes(without_controls(values)):
+        task = leading_task(frame)
+        if task is None:
             continue
-        task = str(means.idxmax())
         for form in ("raw", "adjusted"):
             found = highest_task(frame, task, adjusted=form == "adjusted")
             rows.append(
@@ -76,15 +75,3 @@ def leaders(
                 }
             )
     return pd.DataFrame(rows)
-
-
-def _scopes(values: pd.DataFrame) -> list[tuple[str, str, pd.DataFrame]]:
-    read = without_controls(values)
-    found = []
-    for metric, frame in read.groupby("metric", sort=False):
-        models = list(dict.fromkeys(frame["model"]))
-        for model in models:
-            found.append((str(metric), str(model), frame[frame["model"] == model]))
-        if len(models) > 1:
-            found.append((str(metric), ALL_MODELS, frame))
-    return found

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from cortexscope.analysis._analysis import Analysis
-from cortexscope.analysis._effects import ALL_MODELS
+from cortexscope.analysis._layers import BEST
+from cortexscope.analysis._scopes import STANDARDISED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,17 +38,18 @@ def verdicts(found: Analysis) -> tuple[str, ...]:
 def _leaders(leaders: pd.DataFrame) -> Iterator[str]:
     if leaders.empty:
         return
-    several = (leaders["scope"] == ALL_MODELS).any()
-    chosen = leaders[leaders["scope"] == ALL_MODELS] if several else leaders
-    for (metric, _), own in chosen.groupby(["metric", "scope"], sort=False):
+    several = (leaders["scope"] == STANDARDISED).any()
+    chosen = leaders[leaders["scope"] == STANDARDISED] if several else leaders
+    for (metric, scope), own in chosen.groupby(["metric", "scope"], sort=False):
+        name = f"{metric}, {scope}"
         rows = {row["form"]: row for row in own.to_dict("records")}
         raw, adjusted = rows["raw"], rows["adjusted"]
         if _unknown(raw["low"]):
-            yield f"{metric}: which task is highest cannot be told ({raw['reason']})."
+            yield f"{name}: which task is highest cannot be told ({raw['reason']})."
             continue
-        first = f"{metric}: highest in {raw['task']}"
+        first = f"{name}: highest in {raw['task']}"
         if raw["holds"] is not True:
-            yield f"{first}, but not clearly ({_difference(raw)})."
+            yield f"{name}: which task is highest is open ({raw['task']} {_difference(raw)})."
         elif _unknown(adjusted["low"]):
             yield (
                 f"{first} raw ({_difference(raw)}); whether that survives length control cannot be "
@@ -66,9 +68,10 @@ def _leaders(leaders: pd.DataFrame) -> Iterator[str]:
 
 
 def _difference(row: _Row) -> str:
+    unit = " sd" if row["scope"] == STANDARDISED else ""
     return (
-        f"{row['difference']:+.3g} [{row['low']:.3g}, {row['high']:.3g}] against {row['other']}, "
-        f"n = {row['n']}"
+        f"{row['difference']:+.3g}{unit} [{row['low']:.3g}, {row['high']:.3g}] against "
+        f"{row['other']}, n = {row['n']}"
     )
 
 
@@ -81,13 +84,13 @@ def _probes(probes: pd.DataFrame, baselines: pd.DataFrame) -> Iterator[str]:
         return
     for model, own in baselines.groupby("model", sort=False):
         rows = {row["baseline"]: row for row in own.to_dict("records")}
-        best = next(row for name, row in rows.items() if name.startswith("best layer"))
+        best = rows[BEST]
         if _unknown(best["accuracy"]):
             yield f"{model}: no probe ({best['reason']})."
             continue
         layers = probes[probes["model"] == model]
         yield (
-            f"{model}: {best['baseline']} tells the tasks apart best, {_share(best)} of fresh "
+            f"{model}: layer {best['layer']} tells the tasks apart best, {_share(best)} of fresh "
             f"prompts right; words alone {_share(rows['words'])}, length alone "
             f"{_share(rows['length'])}, chance {layers['chance'].iloc[0]:.2f}. "
             f"{int((layers['beats'] == True).sum())} of {len(layers)} layers beat both."  # noqa: E712

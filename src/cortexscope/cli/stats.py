@@ -39,11 +39,12 @@ def stats(
     """
     from rich.console import Console
 
-    from cortexscope.analysis import analyse, verdicts
+    from cortexscope.analysis import analyse, settings_of, verdicts
     from cortexscope.cli._progress import progress_for
     from cortexscope.store import Run
 
     opened = Run(run)
+    before = settings_of(opened)
     found = analyse(
         opened,
         metrics=metric,
@@ -62,6 +63,11 @@ def stats(
     for sentence in verdicts(found):
         typer.echo(sentence)
     typer.echo(f"\nStatistics: {folder}")
+    if settings_of(opened) != before and (run / "report.html").exists():
+        typer.echo(
+            f"The report is of {before}; `cortexscope report {run}` makes it anew with "
+            f"{found.settings}."
+        )
 
 
 def _effects(effects: pd.DataFrame, focus: tuple[str, ...]) -> Table:
@@ -75,7 +81,8 @@ def _effects(effects: pd.DataFrame, focus: tuple[str, ...]) -> Table:
         box=None,
         pad_edge=False,
         header_style="bold",
-        title="What the task explains (omega squared), and p by permutation",
+        title="What the task explains of all variance (omega squared; partial: of what length "
+        "leaves), and p by permutation",
         title_justify="left",
     )
     table.add_column("metric", no_wrap=True)
@@ -83,14 +90,18 @@ def _effects(effects: pd.DataFrame, focus: tuple[str, ...]) -> Table:
     forms = ("raw", "adjusted", "matched")
     for form in forms:
         table.add_column(form, justify="right")
+        if form == "adjusted":
+            table.add_column("partial", justify="right")
         table.add_column("p", justify="right")
     own = effects[(effects["factor"] == "task") & effects["metric"].isin(focus)]
     for (name, scope), rows in own.groupby(["metric", "scope"], sort=False):
-        cells = rows.set_index("form")[["omega_squared", "p"]].reindex(forms)
+        cells = rows.set_index("form")
         numbers = [
-            UNDEFINED if np.isnan(value) else f"{value:.{digits}f}"
-            for row in cells.to_numpy()
-            for value, digits in zip(row, (3, 4), strict=True)
+            cells[column].get(form, np.nan)
+            for form in forms
+            for column in ("omega_squared", "omega_squared_partial", "p")
+            if form == "adjusted" or column != "omega_squared_partial"
         ]
-        table.add_row(str(name), str(scope), *numbers)
+        shown = [UNDEFINED if np.isnan(value) else f"{value:.4f}" for value in numbers]
+        table.add_row(str(name), str(scope), *shown)
     return table

@@ -66,34 +66,46 @@ def _length(frames: RunFrames) -> str | None:
 
 
 def _top_task(frames: RunFrames) -> str | None:
-    cells = frames.cells
-    if STUDY_ENTROPY not in cells:
+    if len(frames.tasks) < 2:
         return None
-    known = cells.dropna(subset=[STUDY_ENTROPY])
-    own = {model: known[known["model"] == model].set_index("task") for model in frames.labels}
-    own = {model: rows for model, rows in own.items() if len(rows) > 1}
-    if not own:
-        return None
-    tops = Counter(str(rows[STUDY_ENTROPY].idxmax()) for rows in own.values())
-    task, count = tops.most_common(1)[0]
-    longest = sum(str(rows["tokens"].idxmax()) == task for rows in own.values())
-    text = (
-        f"The task {task_title(task)} has the highest study entropy in {count} of "
-        f"{_count(len(own), 'model')}, and the longest prompts in {longest} of {len(own)}."
+    known = (
+        _lead(frames, STUDY_ENTROPY, "study entropy"),
+        _lead(frames, NORMALIZED_ENTROPY, "normalised entropy"),
     )
-    ranks = {
-        model: float(rows[NORMALIZED_ENTROPY].rank(ascending=False, method="min")[task])
-        for model, rows in own.items()
-        if NORMALIZED_ENTROPY in rows
-        and task in rows.index
-        and rows[NORMALIZED_ENTROPY].notna()[task]
-    }
-    if ranks:
-        text += (
-            f" By the normalised entropy its rank among {_count(len(frames.tasks), 'task')} is "
-            f"{_span(ranks, '{:.0f}'.format)}."
+    return " ".join(text for text in known if text) or None
+
+
+def _lead(frames: RunFrames, metric: str, name: str) -> str | None:
+    """Return which task has the highest mean in how many models, as far as that is clear."""
+    found = frames.findings.leaders(metric)
+    if not len(found):
+        return None
+    found = found[found["scope"].isin(frames.labels)]
+    raw = found[found["form"] == "raw"].set_index("scope")
+    models = _count(len(raw), "model")
+    clear = raw.index[[row is True for row in raw["holds"]]]
+    unknown = raw[raw["low"].isna()]
+    kept = found[(found["form"] == "adjusted") & found["scope"].isin(clear)]
+    parts = []
+    for task, count in Counter(raw.loc[clear, "task"]).most_common():
+        own = list(clear[raw.loc[clear, "task"] == task])
+        longest = sum(_longest(frames, model) == task for model in own)
+        holds = sum(row is True for row in kept.loc[kept["scope"].isin(own), "holds"])
+        parts.append(
+            f"{task_title(str(task))} in {count} of {models} (its prompts are the longest in "
+            f"{longest}; at equal lengths it is still the highest in {holds})"
         )
-    return text
+    if open_ := len(raw) - len(clear) - len(unknown):
+        parts.append(f"open in {open_} of {models}, where its lead may be chance")
+    if len(unknown):
+        reason = str(unknown["reason"].iloc[0]).rstrip(".")
+        parts.append(f"unknown in {len(unknown)} of {models} ({plain(reason)})")
+    return f"The task with the highest {name} is {', '.join(parts)}."
+
+
+def _longest(frames: RunFrames, model: str) -> str:
+    own = frames.cells[frames.cells["model"] == model].set_index("task")["tokens"].dropna()
+    return str(own.idxmax())
 
 
 def _by_model(frames: RunFrames, metric: str) -> dict[str, float]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cortexscope.records import Manifest
+from cortexscope.report._findings import Findings
 from cortexscope.report._labels import plain
 from cortexscope.report._stacks import in_order
 from cortexscope.store import Run
@@ -62,6 +63,8 @@ class RunFrames:
     length), and a column a metric with the mean over prompts, in the model's primary stack."""
     missing: pd.DataFrame
     """What is undefined and why: model, stack, metric, reason, values, of (all values), prompts."""
+    findings: Findings
+    """The run's statistics."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -138,6 +141,7 @@ def read_frames(run: Run) -> RunFrames:
         wholes=_wholes(table),
         cells=_cells(values, labels, tasks, metrics),
         missing=_missing(measured),
+        findings=Findings(run),
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cortexscope.stats._length import adjusted_values, length_basis
     from cortexscope.stats._limits import Interval
     from cortexscope.stats._matching import Balance, Matched, matched_by_length
-    from cortexscope.stats._max_t import MaxT, max_t_paired, max_t_unpaired
+    from cortexscope.stats._max_t import MaxT, max_t_paired, max_t_unpaired, step_down
     from cortexscope.stats._mean import Mean, mean_of
     from cortexscope.stats._mixed import MixedFit, MixedModel, mixed_model
     from cortexscope.stats._model_effect import ModelEffect, model_effect
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cortexscope.stats._similarity import Similarity, representational_similarity
     from cortexscope.stats._summary import summary
     from cortexscope.stats._task_effect import Effect, TaskEffect, task_effect
-    from cortexscope.stats._task_means import Comparison, highest_task, task_means
+    from cortexscope.stats._task_means import Comparison, highest_task, leading_task, task_means
     from cortexscope.stats._variance import variance_explained
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "holm",
     "interval",
     "layer_contrasts",
+    "leading_task",
     "length_basis",
     "map_contrasts",
     "matched_by_length",
@@ -78,6 +79,7 @@ __all__ = [
     "selective",
     "selective_features",
     "silhouette_by_layer",
+    "step_down",
     "summary",
     "task_contrasts",
     "task_effect",
@@ -113,6 +115,7 @@ _HOMES = {
     "holm": "_multiple",
     "interval": "_interval",
     "layer_contrasts": "_depth",
+    "leading_task": "_task_means",
     "length_basis": "_length",
     "map_contrasts": "_depth",
     "matched_by_length": "_matching",
@@ -130,6 +133,7 @@ _HOMES = {
     "selective": "_selective",
     "selective_features": "_selective",
     "silhouette_by_layer": "_separation",
+    "step_down": "_max_t",
     "summary": "_summary",
     "task_contrasts": "_contrasts",
     "task_effect": "_task_effect",

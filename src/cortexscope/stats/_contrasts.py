@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +11,12 @@ from numpy.typing import NDArray
 
 from cortexscope.stats._clusters import checked_frame
 from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, hedges_g
+from cortexscope.stats._fit import Fit
 from cortexscope.stats._interval import difference_interval, interval
 from cortexscope.stats._limits import Interval
-from cortexscope.stats._max_t import max_t_paired, max_t_unpaired
-from cortexscope.stats._multiple import holm
-from cortexscope.stats._task_pairs import adjusted_pairs
+from cortexscope.stats._max_t import MaxT, max_t_paired
+from cortexscope.stats._pair_tests import pair_tests
+from cortexscope.stats._task_pairs import adjusted_pairs, comparable
 from cortexscope.stats._units import Units, units_of
 
 __all__ = ["model_contrasts", "task_contrasts"]
@@ -26,14 +26,8 @@ _Row = dict[str, Any]
 
 _NUMBERS = (
     "n_a", "n_b", "difference", "low", "high", "hedges_g", "hedges_g_low", "hedges_g_high",
-    "cliffs_delta", "cliffs_delta_low", "cliffs_delta_high", "p", "p_holm",
+    "cliffs_delta", "cliffs_delta_low", "cliffs_delta_high", "p", "p_max_t", "p_least",
 )  # fmt: skip
-
-
-class _Test(NamedTuple):
-    p: float | None
-    method: str
-    reason: str | None
 
 
 def model_contrasts(
@@ -47,7 +41,8 @@ def model_contrasts(
     """Return every pair of models, compared over the prompts that both read.
 
     Over all tasks, and in each task. A prompt's paraphrases are averaged first. p is that of sign
-    flips, adjusted by Holm in two families: the pairs over all tasks, and the pairs in each task.
+    flips, one of which turns a prompt's differences of all pairs, so that p_max_t (Westfall and
+    Young's step-down max-T) keeps two families: the pairs over all tasks, and those in each task.
     Lengths are as each model's tokenizer has them; give `adjusted_values(frame)` to compare at
     equal lengths.
 
@@ -61,7 +56,8 @@ def model_contrasts(
     Returns:
         A row a pair and task: a, b, task (None over all), n_a, n_b (prompts), difference (mean of
         a less that of b), low, high, hedges_g and cliffs_delta (of the pairs of values) with their
-        `_low` and `_high`, p, p_holm, family, method, reason; NaN where undefined.
+        `_low` and `_high`, p, p_max_t, p_least (the smallest of both that was reachable), family,
+        method, reason; NaN where undefined.
 
     Raises:
         UsageError: if columns are missing or contradict each other.
@@ -69,7 +65,8 @@ def model_contrasts(
     wide = checked_frame(frame).pivot(
         index=["task", "cluster", "prompt_id"], columns="model", values="value"
     )
-    rows, pairs = [], []
+    rows, every = [], wide.groupby(level=["task", "cluster"]).mean().index
+    columns: dict[str, list[Floats]] = {}
     for a, b in combinations(wide.columns, 2):
         units = wide[[a, b]].dropna().groupby(level=["task", "cluster"]).mean()
         tasks = units.index.get_level_values("task")
@@ -77,13 +74,30 @@ def model_contrasts(
             x, y = units.to_numpy()[slice(None) if task is None else tasks == task].T
             found = interval(x - y, rng=rng, resamples=resamples, level=level)
             family = f"pairs of models {'over all tasks' if task is None else 'in each task'}"
-            rows.append(
-                {"a": a, "b": b, "task": task, "family": family}
-                | _compared(x, y, found, paired=True, level=level)
-            )
-            pairs.append((x, y))
-    tests = _tests(pairs, paired=True, rng=rng, permutations=permutations)
-    return _table(rows, tests, ("a", "b", "task"))
+            row = {"a": a, "b": b, "task": task, "family": family}
+            rows.append(row | _compared(x, y, found, paired=True, level=level))
+            both = (units[a] - units[b]).reindex(every)
+            own = task is None or every.get_level_values("task") == task
+            columns.setdefault(family, []).append(np.where(own, both.to_numpy(), np.nan))
+    for family, positions in columns.items():
+        tested = max_t_paired(np.column_stack(positions), rng=rng, permutations=permutations)
+        _put([row for row in rows if row["family"] == family], tested)
+    return _table(rows, ("a", "b", "task"))
+
+
+def _put(rows: list[_Row], tested: MaxT) -> None:
+    """Put the tests of a family into its rows."""
+    for place, row in enumerate(rows):
+        reason = tested.reasons[place]
+        row |= {
+            "p": tested.p[place], "p_max_t": tested.p_adjusted[place],
+            "p_least": tested.p_least[place], "reason": row["reason"] or reason,
+            "method": row["method"] if reason else _joined(row["method"], tested.method),
+        }  # fmt: skip
+
+
+def _joined(*methods: str) -> str:
+    return "; ".join(text for text in methods if text)
 
 
 def task_contrasts(
@@ -96,11 +110,12 @@ def task_contrasts(
 ) -> pd.DataFrame:
     """Return every pair of tasks, compared over their prompts' means over the models.
 
-    A prompt's paraphrases are averaged first. Raw: intervals are those of `difference_interval`,
-    p that of relabellings. Adjusted: as `adjusted_pairs` has them, at equal lengths; a test of
-    values that were adjusted first would take the curve as known and find too much. p is adjusted
-    by Holm in the family of all pairs. In simulations of 10 pairs without effect, raw or differing
-    in length alone, 4 to 5 % of families err (`benchmarks/coverage.py`).
+    A prompt's paraphrases are averaged first; of several models, each one's values are standard
+    scores (`Units.alike`). Raw: intervals are those of `difference_interval`. Adjusted: as
+    `adjusted_pairs` has them, at equal lengths. p and p_max_t, in the family of all pairs, are
+    those of `pair_tests`; a test of values that were adjusted first would take the curve as known
+    and find too much. In simulations without effect, raw or differing in length alone, 4 to 5 % of
+    families err (`benchmarks/coverage.py`).
 
     Args:
         frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `n_tokens`,
@@ -117,41 +132,52 @@ def task_contrasts(
     Raises:
         UsageError: if columns are missing or contradict each other.
     """
-    units = units_of(frame)
-    rows, tests = (
-        _at_equal_lengths(units, rng=rng, permutations=permutations, level=level)
+    units = units_of(frame).alike()
+    units = units if adjusted else units.without_length()
+    fits, reasons = comparable(units)
+    rows = (
+        _at_equal_lengths(units, fits, reasons, level=level)
         if adjusted
-        else _as_they_are(units, rng=rng, permutations=permutations, level=level)
+        else _as_they_are(units, level=level)
     )
+    pairs = list(combinations(range(len(units.tasks)), 2))
+    usable = [place for place, reason in enumerate(reasons) if reason is None]
+    found = pair_tests(
+        units, fits, [pairs[place] for place in usable], rng=rng, permutations=permutations
+    )
+    for place, p, p_max_t, p_least, method in zip(usable, *found, strict=True):
+        how = _joined(rows[place]["method"], method)
+        rows[place] |= {"p": p, "p_max_t": p_max_t, "p_least": p_least, "method": how}
     family = f"all pairs of tasks, {'at equal lengths' if adjusted else 'raw'}"
-    return _table([row | {"family": family} for row in rows], tests, ("a", "b"))
+    for row, reason in zip(rows, reasons, strict=True):
+        row |= {
+            "family": family, "reason": row["reason"] or reason,
+            "method": units.noted(row["method"]),
+        }  # fmt: skip
+    return _table(rows, ("a", "b"))
 
 
-def _as_they_are(
-    units: Units, *, rng: np.random.Generator, permutations: int, level: float
-) -> tuple[list[_Row], list[_Test]]:
+def _as_they_are(units: Units, *, level: float) -> list[_Row]:
     values = units.values.mean(axis=1) if units.models else np.empty(0)
     groups = [values[units.codes == task] for task in range(len(units.tasks))]
-    rows, pairs = [], []
+    rows = []
     for a, b in combinations(range(len(units.tasks)), 2):
         found = difference_interval(groups[a], groups[b], level=level)
         names = {"a": units.tasks[a], "b": units.tasks[b]}
         rows.append(names | _compared(groups[a], groups[b], found, paired=False, level=level))
-        pairs.append((groups[a], groups[b]))
-    return rows, _tests(pairs, paired=False, rng=rng, permutations=permutations)
+    return rows
 
 
 def _at_equal_lengths(
-    units: Units, *, rng: np.random.Generator, permutations: int, level: float
-) -> tuple[list[_Row], list[_Test]]:
-    rows, tests = [], []
-    for pair in adjusted_pairs(units, rng=rng, permutations=permutations, level=level):
+    units: Units, fits: list[Fit], reasons: list[str | None], *, level: float
+) -> list[_Row]:
+    rows = []
+    for pair in adjusted_pairs(units, fits, reasons, level=level):
         a, b = pair.first, pair.second
         names = {"a": units.tasks[a], "b": units.tasks[b]}
         sizes = {"n_a": units.counts[a], "n_b": units.counts[b], "difference": pair.difference}
         rows.append(names | sizes | _measured(pair.interval, pair.hedges_g, pair.cliffs_delta))
-        tests.append(_Test(pair.p, pair.method, pair.reason))
-    return rows, tests
+    return rows
 
 
 def _compared(x: Floats, y: Floats, found: Interval, *, paired: bool, level: float) -> _Row:
@@ -173,48 +199,15 @@ def _measured(found: Interval, g: EffectSize, delta: EffectSize) -> _Row:
         "low": found.low, "high": found.high,
         "hedges_g": g.value, "hedges_g_low": g.low, "hedges_g_high": g.high,
         "cliffs_delta": delta.value, "cliffs_delta_low": delta.low, "cliffs_delta_high": delta.high,
-        "method": "; ".join(part.method for part in parts if part.method and not part.reason),
+        "method": _joined(*(part.method or "" for part in parts if not part.reason)),
         "reason": next((part.reason for part in parts if part.reason), None),
     }  # fmt: skip
 
 
-def _tests(
-    pairs: Sequence[tuple[Floats, Floats]],
-    *,
-    paired: bool,
-    rng: np.random.Generator,
-    permutations: int,
-) -> list[_Test]:
-    """Return the test of each pair of samples; those of the same sizes share their exchanges."""
-    sizes = [(len(x), len(y)) for x, y in pairs]
-    tests: list[_Test] = [_Test(None, "", None)] * len(pairs)
-    for size in dict.fromkeys(sizes):
-        places = [place for place, own in enumerate(sizes) if own == size]
-        first, second = (
-            np.column_stack([pairs[place][side] for place in places]) for side in (0, 1)
-        )
-        found = (
-            max_t_paired(first - second, rng=rng, permutations=permutations)
-            if paired
-            else max_t_unpaired(first, second, rng=rng, permutations=permutations)
-        )
-        for place, p, reason in zip(places, found.p, found.reasons, strict=True):
-            tests[place] = _Test(None if reason else float(p), found.method, reason)
-    return tests
-
-
-def _table(rows: list[_Row], tests: list[_Test], names: tuple[str, ...]) -> pd.DataFrame:
-    """Return the rows with their tests, and Holm's p in each family."""
-    for row, test in zip(rows, tests, strict=True):
-        row["p"] = test.p
-        row["method"] = "; ".join(text for text in (row["method"], test.method) if text)
-        row["reason"] = row["reason"] or test.reason
+def _table(rows: list[_Row], names: tuple[str, ...]) -> pd.DataFrame:
     columns = [*names, *_NUMBERS, "family", "method", "reason"]
     counts = ("n_a", "n_b")
     # As objects, texts that are missing stay None.
-    table = pd.DataFrame(rows, columns=columns, dtype=object).astype(
+    return pd.DataFrame(rows, columns=columns, dtype=object).astype(
         {name: np.int64 if name in counts else np.float64 for name in _NUMBERS}
     )
-    for _, family in table.groupby("family"):
-        table.loc[family.index, "p_holm"] = holm(family["p"].to_numpy())
-    return table

@@ -19,6 +19,9 @@ __all__ = ["Compared", "layer_contrasts", "map_contrasts"]
 Compared = Literal["task", "model"]
 """What `a` and `b` are."""
 
+# So that a head that alone differs can have a p_bh of 0.02.
+_A_HEAD = 50
+
 _FAMILIES = {
     "p_max_t": "all layers, by max-T",
     "p_bh": "all layers and heads, by Benjamini and Hochberg",
@@ -55,7 +58,8 @@ def layer_contrasts(
 
     Returns:
         A row a layer: layer, a, b, n_a, n_b (prompts), difference, low, high, t, p (of the layer
-        alone), p_max_t, family, method, reason; NaN where undefined.
+        alone), p_max_t, p_least (the smallest that was reachable), family, method, reason; NaN
+        where undefined.
 
     Raises:
         UsageError: if columns are missing, there is no such task or model, or tasks are to be
@@ -81,7 +85,8 @@ def map_contrasts(
     """Return how two tasks or two models differ at each head of each layer.
 
     As `layer_contrasts`, but p is adjusted by Benjamini and Hochberg (p_bh): of the heads with
-    p_bh of at most alpha, a share of at most alpha is expected to be false.
+    p_bh of at most alpha, a share of at most alpha is expected to be false. As many exchanges are
+    drawn as it takes to find one head alone, 50 for each.
 
     Args:
         frame: values of one metric: `model`, `task`, `prompt_id`, `cluster`, `layer`, `head`,
@@ -90,13 +95,15 @@ def map_contrasts(
         b: another.
         by: which of these they are.
         rng: draws resamples and exchanges.
-        permutations: how many exchanges are drawn; all are made if they are no more.
+        permutations: how many exchanges are drawn, if this is more; all are made if they are no
+            more.
         resamples: how many an interval of paired differences takes.
         level: of the intervals, each on its own.
 
     Returns:
         A row a head: layer, head, a, b, n_a, n_b (prompts), difference, low, high, t, p, p_bh,
-        family, method, reason; NaN where undefined.
+        p_least (the smallest p_bh that one head alone could reach), family, method, reason; NaN
+        where undefined.
 
     Raises:
         UsageError: as `layer_contrasts`.
@@ -123,6 +130,10 @@ def _contrasted(
     """Return a row a place, with its interval and its test."""
     first, second = _sides(checked_frame(frame, places=places), a, b, by=by, places=places)
     x, y = first.to_numpy(), second.to_numpy()
+    tests = 1
+    if adjusted == "p_bh":
+        tests = x.shape[1]
+        permutations = max(permutations, _A_HEAD * tests)
     if by == "model":
         found = max_t_paired(x - y, rng=rng, permutations=permutations)
         intervals = [
@@ -142,6 +153,7 @@ def _contrasted(
         "high": np.array([each.high for each in intervals], dtype=np.float64),
         "t": found.t, "p": found.p,
         adjusted: found.p_adjusted if adjusted == "p_max_t" else benjamini_hochberg(found.p),
+        "p_least": np.minimum(found.p_least * tests, 1.0),
         "family": _FAMILIES[adjusted],
         "method": pd.Series(
             [f"{each.method}; {found.method}" if each.method else None for each in intervals],

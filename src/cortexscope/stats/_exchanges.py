@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cortexscope.errors import UsageError
 
-__all__ = ["Exchanges", "relabellings", "sign_flips"]
+__all__ = ["Exchanges", "coupled", "distinct", "relabellings", "sign_flips"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,6 +31,10 @@ class Exchanges:
         if self.exact:
             return np.asarray(reached / len(self.rows))
         return np.asarray((reached + 1) / (len(self.rows) + 1))
+
+    def least(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the smallest p-value reachable, of quantities with that share of all exchanges."""
+        return share if self.exact else np.maximum(share, 1.0 / (len(self.rows) + 1))
 
 
 def sign_flips(n: int, *, rng: np.random.Generator, permutations: int = 10_000) -> Exchanges:
@@ -87,6 +91,46 @@ def relabellings(
     np.put_along_axis(rows, chosen, 1.0, axis=1)
     kind = f"all {ways}" if exact else f"{permutations} random"
     return Exchanges(rows, exact, f"{kind} relabellings")
+
+
+def distinct(first: int, second: int) -> int:
+    """Return in how many ways a first group can be chosen that differ in a two-sided test.
+
+    Of two groups of one size, exchanging them whole changes nothing.
+
+    Example:
+        >>> distinct(1, 2), distinct(2, 2)
+        (3, 3)
+    """
+    ways = comb(first + second, first)
+    return max(ways // 2, 1) if first == second else ways
+
+
+def coupled(
+    keys: NDArray[np.float64], second: NDArray[np.bool_], strata: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Return permutations of two groups' units within strata, [exchange, unit], as keys say.
+
+    Each is as likely as any other, whatever the groups. Two pairs of groups that share one have
+    permutations that move its units alike, out of it and back, since a unit's key decides: so the
+    differences of all pairs of groups are exchanged together about as they vary together.
+
+    Args:
+        keys: from 0 to 1 for each exchange and unit, [exchange, unit].
+        second: whether a unit is of the second group, [unit]; those of the first come first.
+        strata: what a unit stays within, [unit].
+
+    Example:
+        >>> keys = np.array([[0.1, 0.9, 0.8]])
+        >>> coupled(keys, np.array([False, False, True]), np.zeros(3, int)).tolist()
+        [[0, 2, 1]]
+    """
+    turned = np.where(second, 1.0 - keys, keys)
+    orders = np.empty(keys.shape, dtype=np.intp)
+    for stratum in np.unique(strata):
+        places = np.flatnonzero(strata == stratum)
+        orders[:, places] = places[np.argsort(turned[:, places], axis=1)]
+    return orders
 
 
 def _check(permutations: int) -> None:

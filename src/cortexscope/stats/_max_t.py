@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortexscope.errors import UsageError
 from cortexscope.stats._clusters import constant, unit_means
-from cortexscope.stats._exchanges import Exchanges, relabellings, sign_flips
+from cortexscope.stats._exchanges import Exchanges, distinct, relabellings, sign_flips
 
-__all__ = ["MaxT", "max_t_paired", "max_t_unpaired"]
+__all__ = ["MaxT", "max_t_paired", "max_t_unpaired", "step_down"]
 
 Floats = NDArray[np.float64]
 Labels = Sequence[Any] | NDArray[Any]
@@ -37,6 +37,8 @@ class MaxT:
     p_adjusted: Floats
     """Westfall and Young's step-down p-value, for which the family of all positions errs even
     once with a chance of at most alpha, [position]; NaN where undefined."""
+    p_least: Floats
+    """The smallest p-value that was reachable, adjusted or not, [position]; NaN where undefined."""
     method: str
     """The exchanges that were made."""
     reasons: tuple[str | None, ...]
@@ -80,7 +82,9 @@ def max_t_paired(
         variances = _variances(squares / counts, means, counts)
         return np.asarray(means / np.sqrt(variances / counts))
 
-    return _tested(statistic, np.ones((1, len(units))), flips, reasons)
+    # A flip of all signs reaches as much.
+    least = flips.least(2.0 ** (1 - counts))
+    return _tested(statistic, np.ones((1, len(units))), flips, reasons, least)
 
 
 def max_t_unpaired(
@@ -134,7 +138,49 @@ def max_t_unpaired(
         return np.asarray((mean_in - mean_out) / np.sqrt(part_in + part_out))
 
     own = np.repeat([[1.0, 0.0]], [len(one), len(two)], axis=1)
-    return _tested(statistic, own, labels, reasons)
+    sizes = [np.isfinite(group).sum(axis=0) for group in (one, two)]
+    least = labels.least(
+        np.array([1 / distinct(*map(int, size)) for size in zip(*sizes, strict=True)])
+    )
+    return _tested(statistic, own, labels, reasons, least)
+
+
+def step_down(statistics: Floats) -> tuple[Floats, Floats]:
+    """Return p-values and Westfall and Young's step-down ones of statistics, [2, position].
+
+    Larger statistics speak against their null hypothesis. The adjusted p-values keep the chance of
+    even one error in the family at alpha where the exchanges of the positions that have no effect
+    are distributed together as the statistics are.
+
+    Args:
+        statistics: what is found, and then that of each random exchange, the same one at all
+            positions, [1 + exchange, position]; NaN where undefined.
+
+    Example:
+        >>> step_down(np.array([[3.0, 1.0], [1.0, 2.0], [2.0, 0.0], [0.0, 4.0]]))[1].tolist()
+        [0.5, 0.75]
+    """
+    found, drawn = statistics[0], statistics[1:]
+    places = np.flatnonzero(np.isfinite(found))
+    p, adjusted = np.full((2, len(found)), np.nan)
+    falling = np.argsort(-found[places], kind="stable")
+    alone, above = _counts(drawn[:, places], found[places], falling)
+    p[places] = (alone + 1) / (len(drawn) + 1)
+    stepped = np.maximum.accumulate((above + 1) / (len(drawn) + 1))
+    adjusted[places[falling]] = stepped
+    return p, adjusted
+
+
+def _counts(
+    drawn: Floats, found: Floats, falling: NDArray[np.intp]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return how many exchanges reach what is found: at each position, and at it or any lesser.
+
+    The second are in the order `falling`, from the largest statistic found down.
+    """
+    limits = found - _ROUNDING * np.abs(found)
+    rising = np.maximum.accumulate(drawn[:, falling[::-1]], axis=1)[:, ::-1]
+    return (drawn >= limits).sum(axis=0), (rising >= limits[falling]).sum(axis=0)
 
 
 def _columns(units: Floats) -> Floats:
@@ -170,6 +216,7 @@ def _tested(
     own: Floats,
     exchanges: Exchanges,
     reasons: tuple[str | None, ...],
+    least: Floats,
 ) -> MaxT:
     """Return the tests of the statistic, [exchange, position], of what is found, `own`."""
     usable = np.array([reason is None for reason in reasons])
@@ -181,7 +228,8 @@ def _tested(
         p[usable] = exchanges.p_values(reached)
         order = np.flatnonzero(usable)[np.argsort(-np.abs(t[usable]), kind="stable")]
         adjusted[order] = np.maximum.accumulate(exchanges.p_values(reached_above))
-    return MaxT(t, p, adjusted, exchanges.method, reasons)
+    least = np.where(usable, least, np.nan)
+    return MaxT(t, p, adjusted, least, exchanges.method, reasons)
 
 
 def _reached(
@@ -195,7 +243,6 @@ def _reached(
     The first is [usable position]; the second likewise, from the largest statistic found down.
     """
     places = np.flatnonzero(usable)
-    limits = found[places] * (1 - _ROUNDING)
     falling = np.argsort(-found[places], kind="stable")
     alone, above = np.zeros((2, len(places)), dtype=np.int64)
     size = max(_BLOCK // len(usable), 1)
@@ -203,7 +250,6 @@ def _reached(
         drawn = np.abs(statistic(exchanges.rows[start : start + size])[:, places])
         # A group without spread cannot be studentised; it counts as reaching anything.
         drawn = np.where(np.isnan(drawn), np.inf, drawn)
-        alone += (drawn >= limits).sum(axis=0)
-        rising = np.maximum.accumulate(drawn[:, falling[::-1]], axis=1)[:, ::-1]
-        above += (rising >= limits[falling]).sum(axis=0)
+        reached = _counts(drawn, found[places], falling)
+        alone, above = alone + reached[0], above + reached[1]
     return alone, above

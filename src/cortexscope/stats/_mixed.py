@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cortexscope.stats._clusters import constant
 from cortexscope.stats._reml import Fitted, fitted
 from cortexscope.stats._units import LengthCurve, known_rows
 
@@ -99,7 +100,7 @@ class MixedModel:
     caution: str = CAUTION
 
 
-def mixed_model(frame: pd.DataFrame) -> MixedModel:
+def mixed_model(frame: pd.DataFrame, *, standardised: bool = False) -> MixedModel:
     """Return a linear mixed model of the values, without length and with it.
 
     Fixed effects: task, model and a natural cubic spline in log tokens, one for all models
@@ -115,6 +116,9 @@ def mixed_model(frame: pd.DataFrame) -> MixedModel:
         frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `n_tokens`,
             `value`. Values that are not finite are left out one by one.
 
+        standardised: whether several models' values are standard scores, so that one variance can
+            be true of all, whatever their scales. Models do not differ then.
+
     Raises:
         UsageError: if columns are missing or contradict each other.
 
@@ -127,13 +131,35 @@ def mixed_model(frame: pd.DataFrame) -> MixedModel:
         (5.333, 0.667)
     """
     known, _ = known_rows(frame)
-    return MixedModel(raw=_fit(known, curved=False), adjusted=_fit(known, curved=True))
+    alike = standardised and known["model"].nunique() > 1
+    if alike:
+        known = _standard_scores(known)
+    no_model = (
+        "each model is standardised, so that their means are equal"
+        if alike
+        else "there is only one model"
+    )
+    return MixedModel(
+        raw=_fit(known, no_model, curved=False, models=not alike),
+        adjusted=_fit(known, no_model, curved=True, models=not alike),
+    )
 
 
-def _fit(known: pd.DataFrame, *, curved: bool) -> MixedFit:
+def _standard_scores(known: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with each model's values as standard scores; constant models go."""
+    groups = known.groupby("model")["value"]
+    varied = groups.transform(lambda own: not constant(own.to_numpy(dtype=np.float64)))
+    if not varied.any():
+        return known
+    scores = (known["value"] - groups.transform("mean")) / groups.transform("std")
+    return known.assign(value=scores)[varied.astype(bool)]
+
+
+def _fit(known: pd.DataFrame, no_model: str, *, curved: bool, models: bool) -> MixedFit:
     values = known["value"].to_numpy(dtype=np.float64)
     _, clusters = np.unique(known["cluster"].to_numpy(dtype=str), return_inverse=True)
-    blocks, spans = _design(known, curved=curved)
+    factors = ("task", "model") if models else ("task",)
+    blocks, spans = _design(known, factors, curved=curved)
     formula = " + ".join(["value ~ 1", *spans, "(1 | prompt)"])
     count = len(np.unique(clusters))
 
@@ -167,7 +193,7 @@ def _fit(known: pd.DataFrame, *, curved: bool) -> MixedFit:
         log_likelihood=fit.log_likelihood - rows * float(np.log(scale)),
         converged=fit.converged, singular=None if fit.ratio is None else fit.ratio == 0.0,
         task=_wald(fit, spans.get("task"), rows, "there is only one task"),
-        model=_wald(fit, spans.get("model"), rows, "there is only one model"),
+        model=_wald(fit, spans.get("model"), rows, no_model),
         length=_wald(
             fit, spans.get("spline(log tokens)"), rows,
             "all prompts have one length" if curved else "length is left out",
@@ -176,10 +202,12 @@ def _fit(known: pd.DataFrame, *, curved: bool) -> MixedFit:
     )  # fmt: skip
 
 
-def _design(known: pd.DataFrame, *, curved: bool) -> tuple[Floats, dict[str, slice]]:
+def _design(
+    known: pd.DataFrame, factors: tuple[str, ...], *, curved: bool
+) -> tuple[Floats, dict[str, slice]]:
     """Return the columns of all fixed effects, and which of them are whose."""
     parts, spans = [np.ones((len(known), 1))], {}
-    for factor in ("task", "model"):
+    for factor in factors:
         names, codes = np.unique(known[factor].to_numpy(dtype=str), return_inverse=True)
         parts.append(np.eye(len(names))[codes][:, 1:])
         spans[factor] = parts[-1].shape[1]

@@ -26,10 +26,15 @@ class ModelEffect:
     adjusted: Effect
     """With each prompt at one length in all models."""
     models: tuple[str, ...]
-    n: int
-    """Prompts; paraphrases of one count as one."""
+    clusters: tuple[str, ...]
+    """The prompts; paraphrases of one count as one."""
     left_out: int
     """Prompts left out because one of the models has no value for them."""
+
+    @property
+    def n(self) -> int:
+        """How many prompts."""
+        return len(self.clusters)
 
     @property
     def p(self) -> float | None:
@@ -44,9 +49,11 @@ def model_effect(
 
     The prompt is the unit: the values of its paraphrases are averaged. F and omega squared are
     those of a two-way analysis of variance, model by prompt, so that prompts may differ as they
-    like. For p, the differences of a prompt's values from its mean over the models change their
-    sign together, prompt by prompt: two models are exchanged. That asks for no more than symmetric
-    differences, where F itself, and exchanging several models, ask that all of them scatter alike.
+    like: the share of all variance, that of prompts among it (Vaughan and Corballis 1969,
+    Psychological Bulletin 72, 204-213), and the partial one, of what prompts leave. For p, the
+    differences of a prompt's values from its mean over the models change their sign together,
+    prompt by prompt: two models are exchanged. That asks for no more than symmetric differences,
+    where F itself, and exchanging several models, ask that all of them scatter alike.
 
     Adjusted: tokenizers cut a prompt into different numbers of tokens. Each model's value is taken
     along its own curve in log tokens (as `adjusted_values` fits it) to the mean of the prompt's log
@@ -86,12 +93,13 @@ def model_effect_of(
     else:
         values, reason = _at_one_length(units)
         if values is None:
-            adjusted = Effect(None, None, None, None, None, method, reason)
+            adjusted = Effect.undefined(method, reason)
         else:
             adjusted = _effect(values, permutations, method, rng=rng)
     return ModelEffect(
-        raw=raw, adjusted=adjusted, models=units.models, n=len(units), left_out=units.left_out
-    )
+        raw=raw, adjusted=adjusted, models=units.models, clusters=units.clusters,
+        left_out=units.left_out,
+    )  # fmt: skip
 
 
 def _one_length(units: Units) -> bool:
@@ -127,15 +135,15 @@ def _effect(
     n, models = values.shape
     if n == 0 or models < 2:
         reason = "no prompt has a value in every model" if n == 0 else "there is only one model"
-        return Effect(None, None, None, None, None, method, reason)
+        return Effect.undefined(method, reason)
     if n < 2:
-        return Effect(None, None, None, None, None, method, "one prompt is too few")
+        return Effect.undefined(method, "one prompt is too few")
     apart = values - values.mean(axis=1, keepdims=True)
     nothing = _CONSTANT * float(np.linalg.norm(values))
     if float(np.linalg.norm(apart - apart.mean(axis=0))) <= nothing:
         alike = float(np.linalg.norm(apart)) <= nothing
         reason = "the models have the same values" if alike else "models differ alike throughout"
-        return Effect(None, None, None, None, None, method, reason)
+        return Effect.undefined(method, reason)
     df, df_residual, total = models - 1, (n - 1) * (models - 1), (apart**2).sum()
 
     def statistic(sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -146,5 +154,11 @@ def _effect(
     found = float(statistic(apart.sum(axis=0, keepdims=True))[0])
     signs = 2.0 * rng.integers(2, size=(permutations, n)) - 1.0
     flipped = statistic(signs @ apart)
-    omega = df * (found - 1.0) / (df * (found - 1.0) + n * models)
-    return Effect(found, df, df_residual, omega, p_value(found, flipped), method)
+    # In mean squares of what is left.
+    own = df * (found - 1.0)
+    left = (total - (apart.sum(axis=0) ** 2).sum() / n) / df_residual
+    prompts = models * float(values.mean(axis=1).var(ddof=1)) / left
+    return Effect(
+        found, df, df_residual, own / (own + n * (prompts + models - 1)),
+        own / (own + n * models), p_value(found, flipped), method, permuted=flipped,
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -9,8 +10,8 @@ from numpy.typing import NDArray
 
 __all__ = ["Remembered", "Shuffler", "bins_of", "p_value", "shuffles"]
 
-Shuffler = Callable[..., NDArray[np.intp]]
-"""Gives permutations as `shuffles` does."""
+Shuffler = Callable[[NDArray[np.intp], int], NDArray[np.intp]]
+"""Gives permutations within strata, so many, as `shuffles` does."""
 
 _ROUNDING = 1e-9
 _SMALLEST_BIN = 8
@@ -48,25 +49,25 @@ def shuffles(strata: NDArray[np.intp], times: int, *, rng: np.random.Generator) 
 
 
 class Remembered:
-    """Shuffles that are drawn once for the same strata, for many quantities of the same units.
+    """Shuffles that only the seed and the strata decide, drawn once for each strata.
 
-    Each p-value is what it would be with shuffles of its own; those of different quantities come
-    from the same ones, as in a test of all at once.
+    So a p-value is the same whatever is tested beside it, and quantities of the same units share
+    their shuffles, as a test of all at once needs it.
     """
 
     _MOST = 16
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
         self._drawn: dict[tuple[bytes, int], NDArray[np.intp]] = {}
 
-    def __call__(
-        self, strata: NDArray[np.intp], times: int, *, rng: np.random.Generator
-    ) -> NDArray[np.intp]:
-        """Return what `shuffles` would, or what it was at the first time."""
-        key = (strata.tobytes(), times)
+    def __call__(self, strata: NDArray[np.intp], times: int) -> NDArray[np.intp]:
+        """Return permutations as `shuffles` does, [times, unit]."""
+        key = (np.asarray(strata, dtype=np.int64).tobytes(), times)
         if key not in self._drawn:
             while len(self._drawn) >= self._MOST:
                 del self._drawn[next(iter(self._drawn))]
+            rng = np.random.default_rng([self._seed, zlib.crc32(key[0])])
             self._drawn[key] = shuffles(strata, times, rng=rng)
         return self._drawn[key]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -31,15 +31,27 @@ class Effect:
     df_residual: int | None
     """Degrees of freedom of what is left."""
     omega_squared: float | None
-    """Partial omega squared, df (F - 1) / (df (F - 1) + n) of n values: the share of the variance,
-    less what other factors explain, that the factor explains. 0 is expected where it explains
-    nothing, so it can fall below 0."""
+    """The share of all variance that the factor explains beside what length does: the factor's sum
+    of squares less df times the mean square of what is left, over the total sum of squares and one
+    such mean square (Hays 1963; semi-partial where length is taken out). 0 is expected where it
+    explains nothing, so it can fall below 0."""
+    omega_squared_partial: float | None
+    """The share of what other factors leave of the variance, df (F - 1) / (df (F - 1) + n) of n
+    values (Olejnik and Algina 2003, Psychological Methods 8, 434-447): large also where the factor
+    explains next to nothing of all variance, if length explains nearly everything."""
     p: float | None
     """Never 0."""
     method: str
     """How p was found."""
     reason: str | None = None
     """Why the numbers, or p alone, are undefined."""
+    permuted: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+    """The statistic in each permutation, [permutation]; None where p is."""
+
+    @classmethod
+    def undefined(cls, method: str, reason: str | None) -> Effect:
+        """Return an effect of which nothing is known."""
+        return cls(None, None, None, None, None, None, method, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +65,17 @@ class TaskEffect:
     tasks: tuple[str, ...]
     models: tuple[str, ...]
     """Those with a value; their mean is what is tested."""
-    n: int
-    """Prompts; paraphrases of one count as one."""
+    clusters: tuple[str, ...]
+    """The prompts; paraphrases of one count as one."""
     left_out: int
     """Prompts left out because one of the models has no value for them."""
     overlap: float | None
     """Share of the prompts that another task has one of about equal length for."""
+
+    @property
+    def n(self) -> int:
+        """How many prompts."""
+        return len(self.clusters)
 
     @property
     def p(self) -> float | None:
@@ -71,7 +88,7 @@ def task_effect(
     *,
     rng: np.random.Generator,
     permutations: int = 2000,
-    shuffled: Shuffler = shuffles,
+    shuffled: Shuffler | None = None,
 ) -> TaskEffect:
     """Return whether the tasks differ in the mean of the models' values, raw and adjusted.
 
@@ -84,15 +101,16 @@ def task_effect(
     prompts scatter more (`benchmarks/false_positives.py`). A test of values that were adjusted
     first would take the curve for known, and reject too often.
 
-    With one model, F and omega squared are those of ordinary least squares. A model with larger
-    values weighs more; give one model's frame to have its own effect.
+    With one model, F and omega squared are those of ordinary least squares. Of several, each
+    model's values are standard scores (`Units.alike`), so that all weigh the same; give one model's
+    frame to have its own effect.
 
     Args:
         frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `n_tokens`,
             `value`.
-        rng: draws the permutations.
+        rng: draws the permutations, unless `shuffled` gives them.
         permutations: how many.
-        shuffled: gives the permutations; one that remembers them saves time over many metrics.
+        shuffled: gives the permutations, such as the same ones for many metrics (`Remembered`).
 
     Raises:
         UsageError: if columns are missing or contradict each other.
@@ -113,32 +131,37 @@ def task_effect_of(
     *,
     rng: np.random.Generator,
     permutations: int = 2000,
-    shuffled: Shuffler = shuffles,
+    shuffled: Shuffler | None = None,
 ) -> TaskEffect:
     """Return the same as `task_effect` for units that are put together already."""
-    overlap = overlap_of(units)
+    units, overlap = units.alike(), overlap_of(units)
     everything = np.zeros(len(units), dtype=np.intp)
     method = f"permutation of prompts over tasks ({permutations})"
-    draw = partial(shuffled, times=permutations, rng=rng)
-    raw = _effect(units.without_length(), everything, method, draw)
-    adjusted = replace(raw, method=f"{method}; all prompts have one length")
+    draw = _Draw(shuffled or partial(shuffles, rng=rng), permutations)
+    raw = _effect(units.without_length(), everything, units.noted(method), draw)
+    adjusted = replace(raw, method=f"{raw.method}; all prompts have one length")
     if any(basis.shape[1] for basis in units.bases):
         bins = bins_of(units.logs, len(units.tasks))
         method = (
             f"Freedman-Lane permutation within {len(np.unique(bins))} length bins ({permutations})"
         )
-        adjusted = _effect(units, bins, method, draw, overlap=overlap)
+        adjusted = _effect(units, bins, units.noted(method), draw, overlap=overlap)
     return TaskEffect(
-        raw=raw, adjusted=adjusted, tasks=units.tasks, models=units.models, n=len(units),
-        left_out=units.left_out, overlap=overlap.share,
+        raw=raw, adjusted=adjusted, tasks=units.tasks, models=units.models,
+        clusters=units.clusters, left_out=units.left_out, overlap=overlap.share,
     )  # fmt: skip
+
+
+class _Draw(NamedTuple):
+    shuffled: Shuffler
+    times: int
 
 
 def _effect(
     units: Units,
     strata: NDArray[np.intp],
     method: str,
-    draw: Callable[[NDArray[np.intp]], NDArray[np.intp]],
+    draw: _Draw,
     *,
     overlap: Overlap | None = None,
 ) -> Effect:
@@ -150,16 +173,25 @@ def _effect(
     left = [basis.left_by_length(units.values[:, m]) for m, basis in enumerate(bases)]
     reason = reason or _explained(units, left, bases)
     if reason is not None:
-        return Effect(None, None, None, None, None, method, reason)
+        return Effect.undefined(method, reason)
     df = len(units.tasks) - 1
     df_residual = len(units) - len(units.tasks) - max(b.length.shape[1] for b in bases) + 1
-    found = float(_statistics([rows[None] for rows in left], bases, df, df_residual)[0])
-    omega = df * (found - 1.0) / (df * (found - 1.0) + len(units))
+    explained, unexplained = _squares([rows[None] for rows in left], bases)[:, 0]
+    error = float(unexplained) / df_residual
+    found = float(explained) / df / error
+    values = units.values.mean(axis=1)
+    total = float(((values - values.mean()) ** 2).sum())
+    shares = (
+        df * (found - 1.0) * error / (total + error),
+        df * (found - 1.0) / (df * (found - 1.0) + len(units)),
+    )
     if overlap is not None and overlap.reason is not None:
-        return Effect(found, df, df_residual, omega, None, method, overlap.reason)
-    orders = draw(strata)
-    permuted = _statistics([rows[orders] for rows in left], bases, df, df_residual)
-    return Effect(found, df, df_residual, omega, p_value(found, permuted), method)
+        return Effect(found, df, df_residual, *shares, None, method, overlap.reason)
+    orders = draw.shuffled(strata, draw.times)
+    above, below = _squares([rows[orders] for rows in left], bases)
+    permuted = (above / df) / (below / df_residual)
+    p = p_value(found, permuted)
+    return Effect(found, df, df_residual, *shares, p, method, permuted=permuted)
 
 
 def _undefined(units: Units) -> str | None:
@@ -212,10 +244,13 @@ def _orthonormal(columns: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(left[:, sizes > 1e-9 * np.sqrt(len(columns))])
 
 
-def _statistics(
-    left: list[NDArray[np.float64]], bases: list[_Bases], df: int, df_residual: int
-) -> NDArray[np.float64]:
-    """Return F of each permutation of what length leaves of the models, [permutation, unit]."""
+def _squares(left: list[NDArray[np.float64]], bases: list[_Bases]) -> NDArray[np.float64]:
+    """Return the sums of squares that tasks explain and that are left, [2, permutation].
+
+    Args:
+        left: what length leaves of each model's values, [permutation, unit].
+        bases: of each model.
+    """
     models = len(left)
     mean = left[0] if models == 1 else np.asarray(sum(left)) / models
     total = float((mean[0] ** 2).sum())
@@ -230,4 +265,4 @@ def _statistics(
     without = remaining([basis.length for basis in bases])
     unexplained = remaining([np.hstack([basis.length, basis.tasks]) for basis in bases])
     unexplained = np.maximum(unexplained, np.finfo(np.float64).eps * total)
-    return np.asarray(((without - unexplained) / df) / (unexplained / df_residual))
+    return np.stack([without - unexplained, unexplained])

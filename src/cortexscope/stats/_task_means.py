@@ -24,7 +24,7 @@ from cortexscope.stats._limits import (
 from cortexscope.stats._overlap import overlap_of
 from cortexscope.stats._units import Units, units_of
 
-__all__ = ["Comparison", "highest_task", "task_means"]
+__all__ = ["Comparison", "highest_task", "leading_task", "task_means"]
 
 Floats = NDArray[np.float64]
 
@@ -64,11 +64,13 @@ def task_means(
 ) -> pd.DataFrame:
     """Return the mean of each task over its prompts, of the mean over models, with intervals.
 
-    The prompt is the unit; the values of its paraphrases and of the models are averaged. Raw: the
-    interval of `interval`. Adjusted: in each model, value = task + curve(log tokens) by least
-    squares; the error adds up what each prompt moves the mean, through its task and through the
-    curve (a sandwich, HC2, so that tasks may scatter differently), its degrees of freedom are
-    Satterthwaite's over the tasks, and the ends are those of `skewed_interval`.
+    The prompt is the unit; the values of its paraphrases and of the models are averaged, those of
+    several models as standard scores (`Units.alike`), of which 0 is the mean over prompts and which
+    have no bounds. Raw: the interval of `interval`. Adjusted: in each model, value = task +
+    curve(log tokens) by least squares; the error adds up what each prompt moves the mean, through
+    its task and through the curve (a sandwich, HC2, so that tasks may scatter differently), its
+    degrees of freedom are Satterthwaite's over the tasks, and the ends are those of
+    `skewed_interval`.
 
     Args:
         frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `n_tokens`,
@@ -93,6 +95,7 @@ def task_means(
         [[2.0, 3.0], [5.0, 3.0]]
     """
     units, reason = _prepared(frame, adjusted=adjusted)
+    bounds = UNBOUNDED if units.scale else bounds
     if reason is not None or not len(units):
         found = [(np.nan, Interval(None, None, None, reason)) for _ in units.tasks]
     elif adjusted:
@@ -128,8 +131,8 @@ def highest_task(
     above every other one, so no correction is needed; Hsu 1984, Ann. Stat. 12, 1136-1144). The
     upper end is the smallest of their upper ends, which hold at once (Bonferroni), since the best
     other task is not known. Differences have the intervals of `difference_interval` or, adjusted,
-    Welch's of the analysis of covariance; the interval holds the true difference at least as often
-    as `level`.
+    Welch's of the analysis of covariance, in standard deviations where there are several models;
+    the interval holds the true difference at least as often as `level`.
 
     Args:
         frame: a values frame of one metric.
@@ -142,6 +145,7 @@ def highest_task(
         UsageError: if the frame has no such task, or its columns are missing or contradict.
     """
     units, reason = _prepared(frame, adjusted=adjusted)
+    bounds = UNBOUNDED if units.scale else bounds
     tasks = [str(name) for name in np.unique(frame["task"].to_numpy(dtype=str))]
     if task not in tasks:
         raise UsageError(f"There is no task {task!r} in the values; there are {', '.join(tasks)}.")
@@ -246,8 +250,26 @@ def _against(
     return np.array([groups[place].mean() - groups[task].mean() for task in others]), lower, upper
 
 
+def leading_task(frame: pd.DataFrame) -> str | None:
+    """Return the task with the highest mean as measured; None where no prompt has a value.
+
+    `highest_task` says whether it is the highest beyond chance.
+
+    Args:
+        frame: a values frame of one metric.
+
+    Raises:
+        UsageError: if columns are missing or contradict each other.
+    """
+    units = units_of(frame).alike()
+    if not units.models or not len(units):
+        return None
+    sums = np.bincount(units.codes, weights=units.values.mean(axis=1))
+    return units.tasks[int(np.argmax(sums / units.counts))]
+
+
 def _prepared(frame: pd.DataFrame, *, adjusted: bool) -> tuple[Units, str | None]:
-    units = units_of(frame)
+    units = units_of(frame).alike()
     if not adjusted:
         return units.without_length(), None
     if not any(basis.shape[1] for basis in units.bases):

@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 
 from cortexscope.stats._clusters import constant
 from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, standardised
+from cortexscope.stats._fit import Fit
 from cortexscope.stats._limits import Interval
 from cortexscope.stats._overlap import overlap_of
-from cortexscope.stats._permutation import bins_of, p_value, shuffles
 from cortexscope.stats._units import Units
 
-__all__ = ["TaskPair", "adjusted_pairs"]
+__all__ = ["TaskPair", "adjusted_pairs", "comparable"]
 
 Floats = NDArray[np.float64]
 
 _METHOD = "Welch's t of the analysis of covariance (HC2)"
-_EXACT = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,63 +35,45 @@ class TaskPair:
     interval: Interval
     hedges_g: EffectSize
     cliffs_delta: EffectSize
-    p: float | None
-    """None where it is undefined."""
-    method: str
-    """How p was found."""
     reason: str | None
     """Why the numbers are undefined."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Fit:
-    """One model's values as tasks and a curve in log tokens, by least squares."""
+def comparable(units: Units) -> tuple[list[Fit], list[str | None]]:
+    """Return the fit of each model, and why each pair of tasks cannot be compared, None if it can.
 
-    left: Floats
-    """What is left of the values, [unit]."""
-    basis: Floats
-    """Orthonormal columns that span tasks and curve, [unit, column]."""
-    means: Floats
-    """What makes the values into each task's mean on the curve, [task, unit]."""
-    adjusted: Floats
-    """The values as they would be at the model's mean log length, [unit]."""
+    Without fits, no pair can.
 
-    @classmethod
-    def of(cls, units: Units, model: int) -> _Fit:
-        design = np.hstack([np.eye(len(units.tasks))[units.codes], units.bases[model]])
-        basis, values = np.linalg.qr(design)[0], units.values[:, model]
-        means, slopes = np.split(np.linalg.pinv(design), [len(units.tasks)])
-        away = (units.bases[model] - units.typical[model]) @ (slopes @ values)
-        return cls(values - basis @ (basis.T @ values), basis, means, values - away)
+    Args:
+        units: of all tasks; without length (`Units.without_length`) to compare tasks as they are.
+    """
+    common = next(
+        (why for model in range(len(units.models)) if (why := units.slopes(model)[1])), None
+    )
+    fits = [] if common else [Fit.of(units, model) for model in range(len(units.models))]
+    pairs = combinations(range(len(units.tasks)), 2)
+    return fits, [common or _Pair(units, *pair, fits).reason() for pair in pairs]
 
 
 def adjusted_pairs(
-    units: Units, *, rng: np.random.Generator, permutations: int, level: float
+    units: Units, fits: list[Fit], reasons: list[str | None], *, level: float
 ) -> Iterator[TaskPair]:
     """Yield every pair of tasks, compared at equal lengths.
 
     In each model, value = task + curve(log tokens) over all tasks; the difference of two tasks is
     averaged over the models. Its error counts that of the curve; with no curve the interval is
-    Welch's. p is Freedman and Lane's: what is
-    left if the two tasks are equal is permuted over their prompts, within bins of about equal
-    length, and tasks and curve are fitted again.
+    Welch's.
 
     Args:
         units: of all tasks.
-        rng: draws the permutations.
-        permutations: how many.
+        fits: as `comparable` gives them.
+        reasons: likewise.
         level: of the intervals.
     """
-    reasons = [units.slopes(model)[1] for model in range(len(units.models))]
-    common = next((why for why in reasons if why), None)
-    fits = [] if common else [_Fit.of(units, model) for model in range(len(units.models))]
-    for first, second in combinations(range(len(units.tasks)), 2):
+    pairs = combinations(range(len(units.tasks)), 2)
+    for (first, second), reason in zip(pairs, reasons, strict=True):
         pair = _Pair(units, first, second, fits)
-        reason = common or pair.reason()
-        if reason is not None:
-            yield pair.unknown(reason)
-            continue
-        yield pair.compared(rng=rng, permutations=permutations, level=level)
+        yield pair.unknown(reason) if reason is not None else pair.compared(level=level)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +81,7 @@ class _Pair:
     units: Units
     first: int
     second: int
-    fits: list[_Fit]
+    fits: list[Fit]
 
     @property
     def mine(self) -> NDArray[np.bool_]:
@@ -133,9 +114,9 @@ class _Pair:
     def unknown(self, reason: str) -> TaskPair:
         nothing = EffectSize(None, None, None, "", reason)
         interval = Interval(None, None, None, reason)
-        return TaskPair(self.first, self.second, None, interval, nothing, nothing, None, "", reason)
+        return TaskPair(self.first, self.second, None, interval, nothing, nothing, reason)
 
-    def compared(self, *, rng: np.random.Generator, permutations: int, level: float) -> TaskPair:
+    def compared(self, *, level: float) -> TaskPair:
         from scipy.special import stdtrit
 
         codes = self.units.codes
@@ -145,7 +126,7 @@ class _Pair:
         shares = [fit.means[self.first] - fit.means[self.second] for fit in self.fits]
         # The error of each unit's share; a unit that is fitted exactly has none.
         moved = [
-            share * fit.left / np.sqrt(np.maximum(1.0 - (fit.basis**2).sum(axis=1), _EXACT))
+            share * fit.left / np.sqrt(fit.free)
             for share, fit in zip(shares, self.fits, strict=True)
         ]
         squares = np.bincount(codes, weights=np.mean(moved, axis=0) ** 2)
@@ -162,38 +143,4 @@ class _Pair:
             method="Hedges g, noncentral t", level=level,
         )  # fmt: skip
         delta = cliffs_delta(one, two, level=level)
-        p, method = self.tested(shares, rng=rng, permutations=permutations)
-        return TaskPair(self.first, self.second, difference, interval, g, delta, p, method, None)
-
-    def tested(
-        self, shares: list[Floats], *, rng: np.random.Generator, permutations: int
-    ) -> tuple[float, str]:
-        """Return p of a difference of 0, and how it was found."""
-        mine, models = self.mine, len(self.fits)
-        bins = bins_of(self.units.logs[mine], 2)
-        orders = shuffles(bins, permutations + 1, rng=rng)
-        # The first row is what is found; the others are permutations of it.
-        orders[0] = np.arange(orders.shape[1])
-        basis = np.hstack([fit.basis for fit in self.fits])
-        differences = np.zeros(len(orders))
-        # Of the models' mean: its square, its products with the bases, and what is fitted.
-        whole = np.zeros(len(mine))
-        across = np.zeros((len(orders), basis.shape[1]))
-        fitted = np.empty_like(across)
-        ends = np.cumsum([fit.basis.shape[1] for fit in self.fits])
-        for model, (share, fit) in enumerate(zip(shares, self.fits, strict=True)):
-            values = self.units.values[:, model]
-            # What is left if the two tasks are equal.
-            rest = fit.left + share * float(share @ values) / float(share @ share)
-            columns = np.column_stack([basis, share]) / models
-            rows = np.where(mine, 0.0, rest) @ columns + rest[mine][orders] @ columns[mine]
-            own = slice(ends[model] - fit.basis.shape[1], ends[model])
-            fitted[:, own] = rows[:, own]
-            across += rows[:, :-1]
-            differences += rows[:, -1]
-            whole += rest / models
-        left = whole @ whole - ((2.0 * across - fitted @ (basis.T @ basis)) * fitted).sum(axis=1)
-        # Of few prompts, a permutation may be fitted exactly.
-        statistics = np.abs(differences) / np.sqrt(np.maximum(left, _EXACT * (whole @ whole)))
-        method = f"Freedman-Lane permutation within {len(np.unique(bins))} length bins"
-        return p_value(float(statistics[0]), statistics[1:]), f"{method} ({permutations})"
+        return TaskPair(self.first, self.second, difference, interval, g, delta, None)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cortexscope.errors import UsageError
+from cortexscope.stats._clusters import constant
 
 __all__ = ["LengthCurve", "Units", "known_rows", "units_of"]
+
+_Part = TypeVar("_Part")
 
 _OUTER = 0.05
 _PROMPTS_PER_COLUMN = 8
@@ -93,8 +97,12 @@ class Units:
     """Each unit's place in `tasks`, [unit]."""
     tasks: tuple[str, ...]
     models: tuple[str, ...]
+    clusters: tuple[str, ...]
+    """The name of each unit's cluster, [unit]."""
     left_out: int
     """Clusters without a prompt that every one of these models has a value for."""
+    scale: str = ""
+    """How the values of several models were made comparable; empty where they were not."""
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -115,6 +123,40 @@ class Units:
         flat = tuple(LengthCurve(np.empty(0)) for _ in self.models)
         nothing = tuple(np.empty(0) for _ in self.models)
         return replace(self, bases=none, curves=flat, typical=nothing, shared=none)
+
+    def alike(self) -> Units:
+        """Return the units with each of several models' values as standard scores.
+
+        Less the model's mean and over its standard deviation, both over these units, so that a
+        mean over models weighs each the same, whatever its scale: the summary index of Kling,
+        Liebman and Katz (2007, Econometrica 75, 83-119). The deviations count as known. A model
+        whose values are all the same says nothing of tasks and is left out. One model, or several
+        that are all the same throughout, keep their values.
+        """
+        if len(self.models) < 2 or not len(self):
+            return self
+        kept = [place for place in range(len(self.models)) if not constant(self.values[:, place])]
+        if not kept:
+            return self
+        values = self.values[:, kept]
+        said = f"mean of {len(kept)} models, each in its own standard deviations"
+        gone = [name for place, name in enumerate(self.models) if place not in kept]
+        if gone:
+            said += f", without {', '.join(gone)}, where the value is the same throughout"
+
+        def of_kept(parts: tuple[_Part, ...]) -> tuple[_Part, ...]:
+            return tuple(parts[place] for place in kept)
+
+        return replace(
+            self,
+            values=(values - values.mean(axis=0)) / values.std(axis=0, ddof=1),
+            bases=of_kept(self.bases), curves=of_kept(self.curves), typical=of_kept(self.typical),
+            shared=of_kept(self.shared), models=of_kept(self.models), scale=said,
+        )  # fmt: skip
+
+    def noted(self, method: str) -> str:
+        """Return how something was found, and on which scale where models were put on one."""
+        return f"{method}; {self.scale}" if self.scale else method
 
     def centred(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the columns with each task's mean taken off, [unit, ...]."""
@@ -178,6 +220,7 @@ def units_of(frame: pd.DataFrame) -> Units:
         codes=unit_codes,
         tasks=tuple(str(task) for task in tasks),
         models=tuple(str(model) for model in values.columns),
+        clusters=tuple(str(name) for name in clusters[order]),
         left_out=int(frame["cluster"].nunique()) - len(clusters),
     )
 

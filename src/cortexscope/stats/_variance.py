@@ -23,7 +23,7 @@ COMPONENTS = {
 _CONSTANT = 1e-12
 
 
-def variance_explained(frame: pd.DataFrame) -> pd.DataFrame:
+def variance_explained(frame: pd.DataFrame, *, standardised: bool = False) -> pd.DataFrame:
     """Return the shares of the variance that model, task, length, prompt and the rest explain.
 
     Sums of squares of the table of models by prompts: that of models, that of prompts, and the
@@ -35,8 +35,11 @@ def variance_explained(frame: pd.DataFrame) -> pd.DataFrame:
 
     Omega squared estimates the same shares in the population: sums of squares less what chance
     puts in (degrees of freedom times the mean square of prompts, for models that of the residual),
-    as variances, over their sum. It is around 0 where a part does nothing, so it can fall below 0.
-    With one model and one length, the task's is the omega squared of one-way analysis.
+    as variances, over their sum (Vaughan and Corballis 1969, Psychological Bulletin 72, 204-213).
+    It is around 0 where a part does nothing, so it can fall below 0. With one model, the task's is
+    that of `task_effect` at equal lengths. The partial one (Olejnik and Algina 2003, Psychological
+    Methods 8, 434-447) is the share of the part and of what it is tested against, prompts or for
+    models the residual; those two themselves have none.
 
     `share` and `omega_squared` each add up to 1 over the rows that are defined.
 
@@ -44,10 +47,12 @@ def variance_explained(frame: pd.DataFrame) -> pd.DataFrame:
         frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `n_tokens`,
             `value`. The paraphrases of a prompt are averaged; only prompts count that every model
             has a value for.
+        standardised: whether several models' values are standard scores (`Units.alike`), without
+            which a model of larger values decides every share. Models do not differ then.
 
     Returns:
         A row for each of `COMPONENTS`: component, df, sum_of_squares, share, share_first,
-        omega_squared, reason; NaN where undefined.
+        omega_squared, omega_squared_partial, reason; NaN where undefined.
 
     Raises:
         UsageError: if columns are missing or contradict each other.
@@ -60,7 +65,7 @@ def variance_explained(frame: pd.DataFrame) -> pd.DataFrame:
         >>> round(float(shares["task"]), 3)
         0.857
     """
-    units = units_of(frame)
+    units = units_of(frame).alike() if standardised else units_of(frame)
     n, models = units.values.shape
     why = _undefined(units)
     if why is None:
@@ -71,6 +76,7 @@ def variance_explained(frame: pd.DataFrame) -> pd.DataFrame:
         reasons = [why] * len(COMPONENTS)
     shares = squares / np.nansum(squares) if why is None else squares
     omega = variances / np.nansum(variances) if why is None else variances
+    partial = _partial(squares, degrees, n, models)
     shared = list(COMPONENTS).index("task or length")
     first = shares + np.isin(list(COMPONENTS), ("task", "length")) * np.nan_to_num(shares[shared])
     first[shared] = np.nan
@@ -78,6 +84,7 @@ def variance_explained(frame: pd.DataFrame) -> pd.DataFrame:
         {
             "component": list(COMPONENTS), "df": degrees, "sum_of_squares": squares,
             "share": shares, "share_first": first, "omega_squared": omega,
+            "omega_squared_partial": partial,
             "reason": pd.Series(reasons, dtype=object),
         }
     )  # fmt: skip
@@ -125,15 +132,17 @@ def _split(
     )  # fmt: skip
     one_task = "there is only one task" if len(units.tasks) < 2 else None
     one_length = None if curve.shape[1] else "all prompts have one length"
-    one_model = "there is only one model" if models < 2 else None
+    no_model = "there is only one model" if models < 2 else None
+    if units.scale:
+        no_model = "each model is standardised, so that their means are equal"
     alone = "one model reads each prompt once, so its share is in that of the prompt"
     reasons = [
-        one_model,
+        no_model,
         one_task or ("length alone tells the tasks apart" if df_task == 0 else None),
         one_length or ("tasks have one length each" if df_length == 0 else None),
         one_task or one_length,
         None,
-        one_model and alone,
+        alone if models < 2 else None,
     ]
     unknown = np.array([reason is not None for reason in reasons])
     return np.where(unknown, np.nan, squares), np.where(unknown, np.nan, degrees), reasons
@@ -149,6 +158,18 @@ def _variances(
     fixed = (squares[:4] - degrees[:4] * chance) / (n * models)
     random = [(of_prompts - of_rest) / models, of_rest if models > 1 else np.nan]
     return np.concatenate([fixed, random])
+
+
+def _partial(
+    squares: NDArray[np.float64], degrees: NDArray[np.float64], n: int, models: int
+) -> NDArray[np.float64]:
+    """Return each part's share of itself and of what it is tested against."""
+    of_prompts, of_rest = squares[-2:] / np.where(degrees[-2:] > 0, degrees[-2:], np.nan)
+    chance = np.array([of_rest, *[of_prompts] * 3])
+    own = squares[:4] - degrees[:4] * chance
+    whole = own + np.array([n * models, n, n, n]) * chance
+    found = np.divide(own, whole, where=whole > 0, out=np.full(4, np.nan))
+    return np.append(found, [np.nan, np.nan])
 
 
 def _member(units: Units) -> NDArray[np.float64]:

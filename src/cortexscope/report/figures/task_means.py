@@ -50,16 +50,11 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
 def _panel(
     frames: RunFrames, labels: Labels, metric: str, model: str
 ) -> tuple[Ranges | None, list[str]]:
-    from cortexscope.analysis import means_by_task
-
-    rows = frames.values
-    rows = rows[(rows["model"] == model) & (rows["metric"] == metric)]
-    rows = rows[rows["value"].notna() & rows["n_tokens"].notna()]
-    if rows.empty:
+    found = frames.findings.means(metric)
+    if len(found):
+        found = found[found["scope"] == model]
+    if not len(found):
         return None, []
-    values = rows.assign(kind="original", cluster=rows["prompt_id"])
-    # A seed of its own, so that a report is the same each time it is made.
-    found = means_by_task(values, rng=np.random.default_rng(0))
     why = [
         f"{labels.title(metric)}, {plain(model)}, {_FORMS[str(form)]}: {reason}."
         for form, reason in found.loc[found["reason"].notna(), ["form", "reason"]].to_numpy()

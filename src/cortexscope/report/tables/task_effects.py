@@ -21,9 +21,13 @@ _FORMS = ("raw", "adjusted", "matched")
 _COLUMNS = (
     *texts("Metric", "Model"),
     *(
-        Column(f"{name}_{form.title()}", "number", decimals)
-        for form in _FORMS
-        for name, decimals in (("Omega_Squared", 3), ("P", 4))
+        Column(name, "number", 4)
+        for form in ("Raw", "Adjusted", "Matched")
+        for name in (
+            f"Omega_Squared_{form}",
+            *(["Partial_Omega_Squared_Adjusted"] if form == "Adjusted" else []),
+            f"P_{form}",
+        )
     ),
     *texts("Highest_Raw", "Holds_Raw", "Holds_Adjusted"),
     Column("Prompts", "integer"),
@@ -34,20 +38,17 @@ def build(frames: RunFrames, labels: Labels) -> Table:
     """Return omega squared and p of the task, by metric and model, raw, adjusted and matched."""
     import pandas as pd
 
-    from cortexscope.analysis import effects, leaders
+    from cortexscope.analysis import STANDARDISED
 
     wanted = [name for name in (*STUDY.values(), *FAIR.values()) if name in frames.metrics]
-    values = frames.values[frames.values["metric"].isin(wanted)].assign(kind="original")
-    values = values.assign(cluster=values["prompt_id"]).dropna(subset=["n_tokens"])
+    found, settings = frames.findings.effects(wanted), frames.findings.settings
     rows: list[dict[str, Any]] = []
     reasons: Counter[str] = Counter()
-    if len(values):
-        # A seed of its own, so that a report is the same each time it is made.
-        found = effects(values, rng=np.random.default_rng(0))
+    if len(found):
         found = found[found["factor"] == "task"]
-        first = leaders(values, rng=np.random.default_rng(0))
         for (metric, scope), own in found.groupby(["metric", "scope"], sort=False):
-            top = first[(first["metric"] == metric) & (first["scope"] == scope)]
+            first = frames.findings.leaders(str(metric))
+            top = first[first["scope"] == scope] if len(first) else first
             rows.append({"Metric": metric, "Model": scope, **_numbers(own), **_leader(top)})
         reasons = Counter(str(why).rstrip(".") for why in found["reason"].dropna())
     frame = pd.DataFrame(rows, columns=[column.name for column in _COLUMNS])
@@ -56,14 +57,21 @@ def build(frames: RunFrames, labels: Labels) -> Table:
         number=8,
         title="What the task does, raw and with length controlled",
         notes=(
-            "Omega_Squared is the share of the variance over prompts that the task explains, less "
-            "what chance would; around 0 where it does nothing. P is by permutation of prompts "
-            "over tasks and never 0. Raw holds what the tasks' lengths do. Adjusted has a natural "
-            "spline in log tokens fitted beside the tasks, and exchanges prompts within bins of "
-            "about equal length (Freedman and Lane). Matched is raw, on the largest part of the "
-            "prompts in which tasks do not differ in length. Highest_Raw is the task with the "
-            "highest mean; it holds where the whole 95 % interval of its distance to the best "
-            "other task lies above 0. `cortexscope stats` has all metrics, contrasts and more.",
+            "Omega_Squared is the share of all variance over prompts that the task explains, less "
+            "what chance would; around 0 where it does nothing. Adjusted, this is what the task "
+            "adds to length (semi-partial); Partial_Omega_Squared_Adjusted is the task's share of "
+            "what length leaves, large also where length leaves next to nothing. P is by "
+            f"permutation of prompts over tasks, at least {1 / (settings.permutations + 1):.4f}. "
+            f"The row {STANDARDISED} is of the prompts' means over models, each model's values in "
+            "its own standard deviations, so that all weigh the same. Raw holds what the tasks' "
+            "lengths do. Adjusted has a natural spline in log tokens fitted beside the tasks, and "
+            "exchanges prompts within bins of about equal length (Freedman and Lane). Matched is "
+            "raw, on the largest part of the prompts in which tasks do not differ in length. "
+            "Highest_Raw is the task with the highest mean, and no finding where it is open: it "
+            "holds where the whole 95 % interval of its distance to the best "
+            f"other task lies above 0. Seed {settings.seed}, {settings.permutations} "
+            "permutations, as in the tables of `cortexscope stats`, which have all metrics, contrasts "
+            "and more.",
             *(f"Undefined, {count} times: {why}." for why, count in reasons.items()),
         ),
         parts=(Part(frame, _COLUMNS),),
@@ -76,6 +84,7 @@ def _numbers(own: pd.DataFrame) -> dict[str, Any]:
     for form in _FORMS:
         cells[f"Omega_Squared_{form.title()}"] = forms["omega_squared"].get(form)
         cells[f"P_{form.title()}"] = forms["p"].get(form)
+    cells["Partial_Omega_Squared_Adjusted"] = forms["omega_squared_partial"].get("adjusted")
     return cells
 
 

@@ -1,0 +1,56 @@
+"""Whose values a statistic is of: each model's, and those of all models on one scale."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["IN_UNITS", "STANDARDISED", "scopes", "stream", "with_units"]
+
+STANDARDISED = "all models, standardised"
+"""The scope in which a prompt's value is its mean over the models, each model's values less its
+mean and over its standard deviation, so that all weigh the same."""
+
+IN_UNITS = "all models, in the metric's unit"
+"""The scope in which models are compared with one another."""
+
+
+def scopes(values: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield each metric's frame of each model, and of all together where there are several.
+
+    Args:
+        values: as `prompt_values` gives them.
+
+    Yields:
+        Metric, scope (a model, or `STANDARDISED`), frame; the functions of `stats` standardise.
+    """
+    for metric, frame in values.groupby("metric", sort=False):
+        models = list(dict.fromkeys(frame["model"]))
+        for model in models:
+            yield str(metric), str(model), frame[frame["model"] == model]
+        if len(models) > 1:
+            yield str(metric), STANDARDISED, frame
+
+
+def with_units(values: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield the same, and after each metric's standardised frame that in the metric's unit."""
+    for metric, scope, frame in scopes(values):
+        yield metric, scope, frame
+        if scope == STANDARDISED:
+            yield metric, IN_UNITS, frame
+
+
+def stream(seed: int, *names: str) -> np.random.Generator:
+    """Return the random numbers of what is named: the same whatever else is computed.
+
+    Example:
+        >>> stream(0, "means", "raw").integers(9, size=3).tolist()
+        [3, 2, 0]
+    """
+    return np.random.default_rng([seed, zlib.crc32("\0".join(names).encode())])
