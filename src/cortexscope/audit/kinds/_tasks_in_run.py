@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["task_extreme_in_run", "task_order_in_run"]
 
 _FAIR_UNIT = "of the most possible"
+# Over several models each one's values are standard scores.
+_SCORES = "standard deviations"
 # Of `holds`: what is refuted decides before what is open.
 _RANK = {False: 0, None: 1, True: 2}
 
@@ -54,7 +56,8 @@ def task_extreme_in_run(spec: TaskExtreme, values: RunValues, study: Evidence) -
     beside = [] if fair is None else list(_extreme(spec, fair))
     means = () if spec.each_model else tuple(_means(spec, frame, parts[0]))
     leads = [] if spec.each_model else _leads(spec, values, frame)
-    check = _check(values, parts, beside, means, leads, unit=metric_unit(spec.metric))
+    alone = spec.each_model or frame["model"].nunique() < 2
+    check = _check(values, parts, beside, means, leads, unit=metric_unit(spec.metric), alone=alone)
     lead = None if spec.each_model else _published_lead(spec, study)
     if lead is None:
         return check
@@ -98,7 +101,8 @@ def task_order_in_run(spec: TaskOrder, values: RunValues) -> Check:
     leads = [
         over_models(evidence, spec.metric, before, [after], "highest") for before, after in pairs
     ]
-    return _check(values, parts, beside, (), leads, unit=metric_unit(spec.metric))
+    alone = frame["model"].nunique() < 2
+    return _check(values, parts, beside, (), leads, unit=metric_unit(spec.metric), alone=alone)
 
 
 def _missing(
@@ -158,21 +162,24 @@ def _check(
     leads: Sequence[Lead | None],
     *,
     unit: str,
+    alone: bool,
 ) -> Check:
+    """Return the check; differences that are not of models alone are in standard deviations."""
+    unit, fair_unit = (unit, _FAIR_UNIT) if alone else (_SCORES, _SCORES)
     verdict, said = _verdict(parts)
     decides = _deciding(parts)
     said += f" {decides.words[0].upper()}{decides.words[1:]}: {_numbers(decides, unit)}"
     fair = next((part for part in beside if part.words == decides.words), None)
     if fair is not None:
         said += " In the normalised entropy, which does not grow with the prompt: "
-        said += _numbers(fair, _FAIR_UNIT)
+        said += _numbers(fair, fair_unit)
     quantities = [
         *means,
         *(quantity for part in parts for quantity in _quantities(part, "", unit)),
         *(
             quantity
             for part in beside
-            for quantity in _quantities(part, "normalised entropy: ", _FAIR_UNIT)
+            for quantity in _quantities(part, "normalised entropy: ", fair_unit)
         ),
     ]
     tested = tuple(lead for lead in leads if lead is not None)
@@ -266,4 +273,5 @@ def _means(spec: TaskExtreme, frame: pd.DataFrame, part: _Part) -> Iterator[Quan
             note = f"n = {row['n']} prompts; {row['method']}"
             note += f"; {row['reason']}" if row["reason"] else ""
             name = f"mean of {spoken(spec.metric)}, {spoken(task)}, {way}"
-            yield Quantity(name, None, mean, low, high, None, note, metric_unit(spec.metric))
+            unit = metric_unit(spec.metric) if frame["model"].nunique() < 2 else _SCORES
+            yield Quantity(name, None, mean, low, high, None, note, unit)
