@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
 import pytest
 from audit.made_audit_runs import (
     DECODER,

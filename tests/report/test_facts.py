@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 from analysis.planted import LENGTH, MODELS, TASKS, planted_run
-from report.made_runs import SMALL, FakeModel
+from report.made_runs import SMALL, FakeModel, make_run
 from scipy import stats
 
 from cortexscope.report import build_tables
@@ -23,7 +23,7 @@ def test_facts_state_the_numbers_of_the_run(small_run: Run) -> None:
         assert f"{r:.3f} ({label})" in said[0]
         assert f"{100 * r * r:.1f} %" in said[0]
     assert said[1].startswith(
-        "The task with the highest study entropy is unknown in 2 of 2 models (fewer than 5 prompts"
+        "The task with the highest study entropy is open in 2 of 2 models, where its lead may be "
     )
 
 
@@ -55,7 +55,9 @@ def test_nothing_is_said_of_what_is_not_known(make: Callable[..., Run]) -> None:
     assert facts(read_frames(run)) == ()
 
 
-def test_one_model_is_spoken_of_alone(make: Callable[..., Run]) -> None:
+def test_one_model_is_spoken_of_alone(make: Callable[..., Run], tmp_path: Path) -> None:
     said = facts(read_frames(make([FakeModel()], prompts=2)))
     assert all("between" not in sentence for sentence in said)
-    assert "unknown in 1 of 1 model (" in said[1]
+    assert "open in 1 of 1 model," in said[1]
+    alone = facts(read_frames(make_run(tmp_path / "one", [FakeModel()], prompts=1)))
+    assert "unknown in 1 of 1 model (" in alone[1]

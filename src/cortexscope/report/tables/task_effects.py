@@ -70,8 +70,8 @@ def build(frames: RunFrames, labels: Labels) -> Table:
             "Highest_Raw is the task with the highest mean, and no finding where it is open: it "
             "holds where the whole 95 % interval of its distance to the best "
             f"other task lies above 0. Seed {settings.seed}, {settings.permutations} "
-            "permutations, as in the tables of `cortexscope stats`, which have all metrics, contrasts "
-            "and more.",
+            "permutations, as in the tables of `cortexscope stats`, which have all metrics, pairs "
+            "of tasks and more.",
             *(f"Undefined, {count} times: {why}." for why, count in reasons.items()),
         ),
         parts=(Part(frame, _COLUMNS),),
