@@ -131,6 +131,23 @@ def test_intervals_stay_within_bounds_and_hold_the_mean(kind: str, data: st.Data
             assert found.high > found.low
 
 
+def test_paired_differences_of_what_happens_or_not_are_of_three_kinds() -> None:
+    first, second = np.array([1.0] * 8 + [0.0] * 12), np.array([1.0] * 5 + [0.0] * 15)
+    found = difference_interval(first, second, paired=True, bounds=(0, 1))
+    student = stats.ttest_rel(first, second).confidence_interval()
+    low, high = ends(found)
+    assert low == pytest.approx(student.low)
+    assert high > student.high
+    same = difference_interval(first, first, paired=True, bounds=(0, 1))
+    share = stats.binomtest(0, 20).proportion_ci(method="wilson").high
+    assert ends(same) == pytest.approx((-share, share))
+    assert (
+        difference_interval(first, first, paired=True).reason == "all prompts have the same value"
+    )
+    with pytest.raises(UsageError, match="as many values"):
+        difference_interval(first, second[1:], paired=True)
+
+
 def test_a_caution_follows_cochrans_rule() -> None:
     values = np.random.default_rng(3).exponential(size=20)
     needed = 25 * stats.skew(values) ** 2

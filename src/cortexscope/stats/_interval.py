@@ -64,10 +64,11 @@ def interval(
     Mean: each end is the farther one of two. One is Student's; the other is Student's made free of
     skewness by Hall's monotone transformation (`skewed_interval`). Student's alone holds too rarely
     where values are skewed, Hall's alone where they are even but have far values, and the interval
-    holds wherever one of them does. Where values are of two kinds, each at its bound or found more
-    than once, the share of the higher kind has Wilson's score interval (1927, JASA 22, 209-212;
-    recommended by Brown, Cai and DasGupta 2001, Stat. Sci. 16, 101-133). Where all are the same and
-    both bounds are known, another value's share has it, and may lie anywhere between the bounds.
+    holds wherever one of them does. Where values are of two kinds, which are both bounds or, these
+    unknown, are each found more than once, the share of the higher kind has Wilson's score interval
+    (1927, JASA 22, 209-212; recommended by Brown, Cai and DasGupta 2001, Stat. Sci. 16, 101-133).
+    Where all are the same and both bounds are known, the share of other values has it, and these
+    may lie anywhere between the bounds.
     Trimmed mean: bootstrap-t over clusters with Tukey and McLaughlin's error; under 10 clusters, or
     where resamples lack spread, Student's t.
     Median: order statistics, interpolated between the two nearest pairs of ranks (Hettmansperger
@@ -124,13 +125,19 @@ def mean_interval(units: Floats, level: float = 0.95, bounds: Bounds = UNBOUNDED
     if n < 2:
         return Interval(None, None, None, reason)
     if reason is not None:
-        return _of_one_kind(units, level, bounds, reason)
+        return _of_one_kind(units, level, bounds)
     lowest, highest = float(units.min()), float(units.max())
     times = int((units == highest).sum())
-    certain = bounds == (lowest, highest) or 1 < times < n - 1
+    # With both bounds known, other values than two of which one is no bound are possible.
+    certain = 1 < times < n - 1 if None in bounds else bounds == (lowest, highest)
     if certain and ((units == lowest) | (units == highest)).all():
         low, high = (lowest + (highest - lowest) * end for end in wilson(times / n, n, level))
         return Interval(low, high, "Wilson score", caution=cautious(n, 0.0))
+    return _of_many_kinds(units, level, bounds)
+
+
+def _of_many_kinds(units: Floats, level: float, bounds: Bounds) -> Interval:
+    n = len(units)
     centre = float(units.mean())
     away = units - centre
     spread = math.sqrt(float((away**2).mean()))
@@ -144,31 +151,38 @@ def difference_interval(
     second: ArrayLike,
     *,
     clusters: tuple[Labels, Labels] | None = None,
+    paired: bool = False,
     level: float = 0.95,
     bounds: Bounds = UNBOUNDED,
 ) -> Interval:
-    """Return Welch's interval of the mean of `first` minus that of `second`, of other prompts.
+    """Return the interval of the mean of `first` minus that of `second`.
 
-    Skewness largely cancels. Where a group is all the same, Welch's would take its mean for
+    Paired: that of the mean of differences, as `interval` has it of values of many kinds, since
+    differences of values of two kinds are of three. Of other prompts: Welch's, since skewness
+    largely cancels; where a group is all the same, Welch's would take its mean for
     certain; there the groups' own intervals are put together by their squares, if both have one
     (Newcombe 1998, Stat. Med. 17, 873-890, method 10; Zou and Donner 2008, Stat. Med. 27, 1693).
     The values of a cluster are averaged first.
 
     Args:
         first: one a prompt; those that are not finite are left out.
-        second: likewise.
-        clusters: what each sample's values belong to; each its own where None.
+        second: likewise; of the same prompts in the same order if paired.
+        clusters: what each sample's values belong to, the same for both if paired; each its own
+            where None.
+        paired: whether both have the same prompts.
         level: share of such intervals that hold the true difference, between 0 and 1.
         bounds: lowest and highest value possible, whose distance no difference exceeds.
 
     Raises:
-        UsageError: if `level` is out of range, or values and clusters differ in length.
+        UsageError: if `level` is out of range, or values and clusters or pairs differ in length.
 
     Example:
         >>> difference_interval([1, 3], [1, 3]).method
         "Welch's t"
     """
     _check(level)
+    if paired:
+        return _of_differences(first, second, clusters, level, of_differences(bounds))
     one, two = (
         _finite(values, labels)
         for values, labels in zip((first, second), clusters or (None, None), strict=True)
@@ -203,17 +217,35 @@ def _check(level: float) -> None:
         raise UsageError(f"level must lie between 0 and 1, and is {level}.")
 
 
-def _of_one_kind(units: Floats, level: float, bounds: Bounds, reason: str) -> Interval:
+def _of_one_kind(units: Floats, level: float, bounds: Bounds) -> Interval:
     """Return how far values not found may draw the mean of values that are all the same."""
     lowest, highest = bounds
     if lowest is None or highest is None:
-        return Interval(None, None, None, reason)
+        return Interval(None, None, None, unknown_spread(units))
     # A share u of others leaves n of one kind with the chance (1 - u)^n, and Wilson's upper end for
     # none of n bounds it; the mean then lies no farther than u of the way to either bound.
     value, (_, share) = float(units.mean()), wilson(0.0, len(units), level)
     low, high = (value + share * (end - value) for end in (lowest, highest))
     caution = cautious(len(units), 0.0)
     return Interval(low, high, "Wilson score, all the same", caution=caution)
+
+
+def _of_differences(
+    first: ArrayLike,
+    second: ArrayLike,
+    clusters: tuple[Labels, Labels] | None,
+    level: float,
+    bounds: Bounds,
+) -> Interval:
+    one, two = (np.asarray(values, dtype=np.float64) for values in (first, second))
+    if one.shape != two.shape or (clusters and list(clusters[0]) != list(clusters[1])):
+        raise UsageError("Pairs need as many values of both, of the same prompts.")
+    units = _finite(one - two, clusters[0] if clusters else None)
+    reason = unknown_spread(units)
+    if len(units) < 2:
+        return Interval(None, None, None, reason)
+    many = reason is None
+    return _of_many_kinds(units, level, bounds) if many else _of_one_kind(units, level, bounds)
 
 
 def _of_two_intervals(one: Floats, two: Floats, level: float, bounds: Bounds) -> Interval:

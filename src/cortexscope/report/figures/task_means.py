@@ -37,7 +37,7 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
         number=5,
         title="Attention entropy of the tasks, as measured and at equal lengths",
         caption=(
-            "The mean over a task's prompts with its 95 % interval (bootstrap-t). At equal "
+            "The mean over a task's prompts with its 95 % interval. At equal "
             "lengths: as a natural spline in log tokens, fitted beside the tasks, has it for a "
             "prompt of the mean log length of all, which lies below the mean where a metric "
             "grows with length. Where tasks keep their order, length does not explain it."
