@@ -367,7 +367,7 @@ def families(seed: int, times: int) -> Iterator[Row]:
 
     def models(rng: Rng) -> pd.DataFrame:
         frame = models_alike(rng, 5, 14)
-        table = model_contrasts(frame, rng=rng, permutations=PERMUTATIONS, resamples=1)
+        table = model_contrasts(frame, rng=rng, permutations=PERMUTATIONS)
         return table.loc[table["task"].isna()]
 
     for name, contrasts in (

@@ -8,11 +8,10 @@ import pytest
 from scipy import stats
 
 from cortexscope.errors import UsageError
-from cortexscope.stats._fit import Fit
+from cortexscope.stats._fit import Fit, contrasts
 from cortexscope.stats._interval import interval
 from cortexscope.stats._length import adjusted_values
 from cortexscope.stats._task_means import (
-    _contrasts,
     _prepared,
     highest_task,
     leading_task,
@@ -91,7 +90,7 @@ def test_errors_at_equal_lengths_are_those_of_influences_unit_by_unit(models: in
     frame = made(np.random.default_rng(2), models=models, shifts=(0.0, 0.1, 0.2, 0.3))
     units, _ = _prepared(frame, adjusted=True)
     fits = [Fit.of(units, model) for model in range(models)]
-    contrasts = np.eye(4) - np.roll(np.eye(4), 1, axis=1)
+    weights = np.eye(4) - np.roll(np.eye(4), 1, axis=1)
     # Least squares of each model written out, in its normal equations.
     member, total, influence = np.eye(4)[units.codes], np.zeros(4), np.zeros((56, 4))
     for model in range(models):
@@ -103,9 +102,9 @@ def test_errors_at_equal_lengths_are_those_of_influences_unit_by_unit(models: in
         free = 1.0 - np.einsum("ij,jk,ik->i", exog, inverse, exog)
         left = (values - exog @ fit) / np.sqrt(free)
         influence += (exog @ inverse @ reader.T) * left[:, None] / models
-    moved = influence @ contrasts.T
-    for place, one in enumerate(_contrasts(units, fits, contrasts)):
-        assert one.estimate == pytest.approx((contrasts @ total)[place])
+    moved = influence @ weights.T
+    for place, one in enumerate(contrasts(units, fits, weights)):
+        assert one.estimate == pytest.approx((weights @ total)[place])
         assert one.error == pytest.approx(np.sqrt((moved[:, place] ** 2).sum()))
         parts = [(moved[units.codes == task, place] ** 2).sum() for task in range(4)]
         assert one.degrees == pytest.approx(

@@ -14,7 +14,7 @@ from cortexscope.analysis._effects import effects
 from cortexscope.analysis._focus import contrasts, depth_and_heads, mixed_models
 from cortexscope.analysis._layers import NO_NEURONS, NO_STATES, layer_tables, selective_neurons
 from cortexscope.analysis._leaders import leaders, means_by_task
-from cortexscope.analysis._scopes import STANDARDISED, stream, with_units
+from cortexscope.analysis._scopes import STANDARDISED, bounds_of, stream, with_units
 from cortexscope.analysis._settings import ABOUT, Settings
 from cortexscope.analysis._values import (
     metrics_with_values,
@@ -172,10 +172,9 @@ def _analysed(
     tables["controls"] = control_effects(values, seed=seed, resamples=resamples)
     tables["power"] = _power(read)
     note(f"a closer look at {', '.join(focus)}")
-    options = {"permutations": permutations, "resamples": resamples}
-    tables |= contrasts(close, seed=seed, **options)
+    tables |= contrasts(close, seed=seed, permutations=permutations)
     tables["mixed"] = mixed_models(close)
-    tables |= depth_and_heads(run, tables["leaders"], seed=seed, **options)
+    tables |= depth_and_heads(run, tables["leaders"], seed=seed, permutations=permutations)
     tables |= layer_tables(run, values, seed=seed, permutations=min(permutations, 500), note=note)
     tables["selective_neurons"] = selective_neurons(run, values, seed=seed, note=note)
     return Analysis(
@@ -214,7 +213,7 @@ def _summaries(values: pd.DataFrame, seed: int, resamples: int) -> pd.DataFrame:
     parts = []
     for metric, frame in values.groupby("metric", sort=False):
         rng = stream(seed, "summary", str(metric))
-        part = summary(frame, rng=rng, resamples=resamples)
+        part = summary(frame, rng=rng, resamples=resamples, bounds=bounds_of(frame))
         part.insert(0, "metric", metric)
         parts.append(part)
     return pd.concat(parts, ignore_index=True)

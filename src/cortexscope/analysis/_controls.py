@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cortexscope.analysis._scopes import stream
+from cortexscope.analysis._scopes import bounds_of, stream
 from cortexscope.analysis._values import KINDS
-from cortexscope.stats import hedges_g, interval, max_t_paired
+from cortexscope.stats import difference_interval, hedges_g, max_t_paired
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,7 @@ def control_effects(values: pd.DataFrame, *, seed: int, resamples: int = 2000) -
     Returns:
         A row for each metric, model and kind of control that was read: metric, model, control, n
         (prompts), original (their mean), mean (of the controls), difference, low, high, hedges_g,
-        p, tokens (mean ratio of the control's tokens to the prompt's), method, reason.
+        p, tokens (mean ratio of the control's tokens to the prompt's), method, reason, caution.
     """
     import pandas as pd
 
@@ -62,9 +62,15 @@ def _compared(
     n = len(pairs)
     if not n:
         nothing = dict.fromkeys(_NUMBERS, float("nan"))
-        return {"n": 0, **nothing, "method": None, "reason": "no control has a value"}
+        return {
+            "n": 0,
+            **nothing,
+            "method": None,
+            "reason": "no control has a value",
+            "caution": None,
+        }
     difference = after - first
-    found = interval(difference, rng=rng, resamples=resamples)
+    found = difference_interval(after, first, paired=True, bounds=bounds_of(originals))
     test = max_t_paired(difference, rng=rng, permutations=resamples)
     size = hedges_g(after, first, paired=True)
     return {
@@ -79,4 +85,5 @@ def _compared(
         "tokens": ratios.mean(),
         "method": f"{found.method or 'none'}; {test.method}",
         "reason": found.reason or test.reasons[0] or size.reason,
+        "caution": found.caution,
     }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from cortexscope.analysis._scopes import STANDARDISED, scopes, stream, with_units
+from cortexscope.analysis._scopes import STANDARDISED, bounds_of, scopes, stream, with_units
 from cortexscope.analysis._values import head_values, without_controls
 from cortexscope.stats import (
     layer_contrasts,
@@ -24,16 +24,13 @@ if TYPE_CHECKING:
 __all__ = ["contrasts", "depth_and_heads", "mixed_models"]
 
 
-def contrasts(
-    values: pd.DataFrame, *, seed: int, permutations: int, resamples: int
-) -> Mapping[str, pd.DataFrame]:
+def contrasts(values: pd.DataFrame, *, seed: int, permutations: int) -> Mapping[str, pd.DataFrame]:
     """Return the tables `task_contrasts` (raw and adjusted, by scope) and `model_contrasts`.
 
     Args:
         values: as `prompt_values` gives them, controls but paraphrases left out.
         seed: of what is drawn.
         permutations: how many a p-value takes.
-        resamples: how many an interval takes.
     """
     pairs: list[tuple[Any, pd.DataFrame]] = []
     between: list[tuple[Any, pd.DataFrame]] = []
@@ -42,7 +39,11 @@ def contrasts(
             # One stream for all, so that the permutations are the same in all scopes.
             rng = stream(seed, "task_contrasts", form)
             found = task_contrasts(
-                frame, adjusted=form == "adjusted", rng=rng, permutations=permutations
+                frame,
+                adjusted=form == "adjusted",
+                rng=rng,
+                permutations=permutations,
+                bounds=bounds_of(frame),
             )
             found.insert(0, "model", scope)
             found.insert(1, "form", form)
@@ -50,7 +51,9 @@ def contrasts(
     for name, frame in values.groupby("metric", sort=False):
         if frame["model"].nunique() > 1:
             rng = stream(seed, "model_contrasts", str(name))
-            found = model_contrasts(frame, rng=rng, permutations=permutations, resamples=resamples)
+            found = model_contrasts(
+                frame, rng=rng, permutations=permutations, bounds=bounds_of(frame)
+            )
             between.append((name, found))
     return {"task_contrasts": _joined(pairs), "model_contrasts": _joined(between)}
 
@@ -83,7 +86,6 @@ def depth_and_heads(
     *,
     seed: int,
     permutations: int,
-    resamples: int,
 ) -> Mapping[str, pd.DataFrame]:
     """Return where in each model the highest task differs from the next, and selective heads.
 
@@ -92,7 +94,6 @@ def depth_and_heads(
         leaders: the table of that name, with the metrics and models to be looked at.
         seed: of what is drawn.
         permutations: how many a p-value takes.
-        resamples: how many an interval takes.
 
     Returns:
         `depth`: the highest task against the best other, layer by layer (max-T). `heads`: the same,
@@ -121,7 +122,7 @@ def depth_and_heads(
             by="task",
             rng=stream(seed, "depth", metric, model),
             permutations=permutations,
-            resamples=resamples,
+            bounds=bounds_of(frame),
         )
         tables["depth"].append((metric, _of(found, model)))
         if "head" in axes:
@@ -132,7 +133,7 @@ def depth_and_heads(
                 by="task",
                 rng=stream(seed, "heads", metric, model),
                 permutations=permutations,
-                resamples=resamples,
+                bounds=bounds_of(frame),
             )
             tables["heads"].append((metric, _of(found, model)))
             found = selective(frame, rng=stream(seed, "selective", metric, model)).chosen

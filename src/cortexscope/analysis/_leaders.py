@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cortexscope.analysis._scopes import scopes
+from cortexscope.analysis._scopes import bounds_of, scopes
 from cortexscope.analysis._values import without_controls
 from cortexscope.stats import highest_task, leading_task, task_means
 
@@ -23,16 +23,18 @@ def means_by_task(values: pd.DataFrame) -> pd.DataFrame:
         values: as `prompt_values` gives them; controls but paraphrases are left out.
 
     Returns:
-        Columns metric, scope, form, task, mean, low, high, n, method, reason.
+        Columns metric, scope, form, task, mean, low, high, n, method, reason,
+        caution.
     """
     import pandas as pd
 
     found = []
     for metric, scope, frame in scopes(without_controls(values)):
         for form in ("raw", "adjusted"):
-            means = task_means(frame, adjusted=form == "adjusted")
+            means = task_means(frame, adjusted=form == "adjusted", bounds=bounds_of(frame))
             found.append(means.assign(metric=metric, scope=scope, form=form))
     columns = ["metric", "scope", "form", "task", "mean", "low", "high", "n", "method", "reason"]
+    columns.append("caution")
     return pd.concat(found, ignore_index=True)[columns]
 
 
@@ -47,7 +49,7 @@ def leaders(values: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns metric, scope, task, form, other (the best of the others), difference (to it), low,
         high, holds (whether the interval leaves out 0 on the right side; None where open), n,
-        method, reason.
+        method, reason, caution.
     """
     import pandas as pd
 
@@ -57,7 +59,7 @@ def leaders(values: pd.DataFrame) -> pd.DataFrame:
         if task is None:
             continue
         for form in ("raw", "adjusted"):
-            found = highest_task(frame, task, adjusted=form == "adjusted")
+            found = highest_task(frame, task, adjusted=form == "adjusted", bounds=bounds_of(frame))
             rows.append(
                 {
                     "metric": metric,
@@ -72,6 +74,7 @@ def leaders(values: pd.DataFrame) -> pd.DataFrame:
                     "n": found.n,
                     "method": found.method,
                     "reason": found.reason,
+                    "caution": found.caution,
                 }
             )
     return pd.DataFrame(rows)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cortexscope.stats import Bounds
+
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["IN_UNITS", "STANDARDISED", "scopes", "stream", "with_units"]
+__all__ = ["IN_UNITS", "STANDARDISED", "bounds_of", "scopes", "stream", "with_units"]
 
 STANDARDISED = "all models, standardised"
 """The scope in which a prompt's value is its mean over the models, each model's values less its
@@ -44,6 +46,17 @@ def with_units(values: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
         yield metric, scope, frame
         if scope == STANDARDISED:
             yield metric, IN_UNITS, frame
+
+
+def bounds_of(frame: pd.DataFrame) -> Bounds:
+    """Return the lowest and the highest value that a frame's one metric can have.
+
+    Args:
+        frame: as `prompt_values` gives it, of one metric.
+    """
+    ends = (float(frame[name].iloc[0]) for name in ("lowest", "highest"))
+    low, high = (None if np.isnan(end) else end for end in ends)
+    return low, high
 
 
 def stream(seed: int, *names: str) -> np.random.Generator:

@@ -53,8 +53,8 @@ def prompt_values(run: Run, metrics: Sequence[str]) -> pd.DataFrame:
         metrics: of `metrics_with_values`.
 
     Returns:
-        Columns metric, model, task, prompt_id, cluster, kind (of `KINDS`), n_tokens, value; in
-        the order of metrics, models and prompts.
+        Columns metric, model, task, prompt_id, cluster, kind (of `KINDS`), n_tokens, lowest and
+        highest (that a value of the metric can be, NaN where unbounded), value; in the order of metrics, models and prompts.
 
     Raises:
         UsageError: if the run holds no value of any of them.
@@ -129,6 +129,10 @@ def _with_prompts(frame: pd.DataFrame, run: Run, metrics: Sequence[str]) -> pd.D
         model_place=lambda found: found["model"].map(labels.index),
     )
     order = order.sort_values(["metric_place", "model_place", "place"], kind="stable")
-    columns = [*_KEYS, "cluster", "kind", "n_tokens"]
+    specs = run.manifest.metrics
+    for place, name in enumerate(("lowest", "highest")):
+        ends = {metric: specs[metric].bounds[place] for metric in metrics}
+        order[name] = order["metric"].map(ends).astype("float64")
+    columns = [*_KEYS, "cluster", "kind", "n_tokens", "lowest", "highest"]
     more = [name for name in ("layer", "head") if name in order]
     return order[[*columns, *more, "value"]].reset_index(drop=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, hedges_g
     from cortexscope.stats._interval import difference_interval, interval
     from cortexscope.stats._length import adjusted_values, length_basis
-    from cortexscope.stats._limits import Interval
+    from cortexscope.stats._limits import Bounds, Interval
     from cortexscope.stats._matching import Balance, Matched, matched_by_length
     from cortexscope.stats._max_t import MaxT, max_t_paired, max_t_unpaired, step_down
     from cortexscope.stats._mean import Mean, mean_of
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Balance",
+    "Bounds",
     "Comparison",
     "Correlation",
     "Effect",
@@ -89,6 +90,7 @@ __all__ = [
 
 _HOMES = {
     "Balance": "_matching",
+    "Bounds": "_limits",
     "Comparison": "_task_means",
     "Correlation": "_correlation",
     "Effect": "_task_effect",

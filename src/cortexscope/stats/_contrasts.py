@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from cortexscope.stats._clusters import checked_frame
 from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, hedges_g
 from cortexscope.stats._fit import Fit
-from cortexscope.stats._interval import difference_interval, interval
-from cortexscope.stats._limits import Interval
+from cortexscope.stats._interval import difference_interval
+from cortexscope.stats._limits import UNBOUNDED, Bounds, Interval
 from cortexscope.stats._max_t import MaxT, max_t_paired
 from cortexscope.stats._pair_tests import pair_tests
 from cortexscope.stats._task_pairs import adjusted_pairs, comparable
@@ -35,8 +35,8 @@ def model_contrasts(
     *,
     rng: np.random.Generator,
     permutations: int = 5000,
-    resamples: int = 2000,
     level: float = 0.95,
+    bounds: Bounds = UNBOUNDED,
 ) -> pd.DataFrame:
     """Return every pair of models, compared over the prompts that both read.
 
@@ -48,16 +48,16 @@ def model_contrasts(
 
     Args:
         frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `value`.
-        rng: draws resamples and flips.
+        rng: draws the flips.
         permutations: how many sign flips are drawn; all are made if they are no more.
-        resamples: how many resamples an interval takes.
         level: of the intervals.
+        bounds: lowest and highest value that the metric can have.
 
     Returns:
         A row a pair and task: a, b, task (None over all), n_a, n_b (prompts), difference (mean of
         a less that of b), low, high, hedges_g and cliffs_delta (of the pairs of values) with their
         `_low` and `_high`, p, p_max_t, p_least (the smallest of both that was reachable), family,
-        method, reason; NaN where undefined.
+        method, reason, caution (why the interval may hold less often); NaN where undefined.
 
     Raises:
         UsageError: if columns are missing or contradict each other.
@@ -72,7 +72,7 @@ def model_contrasts(
         tasks = units.index.get_level_values("task")
         for task in (None, *sorted(wide.index.unique("task"))):
             x, y = units.to_numpy()[slice(None) if task is None else tasks == task].T
-            found = interval(x - y, rng=rng, resamples=resamples, level=level)
+            found = difference_interval(x, y, paired=True, level=level, bounds=bounds)
             family = f"pairs of models {'over all tasks' if task is None else 'in each task'}"
             row = {"a": a, "b": b, "task": task, "family": family}
             rows.append(row | _compared(x, y, found, paired=True, level=level))
@@ -107,6 +107,7 @@ def task_contrasts(
     rng: np.random.Generator,
     permutations: int = 5000,
     level: float = 0.95,
+    bounds: Bounds = UNBOUNDED,
 ) -> pd.DataFrame:
     """Return every pair of tasks, compared over their prompts' means over the models.
 
@@ -124,6 +125,7 @@ def task_contrasts(
         rng: draws the permutations.
         permutations: how many are drawn; all relabellings are made if they are no more.
         level: of the intervals.
+        bounds: lowest and highest value that the metric can have; standard scores have none.
 
     Returns:
         A row a pair, with the columns of `model_contrasts` except `task`; n_a and n_b are the
@@ -133,12 +135,13 @@ def task_contrasts(
         UsageError: if columns are missing or contradict each other.
     """
     units = units_of(frame).alike()
+    bounds = UNBOUNDED if units.scale else bounds
     units = units if adjusted else units.without_length()
     fits, reasons = comparable(units)
     rows = (
-        _at_equal_lengths(units, fits, reasons, level=level)
+        _at_equal_lengths(units, fits, reasons, level=level, bounds=bounds)
         if adjusted
-        else _as_they_are(units, level=level)
+        else _as_they_are(units, level=level, bounds=bounds)
     )
     pairs = list(combinations(range(len(units.tasks)), 2))
     usable = [place for place, reason in enumerate(reasons) if reason is None]
@@ -157,22 +160,22 @@ def task_contrasts(
     return _table(rows, ("a", "b"))
 
 
-def _as_they_are(units: Units, *, level: float) -> list[_Row]:
+def _as_they_are(units: Units, *, level: float, bounds: Bounds) -> list[_Row]:
     values = units.values.mean(axis=1) if units.models else np.empty(0)
     groups = [values[units.codes == task] for task in range(len(units.tasks))]
     rows = []
     for a, b in combinations(range(len(units.tasks)), 2):
-        found = difference_interval(groups[a], groups[b], level=level)
+        found = difference_interval(groups[a], groups[b], level=level, bounds=bounds)
         names = {"a": units.tasks[a], "b": units.tasks[b]}
         rows.append(names | _compared(groups[a], groups[b], found, paired=False, level=level))
     return rows
 
 
 def _at_equal_lengths(
-    units: Units, fits: list[Fit], reasons: list[str | None], *, level: float
+    units: Units, fits: list[Fit], reasons: list[str | None], *, level: float, bounds: Bounds
 ) -> list[_Row]:
     rows = []
-    for pair in adjusted_pairs(units, fits, reasons, level=level):
+    for pair in adjusted_pairs(units, fits, reasons, level=level, bounds=bounds):
         a, b = pair.first, pair.second
         names = {"a": units.tasks[a], "b": units.tasks[b]}
         sizes = {"n_a": units.counts[a], "n_b": units.counts[b], "difference": pair.difference}
@@ -201,11 +204,12 @@ def _measured(found: Interval, g: EffectSize, delta: EffectSize) -> _Row:
         "cliffs_delta": delta.value, "cliffs_delta_low": delta.low, "cliffs_delta_high": delta.high,
         "method": _joined(*(part.method or "" for part in parts if not part.reason)),
         "reason": next((part.reason for part in parts if part.reason), None),
+        "caution": found.caution,
     }  # fmt: skip
 
 
 def _table(rows: list[_Row], names: tuple[str, ...]) -> pd.DataFrame:
-    columns = [*names, *_NUMBERS, "family", "method", "reason"]
+    columns = [*names, *_NUMBERS, "family", "method", "reason", "caution"]
     counts = ("n_a", "n_b")
     # As objects, texts that are missing stay None.
     return pd.DataFrame(rows, columns=columns, dtype=object).astype(

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from cortexscope.errors import UsageError
 from cortexscope.stats._clusters import checked_frame
-from cortexscope.stats._interval import difference_interval, interval
+from cortexscope.stats._interval import difference_interval
+from cortexscope.stats._limits import UNBOUNDED, Bounds
 from cortexscope.stats._max_t import max_t_paired, max_t_unpaired
 from cortexscope.stats._multiple import benjamini_hochberg
 
@@ -36,8 +37,8 @@ def layer_contrasts(
     by: Compared,
     rng: np.random.Generator,
     permutations: int = 5000,
-    resamples: int = 2000,
     level: float = 0.95,
+    bounds: Bounds = UNBOUNDED,
 ) -> pd.DataFrame:
     """Return how two tasks or two models differ at each layer, tested along depth at once.
 
@@ -51,14 +52,14 @@ def layer_contrasts(
         a: a task or a model.
         b: another.
         by: which of these they are.
-        rng: draws resamples and exchanges.
+        rng: draws the exchanges.
         permutations: how many exchanges are drawn; all are made if they are no more.
-        resamples: how many an interval of paired differences takes.
         level: of the intervals, each on its own.
+        bounds: lowest and highest value that the metric can have.
 
     Returns:
         A row a layer: layer, a, b, n_a, n_b (prompts), difference, low, high, t, p (of the layer
-        alone), p_max_t, p_least (the smallest that was reachable), family, method, reason; NaN
+        alone), p_max_t, p_least (the smallest that was reachable), family, method, reason, caution; NaN
         where undefined.
 
     Raises:
@@ -67,7 +68,7 @@ def layer_contrasts(
     """
     return _contrasted(
         frame, a, b, by=by, places=("layer",), adjusted="p_max_t", rng=rng,
-        permutations=permutations, resamples=resamples, level=level,
+        permutations=permutations, level=level, bounds=bounds,
     )  # fmt: skip
 
 
@@ -79,8 +80,8 @@ def map_contrasts(
     by: Compared,
     rng: np.random.Generator,
     permutations: int = 10_000,
-    resamples: int = 2000,
     level: float = 0.95,
+    bounds: Bounds = UNBOUNDED,
 ) -> pd.DataFrame:
     """Return how two tasks or two models differ at each head of each layer.
 
@@ -94,15 +95,15 @@ def map_contrasts(
         a: a task or a model.
         b: another.
         by: which of these they are.
-        rng: draws resamples and exchanges.
+        rng: draws the exchanges.
         permutations: how many exchanges are drawn, if this is more; all are made if they are no
             more.
-        resamples: how many an interval of paired differences takes.
         level: of the intervals, each on its own.
+        bounds: lowest and highest value that the metric can have.
 
     Returns:
         A row a head: layer, head, a, b, n_a, n_b (prompts), difference, low, high, t, p, p_bh,
-        p_least (the smallest p_bh that one head alone could reach), family, method, reason; NaN
+        p_least (the smallest p_bh that one head alone could reach), family, method, reason, caution; NaN
         where undefined.
 
     Raises:
@@ -110,7 +111,7 @@ def map_contrasts(
     """
     return _contrasted(
         frame, a, b, by=by, places=("layer", "head"), adjusted="p_bh", rng=rng,
-        permutations=permutations, resamples=resamples, level=level,
+        permutations=permutations, level=level, bounds=bounds,
     )  # fmt: skip
 
 
@@ -124,8 +125,8 @@ def _contrasted(
     adjusted: Literal["p_max_t", "p_bh"],
     rng: np.random.Generator,
     permutations: int,
-    resamples: int,
     level: float,
+    bounds: Bounds,
 ) -> pd.DataFrame:
     """Return a row a place, with its interval and its test."""
     first, second = _sides(checked_frame(frame, places=places), a, b, by=by, places=places)
@@ -136,12 +137,12 @@ def _contrasted(
         permutations = max(permutations, _A_HEAD * tests)
     if by == "model":
         found = max_t_paired(x - y, rng=rng, permutations=permutations)
-        intervals = [
-            interval(column, rng=rng, resamples=resamples, level=level) for column in (x - y).T
-        ]
     else:
         found = max_t_unpaired(x, y, rng=rng, permutations=permutations)
-        intervals = [difference_interval(*pair, level=level) for pair in zip(x.T, y.T, strict=True)]
+    intervals = [
+        difference_interval(*pair, paired=by == "model", level=level, bounds=bounds)
+        for pair in zip(x.T, y.T, strict=True)
+    ]
     reasons = [each.reason or why for each, why in zip(intervals, found.reasons, strict=True)]
     columns: dict[str, Any] = {
         name: first.columns.get_level_values(name).to_numpy() for name in places
@@ -160,6 +161,7 @@ def _contrasted(
             dtype=object,
         ),
         "reason": pd.Series(reasons, dtype=object),
+        "caution": pd.Series([each.caution for each in intervals], dtype=object),
     }  # fmt: skip
     return pd.DataFrame(columns)
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cortexscope.stats._limits import Interval, cautious, skewed_interval, student
 from cortexscope.stats._units import Units
 
-__all__ = ["Fit"]
+__all__ = ["COVARIANCE", "Contrast", "Fit", "contrasts"]
 
 Floats = NDArray[np.float64]
+
+COVARIANCE = "analysis of covariance (HC2)"
+"""How contrasts at equal lengths are found."""
 
 _EXACT = 1e-9
 
@@ -46,3 +52,49 @@ class Fit:
             adjusted=values - away,
             free=np.maximum(1.0 - (basis**2).sum(axis=1), _EXACT),
         )
+
+
+class Contrast(NamedTuple):
+    """A contrast of tasks at equal lengths, linear in what each unit moves it."""
+
+    estimate: float
+    error: float
+    """0 where the values do not vary."""
+    degrees: float
+    skewness: float
+    n: int
+    """Units of the smallest task in it."""
+
+    def interval(self, level: float, *, skewed: bool = False) -> Interval:
+        """Return Welch's interval or, of a mean that may be skewed, `skewed_interval`."""
+        if self.n < 2 or not self.error:
+            reason = "fewer than 2 prompts" if self.n < 2 else "the values are the same throughout"
+            return Interval(None, None, None, reason)
+        caution = cautious(self.n, self.skewness)
+        if skewed:
+            own = skewed_interval(self.estimate, self.error, self.degrees, self.skewness, level)
+            return replace(own, method=f"{own.method}, {COVARIANCE}", caution=caution)
+        half = student(self.degrees, level) * self.error
+        ends = self.estimate - half, self.estimate + half
+        return Interval(*ends, f"Welch's t of the {COVARIANCE}", caution=caution)
+
+
+def contrasts(units: Units, fits: list[Fit], weights: Floats) -> Iterator[Contrast]:
+    """Yield contrasts of the task means at equal lengths, of the weights [contrast, task]."""
+    rounding = 1e-12 * float(np.abs(units.values).max(initial=0.0))
+    for weight in weights:
+        shares = [weight @ fit.means for fit in fits]
+        estimate = np.mean([s @ units.values[:, m] for m, s in enumerate(shares)])
+        moved = np.mean(
+            [s * fit.left / np.sqrt(fit.free) for s, fit in zip(shares, fits, strict=True)], axis=0
+        )
+        squares = np.bincount(units.codes, weights=moved**2)
+        error = float(np.sqrt(squares.sum()))
+        n = int(units.counts[weight != 0].min())
+        if error <= rounding:
+            yield Contrast(float(estimate), 0.0, 0.0, 0.0, n)
+            continue
+        shared = (squares**2 / np.maximum(units.counts - 1, 1)).sum()
+        degrees = float(squares.sum() ** 2 / shared)
+        skewness = float((moved**3).sum()) / error**3
+        yield Contrast(float(estimate), error, degrees, skewness, n)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cortexscope.errors import UsageError
-from cortexscope.stats._fit import Fit
+from cortexscope.stats._fit import COVARIANCE, Fit, contrasts
 from cortexscope.stats._interval import difference_interval, mean_interval
 from cortexscope.stats._limits import (
     UNBOUNDED,
     Bounds,
     Interval,
-    cautious,
-    skewed_interval,
-    student,
 )
 from cortexscope.stats._overlap import overlap_of
 from cortexscope.stats._units import Units, units_of
@@ -27,10 +22,6 @@ from cortexscope.stats._units import Units, units_of
 __all__ = ["Comparison", "highest_task", "leading_task", "task_means"]
 
 Floats = NDArray[np.float64]
-
-_COVARIANCE = "analysis of covariance (HC2)"
-_TOO_FEW = "fewer than 2 prompts"
-_SAME = "the values are the same throughout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +91,10 @@ def task_means(
         found = [(np.nan, Interval(None, None, None, reason)) for _ in units.tasks]
     elif adjusted:
         fits = [Fit.of(units, model) for model in range(len(units.models))]
-        contrasts = _contrasts(units, fits, np.eye(len(units.tasks)))
-        found = [(one.estimate, one.interval(level, skewed=True)) for one in contrasts]
+        found = [
+            (one.estimate, one.interval(level, skewed=True).within(bounds))
+            for one in contrasts(units, fits, np.eye(len(units.tasks)))
+        ]
     else:
         groups = _groups(units)
         found = [(float(own.mean()), mean_interval(own, level, bounds)) for own in groups]
@@ -151,7 +144,7 @@ def highest_task(
         raise UsageError(f"There is no task {task!r} in the values; there are {', '.join(tasks)}.")
     n = int(units.counts[units.tasks.index(task)]) if task in units.tasks else 0
     method = "comparison with the best other task, Bonferroni; "
-    method += f"Welch's t of the {_COVARIANCE}" if adjusted else "differences of two tasks"
+    method += f"Welch's t of the {COVARIANCE}" if adjusted else "differences of two tasks"
 
     def unknown(why: str) -> Comparison:
         return Comparison(task, None, None, None, None, None, n, method, why)
@@ -178,50 +171,6 @@ def highest_task(
     return Comparison(task, other, difference, low, high, holds, n, method, undecided, caution)
 
 
-class _Contrast(NamedTuple):
-    """A contrast of tasks at equal lengths, linear in what each unit moves it."""
-
-    estimate: float
-    error: float
-    """0 where the values do not vary."""
-    degrees: float
-    skewness: float
-    n: int
-    """Units of the smallest task in it."""
-
-    def interval(self, level: float, *, skewed: bool = False) -> Interval:
-        if self.n < 2 or not self.error:
-            return Interval(None, None, None, _TOO_FEW if self.n < 2 else _SAME)
-        caution = cautious(self.n, self.skewness)
-        if skewed:
-            own = skewed_interval(self.estimate, self.error, self.degrees, self.skewness, level)
-            return replace(own, method=f"{own.method}, {_COVARIANCE}", caution=caution)
-        half = student(self.degrees, level) * self.error
-        ends = self.estimate - half, self.estimate + half
-        return Interval(*ends, f"Welch's t of the {_COVARIANCE}", caution=caution)
-
-
-def _contrasts(units: Units, fits: list[Fit], contrasts: Floats) -> Iterator[_Contrast]:
-    """Yield contrasts of the task means at equal lengths, [contrast, task], over the models."""
-    rounding = 1e-12 * float(np.abs(units.values).max(initial=0.0))
-    for contrast in contrasts:
-        shares = [contrast @ fit.means for fit in fits]
-        estimate = np.mean([s @ units.values[:, m] for m, s in enumerate(shares)])
-        moved = np.mean(
-            [s * fit.left / np.sqrt(fit.free) for s, fit in zip(shares, fits, strict=True)], axis=0
-        )
-        squares = np.bincount(units.codes, weights=moved**2)
-        error = float(np.sqrt(squares.sum()))
-        n = int(units.counts[contrast != 0].min())
-        if error <= rounding:
-            yield _Contrast(float(estimate), 0.0, 0.0, 0.0, n)
-            continue
-        shared = (squares**2 / np.maximum(units.counts - 1, 1)).sum()
-        degrees = float(squares.sum() ** 2 / shared)
-        skewness = float((moved**3).sum()) / error**3
-        yield _Contrast(float(estimate), error, degrees, skewness, n)
-
-
 def _groups(units: Units) -> list[Floats]:
     """Return the mean over models of each task's units."""
     values = units.values.mean(axis=1)
@@ -236,7 +185,7 @@ def _against(
     if adjusted:
         eye = np.eye(len(units.tasks))
         fits = [Fit.of(units, model) for model in range(len(units.models))]
-        found = list(_contrasts(units, fits, eye[place] - eye[others]))
+        found = list(contrasts(units, fits, eye[place] - eye[others]))
         lower, upper = ([one.interval(level) for one in found] for level in levels)
         return np.array([one.estimate for one in found]), lower, upper
     groups = _groups(units)

@@ -11,16 +11,14 @@ from numpy.typing import NDArray
 
 from cortexscope.stats._clusters import constant
 from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, standardised
-from cortexscope.stats._fit import Fit
-from cortexscope.stats._limits import Interval
+from cortexscope.stats._fit import Fit, contrasts
+from cortexscope.stats._limits import UNBOUNDED, Bounds, Interval, of_differences
 from cortexscope.stats._overlap import overlap_of
 from cortexscope.stats._units import Units
 
 __all__ = ["TaskPair", "adjusted_pairs", "comparable"]
 
 Floats = NDArray[np.float64]
-
-_METHOD = "Welch's t of the analysis of covariance (HC2)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,12 @@ def comparable(units: Units) -> tuple[list[Fit], list[str | None]]:
 
 
 def adjusted_pairs(
-    units: Units, fits: list[Fit], reasons: list[str | None], *, level: float
+    units: Units,
+    fits: list[Fit],
+    reasons: list[str | None],
+    *,
+    level: float,
+    bounds: Bounds = UNBOUNDED,
 ) -> Iterator[TaskPair]:
     """Yield every pair of tasks, compared at equal lengths.
 
@@ -69,11 +72,16 @@ def adjusted_pairs(
         fits: as `comparable` gives them.
         reasons: likewise.
         level: of the intervals.
+        bounds: lowest and highest value that the metric can have.
     """
     pairs = combinations(range(len(units.tasks)), 2)
     for (first, second), reason in zip(pairs, reasons, strict=True):
         pair = _Pair(units, first, second, fits)
-        yield pair.unknown(reason) if reason is not None else pair.compared(level=level)
+        yield (
+            pair.unknown(reason)
+            if reason is not None
+            else pair.compared(level=level, bounds=bounds)
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,31 +124,20 @@ class _Pair:
         interval = Interval(None, None, None, reason)
         return TaskPair(self.first, self.second, None, interval, nothing, nothing, reason)
 
-    def compared(self, *, level: float) -> TaskPair:
-        from scipy.special import stdtrit
-
+    def compared(self, *, level: float, bounds: Bounds) -> TaskPair:
         codes = self.units.codes
         values = np.mean([fit.adjusted for fit in self.fits], axis=0)
         one, two = values[codes == self.first], values[codes == self.second]
-        difference = float(one.mean() - two.mean())
+        weights = np.eye(len(self.units.tasks))
+        (found,) = contrasts(self.units, self.fits, weights[[self.first]] - weights[[self.second]])
         shares = [fit.means[self.first] - fit.means[self.second] for fit in self.fits]
-        # The error of each unit's share; a unit that is fitted exactly has none.
-        moved = [
-            share * fit.left / np.sqrt(fit.free)
-            for share, fit in zip(shares, self.fits, strict=True)
-        ]
-        squares = np.bincount(codes, weights=np.mean(moved, axis=0) ** 2)
-        counts = np.maximum(self.units.counts - 1, 1)
-        error = float(np.sqrt(squares.sum()))
-        free = float(squares.sum() ** 2 / (squares**2 / counts).sum())
-        half = float(stdtrit(free, (1 + level) / 2)) * error
-        interval = Interval(difference - half, difference + half, _METHOD)
         spread = np.hypot(np.linalg.norm(one - one.mean()), np.linalg.norm(two - two.mean()))
         degrees = len(one) + len(two) - 2
         g = standardised(
-            difference / (spread / np.sqrt(degrees)),
+            found.estimate / (spread / np.sqrt(degrees)),
             1.0 / float((np.mean(shares, axis=0) ** 2).sum()), degrees,
             method="Hedges g, noncentral t", level=level,
         )  # fmt: skip
         delta = cliffs_delta(one, two, level=level)
-        return TaskPair(self.first, self.second, difference, interval, g, delta, None)
+        interval = found.interval(level).within(of_differences(bounds))
+        return TaskPair(self.first, self.second, found.estimate, interval, g, delta, None)
