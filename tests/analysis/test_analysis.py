@@ -286,8 +286,8 @@ def test_what_a_run_lacks_is_said(tmp_path: Path) -> None:
     assert "--no-states" in found.missing["probes"]
     assert "--keep-neurons" in found.missing["selective_neurons"]
     assert set(found.tables["summary"]["metric"]) == {LENGTH}
-    assert found.tables["summary"]["warning"].notna().all()
-    assert any("too few prompts" in sentence for sentence in verdicts(found))
+    assert found.tables["summary"]["caution"].notna().all()
+    assert any("too few" in sentence for sentence in verdicts(found))
 
 
 def test_one_task_has_nothing_to_be_compared_with(

@@ -54,7 +54,8 @@ def prompt_values(run: Run, metrics: Sequence[str]) -> pd.DataFrame:
 
     Returns:
         Columns metric, model, task, prompt_id, cluster, kind (of `KINDS`), n_tokens, lowest and
-        highest (that a value of the metric can be, NaN where unbounded), value; in the order of metrics, models and prompts.
+        highest (that a value of the metric can be, NaN where unbounded), value; in the order of
+        metrics, models and prompts.
 
     Raises:
         UsageError: if the run holds no value of any of them.

@@ -31,7 +31,7 @@ def verdicts(found: Analysis) -> tuple[str, ...]:
         *_selective(found.tables["selective"], "head"),
         *_selective(found.tables["selective_neurons"], "neuron"),
         *_controls(found.tables["controls"]),
-        *_warnings(found.tables["summary"]),
+        *_cautions(found.tables["summary"]),
     )
 
 
@@ -136,13 +136,13 @@ def _controls(controls: pd.DataFrame) -> Iterator[str]:
             )
 
 
-def _warnings(summary: pd.DataFrame) -> Iterator[str]:
+def _cautions(summary: pd.DataFrame) -> Iterator[str]:
     # A metric that a model has no value of at all says so in its reason.
-    cells = summary[summary["warning"].notna() & (summary["n"] > 0)]
-    cells = cells.drop_duplicates(["model", "task"])
+    cells = summary[summary["caution"].notna() & (summary["n"] > 0)]
     if len(cells):
-        first = cells.iloc[0]
+        first = cells.sort_values("n_clusters", kind="stable").iloc[0]
         yield (
-            f"Warning: {len(cells)} cells of task and model have too few prompts; the first is "
-            f"{first['task']}, {first['model']}: {first['warning']}"
+            f"Caution: intervals of {len(cells)} of {len(summary)} means (metric, task, model) may "
+            f"hold less often than they say; the first is {first['metric']}, {first['task']}, "
+            f"{first['model']}: {first['caution']}."
         )

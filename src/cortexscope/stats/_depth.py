@@ -59,8 +59,8 @@ def layer_contrasts(
 
     Returns:
         A row a layer: layer, a, b, n_a, n_b (prompts), difference, low, high, t, p (of the layer
-        alone), p_max_t, p_least (the smallest that was reachable), family, method, reason, caution; NaN
-        where undefined.
+        alone), p_max_t, p_least (the smallest that was reachable), family, method, reason,
+        caution; NaN where undefined.
 
     Raises:
         UsageError: if columns are missing, there is no such task or model, or tasks are to be
@@ -103,8 +103,8 @@ def map_contrasts(
 
     Returns:
         A row a head: layer, head, a, b, n_a, n_b (prompts), difference, low, high, t, p, p_bh,
-        p_least (the smallest p_bh that one head alone could reach), family, method, reason, caution; NaN
-        where undefined.
+        p_least (the smallest p_bh that one head alone could reach), family, method, reason,
+        caution; NaN where undefined.
 
     Raises:
         UsageError: as `layer_contrasts`.
