@@ -272,7 +272,7 @@ def test_the_same_seed_gives_the_same_and_another_other_draws(run: Run, found: A
     other = analysed(run, seed=1)
     for name, table in found.tables.items():
         pd.testing.assert_frame_equal(table, again.tables[name])
-    assert not found.tables["means"].equals(other.tables["means"])
+    assert not found.tables["effects"].equals(other.tables["effects"])
     pd.testing.assert_frame_equal(found.tables["variance"], other.tables["variance"])
 
 
