@@ -21,6 +21,7 @@ from cortexscope.taps import (
     HiddenStates,
     LayerPredictions,
     MaskedPredictions,
+    MaskedWordPredictions,
     Mixing,
     MLPInput,
     Neurons,
@@ -46,6 +47,7 @@ _NEEDS: dict[type, str] = {
     Routing: "experts",
     LayerPredictions: "lens",
     MaskedPredictions: "masked",
+    MaskedWordPredictions: "masked.word",
     Text: "text",
 }
 """What shows each kind; a kind that is not here is always shown."""
@@ -198,6 +200,7 @@ def _predicted(made: Tensor, positions: Tokens, site: Site) -> Iterator[tuple[Si
     followed[:, :-1] = positions.mask[:, 1:]
     yield site, Text(4.0 * positions.counts)
     yield site, MaskedPredictions(positions, nats)
+    yield site, MaskedWordPredictions(positions, nats)
     yield site, Predictions(positions, nats, share, share / 2, nats, followed)
 
 

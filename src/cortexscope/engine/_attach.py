@@ -84,7 +84,8 @@ def attach(
     _refuse_script(module)
     options = MetricOptions(near_zero=near_zero, sink_threshold=sink_threshold, window=window)
     chosen = make_metrics(metric_names(metrics, plugins=plugins), options)
-    own = [m for m in chosen if m.spec.replication == "sequence" or "masked" in m.spec.needs]
+    masked = {"masked", "masked.word"}
+    own = [m for m in chosen if m.spec.replication == "sequence" or masked & {*m.spec.needs}]
     generated = [m.spec.name for m in own]
     if generated and set(generated) & set(metrics or ()):
         raise UsageError(

@@ -30,7 +30,10 @@ __all__ = ["Continuation"]
 
 _UNKNOWN = {
     "text": "one token may be a part of a character, so that its bytes are not known",
-    "masked": "a generated token is predicted from those before it, and never hidden",
+    **dict.fromkeys(
+        ("masked", "masked.word"),
+        "a generated token is predicted from those before it, and never hidden",
+    ),
 }
 """Why something that is told of prompts is not told of generated tokens, by the need."""
 

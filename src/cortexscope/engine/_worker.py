@@ -212,11 +212,13 @@ class Worker:
             decoder = len(self._anatomy.stacks) > 1
             for batch, seen in zip(batches, known, strict=True):
                 seen.append(text_of(batch, self._model.tokenizer, decoder=decoder))
-        if "masked" in needs:
-            passes = MaskedPasses(self._model, self._anatomy)
+        for need in ("masked", "masked.word"):
+            if need not in needs:
+                continue
+            passes = MaskedPasses(self._model, self._anatomy, need)
             for batch, seen in zip(batches, known, strict=True):
                 ids, mask = self._padded("", [item.ids for item in batch.items]).values()
-                seen.append(passes.read(ids, mask, partial(self._run, batch)))
+                seen.append(passes.read(batch, ids, mask, partial(self._run, batch)))
         return known
 
     def _forward(self, batch: Batch, relay: Relay, take: Callable[[pa.Table], None]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -106,7 +107,8 @@ def _line(metric: Metric, error: Exception) -> str:
 
 def _tensors_of(seen: Any) -> Iterator[Tensor]:  # noqa: ANN401 - any kind that a tap shows
     """Yield the tensors that something shown holds, and those of what it holds."""
-    names = getattr(seen, "__slots__", ()) or vars(seen)
+    slots = is_dataclass(seen) and not hasattr(seen, "__dict__")
+    names = [field.name for field in fields(seen)] if slots else list(vars(seen))
     for part in [getattr(seen, name) for name in names]:
         if isinstance(part, Tensor):
             yield part

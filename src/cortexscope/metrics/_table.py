@@ -125,6 +125,9 @@ GROUPS: dict[str, dict[str, str]] = {
         "top_probability": "prediction:TopProbability",
         "top_margin": "prediction:TopMargin",
         "pseudo_log_likelihood": "pseudo_log_likelihood:PseudoLogLikelihood",
+        "pseudo_log_likelihood_within_word": (
+            "pseudo_log_likelihood:PseudoLogLikelihoodWithinWord"
+        ),
     },
 }
 """The built-in metrics of each group; `file:Class` in this folder."""

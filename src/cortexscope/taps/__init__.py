@@ -16,7 +16,7 @@ from cortexscope.taps._states import (
 )
 from cortexscope.taps._tap import NEEDS, Receiver, Tap
 from cortexscope.taps._tokens import Tokens
-from cortexscope.taps._told import MaskedPredictions, Text
+from cortexscope.taps._told import MaskedPredictions, MaskedWordPredictions, Text
 
 __all__ = [
     "NEEDS",
@@ -28,6 +28,7 @@ __all__ = [
     "LayerPredictions",
     "MLPInput",
     "MaskedPredictions",
+    "MaskedWordPredictions",
     "Mixing",
     "Neurons",
     "Predictions",

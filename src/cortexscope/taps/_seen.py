@@ -8,7 +8,7 @@ from cortexscope.taps._mixing import Mixing
 from cortexscope.taps._predictions import Predictions
 from cortexscope.taps._routing import Routing
 from cortexscope.taps._states import HiddenStates, Neurons, Update
-from cortexscope.taps._told import MaskedPredictions, Text
+from cortexscope.taps._told import MaskedPredictions, MaskedWordPredictions, Text
 
 __all__ = ["Seen"]
 
@@ -23,6 +23,7 @@ Seen = (
     | Predictions
     | LayerPredictions
     | MaskedPredictions
+    | MaskedWordPredictions
     | Text
 )
 """What is shown at a site."""

@@ -51,6 +51,7 @@ NEEDS = {
     "lens": "what the model would predict if it stopped after a layer",
     "text": "how many bytes the text has, which only cortexscope's own runs know",
     "masked": "the probability of each token while it is hidden, in passes of their own",
+    "masked.word": "the same while the later tokens of its word are hidden too",
 }
 """What can be seen, by the names that a metric's spec uses."""
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from cortexscope.taps._tokens import Tokens
 
-__all__ = ["MaskedPredictions", "Text"]
+__all__ = ["MaskedPredictions", "MaskedWordPredictions", "Text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +38,8 @@ class MaskedPredictions:
     def tokens(self) -> Bool[Tensor, "prompt token"]:
         """Which places hold a token that was hidden."""
         return self.positions.mask
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedWordPredictions(MaskedPredictions):
+    """The same while the later tokens of its word are hidden too."""
