@@ -313,9 +313,9 @@ def test_a_few_prompts_a_task_are_no_fault(tmp_path: Path, count: int) -> None:
     found = analyse(few, resamples=100, permutations=100)
     leaders = found.tables["leaders"]
     assert (leaders["reason"].notna() | leaders["holds"].notna()).all()
-    if count < 5:
-        assert leaders["low"].isna().all()
-        assert all("cannot be told" in said or "probe" in said for said in verdicts(found)[:-1])
+    assert leaders["low"].isna().all() == (count == 1)
+    assert leaders.loc[leaders["low"].notna(), "caution"].notna().all()
+    assert verdicts(found)
 
 
 def test_lengths_that_no_two_tasks_share_are_not_taken_for_controlled(tmp_path: Path) -> None:
