@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from cortexscope.models._experts import Experts, find_experts, is_inside
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -94,14 +96,14 @@ def find_block(block: nn.Module, path: str, *, width: int | None, crosses: bool)
     attentions = [
         found
         for found in _outermost_attention(block)
-        if not any(_inside(found, mixer.path) for mixer in mixers)
+        if not any(is_inside(found, mixer.path) for mixer in mixers)
     ]
     apart = [*attentions, *(mixer.path for mixer in mixers)]
-    experts, router = _routed(block, apart)
+    experts, router = find_experts(block, apart)
     linears = [
         linear
         for linear in _linears(block)
-        if not any(_inside(linear.path, other) for other in apart)
+        if not any(is_inside(linear.path, other) for other in apart)
     ]
     neurons = None
     if experts is None:
@@ -130,10 +132,6 @@ def find_block(block: nn.Module, path: str, *, width: int | None, crosses: bool)
     )
 
 
-def _inside(path: str, outer: str) -> bool:
-    return path == outer or path.startswith(outer + ".")
-
-
 def _mixers(block: nn.Module) -> Iterator[Mixer]:
     for name, child in block.named_children():
         for marks, kind in _MIXERS:
@@ -145,7 +143,7 @@ def _mixers(block: nn.Module) -> Iterator[Mixer]:
 def _outermost_attention(block: nn.Module) -> list[str]:
     found: list[str] = []
     for path, part in block.named_modules():
-        if not path or any(_inside(path, outer) for outer in found):
+        if not path or any(is_inside(path, outer) for outer in found):
             continue
         matrices = any(parameter.dim() > 1 for parameter in part.parameters())
         if matrices and _ATTENTION.search(type(part).__name__):
@@ -159,7 +157,7 @@ def _first_matrix(block: nn.Module, attentions: list[str], width: int | None) ->
     begins = (
         linear.path
         for linear in _linears(block)
-        if attentions and _inside(linear.path, attentions[0]) and linear.inputs == width
+        if attentions and is_inside(linear.path, attentions[0]) and linear.inputs == width
     )
     return next((path for path in begins if path != last), None)
 
@@ -169,7 +167,7 @@ def _last_matrix(block: nn.Module, attentions: list[str], width: int | None) -> 
     ends = [
         linear.path
         for linear in _linears(block)
-        if attentions and _inside(linear.path, attentions[0]) and linear.outputs == width
+        if attentions and is_inside(linear.path, attentions[0]) and linear.outputs == width
     ]
     return ends[-1] if ends else None
 
@@ -178,7 +176,7 @@ def _linears(module: nn.Module) -> Iterator[Linear]:
     """Yield the matrices in order of definition; one that is wrapped or quantised counts once."""
     done: list[str] = []
     for path, part in module.named_modules():
-        if any(_inside(path, other) for other in done) and path not in done:
+        if any(is_inside(path, other) for other in done) and path not in done:
             continue
         sizes = getattr(part, "in_features", None), getattr(part, "out_features", None)
         if not all(isinstance(size, int) for size in sizes):
@@ -221,7 +219,7 @@ def _fed_matrix(linears: list[Linear], down: Linear | None, width: int | None) -
     return next((up.path for up in ups if up.inputs == width), None)
 
 
-def _mlp_output(block: nn.Module, down: Linear | None, experts: _Experts | None) -> str | None:
+def _mlp_output(block: nn.Module, down: Linear | None, experts: Experts | None) -> str | None:
     if experts is not None:
         return experts.around or None
     if down is None:
@@ -251,67 +249,3 @@ def _is_gated(linears: list[Linear], down: Linear) -> bool:
     ups = [linear for linear in linears if linear.path != down.path]
     fused = any(linear.outputs == 2 * down.inputs for linear in ups)
     return fused or sum(linear.outputs == down.inputs for linear in ups) > 1
-
-
-class _Experts(NamedTuple):
-    path: str
-    number: int
-    around: str
-    """Where their router is."""
-
-
-def _routed(block: nn.Module, apart: list[str]) -> tuple[_Experts | None, str | None]:
-    """Return the experts and their router; None where there are none, or it is not found."""
-    for experts in _experts(block, apart):
-        router = _router(block, experts)
-        # Matrices in a row that nothing chooses among are experts only if their name says so.
-        named = _is_called_experts(experts.path, block.get_submodule(experts.path))
-        if router is not None or named:
-            return experts, router
-    return None, None
-
-
-def _experts(block: nn.Module, apart: list[str]) -> Iterator[_Experts]:
-    """Yield where experts could be, and how many.
-
-    They are matrices stacked along a first axis, in one module or in several side by side, or
-    modules of one class in a list or a dictionary.
-    """
-    from torch import nn
-
-    for path, part in block.named_modules():
-        if not path or any(_inside(path, other) for other in apart):
-            continue
-        above = path.rpartition(".")[0]
-        stacked = list(_stacked(part))
-        if len(stacked) > 1 and len(set(stacked)) == 1:
-            yield _Experts(path, stacked[0], above)
-        beside = [sizes[0] for child in part.children() if len(sizes := [*_stacked(child)]) == 1]
-        if len(beside) > 1 and len(set(beside)) == 1:
-            yield _Experts(path, beside[0], path)
-        several = isinstance(part, nn.ModuleList | nn.ModuleDict) and len(part) > 1
-        alike = len({type(item) for item in part.children()}) == 1
-        if several and alike and _is_called_experts(path, part):
-            yield _Experts(path, len(part), above)
-
-
-def _stacked(part: nn.Module) -> Iterator[int]:
-    for parameter in part._parameters.values():
-        if parameter is not None and parameter.dim() == 3 and parameter.shape[0] > 1:
-            yield int(parameter.shape[0])
-
-
-def _is_called_experts(path: str, part: nn.Module) -> bool:
-    return "expert" in f"{path} {type(part).__name__}".lower()
-
-
-def _router(block: nn.Module, experts: _Experts) -> str | None:
-    """Return the part beside the experts in which a matrix has one row for each of them."""
-    for name, child in block.get_submodule(experts.around).named_children():
-        path = f"{experts.around}.{name}".lstrip(".")
-        if path == experts.path:
-            continue
-        weights = (p for part in child.modules() for p in part._parameters.values())
-        if any(w is not None and w.dim() == 2 and w.shape[0] == experts.number for w in weights):
-            return path
-    return None
