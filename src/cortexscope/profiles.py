@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
+import warnings
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from cortexscope.records import Manifest
 from cortexscope.registry import suggestion
 from cortexscope.store import Run, to_polars
 from cortexscope.tasks import Suite, load_suite
+from cortexscope.texts import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,10 +117,15 @@ def profile(
 def open_profile(path: Path | str) -> Profile:
     """Return what an earlier run measured; `path` is its folder.
 
+    A warning says if the run is not finished, or its folder lacks some or holds other files.
+
     Raises:
         StoreError: if there is no run in the folder.
     """
-    return Profile(Run(path))
+    run = Run(path)
+    for sentence in run.remarks:
+        warnings.warn(plain(sentence), stacklevel=2)
+    return Profile(run)
 
 
 class Profile:
@@ -149,7 +156,7 @@ class Profile:
         self,
         metrics: Sequence[str] | str | None = None,
         *,
-        models: Sequence[str] | None = None,
+        models: Sequence[str] | str | None = None,
         controls: bool = False,
         steps: bool = False,
     ) -> pd.DataFrame:
@@ -160,16 +167,20 @@ class Profile:
             models: labels; only these, all where None.
             controls: those of controls too.
             steps: those of generated tokens too, which have a number in the column `step`.
+
+        Raises:
+            UnknownNameError: for a metric or model that the run has not.
+            CorruptRunError: if the run lacks some, or a file is damaged.
         """
         return self._run.measurements(
-            metrics=_names(metrics), models=models, controls=controls, steps=steps
+            metrics=_names(metrics), models=_names(models), controls=controls, steps=steps
         )
 
     def frame_polars(
         self,
         metrics: Sequence[str] | str | None = None,
         *,
-        models: Sequence[str] | None = None,
+        models: Sequence[str] | str | None = None,
         controls: bool = False,
         steps: bool = False,
     ) -> pl.DataFrame:
@@ -177,9 +188,11 @@ class Profile:
 
         Raises:
             UsageError: if polars is not installed.
+            UnknownNameError: for a metric or model that the run has not.
+            CorruptRunError: if the run lacks some, or a file is damaged.
         """
         table = self._run.measurements_table(
-            metrics=_names(metrics), models=models, controls=controls, steps=steps
+            metrics=_names(metrics), models=_names(models), controls=controls, steps=steps
         )
         return to_polars(table)
 
@@ -236,5 +249,5 @@ def _find(kind: str, name: str, known: Mapping[str, _T]) -> _T:
     return known[name]
 
 
-def _names(metrics: Sequence[str] | str | None) -> Sequence[str] | None:
-    return [metrics] if isinstance(metrics, str) else metrics
+def _names(names: Sequence[str] | str | None) -> Sequence[str] | None:
+    return [names] if isinstance(names, str) else names

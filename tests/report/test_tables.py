@@ -19,6 +19,7 @@ from report.made_runs import (
     PAIR,
     ROUTED,
     SMALL,
+    TASKS,
     FakeModel,
     make_run,
     manifest_of,
@@ -202,8 +203,12 @@ def test_rows_over_a_task_or_with_a_further_index_are_in_no_cell(
         "SmolLM2-135M",
         [("language_tasks", None, None, "residual_norm", 1, None, 1e9, None)],
     )
-    writer = RunWriter(run.path, run.manifest, [], resume=True)
-    writer.write_shard("SmolLM2-135M", 1, extra)
+    metrics = run.manifest.metrics
+    of_tasks = dataclasses.replace(metrics["residual_norm"], replication="task")
+    manifest = run.manifest.model_copy(update={"metrics": {**metrics, "residual_norm": of_tasks}})
+    (run.path / "manifest.json").write_text(manifest.model_dump_json())
+    writer = RunWriter(run.path, manifest, prompts_of(tuple(TASKS), 1), resume=True)
+    writer.write_whole("SmolLM2-135M", "tasks", extra)
     pd.testing.assert_frame_equal(_tables(Run(run.path))["complete"].frame, before)
 
 

@@ -148,7 +148,8 @@ def read_run(path: Path) -> RunValues:
             read = without_controls(frame)
             frames[metric] = read.drop(columns=["metric", "kind"]).reset_index(drop=True)
         else:
-            reasons = run.measurements(metrics=[metric])["reason"].dropna()
+            asked = [metric] if metric in run.manifest.metrics else []
+            reasons = run.measurements(metrics=asked)["reason"].dropna()
             missing[metric] = "; ".join(dict.fromkeys(reasons)) or "was not measured"
     if not set(frames) & set(METRICS.values()):
         raise UsageError(

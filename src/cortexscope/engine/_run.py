@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import platform
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -19,8 +18,9 @@ from cortexscope.engine._batches import Shard, shards_of
 from cortexscope.engine._generation import check_generation
 from cortexscope.engine._plan import encode
 from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
-from cortexscope.engine._shards import measure_shards
+from cortexscope.engine._shards import measure_shards, shards_to_do
 from cortexscope.engine._sources import (
+    check_labels,
     note_targets,
     note_words,
     open_chats,
@@ -28,9 +28,14 @@ from cortexscope.engine._sources import (
 )
 from cortexscope.errors import ModelError, UsageError
 from cortexscope.metrics import make_metrics, metric_names, origins
-from cortexscope.models import parse_reference
 from cortexscope.records import ChatUse, Manifest, Truncation
-from cortexscope.store import SCHEMA_VERSION, Run, RunWriter, check_target
+from cortexscope.store import (
+    SCHEMA_VERSION,
+    WHOLES,
+    Run,
+    RunWriter,
+    check_target,
+)
 from cortexscope.tasks import Suite, load_suite, paraphrases_of, with_controls
 
 if TYPE_CHECKING:
@@ -39,9 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-_TASKS, _SEQUENCES = "tasks", "sequences"
-_WHOLE = {"task": _TASKS, "sequence": _SEQUENCES}
-"""The file that holds values which are not of single prompts, by what they are of."""
+_TASKS, _SEQUENCES = WHOLES["task"], WHOLES["sequence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
             "No metric was asked for; name one with --metric, or leave it out for the default "
             "panel."
         )
-    _check_labels(request.models)
+    check_labels(request.models)
     check_target(request.out, resume=request.resume, force=request.force)
     metrics = make_metrics(names, request.settings.metric_options())
     plan = _plan(request, suite, progress)
@@ -108,18 +111,6 @@ def _suite_of(request: RunRequest) -> Suite:
     if not request.controls:
         return suite
     return with_controls(suite, request.controls, paraphrases=paraphrases_of(suite))
-
-
-def _check_labels(references: Sequence[str]) -> None:
-    if not references:
-        raise UsageError("No model was named; name one with --model, such as demo-decoder.")
-    counts = Counter(parse_reference(reference).label for reference in references)
-    for label, count in counts.items():
-        if count > 1:
-            raise UsageError(
-                f"Two models are called {label!r}; give them names of their own, "
-                f"such as --model first={label}."
-            )
 
 
 def _plan(request: RunRequest, suite: Suite, progress: Progress) -> _Plan:
@@ -210,8 +201,8 @@ def _measure(
     keep_freed_memory()
 
     label = work.source.info.model
-    todo = [shard for shard in work.shards if not writer.is_done(label, shard.number)]
-    whole = {_WHOLE[m.spec.replication] for m in metrics if m.spec.replication in _WHOLE}
+    todo = shards_to_do(label, work.shards, writer, progress)
+    whole = {WHOLES[m.spec.replication] for m in metrics if m.spec.replication in WHOLES}
     lacking = {name for name in whole if not writer.has_whole(label, name)}
     if not todo and lacking <= {_TASKS}:
         if lacking:

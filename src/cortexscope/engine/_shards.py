@@ -12,7 +12,31 @@ from cortexscope.store import RunWriter
 if TYPE_CHECKING:
     from cortexscope.engine._worker import Worker
 
-__all__ = ["measure_shards"]
+__all__ = ["measure_shards", "shards_to_do"]
+
+
+def shards_to_do(
+    label: str, shards: Sequence[Shard], writer: RunWriter, progress: Progress
+) -> list[Shard]:
+    """Return the shards that are not there, or not whole; say which were there and are not now.
+
+    Args:
+        label: of the model.
+        shards: all of them.
+        writer: of the run.
+        progress: told what is measured again.
+    """
+    again = writer.manifest.status == "complete"
+    todo = []
+    for shard in shards:
+        prompts = [item.prompt.id for batch in shard.batches for item in batch.items]
+        fault = writer.fault(label, shard.number, prompts)
+        if fault is None:
+            continue
+        todo.append(shard)
+        if again or fault.there:
+            progress.note(f"{label}: measures again what {fault.file.name} holds: it {fault.what}")
+    return todo
 
 
 def measure_shards(

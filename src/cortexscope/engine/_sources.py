@@ -2,22 +2,55 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cortexscope import models
 from cortexscope.engine._request import Progress, Settings
 from cortexscope.errors import UsageError
+from cortexscope.models import parse_reference
 from cortexscope.records import Prompt
+from cortexscope.store import LONGEST_LABEL, plain_name
 
 if TYPE_CHECKING:
     from cortexscope.engine._plan import Encoded
     from cortexscope.models import Chat, ModelSource
 
-__all__ = ["note_targets", "note_words", "open_chats", "open_source", "unknown_share"]
+__all__ = [
+    "check_labels",
+    "note_targets",
+    "note_words",
+    "open_chats",
+    "open_source",
+    "unknown_share",
+]
 
 _MANY_UNKNOWN = 0.1
 """Share of unknown tokens above which a user is told."""
+
+
+def check_labels(references: Sequence[str]) -> None:
+    """Check that each model has a name of its own, which a file can have too.
+
+    Raises:
+        UsageError: if none is named, or two alike, or one is too long.
+    """
+    if not references:
+        raise UsageError("No model was named; name one with --model, such as demo-decoder.")
+    counts = Counter(parse_reference(reference).label for reference in references)
+    for label, count in counts.items():
+        if count > 1:
+            raise UsageError(
+                f"Two models are called {label!r}; give them names of their own, "
+                f"such as --model first={label}."
+            )
+        size = len(plain_name(label).encode())
+        if size > LONGEST_LABEL:
+            raise UsageError(
+                f"The model's name {label[:40]}... takes {size} bytes in names of files, which "
+                f"hold {LONGEST_LABEL}; give it a shorter one, such as --model short=REF."
+            )
 
 
 def open_source(reference: str, settings: Settings, progress: Progress) -> ModelSource:

@@ -1,12 +1,16 @@
 """The run folder: one writer, one reader, one schema."""
 
-from cortexscope.store._reader import Run, to_frame, to_polars
+from cortexscope.store._frames import to_frame, to_polars
+from cortexscope.store._layout import LONGEST_LABEL, WHOLES, plain_name
+from cortexscope.store._reader import Run
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
+from cortexscope.store._target import check_target
 from cortexscope.store._vectors import LayerMeans, Vectors
-from cortexscope.store._writer import RunWriter, check_target, write_parquet, write_text
+from cortexscope.store._writer import RunWriter, write_parquet, write_text
 
 __all__ = [
     "GENERATIONS",
+    "LONGEST_LABEL",
     "LayerMeans",
     "MEASUREMENTS",
     "MODELS",
@@ -15,7 +19,9 @@ __all__ = [
     "RunWriter",
     "SCHEMA_VERSION",
     "Vectors",
+    "WHOLES",
     "check_target",
+    "plain_name",
     "to_frame",
     "to_polars",
     "write_parquet",

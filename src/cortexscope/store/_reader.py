@@ -3,40 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from cortexscope.errors import CorruptRunError, SchemaVersionError, StoreError, UsageError
+from cortexscope.errors import CorruptRunError, SchemaVersionError, StoreError, UnknownNameError
 from cortexscope.records import Manifest
+from cortexscope.registry import suggestion
+from cortexscope.store._completeness import Completeness, damaged
+from cortexscope.store._contents import FileFault, check_rows, read_columns
+from cortexscope.store._frames import to_frame
+from cortexscope.store._layout import Layout
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
-from cortexscope.store._steps import prompt_files, steps_file
-from cortexscope.store._vectors import LayerMeans, layer_means
+from cortexscope.store._vectors import LayerMeans, layer_means, read_vectors
 
 if TYPE_CHECKING:
     import pandas as pd
-    import polars as pl
 
-__all__ = ["Run", "to_frame", "to_polars"]
+__all__ = ["Run"]
 
 
 class Run:
     """A run folder on the disk, finished or not.
 
+    Only the files that the manifest plans are read, and only if they hold what they should: of a
+    finished run all of them, each prompt's rows in one file, and no row twice.
+
     Raises:
         StoreError: if the folder holds no run.
         SchemaVersionError: if a newer cortexscope wrote it.
-        CorruptRunError: if its manifest, or later a table, cannot be read.
+        CorruptRunError: if its manifest, or later what is read, is missing or damaged.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.manifest = self._read_manifest()
+        self._layout = Layout(self.path, self.manifest)
+        self._completeness = Completeness(self._layout)
 
     def _read_manifest(self) -> Manifest:
         file = self.path / "manifest.json"
@@ -53,28 +60,40 @@ class Run:
                     f"{self.path} was written with run schema {version}, and this cortexscope "
                     f"reads up to {SCHEMA_VERSION}; install a newer cortexscope."
                 )
-            return Manifest.model_validate(content)
+            manifest = Manifest.model_validate(content)
+            if sorted(manifest.shards) != sorted(info.model for info in manifest.models):
+                raise ValueError("shards of other models")
+            return manifest
         except (OSError, ValueError, TypeError, KeyError, ValidationError) as error:
             raise CorruptRunError(
                 f"{file} is damaged ({type(error).__name__}); run again into another folder."
             ) from error
 
-    def _read(
-        self, files: Sequence[Path], schema: pa.Schema, filters: list[Any] | None = None
+    def _read(self, file: Path, schema: pa.Schema) -> pa.Table:
+        try:
+            return read_columns(file, schema)
+        except FileFault as fault:
+            raise damaged(file, fault) from fault
+
+    def _read_measurements(
+        self, file: Path, model: str, metrics: Sequence[str] | None, *, of_prompts: bool = True
     ) -> pa.Table:
-        tables = []
-        for file in files:
-            try:
-                tables.append(pq.read_table(file, schema=schema, filters=filters))
-            except (OSError, pa.ArrowException) as error:
-                raise CorruptRunError(
-                    f"{file} is missing or damaged; delete it and run again with --resume."
-                ) from error
-        return pa.concat_tables(tables) if tables else schema.empty_table()
+        wanted = None if metrics is None else [("metric", "in", list(metrics))]
+        try:
+            table = read_columns(file, MEASUREMENTS, filters=wanted)
+            check_rows(table, model, of_prompts=of_prompts)
+        except FileFault as fault:
+            raise damaged(file, fault) from fault
+        return table
 
     def measurement_files(self) -> list[Path]:
         """Return the finished shards' files, sorted by name; not those of generated tokens."""
-        return prompt_files(self.path)
+        return [file for file in self._layout.measured() if file.is_file()]
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on what the folder lacks or has too much of, though it can be read."""
+        return self._completeness.remarks()
 
     def measurements_table(
         self,
@@ -91,16 +110,32 @@ class Run:
             models: labels; only these, all where None.
             controls: those of `control_ids` too, which are no further prompts of their tasks.
             steps: those of generated tokens too, which have a number in the column `step`.
+
+        Raises:
+            UnknownNameError: for a metric or model that the run has not.
+            CorruptRunError: if the measurements are not whole.
         """
-        wanted = [
-            (column, "in", list(names))
-            for column, names in (("metric", metrics), ("model", models))
-            if names is not None
-        ]
-        files = self.measurement_files()
-        if steps:
-            files += [more for file in files if (more := steps_file(file)).exists()]
-        table = self._read(files, MEASUREMENTS, filters=wanted or None)
+        labels = [info.model for info in self.manifest.models]
+        self._check_names("metric", metrics, self.manifest.metrics)
+        self._check_names("model", models, labels)
+        self._completeness.check(self.prompts()["prompt_id"])
+        if metrics is not None and not metrics:
+            return MEASUREMENTS.empty_table()
+        layout, tables = self._layout, {}
+        for label in labels if models is None else models:
+            for file in layout.finished(label):
+                tables[False, file] = self._read_measurements(file, label, metrics)
+                if steps and layout.generates(label):
+                    more = layout.steps(file)
+                    tables[True, more] = self._read_measurements(more, label, metrics)
+                    found = pc.unique(tables[True, more]["prompt_id"]).to_pylist()
+                    self._completeness.check_beside(more, found, file, label, all_of_them=False)
+            for file in filter(Path.is_file, layout.wholes(label)):
+                tables[False, file] = self._read_measurements(
+                    file, label, metrics, of_prompts=False
+                )
+        parts = [tables[place] for place in sorted(tables)]
+        table = pa.concat_tables(parts) if parts else MEASUREMENTS.empty_table()
         left_out = () if controls else self.control_ids()
         if left_out:
             of_controls = pc.is_in(table["prompt_id"], pa.array(left_out, pa.string()))
@@ -121,6 +156,13 @@ class Run:
         )
         return to_frame(table)
 
+    def _check_names(self, kind: str, names: Sequence[str] | None, known: Iterable[str]) -> None:
+        for name in names or ():
+            if name not in known:
+                raise UnknownNameError(
+                    f"{self.path} has no {kind} {name!r}; {suggestion(name, known)}"
+                )
+
     def mean_states(self, model: str) -> LayerMeans | None:
         """Return each prompt's mean state of each layer of a model's first stack.
 
@@ -131,7 +173,8 @@ class Run:
             None if the run did not keep them.
 
         Raises:
-            CorruptRunError: if a file is damaged, or prompts have different layers.
+            UnknownNameError: if the run has no such model.
+            CorruptRunError: if a file is missing or damaged, or prompts have different layers.
         """
         return self._layer_means(model, "mean_state")
 
@@ -146,14 +189,23 @@ class Run:
             dense MLP are left out.
 
         Raises:
-            CorruptRunError: if a file is damaged, or prompts have different layers.
+            UnknownNameError: if the run has no such model.
+            CorruptRunError: if a file is missing or damaged, or prompts have different layers.
         """
         return self._layer_means(model, "mean_neuron")
 
     def _layer_means(self, model: str, pool: str) -> LayerMeans | None:
-        position = [info.model for info in self.manifest.models].index(model)
-        files = sorted((self.path / "vectors").glob(f"{position:02d}-*.safetensors"))
-        return layer_means(files, pool)
+        if not self._layout.keeps_vectors(model):
+            return None
+        self._completeness.check(self.prompts()["prompt_id"])
+        files = []
+        for shard in self._layout.finished(model):
+            file = self._layout.vectors(shard)
+            vectors = read_vectors(file, only=(pool,), framework="numpy")
+            found = [prompt for prompt, _ in vectors.prompts]
+            self._completeness.check_beside(file, found, shard, model)
+            files.append(vectors)
+        return layer_means(files, pool, folder=self.path / "vectors")
 
     def control_ids(self) -> tuple[str, ...]:
         """Return the ids of prompts that were made from another prompt of this run."""
@@ -163,46 +215,31 @@ class Run:
 
     def prompts(self) -> pd.DataFrame:
         """Return the prompts: prompt_id, task, text, source, target, control, origin."""
-        return to_frame(self._read([self.path / "prompts.parquet"], PROMPTS))
+        file = self.path / "prompts.parquet"
+        prompts = to_frame(self._read(file, PROMPTS))
+        if len(prompts) != self.manifest.suite.prompts or not prompts["prompt_id"].is_unique:
+            raise damaged(file, f"is not of the {self.manifest.suite.prompts} prompts asked")
+        return prompts
 
     def generations(self) -> pd.DataFrame:
         """Return what models added to prompts, one text a row; none where nothing was generated.
 
         The columns are model, task, prompt_id, text, finish, token_ids, tokens, surprisal, entropy.
         """
-        files = [self.path / "generations" / file.name for file in self.measurement_files()]
-        return to_frame(self._read([file for file in files if file.exists()], GENERATIONS))
+        self._completeness.check(self.prompts()["prompt_id"])
+        tables = [GENERATIONS.empty_table()]
+        for label in filter(self._layout.generates, self.manifest.shards):
+            for shard in self._layout.finished(label):
+                file = self._layout.generations(shard)
+                tables.append(self._read(file, GENERATIONS))
+                found = tables[-1]["prompt_id"].to_pylist()
+                self._completeness.check_beside(file, found, shard, label)
+        return to_frame(pa.concat_tables(tables))
 
     def models(self) -> pd.DataFrame:
         """Return the models, one a row, in the order they were given."""
-        return to_frame(self._read([self.path / "models.parquet"], MODELS))
-
-
-def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Return an Arrow table as a pandas frame, whole numbers with nulls as pandas' own integers."""
-    import pandas as pd
-
-    nullable = {
-        pa.int16(): pd.Int16Dtype(),
-        pa.int32(): pd.Int32Dtype(),
-        pa.int64(): pd.Int64Dtype(),
-    }
-    frame: pd.DataFrame = table.to_pandas(types_mapper=nullable.get)
-    return frame
-
-
-def to_polars(table: pa.Table) -> pl.DataFrame:
-    """Return an Arrow table as a polars frame.
-
-    Raises:
-        UsageError: if polars is not installed.
-    """
-    try:
-        import polars as pl
-    except ImportError as error:
-        raise UsageError(
-            "polars is not installed; install cortexscope[polars], or take a pandas frame."
-        ) from error
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    return frame
+        file = self.path / "models.parquet"
+        models = to_frame(self._read(file, MODELS))
+        if list(models["model"]) != [info.model for info in self.manifest.models]:
+            raise damaged(file, "is not of the models in manifest.json")
+        return models

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-__all__ = ["GENERATIONS", "MEASUREMENTS", "MODELS", "PROMPTS", "SCHEMA_VERSION"]
+__all__ = ["GENERATIONS", "MEASUREMENTS", "MODELS", "PROMPTS", "SCHEMA_VERSION", "SINCE"]
 
 SCHEMA_VERSION = 4
 """Raised with every column that is added; a run of an older schema has nulls there."""
+
+SINCE = frozenset({"step", "tokens_used", "target", "control", "origin"})
+"""The columns that were added since schema 1, and that an older file may lack."""
 
 MEASUREMENTS = pa.schema(
     [

@@ -1,4 +1,4 @@
-"""The files that hold what was measured of generated tokens, beside those of prompts."""
+"""Write what was measured of generated tokens as it comes."""
 
 from __future__ import annotations
 
@@ -12,23 +12,10 @@ import pyarrow.parquet as pq
 from cortexscope.files import whole_file
 from cortexscope.store._schema import MEASUREMENTS
 
-__all__ = ["prompt_files", "steps_file", "written_steps"]
-
-_ENDING = "-steps.parquet"
+__all__ = ["written_steps"]
 
 _ROWS = 1 << 18
 """Rows that are written together."""
-
-
-def prompt_files(run: Path) -> list[Path]:
-    """Return the finished files of a run's measurements but those of generated tokens, by name."""
-    files = sorted((run / "measurements").glob("[!.]*.parquet"))
-    return [file for file in files if not file.name.endswith(_ENDING)]
-
-
-def steps_file(shard: Path) -> Path:
-    """Return where the measurements of generated tokens are, for a shard's file."""
-    return shard.with_name(shard.stem + _ENDING)
 
 
 @contextmanager

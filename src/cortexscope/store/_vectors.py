@@ -37,7 +37,7 @@ def write_vectors(path: Path, vectors: Vectors) -> None:
 
     The tensors are called `pool/stack/layer/name`; the metadata lists the prompts as JSON.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {
         f"{pool}/{site.stack}/{site.layer}/{name}": value.cpu().contiguous()
@@ -45,12 +45,13 @@ def write_vectors(path: Path, vectors: Vectors) -> None:
         for site, sums in sites.items()
         for name, value in sums.items()
     }
+    content = save(
+        {name: value.clone() for name, value in tensors.items()},
+        metadata={"prompts": json.dumps([list(row) for row in vectors.prompts])},
+    )
+    # Written here, where a full disk is an error of the operating system with its number.
     with whole_file(path) as part:
-        save_file(
-            {name: value.clone() for name, value in tensors.items()},
-            part,
-            metadata={"prompts": json.dumps([list(row) for row in vectors.prompts])},
-        )
+        part.write_bytes(content)
 
 
 def read_vectors(
@@ -81,10 +82,12 @@ def read_vectors(
                     continue
                 sums = pools.setdefault(pool, {}).setdefault(Site(stack, int(layer)), {})
                 sums[name] = file.get_tensor(key)
+                if len(sums[name]) != len(prompts):
+                    raise ValueError("not of as many prompts")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise CorruptRunError(
-            f"{path} is missing or damaged; delete it and the file of the same name in "
-            "measurements, and run again with --resume."
+            f"{path} is missing or damaged; `cortexscope run` with --resume, asked for the same, "
+            "measures that again."
         ) from error
     ordered = {pool: dict(sorted(sites.items())) for pool, sites in pools.items()}
     return Vectors(ordered, prompts)
@@ -106,19 +109,19 @@ class LayerMeans(NamedTuple):
     """Of each layer, [prompt, feature]; NaN where one is not finite."""
 
 
-def layer_means(files: Sequence[Path], pool: str) -> LayerMeans | None:
-    """Return what files of vectors hold of a pool, None if there is nothing.
+def layer_means(parts: Sequence[Vectors], pool: str, *, folder: Path) -> LayerMeans | None:
+    """Return what parts hold of a pool, None if there is nothing.
 
     Args:
-        files: of one model, whose prompts are joined in their order.
+        parts: of one model, as arrays of numpy, whose prompts are joined in their order.
         pool: its name, such as `mean_state`.
+        folder: where they were read.
 
     Raises:
-        CorruptRunError: if a file is damaged, or prompts have different layers.
+        CorruptRunError: if prompts have different layers.
     """
     import numpy as np
 
-    parts = [read_vectors(file, only=(pool,), framework="numpy") for file in files]
     pools = [part.pools.get(pool, {}) for part in parts]
     if not pools or not all(pools):
         return None
@@ -128,7 +131,7 @@ def layer_means(files: Sequence[Path], pool: str) -> LayerMeans | None:
         joined = [np.concatenate([own[site]["vector"] for own in pools]) for site in sites]
     except (KeyError, ValueError) as error:
         raise CorruptRunError(
-            f"{files[0].parent} holds vectors of different shapes; run again into another folder."
+            f"{folder} holds vectors of different shapes; run again into another folder."
         ) from error
     names = tuple(str(name) for part in parts for name, _ in part.prompts)
     return LayerMeans(stack, tuple(int(site.layer or 0) for site in sites), names, tuple(joined))

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cortexscope.errors import RunExistsError
-from cortexscope.files import is_leftover, remove_leftovers, storage_errors, whole_file
+from cortexscope.files import remove_leftovers, storage_errors, whole_file
 from cortexscope.records import Finding, Manifest, Prompt
+from cortexscope.store._contents import FileFault, check_rows, read_columns
 from cortexscope.store._differences import differences
+from cortexscope.store._layout import RESULTS, Layout
 from cortexscope.store._reader import Run
+from cortexscope.store._repair import ShardFault, fault_of
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS
-from cortexscope.store._steps import prompt_files, steps_file, written_steps
+from cortexscope.store._steps import written_steps
+from cortexscope.store._target import HEADS, check_target
 from cortexscope.store._vectors import Vectors, read_vectors, write_vectors
 
-__all__ = ["RunWriter", "check_target", "write_parquet", "write_text"]
+__all__ = ["RunWriter", "write_parquet", "write_text"]
 
-_HEADS = ("prompts.parquet", "models.parquet", "manifest.json")
-"""Written first, in this order: only with the manifest is it a run."""
-
-_FOLDERS = ("measurements", "vectors", "generations", "tables", "figures")
+_FOLDERS = (*RESULTS, "tables", "figures")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -45,50 +45,6 @@ def write_parquet(path: Path, table: pa.Table) -> None:
 def _rows(records: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist(
         [{name: record[name] for name in schema.names} for record in records], schema=schema
-    )
-
-
-def check_target(
-    path: Path, *, resume: bool = False, force: bool = False
-) -> Literal["new", "replace", "resume"]:
-    """Say what writing a run to `path` would be, or refuse; writes nothing.
-
-    Raises:
-        RunExistsError: if something there would be lost.
-        StoreError: if the place cannot be written.
-    """
-    with storage_errors(path):
-        if path.exists() and not path.is_dir():
-            raise RunExistsError(f"{path} is a file; choose a folder with --out.")
-        entries = list(path.iterdir()) if path.exists() else []
-        nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-        if not os.access(nearest, os.W_OK):
-            raise PermissionError(13, "Permission denied", str(nearest))
-    # What a process killed at its very start leaves behind is no run, and nothing to lose.
-    if all(entry.name in _HEADS[:-1] or is_leftover(entry) for entry in entries):
-        return "new"
-    if not (path / "manifest.json").exists():
-        if force and (path / "measurements").exists():
-            raise RunExistsError(
-                f"{path} holds a folder `measurements` and is not a run; move that folder away, "
-                "or choose another --out."
-            )
-        if force:
-            return "replace"
-        raise RunExistsError(
-            f"{path} holds files and is not a run; choose another --out, "
-            "or write into it with --force."
-        )
-    if resume:
-        return "resume"
-    if force:
-        return "replace"
-    if Run(path).manifest.status == "complete":
-        raise RunExistsError(
-            f"{path} holds a finished run; choose another --out, or replace it with --force."
-        )
-    raise RunExistsError(
-        f"{path} holds an interrupted run; continue it with --resume, or replace it with --force."
     )
 
 
@@ -120,15 +76,20 @@ class RunWriter:
         self.manifest = manifest
         kind = check_target(path, resume=resume, force=force)
         self._made = not path.exists()
+        self._resumed = kind == "resume"
         if kind == "resume":
-            self._adopt(Run(path).manifest)
+            self._adopt(Run(path).manifest, prompts)
         else:
             if kind == "replace" and (path / "manifest.json").exists():
                 self._clear(Run(path).manifest)
             self._write_heads(prompts)
         remove_leftovers(path)
 
-    def _adopt(self, before: Manifest) -> None:
+    @property
+    def _layout(self) -> Layout:
+        return Layout(self.path, self.manifest)
+
+    def _adopt(self, before: Manifest, prompts: Sequence[Prompt]) -> None:
         found = list(differences(before.model_dump(), self.manifest.model_dump()))
         if found:
             shown = "; ".join(found[:4]) + (f"; and {len(found) - 4} more" if found[4:] else "")
@@ -137,6 +98,13 @@ class RunWriter:
                 "ask for the same again, or choose another --out."
             )
         self.manifest = before
+        for name, table in self._heads(prompts).items():
+            try:
+                known = read_columns(self.path / name, table.schema)
+            except FileFault:
+                known = None
+            if known is None or not known.equals(table):
+                write_parquet(self.path / name, table)
 
     def _clear(self, before: Manifest) -> None:
         """Remove a run; killed half way, what is left is an unfinished run, never a wrong one."""
@@ -149,7 +117,7 @@ class RunWriter:
                     shutil.rmtree(self.path / name)
             (self.path / "report.html").unlink(missing_ok=True)
 
-    def _write_heads(self, prompts: Sequence[Prompt]) -> None:
+    def _heads(self, prompts: Sequence[Prompt]) -> dict[str, pa.Table]:
         records = [
             {
                 "prompt_id": p.id,
@@ -163,9 +131,13 @@ class RunWriter:
             for p in prompts
         ]
         models = [info.model_dump() for info in self.manifest.models]
+        tables = (_rows(records, PROMPTS), _rows(models, MODELS))
+        return dict(zip(HEADS, tables, strict=False))
+
+    def _write_heads(self, prompts: Sequence[Prompt]) -> None:
         try:
-            write_parquet(self.path / "prompts.parquet", _rows(records, PROMPTS))
-            write_parquet(self.path / "models.parquet", _rows(models, MODELS))
+            for name, table in self._heads(prompts).items():
+                write_parquet(self.path / name, table)
             self._write_manifest(self.manifest)
         except BaseException:
             self.abandon()
@@ -176,15 +148,15 @@ class RunWriter:
         text = json.dumps(manifest.model_dump(), indent=2)
         write_text(self.path / "manifest.json", text + "\n")
 
-    def shard_file(self, model: str, number: int) -> Path:
-        """Return where the measurements of a shard belong."""
-        position = [info.model for info in self.manifest.models].index(model)
-        plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in model)
-        return self.path / "measurements" / f"{position:02d}-{plain}-{number:05d}.parquet"
+    def fault(self, model: str, number: int, prompts: Collection[str]) -> ShardFault | None:
+        """Return what is wrong with a shard's files, None where they are there and whole.
 
-    def is_done(self, model: str, number: int) -> bool:
-        """Return whether a shard's measurements are there, whole."""
-        return self.shard_file(model, number).is_file()
+        Args:
+            model: its label.
+            number: of the shard.
+            prompts: the ids of those that it holds.
+        """
+        return fault_of(self._layout, model, number, prompts)
 
     def write_shard(
         self,
@@ -203,11 +175,11 @@ class RunWriter:
             vectors: what is kept of the prompts, None where nothing is.
             generations: what the model added to the prompts, None where it adds nothing.
         """
-        file = self.shard_file(model, number)
+        file = self._layout.shard(model, number)
         if vectors is not None:
-            write_vectors(self._vectors_file(file), vectors)
+            write_vectors(self._layout.vectors(file), vectors)
         if generations is not None:
-            write_parquet(self._generations_file(file), generations.cast(GENERATIONS))
+            write_parquet(self._layout.generations(file), generations.cast(GENERATIONS))
         write_parquet(file, table.cast(MEASUREMENTS))
 
     def steps(
@@ -217,31 +189,25 @@ class RunWriter:
 
         Their file is there when the block succeeds, and counts once the shard is written.
         """
-        return written_steps(steps_file(self.shard_file(model, number)))
+        return written_steps(self._layout.steps(self._layout.shard(model, number)))
 
     def read_vectors(self, model: str, only: Collection[str]) -> list[Vectors]:
         """Return what is kept of a model's prompts in these pools, shard by shard."""
-        numbers = range(self.manifest.shards[model])
-        files = [self._vectors_file(self.shard_file(model, number)) for number in numbers]
+        files = map(self._layout.vectors, self._layout.shards(model))
         return [read_vectors(file, only=only) for file in files]
 
-    def _generations_file(self, shard: Path) -> Path:
-        return self.path / "generations" / shard.name
-
-    def _vectors_file(self, shard: Path) -> Path:
-        return self.path / "vectors" / f"{shard.stem}.safetensors"
-
     def has_whole(self, model: str, name: str) -> bool:
-        """Return whether a model's values of this name are there."""
-        return self._whole_file(model, name).is_file()
+        """Return whether a model's values of this name are there, and not damaged."""
+        try:
+            table = read_columns(self._layout.whole(model, name), MEASUREMENTS)
+            check_rows(table, model, of_prompts=False)
+        except FileFault:
+            return False
+        return True
 
     def write_whole(self, model: str, name: str, table: pa.Table) -> None:
         """Write a model's values that are not of single prompts, under a name of their own."""
-        write_parquet(self._whole_file(model, name), table.cast(MEASUREMENTS))
-
-    def _whole_file(self, model: str, name: str) -> Path:
-        first = self.shard_file(model, 0)
-        return first.with_name(first.name.replace("-00000.", f"-{name}."))
+        write_parquet(self._layout.whole(model, name), table.cast(MEASUREMENTS))
 
     def note_timings(self, model: str, timings: Mapping[str, float]) -> None:
         """Add a model's timings to the manifest; they add up over continued runs."""
@@ -268,16 +234,15 @@ class RunWriter:
 
     def abandon(self) -> None:
         """Remove what this writer made, where no shard has been finished; else keep all."""
-        if prompt_files(self.path):
+        layout = self._layout
+        if self._resumed or any(file.is_file() for file in layout.measured()):
             return
         with contextlib.suppress(OSError):
-            for model, shards in self.manifest.shards.items():
-                for number in range(shards):
-                    shard = self.shard_file(model, number)
-                    self._vectors_file(shard).unlink(missing_ok=True)
-                    self._generations_file(shard).unlink(missing_ok=True)
-                    steps_file(shard).unlink(missing_ok=True)
-            for name in _HEADS:
+            for model in self.manifest.shards:
+                for shard in layout.shards(model):
+                    for file in layout.siblings(model, shard):
+                        file.unlink(missing_ok=True)
+            for name in HEADS:
                 (self.path / name).unlink(missing_ok=True)
             for name in _FOLDERS:
                 with contextlib.suppress(OSError):

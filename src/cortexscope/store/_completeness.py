@@ -1,0 +1,122 @@
+"""Whether a run folder holds all that it should, and nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from cortexscope.errors import CorruptRunError
+from cortexscope.store._contents import FileFault, check_prompts, prompts_in
+from cortexscope.store._layout import Layout
+
+__all__ = ["Completeness", "damaged"]
+
+_REPAIR = "`cortexscope run` with --resume, asked for the same, measures that again"
+
+
+def damaged(file: Path, what: object) -> CorruptRunError:
+    """Return the error about a file of a run; `what` is wrong follows its name."""
+    return CorruptRunError(f"{file} {what}; {_REPAIR}.")
+
+
+class Completeness:
+    """What the files of a run hold of its prompts; each is looked into once.
+
+    Args:
+        layout: of the run.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._known: dict[tuple[Path, int, int], frozenset[str]] = {}
+
+    def check(self, prompts: Collection[str]) -> None:
+        """Check that each prompt's measurements are in one file, in a finished run all of them.
+
+        Args:
+            prompts: the ids of those that were asked for.
+
+        Raises:
+            CorruptRunError: if a file is damaged, or not of this run; if a finished run lacks some.
+        """
+        layout, asked = self._layout, frozenset(prompts)
+        finished = layout.manifest.status == "complete"
+        missing = layout.missing() if finished else []
+        if missing:
+            raise CorruptRunError(
+                f"{layout.path} lacks {len(missing)} of its {len(layout.measured())} files of "
+                f"measurements ({self._named(missing)}), and what is left is no fair sample; "
+                f"{_REPAIR}."
+            )
+        for info in layout.manifest.models:
+            seen: dict[str, Path] = {}
+            for shard in layout.finished(info.model):
+                own = self._prompts_in(shard, info.model)
+                if own & seen.keys():
+                    twice = min(own & seen.keys())
+                    what = f"holds the prompt {twice!r}, which is in {seen[twice].name} too"
+                    raise damaged(shard, what)
+                if own - asked:
+                    raise damaged(shard, f"holds the prompt {min(own - asked)!r} of another run")
+                seen |= dict.fromkeys(own, shard)
+            if finished and asked - seen.keys():
+                lost = sorted(asked - seen.keys())
+                raise CorruptRunError(
+                    f"{layout.path} has no values of {len(lost)} of its {len(asked)} prompts of "
+                    f"{info.model}, such as {lost[0]!r}; {_REPAIR}."
+                )
+
+    def check_beside(
+        self,
+        file: Path,
+        found: Sequence[str | None],
+        shard: Path,
+        model: str,
+        *,
+        all_of_them: bool = True,
+    ) -> None:
+        """Check that what is beside a shard's measurements is of the same prompts.
+
+        Raises:
+            CorruptRunError: if it is not.
+        """
+        try:
+            check_prompts(found, self._prompts_in(shard, model), all_of_them=all_of_them)
+        except FileFault as fault:
+            raise damaged(file, fault) from fault
+
+    def _prompts_in(self, shard: Path, model: str) -> frozenset[str]:
+        try:
+            facts = shard.stat()
+            key = (shard, facts.st_mtime_ns, facts.st_size)
+            if key not in self._known:
+                self._known[key] = prompts_in(shard, model)
+        except (FileFault, OSError) as fault:
+            raise damaged(shard, fault if isinstance(fault, FileFault) else "is gone") from fault
+        return self._known[key]
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return sentences on what the folder lacks or has too much of, though it can be read."""
+        layout = self._layout
+        found = []
+        if layout.manifest.status != "complete":
+            every = layout.measured()
+            there = sum(file.is_file() for file in every)
+            found.append(
+                f"{layout.path} is not finished: {there} of {len(every)} files of measurements "
+                "are there, and these are read; go on with `cortexscope run` and --resume."
+            )
+        beside, strays = layout.missing_beside(), layout.strays()
+        if beside:
+            found.append(f"{layout.path} lacks {self._named(beside)}; {_REPAIR}.")
+        if strays:
+            found.append(
+                f"{layout.path} holds what is no file of its plan, and is not read: "
+                f"{self._named(strays)}; move it away."
+            )
+        return tuple(found)
+
+    def _named(self, files: Sequence[Path]) -> str:
+        names = [str(file.relative_to(self._layout.path)) for file in files]
+        more = f" and {len(names) - 3} more" if names[3:] else ""
+        return ", ".join(names[:3]) + more
