@@ -19,6 +19,8 @@ A message is one sentence that says what was asked, what was found, and what to 
 
 from __future__ import annotations
 
+from cortexscope.texts import shortened
+
 __all__ = [
     "CorruptRunError",
     "CortexscopeError",
@@ -36,10 +38,20 @@ __all__ = [
 ]
 
 
+_LONGEST = 2000
+"""Characters of a message: names from files may have any number."""
+
+
 class CortexscopeError(Exception):
-    """Root of all errors raised on purpose; `exit_code` is what the command line returns."""
+    """Root of all errors raised on purpose; `exit_code` is what the command line returns.
+
+    Its message is one line that cannot steer a terminal, whatever names it holds.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return shortened(super().__str__(), _LONGEST)
 
 
 class UsageError(CortexscopeError):

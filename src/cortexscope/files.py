@@ -5,15 +5,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import math
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cortexscope.errors import StoreError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 __all__ = [
+    "FULL",
+    "as_csv",
     "is_leftover",
     "remove_leftovers",
     "sha256_of",
@@ -22,7 +29,12 @@ __all__ = [
     "whole_folder",
 ]
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Numbers of the errors of a full disk."""
+
 _TEMPORARY = ".part-"
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
 
 
 def sha256_of(path: Path) -> str:
@@ -41,7 +53,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in FULL:
             why = "the disk is full; free some space, then go on (--resume continues a run)"
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             why = "permission denied; choose a place that you may write to"
@@ -111,6 +123,32 @@ def whole_folder(path: Path) -> Iterator[Path]:
             _flush_folder(path.parent)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    """Return a frame as CSV: numbers in full precision, an undefined value as an empty cell.
+
+    A text that a spreadsheet would take for a formula, since it begins with `=`, `+`, `-`, `@`,
+    a tab or the end of a line, gets an apostrophe in front; a number as text does not.
+    """
+    inert = frame.rename(columns=_inert)
+    for place, kind in enumerate(inert.dtypes):
+        if kind.kind not in "biuf":
+            inert.isetitem(place, [_inert(value) for value in inert.iloc[:, place]])
+    return str(inert.to_csv(index=False, lineterminator="\n"))
+
+
+def _inert(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    # Not quoted by pandas, which would cut the row in two.
+    value = value.replace("\r\n", "\n").replace("\r", "\n")
+    if not value.startswith(_FORMULA):
+        return value
+    with contextlib.suppress(ValueError):
+        if value[0] in "+-" and math.isfinite(float(value)):
+            return value
+    return f"'{value}"
 
 
 def is_leftover(path: Path) -> bool:

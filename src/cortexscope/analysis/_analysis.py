@@ -22,7 +22,7 @@ from cortexscope.analysis._values import (
     without_controls,
 )
 from cortexscope.errors import UnknownNameError, UsageError
-from cortexscope.files import whole_file
+from cortexscope.files import as_csv, whole_file
 from cortexscope.registry import suggestion
 from cortexscope.stats import power_of, prompts_needed, summary, variance_explained
 from cortexscope.store import Run
@@ -97,7 +97,7 @@ class Analysis:
                 file.unlink(missing_ok=True)
                 continue
             with whole_file(file) as part:
-                table.to_csv(part, index=False)
+                part.write_text(as_csv(table), encoding="utf-8")
             paths.append(file)
         about = {
             "cortexscope": __version__,

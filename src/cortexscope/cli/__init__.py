@@ -11,6 +11,8 @@ import typer
 
 from cortexscope._version import __version__
 from cortexscope.cli import models, tasks
+from cortexscope.cli._ending import Stopped, Verbs, stoppable
+from cortexscope.cli._terminal import LONGEST, outside_voices, say
 from cortexscope.cli.audit import audit
 from cortexscope.cli.figures import figures
 from cortexscope.cli.metrics import app as metrics_app
@@ -20,12 +22,17 @@ from cortexscope.cli.selfcheck import selfcheck
 from cortexscope.cli.stats import stats
 from cortexscope.cli.tables import tables
 from cortexscope.errors import CortexscopeError
+from cortexscope.files import FULL
+from cortexscope.texts import shortened
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="cortexscope",
+    cls=Verbs,
     help="See what happens inside a language model while it reads.",
+    epilog="Exit codes: 0 done; 1 something failed and is named; 2 the command line or an input "
+    "file is wrong; 130 and 143 ended by Ctrl-C (SIGINT) and by SIGTERM, what is finished kept.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -65,7 +72,7 @@ def _options(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 done, 1 failed, 2 wrongly asked.
+    """Run the command line and return its exit code, as `--help` lists them.
 
     Args:
         arguments: without the program's name; those of this process where None.
@@ -74,23 +81,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
     try:
-        command = typer.main.get_command(app)
-        result = command.main(given, prog_name="cortexscope", standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        with outside_voices(), stoppable():
+            command = typer.main.get_command(app)
+            result = command.main(given, prog_name="cortexscope", standalone_mode=False)
+            sys.stdout.flush()
+            return result if isinstance(result, int) else 0
+    except Stopped as stopped:
+        return _fail(stopped, stopped.sentence, stopped.exit_code, debug=debug)
     except CortexscopeError as error:
         return _fail(error, str(error), error.exit_code, debug=debug)
     except typer.TyperException as error:
         message = error.format_message()
         # Without a message the help was asked for by giving no verb, and has been printed.
         return _fail(error, _sentence(error, message), 2, debug=debug) if message else 2
-    except (KeyboardInterrupt, typer.Abort) as error:
+    except typer.Abort as error:
         return _fail(error, "Interrupted; what is finished is kept.", 1, debug=debug)
     except BrokenPipeError:
-        # The reader of our output has gone, as with `| head`; that is no error of ours, and the
-        # interpreter must not complain about it when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        # The reader of our output has gone, as with `| head`; that is no error of ours.
+        return _hang_up(0)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            # The error of a file would have named it.
+            message = "The output cannot be written: the disk is full; free some space."
+            return _hang_up(_fail(error, message, 1, debug=debug))
         where = f"{type(error).__name__}: {error}".splitlines()[0]
         return _fail(
             error,
@@ -98,6 +111,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             1,
             debug=debug,
         )
+
+
+def _hang_up(code: int) -> int:
+    # The interpreter must not complain about the stream when it closes it.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def _sentence(error: typer.TyperException, message: str) -> str:
@@ -110,6 +129,6 @@ def _fail(error: BaseException, message: str, code: int, *, debug: bool) -> int:
     if debug:
         import traceback
 
-        traceback.print_exception(error)
-    print(f"Error: {message}", file=sys.stderr)
+        say("".join(traceback.format_exception(error)), err=True, end="")
+    say(f"Error: {shortened(message, LONGEST)}", err=True)
     return code

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cortexscope.cli._options import AllowPickle, Tokenizer, TrustRemoteCode
+from cortexscope.cli._terminal import display, say
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -27,7 +29,6 @@ def inspect(
     import json
     from dataclasses import asdict
 
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -40,7 +41,7 @@ def inspect(
         tokenizer=tokenizer,
         allow_pickle=allow_pickle,
         trust_remote_code=trust_remote_code,
-        note=lambda line: typer.echo(line, err=True),
+        note=partial(say, err=True),
     )
     module = source.outline()
     anatomy = find_anatomy(module)
@@ -53,21 +54,19 @@ def inspect(
             "parts": [asdict(part) for part in parts],
             "metrics": {spec.name: reasons.get(spec.name) for spec in specs},
         }
-        typer.echo(json.dumps(found, indent=2))
+        say(json.dumps(found, indent=2))
         return
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=120)
     info = source.info
     head = f"{info.name}  {info.family}, {info.stack_kind}, {_count(info.parameters)} parameters"
-    console.print(_tree(Text(head), parts))
+    display(_tree(Text(head), parts), elsewhere=120)
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     table.add_column("metric", no_wrap=True)
     table.add_column("measured")
     for spec in specs:
         reason = reasons.get(spec.name)
         table.add_row(spec.name, "yes" if reason is None else f"no: {reason}")
-    console.print()
-    console.print(table)
+    display()
+    display(table, elsewhere=120)
 
 
 def _tree(head: object, parts: list[Part]) -> Tree:

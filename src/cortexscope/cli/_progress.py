@@ -6,6 +6,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from cortexscope.cli._terminal import console, say
+from cortexscope.texts import plain
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -32,14 +35,10 @@ class Bar:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        from rich.console import Console
-
-        Console(stderr=True).print(text, markup=False, highlight=False)
+        console(err=True).print(text)
 
     def begin(self, model: str, tokens: int, done: int) -> None:
         """Show a bar for a model."""
-        from rich.console import Console
-        from rich.markup import escape
         from rich.progress import (
             BarColumn,
             Progress,
@@ -50,16 +49,16 @@ class Bar:
 
         self._started, self._new = time.perf_counter(), 0
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TaskProgressColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             TextColumn("left"),
-            console=Console(stderr=True),
+            console=console(err=True),
         )
         self._bar.start()
-        self._task = self._bar.add_task(escape(model), total=tokens, completed=done, rate="")
+        self._task = self._bar.add_task(plain(model), total=tokens, completed=done, rate="")
 
     def advance(self, tokens: int) -> None:
         """Move the bar."""
@@ -80,7 +79,7 @@ class Lines:
 
     def note(self, text: str) -> None:
         """Print a line."""
-        print(text, file=sys.stderr, flush=True)
+        say(text, err=True)
 
     def begin(self, model: str, tokens: int, done: int) -> None:
         """Say what begins."""

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from cortexscope.cli._terminal import remark, say
+
 __all__ = ["audit"]
 
 
@@ -50,6 +52,7 @@ def audit(
     """
     from cortexscope.audit import audit_study, check_audit_target, first_screen, write_audit
     from cortexscope.errors import UsageError
+    from cortexscope.store import Run
 
     if what != "study" and run is not None:
         raise UsageError(
@@ -64,7 +67,9 @@ def audit(
     name = "study" if folder is None else folder.resolve().name
     out = out or Path("audits") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     check_audit_target(out, force=force)
+    if folder is not None:
+        remark(Run(folder))
     found = audit_study(published=published or (), run=folder)
     written = write_audit(found, out, force=force)
-    typer.echo(first_screen(found))
-    typer.echo(f"\nAudit: {written.html}")
+    say(first_screen(found))
+    say(f"\nAudit: {written.html}")

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from cortexscope.cli._terminal import remark, say
+
 __all__ = ["figures"]
 
 
@@ -24,5 +26,5 @@ def figures(
     from cortexscope.report import write_figures
     from cortexscope.store import Run
 
-    for path in write_figures(Run(run), formats=(form,)):
-        typer.echo(path)
+    for path in write_figures(remark(Run(run)), formats=(form,)):
+        say(path)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from cortexscope.cli._terminal import UNCUT, console, say
 
+if TYPE_CHECKING:
     from cortexscope.metrics import Metric, MetricSpec
 
 __all__ = ["app"]
@@ -70,7 +70,7 @@ def show(
         return
     metric = METRICS.load(name)
     if as_json:
-        typer.echo(json.dumps(description(metric), indent=2))
+        say(json.dumps(description(metric), indent=2))
         return
     _print_one(metric)
 
@@ -89,7 +89,7 @@ def check(
             check_metric(metric)
         except AssertionError as error:
             raise UsageError(f"{file}: {error}.") from error
-        typer.echo(f"{metric.spec.name} keeps the contract of a metric.")
+        say(f"{metric.spec.name} keeps the contract of a metric.")
 
 
 def _load(plugins: Sequence[Path] | None) -> None:
@@ -110,16 +110,16 @@ def _print_list(specs: Sequence[MetricSpec], *, as_json: bool) -> None:
 
     if as_json:
         metrics = {spec.name: description(METRICS.load(spec.name)) for spec in specs}
-        typer.echo(json.dumps(metrics, indent=2))
+        say(json.dumps(metrics, indent=2))
         return
-    console = _console()
-    widths = _widths(specs, console.width)
+    terminal = console(elsewhere=UNCUT)
+    widths = _widths(specs, terminal.width)
     headings = zip(("metric", "unit", "a value for each"), widths, strict=True)
     line = "".join(f"{heading[:width]:{width + 2}}" for heading, width in headings)
-    console.print(Text(f"{line}cost\n", style="italic"))
+    terminal.print(Text(f"{line}cost\n", style="italic"))
     for group in dict.fromkeys(spec.group for spec in specs):
         about = f": {GROUP_TEXTS[group]}" if group in GROUP_TEXTS else ""
-        console.print(Text(group, style="bold").append(about, style="not bold"))
+        terminal.print(Text(group, style="bold").append(about, style="not bold"))
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
         for width in widths:
             table.add_column(width=width, overflow="fold")
@@ -127,14 +127,12 @@ def _print_list(specs: Sequence[MetricSpec], *, as_json: bool) -> None:
         for spec in specs:
             if spec.group == group:
                 table.add_row(*map(Text, (spec.name, spec.unit, each(spec), spec.cost)))
-        console.print(table)
-        console.print()
+        terminal.print(table)
+        terminal.print()
     low = sum(spec.cost == "low" for spec in specs)
-    console.print(
+    terminal.print(
         f"{len(specs)} metrics. The {low} of low cost are measured by default; `run --metric NAME` "
-        "takes metrics, groups, default and all.",
-        markup=False,
-        highlight=False,
+        "takes metrics, groups, default and all."
     )
 
 
@@ -162,9 +160,9 @@ def _print_one(metric: type[Metric]) -> None:
     from cortexscope.metrics._words import bounds, cost, each, explanation, needs, unit
 
     spec = metric.spec
-    console = _console()
-    console.print(Text(spec.name, style="bold").append(f": {spec.title}", style="not bold"))
-    console.print(Text(f"\n{explanation(metric)}\n"))
+    terminal = console(elsewhere=UNCUT)
+    terminal.print(Text(spec.name, style="bold").append(f": {spec.title}", style="not bold"))
+    terminal.print(Text(f"\n{explanation(metric)}\n"))
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -185,12 +183,4 @@ def _print_one(metric: type[Metric]) -> None:
         rows["code"] = origin
     for name, text in rows.items():
         table.add_row(Text(name), Text(text))
-    console.print(table)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console()
-    # A pipe has no width; a line cut at 80 columns would lose text there.
-    return console if console.is_terminal else Console(width=10_000)
+    terminal.print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,10 +17,9 @@ from cortexscope.cli._options import (
     Tokenizer,
     TrustRemoteCode,
 )
+from cortexscope.cli._terminal import UNCUT, console, say
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from cortexscope.models import Check
     from cortexscope.models._check import Facts
 
@@ -50,7 +50,7 @@ def list_models(
 
     rows = select(selection) if selection else catalog()
     if as_json:
-        typer.echo(json.dumps({alias: row.model_dump() for alias, row in rows.items()}, indent=2))
+        say(json.dumps({alias: row.model_dump() for alias, row in rows.items()}, indent=2))
         return
     headings = ("alias", "family", "params", "layers", "heads", "hidden", "context")
     cells = [
@@ -93,7 +93,6 @@ def check(
     """
     import sys
 
-    from rich.console import Console
     from rich.progress import track
 
     from cortexscope.errors import ModelError, UnknownNameError
@@ -109,7 +108,7 @@ def check(
     shown = track(
         asked,
         description="building",
-        console=Console(stderr=True),
+        console=console(err=True),
         transient=True,
         disable=not sys.stderr.isatty(),
     )
@@ -140,6 +139,8 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Fetch a model's files and print what is known of it; the weights are not loaded."""
+    import json
+
     from cortexscope.models import open_model
 
     source = open_model(
@@ -150,20 +151,20 @@ def show(
         tokenizer=tokenizer,
         allow_pickle=allow_pickle,
         trust_remote_code=trust_remote_code,
-        note=lambda line: typer.echo(line, err=True),
+        note=partial(say, err=True),
     )
     if as_json:
-        typer.echo(source.info.model_dump_json(indent=2))
+        say(json.dumps(source.info.model_dump(), indent=2))
         return
     known = source.info.model_dump()
     hashes = known.pop("files")
     width = max(len(name) for name in known)
     for name, value in known.items():
         text = "-" if value is None else f"{value:,}" if type(value) is int else str(value)
-        typer.echo(f"{name:{width}}  {text}")
-    typer.echo("files (SHA-256)")
+        say(f"{name:{width}}  {text}")
+    say("files (SHA-256)")
     for name, digest in hashes.items():
-        typer.echo(f"  {digest}  {name}")
+        say(f"  {digest}  {name}")
 
 
 def _heads(heads: object, kv_heads: object) -> str:
@@ -201,8 +202,8 @@ def _print_table(
     from rich.table import Table
     from rich.text import Text
 
-    console = _console()
-    unbounded = console.options.update(max_width=10_000)
+    terminal = console(elsewhere=UNCUT)
+    unbounded = terminal.options.update(max_width=10_000)
     for count in range(len(headings), len(headings) - optional - 1, -1):
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
         for heading in headings[:count]:
@@ -210,22 +211,14 @@ def _print_table(
             table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
         for row in rows:
             table.add_row(*map(Text, row[:count]))
-        if console.measure(table, options=unbounded).maximum <= console.width:
+        if terminal.measure(table, options=unbounded).maximum <= terminal.width:
             break
-    console.print(table)
+    terminal.print(table)
     return list(headings[count:])
 
 
 def _say(line: str) -> None:
-    _console().print(line, markup=False, highlight=False)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console()
-    # A pipe has no width; a line cut at 80 columns would lose text there.
-    return console if console.is_terminal else Console(width=10_000)
+    console(elsewhere=UNCUT).print(line)
 
 
 app.command()(inspect)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cortexscope.cli._terminal import remark, say
+
 __all__ = ["report"]
 
 
@@ -21,4 +23,4 @@ def report(
     from cortexscope.report import write_report
     from cortexscope.store import Run
 
-    typer.echo(write_report(Run(run)).report)
+    say(write_report(remark(Run(run))).report)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from cortexscope.cli._ending import Stopped
 from cortexscope.cli._options import (
     AllowPickle,
     Attention,
@@ -24,6 +25,7 @@ from cortexscope.cli._options import (
     TopP,
     TrustRemoteCode,
 )
+from cortexscope.cli._terminal import display, remark, say
 
 __all__ = ["run"]
 
@@ -204,61 +206,62 @@ def run(
             raise UsageError("--resume needs --out, the folder of the run to continue.")
         out = Path("runs") / f"{_plain_name(suite)}-{datetime.now():%Y%m%d-%H%M%S}"
     progress = progress_for(quiet=quiet)
-    finished = measure(
-        RunRequest(
-            models=(*(model or ()), *(preset_models(preset) if preset else ())),
-            suite=load_suite(suite, target=target) if target is not None else suite,
-            tasks=None if task is None else tuple(task),
-            controls=tuple(control or ()),
-            metrics=None if metric is None else tuple(metric),
-            plugins=tuple(plugin or ()),
-            out=out,
-            resume=resume,
-            force=force,
-            selfcheck=not no_selfcheck,
-            settings=Settings(
-                dtype=dtype,
-                device=device,
-                device_map=device_map,
-                quantize=quantize,
-                tokenizer=tokenizer,
-                attention=attention,
-                batch_tokens=batch_tokens,
-                truncate=truncate,
-                chat_template=chat_template,
-                system=system,
-                generate=asked_generation(
-                    generate, sample=sample, temperature=temperature, top_p=top_p, seed=seed
-                ),
-                near_zero=near_zero,
-                sink_threshold=sink_threshold,
-                window=window,
-                sample_tokens=None if exact else sample_tokens or Settings().sample_tokens,
-                keep_states=not no_states,
-                keep_neurons=keep_neurons,
-                allow_pickle=allow_pickle,
-                trust_remote_code=trust_remote_code,
+    request = RunRequest(
+        models=(*(model or ()), *(preset_models(preset) if preset else ())),
+        suite=load_suite(suite, target=target) if target is not None else suite,
+        tasks=None if task is None else tuple(task),
+        controls=tuple(control or ()),
+        metrics=None if metric is None else tuple(metric),
+        plugins=tuple(plugin or ()),
+        out=out,
+        resume=resume,
+        force=force,
+        selfcheck=not no_selfcheck,
+        settings=Settings(
+            dtype=dtype,
+            device=device,
+            device_map=device_map,
+            quantize=quantize,
+            tokenizer=tokenizer,
+            attention=attention,
+            batch_tokens=batch_tokens,
+            truncate=truncate,
+            chat_template=chat_template,
+            system=system,
+            generate=asked_generation(
+                generate, sample=sample, temperature=temperature, top_p=top_p, seed=seed
             ),
+            near_zero=near_zero,
+            sink_threshold=sink_threshold,
+            window=window,
+            sample_tokens=None if exact else sample_tokens or Settings().sample_tokens,
+            keep_states=not no_states,
+            keep_neurons=keep_neurons,
+            allow_pickle=allow_pickle,
+            trust_remote_code=trust_remote_code,
         ),
-        progress,
     )
+    try:
+        finished = measure(request, progress)
+    except Stopped as stopped:
+        stopped.advice = f", and the same with --out {out} --resume goes on"
+        raise
+    if not quiet:
+        remark(finished)
     if no_report:
         if not quiet:
-            typer.echo(f"Run: {finished.path}")
+            say(f"Run: {finished.path}")
         return
-    from rich.console import Console
-
     from cortexscope.report import summary, write_report
 
     progress.note("writing tables, figures and report")
     written = write_report(finished)
     if not quiet:
-        Console().print(summary(finished))
-        typer.echo(f"\nReport: {written.report}")
+        display(summary(finished), elsewhere=None)
+        say(f"\nReport: {written.report}")
 
 
 def _plain_name(suite: str) -> str:
     """Return a suite's name, or its file's, as the name of a folder may have it."""
-    if suite.startswith("datasets:"):
-        return re.sub(r"[^\w.-]+", "-", suite.partition("=")[0])[:60]
-    return Path(suite).stem
+    name = suite.partition("=")[0] if suite.startswith("datasets:") else Path(suite).stem
+    return re.sub(r"[^\w.-]+", "-", name)[:60]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +18,7 @@ from cortexscope.cli._options import (
     Tokenizer,
     TrustRemoteCode,
 )
+from cortexscope.cli._terminal import display, say
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,13 +64,13 @@ def selfcheck(
         attention=attention,
         allow_pickle=allow_pickle,
         trust_remote_code=trust_remote_code,
-        note=lambda line: typer.echo(line, err=True),
+        note=partial(say, err=True),
     )
     findings = check(model, seed=seed)
     failed = [finding for finding in findings if finding.passed is False]
     if as_json:
         rows = [finding.model_dump() for finding in findings]
-        typer.echo(json.dumps({"model": model.info.model, "checks": rows}, indent=2))
+        say(json.dumps({"model": model.info.model, "checks": rows}, indent=2))
     else:
         _print(findings)
     if failed:
@@ -81,15 +83,13 @@ def selfcheck(
         )
     if not as_json:
         held = sum(f.passed is True and f.median is None for f in findings)
-        typer.echo(f"{model.info.model}: all {held} checks that apply hold.")
+        say(f"{model.info.model}: all {held} checks that apply hold.")
 
 
 def _print(findings: Sequence[Finding]) -> None:
     """Print a table of the checks, one of the drift, and a line for each that does not hold."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console()
     judged = [finding for finding in findings if finding.median is None]
     shown = [finding for finding in findings if finding.median is not None]
     headings = ("check", "verdict", "worst", "at", "tolerance")
@@ -97,20 +97,20 @@ def _print(findings: Sequence[Finding]) -> None:
         (f.check, _VERDICTS[f.passed], _number(f.figure), f.place or "-", _number(f.tolerance))
         for f in judged
     ]
-    console.print(_table(headings, cells))
+    display(_table(headings, cells))
     if shown:
         headings = ("drift in bfloat16", "median", "largest", "at", "")
         cells = [
             (f.check.removeprefix("bf16 "), _number(f.median), _number(f.figure), f.place, "")
             for f in shown
         ]
-        console.print()
-        console.print(_table(headings, cells))
-    console.print()
+        display()
+        display(_table(headings, cells))
+    display()
     for finding in judged:
         if not finding.passed:
             verdict = _VERDICTS[finding.passed]
-            console.print(Text(f"{finding.check} ({verdict}): {finding.sentence}"))
+            display(Text(f"{finding.check} ({verdict}): {finding.sentence}"))
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cortexscope.cli._terminal import display, remark, say
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
@@ -37,13 +39,11 @@ def stats(
     Reads only the run's folder, and writes a CSV file a table with stats.json, which says what each
     holds.
     """
-    from rich.console import Console
-
     from cortexscope.analysis import analyse, settings_of, verdicts
     from cortexscope.cli._progress import progress_for
     from cortexscope.store import Run
 
-    opened = Run(run)
+    opened = Run(run) if quiet else remark(Run(run))
     before = settings_of(opened)
     found = analyse(
         opened,
@@ -57,14 +57,12 @@ def stats(
     found.write(folder)
     if quiet:
         return
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=120)
-    console.print(_effects(found.tables["effects"], found.focus))
+    display(_effects(found.tables["effects"], found.focus), elsewhere=120)
     for sentence in verdicts(found):
-        typer.echo(sentence)
-    typer.echo(f"\nStatistics: {folder}")
+        say(sentence)
+    say(f"\nStatistics: {folder}")
     if settings_of(opened) != before and (run / "report.html").exists():
-        typer.echo(
+        say(
             f"The report is of {before}; `cortexscope report {run}` makes it anew with "
             f"{found.settings}."
         )

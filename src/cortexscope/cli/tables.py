@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from cortexscope.cli._terminal import remark, say
 from cortexscope.errors import UsageError
 
 __all__ = ["tables"]
@@ -34,17 +35,17 @@ def tables(
     from cortexscope.report import build_tables, tables_as, write_tables
     from cortexscope.store import Run
 
-    opened = Run(run)
+    opened = remark(Run(run))
     if form == "xlsx" and number is not None:
         raise UsageError(
             "A spreadsheet always holds all tables; leave --number out, or use --format csv."
         )
     if form == "xlsx" or (form == "csv" and number is None):
         for path in write_tables(opened, formats=(form,)):
-            typer.echo(path)
+            say(path)
         return
     made = build_tables(opened)
     chosen = [table for table in made if number is None or table.number == number]
     if not chosen:
         raise UsageError(f"There is no table {number}; choose one from 1 to {len(made)}.")
-    typer.echo(tables_as(chosen, form), nl=False)
+    say(tables_as(chosen, form), end="")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cortexscope.cli._terminal import display, say
+
 __all__ = ["app"]
 
 app = typer.Typer(
@@ -29,7 +31,6 @@ _TargetOption = Annotated[
 @app.command("list")
 def list_tasks(suite: _SuiteOption = "cognitive", target: _TargetOption = None) -> None:
     """List the tasks of a suite, with their number of prompts and lengths in words."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -46,11 +47,8 @@ def list_tasks(suite: _SuiteOption = "cognitive", target: _TargetOption = None) 
         numbers = (len(task.prompts), words.least, words.median, words.most)
         cells = [task.name, *(f"{number:g}" for number in numbers), task.description]
         table.add_row(*map(Text, cells))
-    terminal = Console()
-    # A pipe has no width; a line cut at 80 columns would lose text there.
-    console = terminal if terminal.is_terminal else Console(width=10_000)
-    console.print(table)
-    typer.echo(
+    display(table)
+    say(
         f"\nSuite {loaded.name} {loaded.version}: {len(loaded.tasks)} tasks, "
         f"{len(loaded.prompts)} prompts, hash {loaded.hash[:12]}"
     )
@@ -63,7 +61,6 @@ def list_data_sets(
     """List the data sets of the hub that `--suite datasets:NAME` reads; nothing is fetched."""
     import json
 
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -71,7 +68,7 @@ def list_data_sets(
 
     rows = data_sets()
     if as_json:
-        typer.echo(json.dumps({name: row.model_dump() for name, row in rows.items()}, indent=2))
+        say(json.dumps({name: row.model_dump() for name, row in rows.items()}, indent=2))
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("name", "task"):
@@ -84,11 +81,9 @@ def list_data_sets(
         note = f"; {row.note}" if row.note else ""
         cells = (row.name, row.task, str(row.samples), place, row.licence or "?")
         table.add_row(*map(Text, (*cells, f"{row.description}{note}")))
-    terminal = Console()
-    console = terminal if terminal.is_terminal else Console(width=10_000)
-    console.print(table)
+    display(table)
     groups = sorted({row.group for row in rows.values() if row.group})
-    typer.echo(
+    say(
         f"\n{len(rows)} data sets; --suite datasets:NAME[@N][=PATH],... takes N prompts of each, "
         f"from the hub or a local copy; {', '.join((*groups, 'all'))} stand for several."
     )
@@ -105,9 +100,9 @@ def show(
 
     for number, prompt in enumerate(load_suite(suite, target=target).find(name)):
         separator = "\n" if number else ""
-        typer.echo(f"{separator}{prompt.id}  ({prompt.task}, {prompt.source})\n{prompt.text}")
+        say(f"{separator}{prompt.id}  ({prompt.task}, {prompt.source})\n{prompt.text}")
         if prompt.target:
-            typer.echo(f"target: {prompt.target}")
+            say(f"target: {prompt.target}")
 
 
 @app.command()
@@ -127,11 +122,11 @@ def lint(
     loaded = load_suite(suite, target=target)
     findings = findings_of(loaded)
     for finding in findings:
-        typer.echo(str(finding))
+        say(str(finding))
     counts = sum(forms(loaded).values(), Counter())
-    typer.echo(f"forms: {', '.join(f'{counts[form]} {form}s' for form in FORMS)}")
+    say(f"forms: {', '.join(f'{counts[form]} {form}s' for form in FORMS)}")
     errors = sum(finding.level == "error" for finding in findings)
-    typer.echo(
+    say(
         f"{loaded.name}: {len(loaded.prompts)} prompts in {len(loaded.tasks)} tasks, "
         f"{errors} errors, {len(findings) - errors} warnings"
     )
@@ -157,7 +152,6 @@ def match(
     ] = None,
 ) -> None:
     """Find the largest part of a suite whose tasks have prompts of the same lengths."""
-    from rich.console import Console
     from rich.table import Table
 
     from cortexscope.engine import match_lengths
@@ -175,12 +169,12 @@ def match(
         means = (found.before.mean[task.name], found.after.mean[task.name])
         counts = (len(task.prompts), found.per_task)
         table.add_row(task.name, *map(str, counts), *(f"{mean:.1f}" for mean in means))
-    Console().print(table)
+    display(table)
     for name, balance in (("whole suite", found.before), ("matched", found.after)):
-        typer.echo(
+        say(
             f"{name}: tasks differ by up to {balance.largest_difference:.2f} sd of log length and "
             f"explain {100 * balance.explained:.1f} % of it"
         )
     if out is not None:
         write_suite(matched, out)
-        typer.echo(f"Suite: {out}")
+        say(f"Suite: {out}")

@@ -155,7 +155,7 @@ class Observer:
                     kept = {name: self._shelf.keep(value) for name, value in sums.items()}
                     state = {**state, site: kept}
                 self._states[metric] = state
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             assert at is not None
             raise failure(at.spec.name, error) from error
 
@@ -191,7 +191,7 @@ def finish(metric: Metric, state: State, layout: Layout) -> list[Values]:
 def _named(metric: Metric) -> Iterator[None]:
     try:
         yield
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise failure(metric.spec.name, error) from error
 
 

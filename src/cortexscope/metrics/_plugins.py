@@ -74,7 +74,7 @@ def origins(names: Sequence[str]) -> dict[str, str]:
     return {name: origin for name, origin in known.items() if origin is not None}
 
 
-def failure(name: str, error: Exception) -> Exception:
+def failure(name: str, error: BaseException) -> BaseException:
     """Return the error to raise where a metric failed: of a plug-in one that says where.
 
     Args:
@@ -86,7 +86,9 @@ def failure(name: str, error: Exception) -> Exception:
     file = getattr(sys.modules.get(_module_of(name)), "__file__", None)
     path = Path(file or _module_of(name))
     what = f"the metric {name!r} failed on what the model showed it: {_said(error)}"
-    return _wrong(path, _line(error, path), f"{what}; `cortexscope metrics check` tries it alone")
+    wrong = _wrong(path, _line(error, path), f"{what}; `cortexscope metrics check` tries it alone")
+    # One that ends the program is no input that is wrong: its exit code must not be trusted.
+    return wrong if isinstance(error, Exception) else CortexscopeError(str(wrong))
 
 
 def _module_of(name: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cortexscope.records import MetricSpec
+from cortexscope.texts import plain, shortened
 
 __all__ = ["Labels", "parameters_text", "plain", "shortened", "task_title"]
 
@@ -41,30 +42,6 @@ class Labels:
         """Return the title with its unit, for an axis."""
         unit = self.unit(metric)
         return f"{self.title(metric)} ({unit})" if unit else self.title(metric)
-
-
-def plain(text: str) -> str:
-    r"""Return the text on one line, with a space for every character that cannot be printed.
-
-    Example:
-        >>> plain("a\x1b[31m\nb")
-        'a [31m b'
-    """
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-def shortened(text: str, limit: int) -> str:
-    """Return the text with its middle left out, at most `limit` characters long.
-
-    Example:
-        >>> shortened("a-very-long-model-label", 11)
-        'a-ver…label'
-    """
-    text = plain(text)
-    if len(text) <= limit:
-        return text
-    tail = (limit - 1) // 2
-    return text[: limit - 1 - tail] + "…" + text[len(text) - tail :]
 
 
 def task_title(task: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,8 +60,11 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
         canvas.set_layout_engine("none")
         for path in paths:
             stamp = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix, {})
+            # Some writers of matplotlib fail at a full disk with errors that do not say so.
+            drawn = io.BytesIO()
+            canvas.savefig(drawn, format=path.suffix[1:], dpi=_DOTS_PER_INCH, metadata=stamp)
             with whole_file(path) as part:
-                canvas.savefig(part, format=path.suffix[1:], dpi=_DOTS_PER_INCH, metadata=stamp)
+                part.write_bytes(drawn.getvalue())
 
 
 def draw(figure: Figure) -> Canvas:

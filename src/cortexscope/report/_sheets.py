@@ -1,4 +1,4 @@
-"""Write tables as CSV and as a spreadsheet; what a label says is text there, never a formula."""
+"""Write tables as a spreadsheet; what a label says is text there, never a formula."""
 
 from __future__ import annotations
 
@@ -15,28 +15,9 @@ from cortexscope.report._table import Column, Part, Table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_csv", "save_xlsx"]
+__all__ = ["save_xlsx"]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _WIDEST = 44
-
-
-def as_csv(table: Table) -> str:
-    """Return a table as CSV: numbers in full precision, an undefined value as an empty cell.
-
-    A text that a spreadsheet would take for a formula, since it begins with `=`, `+`, `-` or `@`,
-    gets an apostrophe in front.
-    """
-    part = table.flat()
-    frame = part.frame.copy()
-    for column in part.columns:
-        if column.kind == "text":
-            frame[column.name] = frame[column.name].map(_inert)
-    return str(frame.to_csv(index=False, lineterminator="\n"))
-
-
-def _inert(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def save_xlsx(tables: Sequence[Table], manifest: Manifest, path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from cortexscope.files import as_csv
 from cortexscope.report._figure import Figure
 from cortexscope.report._frames import RunFrames, read_frames
 from cortexscope.report._labels import Labels
@@ -71,10 +72,14 @@ def build_figures(run: Run) -> tuple[Figure, ...]:
 
 def tables_as(tables: Sequence[Table], form: Literal["text", "csv"]) -> str:
     """Return tables as text in the study's layout, or as CSV, one after the other."""
-    from cortexscope.report._sheets import as_csv
     from cortexscope.report._text import as_text
 
-    return "\n".join((as_text if form == "text" else as_csv)(table) for table in tables)
+    as_form = as_text if form == "text" else _csv
+    return "\n".join(map(as_form, tables))
+
+
+def _csv(table: Table) -> str:
+    return as_csv(table.flat().frame)
 
 
 def write_tables(
@@ -141,7 +146,7 @@ def write_report(run: Run) -> Written:
 
 
 def _tables(run: Run, tables: Sequence[Table], formats: Sequence[TableFormat]) -> tuple[Path, ...]:
-    from cortexscope.report._sheets import as_csv, save_xlsx
+    from cortexscope.report._sheets import save_xlsx
     from cortexscope.report._text import all_as_text
 
     folder = run.path / "tables"
@@ -152,7 +157,7 @@ def _tables(run: Run, tables: Sequence[Table], formats: Sequence[TableFormat]) -
     if "csv" in formats:
         for table in tables:
             paths.append(folder / f"{table.name}.csv")
-            write_text(paths[-1], as_csv(table))
+            write_text(paths[-1], _csv(table))
     if "xlsx" in formats:
         paths.append(folder / "tables.xlsx")
         save_xlsx(tables, run.manifest, paths[-1])
