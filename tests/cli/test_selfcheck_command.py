@@ -35,7 +35,7 @@ def test_it_prints_a_table_that_fits_80_columns(
     assert lines[0].split() == ["check", "verdict", "worst", "at", "tolerance"]
     assert any(line.startswith("visible keys") and "holds" in line for line in lines)
     assert any(line.startswith("attention_entropy") for line in lines)
-    assert lines[-1] == "tiny: all 12 checks that apply hold."
+    assert lines[-1] == "tiny: all 14 checks that apply hold."
 
 
 def test_a_failure_names_check_and_layer(

@@ -86,6 +86,7 @@ def model_class(folder: Path, config: PreTrainedConfig) -> type[PreTrainedModel]
     for mapping in (
         auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING if config.is_encoder_decoder else None,
         None if _usually_looks_both_ways(config) else auto.MODEL_FOR_CAUSAL_LM_MAPPING,
+        auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
         auto.MODEL_MAPPING,
     ):
         if mapping is not None and type(config) in mapping:
@@ -177,7 +178,11 @@ def stack_kind_of(module: PreTrainedModel) -> StackKind:
     both_ways = getattr(text, "use_bidirectional_attention", False) in (True, "all")
     if both_ways or getattr(text, "is_causal", True) is False or _usually_looks_both_ways(config):
         return "encoder"
-    causal = {config.model_type, text.model_type} & set(auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
+    generating = (
+        auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
+    )
+    causal = {config.model_type, text.model_type} & {kind for row in generating for kind in row}
     named = type(module).__name__.endswith(("ForCausalLM", "LMHeadModel"))
     return "decoder" if causal or named or module.can_generate() else "encoder"
 

@@ -30,6 +30,7 @@ from cortexscope.models._device_map import (
 )
 from cortexscope.models._folder import find_weights, hash_files
 from cortexscope.models._locating import Located, locate, locate_tokenizer
+from cortexscope.models._modality import check_class_reads_text, check_reads_text
 from cortexscope.models._options import LoadOptions
 from cortexscope.models._placement import choose_device, choose_dtype, stored_dtype
 from cortexscope.models._quantization import hush_backend, keeps_dtype, linear_bits, stored_method
@@ -198,6 +199,8 @@ def _inspect(
     folder, trust = located.folder, options.trust_remote_code
     hidden: list[str] = []
     config = read_config(folder, trust_remote_code=trust, note=hidden.extend)
+    known = model_class(folder, config)
+    check_class_reads_text(known, folder)
     method = stored_method(config)
     if options.quantize is not None and method is not None:
         raise UsageError(
@@ -205,6 +208,11 @@ def _inspect(
             f"leave the quantisation {options.quantize} out."
         )
     weights = find_weights(folder, allow_pickle=options.allow_pickle)
+    wanted = None if options.dtype == "auto" else choose_dtype(options.dtype)
+    if wanted is None or keeps_dtype(method, wanted):
+        wanted = stored_dtype(config, weights)
+    built = outline(known, config, dtype=wanted, attention=options.attention)
+    check_reads_text(built, folder)
     words = read_words(
         folder,
         config,
@@ -212,10 +220,6 @@ def _inspect(
         named=named,
         trust_remote_code=trust,
     )
-    wanted = None if options.dtype == "auto" else choose_dtype(options.dtype)
-    if wanted is None or keeps_dtype(method, wanted):
-        wanted = stored_dtype(config, weights)
-    built = outline(model_class(folder, config), config, dtype=wanted, attention=options.attention)
     placement = _placement(built, options, adapter)
     if adapter is not None:
         check_fit(built, adapter)

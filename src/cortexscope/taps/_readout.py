@@ -62,7 +62,7 @@ class Readout:
 
         self._module = module
         known = known_part(module)
-        self._root = module if known is None else known
+        self._root = module if known is None else _around_head(module, anatomy) or known
         self._known = known is not None
         self._path = anatomy.unembedding
         whole = module.get_submodule(anatomy.scope) is self._root
@@ -211,7 +211,8 @@ class Readout:
         device = next((p.device for p in part.parameters() if not p.is_meta), None)
         ids = torch.zeros(1, rows, dtype=torch.long, device=device)
         parameters = list(inspect.signature(self._root.forward).parameters)
-        names = {parameters[0], "decoder_input_ids"} & set(parameters)
+        first = "input_ids" if "input_ids" in parameters else parameters[0]
+        names = {first, "decoder_input_ids"} & set(parameters)
         try:
             return self._root.forward(**dict.fromkeys(names, ids))
         except _Caught:
@@ -221,6 +222,24 @@ class Readout:
             raise ReadoutError(
                 f"its head does not run on states alone ({type(error).__name__}: {text})"
             ) from error
+
+
+def _around_head(module: nn.Module, anatomy: Anatomy) -> nn.Module | None:
+    """Return the smallest whole model that holds the backbones and the unembedding.
+
+    Around it there may be a larger one that also needs images.
+    """
+    from transformers import PreTrainedModel
+
+    path = anatomy.unembedding or ""
+    while path:
+        path = path.rpartition(".")[0]
+        part = module.get_submodule(path)
+        if f"{anatomy.scope}.".startswith(f"{path}." if path else "") and isinstance(
+            part, PreTrainedModel
+        ):
+            return part
+    return None
 
 
 def _after(config: object) -> Callable[[Tensor], Tensor]:
