@@ -51,7 +51,7 @@ def _bytes(item: Encoded, tokenizer: Any, decoder: bool) -> float:  # noqa: ANN4
     )
     # Random tokens stand for no text.
     if not text or not ids or (item.prompt.control == "random" and not decoder):
-        return 0
+        return 0.0
     ends = byte_ends(_encoding(item, text, len(ids), tokenizer, decoder), text, tokenizer)
     # A decoder reads its start token, and of these all but the last.
     return ([0.0, *ends[:-1]][-1]) if decoder else ends[-1] - ends[0]

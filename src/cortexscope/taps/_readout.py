@@ -234,11 +234,9 @@ def _around_head(module: nn.Module, anatomy: Anatomy) -> nn.Module | None:
     path = anatomy.unembedding or ""
     while path:
         path = path.rpartition(".")[0]
-        part = module.get_submodule(path)
-        if f"{anatomy.scope}.".startswith(f"{path}." if path else "") and isinstance(
-            part, PreTrainedModel
-        ):
-            return part
+        around = not path or f"{anatomy.scope}.".startswith(f"{path}.")
+        if around and isinstance(module.get_submodule(path), PreTrainedModel):
+            return module.get_submodule(path)
     return None
 
 
