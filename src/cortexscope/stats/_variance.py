@@ -39,7 +39,7 @@ def variance_explained(frame: pd.DataFrame, *, standardised: bool = False) -> pd
     It is around 0 where a part does nothing, so it can fall below 0. With one model, the task's is
     that of `task_effect` at equal lengths. The partial one (Olejnik and Algina 2003, Psychological
     Methods 8, 434-447) is the share of the part and of what it is tested against, prompts or for
-    models the residual; those two themselves have none.
+    models the residual; only model, task and length have one.
 
     `share` and `omega_squared` each add up to 1 over the rows that are defined.
 
@@ -163,13 +163,13 @@ def _variances(
 def _partial(
     squares: NDArray[np.float64], degrees: NDArray[np.float64], n: int, models: int
 ) -> NDArray[np.float64]:
-    """Return each part's share of itself and of what it is tested against."""
+    """Return the share of a part and of what it is tested against, for those that are tested."""
     of_prompts, of_rest = squares[-2:] / np.where(degrees[-2:] > 0, degrees[-2:], np.nan)
-    chance = np.array([of_rest, *[of_prompts] * 3])
-    own = squares[:4] - degrees[:4] * chance
-    whole = own + np.array([n * models, n, n, n]) * chance
-    found = np.divide(own, whole, where=whole > 0, out=np.full(4, np.nan))
-    return np.append(found, [np.nan, np.nan])
+    chance = np.array([of_rest, of_prompts, of_prompts])
+    own = squares[:3] - degrees[:3] * chance
+    whole = own + np.array([n * models, n, n]) * chance
+    found = np.divide(own, whole, where=whole > 0, out=np.full(3, np.nan))
+    return np.append(found, [np.nan] * 3)
 
 
 def _member(units: Units) -> NDArray[np.float64]:
