@@ -20,8 +20,9 @@ class AttentionReceivedConcentration(Metric):
     """Return the sum over keys of the squared share of all attention that a key receives.
 
     Per layer and head: sum_j s_j^2, the Herfindahl index of what the keys receive from all rows
-    together. 1 where one key gets everything; 1 / n where n keys get the same, as when every row
-    attends to itself: it falls with length by construction.
+    together. 1 where one key gets everything; 1 / n where n keys get the same, so that it falls
+    with length by construction. If every row attends to itself it is 1 over the rows that are
+    looked at, 32 in a sample.
     """
 
     spec = MetricSpec(
@@ -31,8 +32,8 @@ class AttentionReceivedConcentration(Metric):
         axes=("layer", "head"),
         bounds=(0.0, 1.0),
         needs=("attention.rows",),
-        definition="Sum over keys of the squared share of all attention on keys, summed over query "
-        "rows, that the key receives.",
+        definition="Sum over keys of the squared share of all attention on keys, summed over the "
+        "query rows looked at, that the key receives.",
         source="cortexscope; received attention as in Zhang et al. 2023, H2O: Heavy-hitter oracle",
         group="attention",
         sampled=True,

@@ -17,7 +17,8 @@ class NeuronDead(OverTokensOfNeurons):
 
     Those with |a| below the near-zero threshold at every token that is looked at; a is what the
     down projection reads. A pure number: 1 where all are 0 at all tokens, 0 where each is 1 at
-    some token. It falls as more tokens are looked at; of a single token it is the share near zero.
+    some token. It falls as more tokens are looked at, so that a sample's is the higher one; of a
+    single token it is the share near zero.
     """
 
     spec = MetricSpec(
@@ -28,7 +29,8 @@ class NeuronDead(OverTokensOfNeurons):
         bounds=(0.0, 1.0),
         needs=("neurons",),
         definition="Share of the MLP's neurons with |a| < 0.01 (the threshold is an option) at "
-        "every token of a prompt, where a is what the down projection reads.",
+        "every token of a prompt that is looked at, where a is what the down projection reads; "
+        "falls with their number.",
         source="cortexscope; dead as by Voita et al. 2024, Neurons in large language models, "
         "within a prompt",
         group="sparsity",

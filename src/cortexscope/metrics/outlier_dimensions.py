@@ -25,8 +25,8 @@ class OutlierDimensions(Metric):
     would hand 6 or more to the matrices behind it: at one token or more in at least 25 % of the
     layers 0..L, and at 6 % or more of all positions, those of all layers together. A count: a
     feature that holds 100 in every state, beside 63 that hold 1, is one; states of all ones have
-    none. One token
-    in a layer is enough there, and a longer prompt has more; the share of positions does not grow.
+    none. One token in a layer is enough there, and a longer prompt has more, up to the sample; the
+    share of positions does not grow. What a feature does at tokens beside the sample is missed.
     """
 
     spec = MetricSpec(

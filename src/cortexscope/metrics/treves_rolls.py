@@ -92,9 +92,10 @@ class _Lifetime:
 class TrevesRollsLifetime(_Lifetime, OverTokens):
     """Return the mean Treves-Rolls sparseness of a feature over tokens, per layer 0..L.
 
-    (1 - a) / (1 - 1 / n), where a = (mean |h|)^2 / mean h^2 over the n tokens of a prompt that are
+    (1 - a) / (1 - 1 / m), where a = (mean |h|)^2 / mean h^2 over the m tokens of a prompt that are
     looked at. A pure number: 1 where each feature is not 0 at one token alone, 0 where it always
-    has the same size. Features that are always 0 are left out.
+    has the same size. Features that are always 0 are left out. Tokens that are rare and loud are
+    missed in a sample: prompts compare where m is the same, 32 in a sample.
     """
 
     spec = MetricSpec(
@@ -104,8 +105,8 @@ class TrevesRollsLifetime(_Lifetime, OverTokens):
         axes=("layer",),
         bounds=(0.0, 1.0),
         needs=("hidden",),
-        definition="Mean over features of (1 - a) / (1 - 1 / n), where a = (mean |h|)^2 / mean h^2 "
-        "over n tokens of a prompt, before the final norm.",
+        definition="Mean over features of (1 - a) / (1 - 1 / m), where a = (mean |h|)^2 / mean h^2 "
+        "over the m tokens of a prompt looked at, before the final norm.",
         source=_SOURCE,
         group="sparsity",
         cost="high",
@@ -125,6 +126,6 @@ class NeuronTrevesRollsLifetime(_Lifetime, OverTokensOfNeurons):
         TrevesRollsLifetime.spec,
         "neuron_treves_rolls_lifetime",
         title="Lifetime sparseness of neurons",
-        definition="Mean over the MLP's neurons r of (1 - a) / (1 - 1 / n), where a = (mean |r|)^2 "
-        "/ mean r^2 over n tokens of a prompt, in what the down projection reads.",
+        definition="Mean over the MLP's neurons r of (1 - a) / (1 - 1 / m), where a = (mean |r|)^2 "
+        "/ mean r^2 over the m tokens of a prompt looked at, in what the down projection reads.",
     )
