@@ -50,7 +50,9 @@ def planted_run(
     """
     asked = prompts(count, controls=controls, tasks=tasks)
     manifest = manifest_of([model.info() for model in MODELS], asked, (LENGTH, TASK))
-    manifest = manifest.model_copy(update={"settings": {**manifest.settings, "keep_states": True}})
+    manifest = manifest.model_copy(
+        update={"settings": {**manifest.settings, "keep_states": states}}
+    )
     writer = RunWriter(path, manifest, asked)
     rng = np.random.default_rng(seed)
     lengths: dict[str, int] = {}

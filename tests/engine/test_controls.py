@@ -90,6 +90,9 @@ def test_tables_and_tasks_are_those_of_the_prompts_alone(without: Run, controlle
     pd.testing.assert_frame_equal(left, right, rtol=1e-5, atol=1e-7)
     assert right["prompt_id"].isna().any()
     for before, after in zip(build_tables(without), build_tables(controlled), strict=True):
+        if before.key == "task_effects":
+            # Tests of a run count a prompt's paraphrases with it, as `cortexscope stats` does.
+            continue
         pd.testing.assert_frame_equal(before.frame, after.frame, rtol=1e-4, atol=1e-6)
 
 

@@ -153,6 +153,8 @@ def test_targets_are_tokenized_in_the_target_language() -> None:
 
 def test_a_tokenizer_without_a_target_mode_reads_targets_as_texts() -> None:
     class Plain:
+        all_special_tokens = ("</s>",)
+
         def __call__(self, text: str, **options: object) -> dict[str, list[int]]:
             return {"input_ids": [WORDS.index(word) for word in text.split()] + [3]}
 

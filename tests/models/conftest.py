@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ def own_caches(
     if request.node.get_closest_marker("weights") is None:
         monkeypatch.setenv("CORTEXSCOPE_CACHE", str(tmp_path / "cache"))
         code = str(tmp_path / "code")
+        # Code of another test's folder would be looked for where that was.
+        for name in [name for name in sys.modules if name.startswith("transformers_modules")]:
+            monkeypatch.delitem(sys.modules, name)
         monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", code)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
 

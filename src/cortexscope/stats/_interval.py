@@ -139,10 +139,12 @@ def mean_interval(units: Floats, level: float = 0.95, bounds: Bounds = UNBOUNDED
 def _of_many_kinds(units: Floats, level: float, bounds: Bounds) -> Interval:
     n = len(units)
     centre = float(units.mean())
-    away = units - centre
+    # Squares of the smallest numbers would be 0.
+    reach = float(np.abs(units - centre).max())
+    away = (units - centre) / reach
     spread = math.sqrt(float((away**2).mean()))
     skewness = float((away**3).mean()) / spread**3 / math.sqrt(n)
-    found = skewed_interval(centre, spread / math.sqrt(n - 1), n - 1, skewness, level)
+    found = skewed_interval(centre, reach * spread / math.sqrt(n - 1), n - 1, skewness, level)
     return replace(found, caution=cautious(n, skewness)).within(bounds)
 
 
@@ -191,11 +193,13 @@ def difference_interval(
         return Interval(None, None, None, "a group has fewer than 2 prompts")
     if constant(one) or constant(two):
         return _of_two_intervals(one, two, level, bounds)
-    parts = np.array([group.var(ddof=1) / len(group) for group in (one, two)])
+    reach = max(float(np.abs(group - group.mean()).max()) for group in (one, two))
+    away = [(group - group.mean()) / reach for group in (one, two)]
+    parts = np.array([group.var(ddof=1) / len(group) for group in away])
     degrees = parts.sum() ** 2 / (parts**2 / [len(one) - 1, len(two) - 1]).sum()
     difference, error = float(one.mean() - two.mean()), float(np.sqrt(parts.sum()))
-    half = student(float(degrees), level) * error
-    thirds = [float(((group - group.mean()) ** 3).sum()) / len(group) ** 3 for group in (one, two)]
+    half = student(float(degrees), level) * error * reach
+    thirds = [float((group**3).sum()) / len(group) ** 3 for group in away]
     return Interval(
         difference - half,
         difference + half,

@@ -59,7 +59,7 @@ class Completeness:
                 if own - asked:
                     raise damaged(shard, f"holds the prompt {min(own - asked)!r} of another run")
                 seen |= dict.fromkeys(own, shard)
-            if finished and asked - seen.keys():
+            if finished and layout.has_values_of_prompts and asked - seen.keys():
                 lost = sorted(asked - seen.keys())
                 raise CorruptRunError(
                     f"{layout.path} has no values of {len(lost)} of its {len(asked)} prompts of "
@@ -80,12 +80,16 @@ class Completeness:
         Raises:
             CorruptRunError: if it is not.
         """
+        if not self._layout.has_values_of_prompts:
+            return
         try:
             check_prompts(found, self._prompts_in(shard, model), all_of_them=all_of_them)
         except FileFault as fault:
             raise damaged(file, fault) from fault
 
     def _prompts_in(self, shard: Path, model: str) -> frozenset[str]:
+        if not self._layout.has_values_of_prompts:
+            return frozenset()
         try:
             facts = shard.stat()
             key = (shard, facts.st_mtime_ns, facts.st_size)

@@ -95,6 +95,11 @@ class Layout:
         units = {spec.replication for spec in self.manifest.metrics.values()}
         return [self.whole(model, name) for unit, name in WHOLES.items() if unit in units]
 
+    @property
+    def has_values_of_prompts(self) -> bool:
+        """Whether shards hold rows: not where all metrics are of whole tasks or of sequences."""
+        return any(spec.replication == "prompt" for spec in self.manifest.metrics.values())
+
     def generates(self, model: str) -> bool:
         """Return whether a model goes on after its prompts."""
         asked = self.manifest.settings.get("generate") is not None

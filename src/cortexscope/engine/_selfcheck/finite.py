@@ -15,7 +15,13 @@ def finite_numbers(subject: Subject, batch: Batch, plain: Pass) -> Finding:
     name = "finite numbers"
     every = [step for steps in plain.steps.values() for step in steps]
     states = [plain.output, *(state for step in every for state in (step.given, step.gave))]
-    good = Finding(check=name, passed=True, sentence="All states hold finite numbers only.")
+    good = Finding(
+        check=name,
+        passed=True,
+        figure=0.0,
+        tolerance=0.0,
+        sentence="All states hold finite numbers only.",
+    )
     if all(bool(state.isfinite().all()) for state in states):
         return good
     tokens = {stack.name: batch.tokens_of(stack.name) for stack in subject.anatomy.stacks}
