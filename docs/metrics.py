@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import csv
+import math
 import re
 from pathlib import Path
 
+from cortexscope.engine import Settings
 from cortexscope.metrics import GROUPS, METRICS, Metric, MetricSpec
 from cortexscope.metrics._words import GROUP_TEXTS, bounds, each, explanation, needs, unit
 
 __all__ = ["page"]
 
 PAGE = Path(__file__).with_suffix(".md")
+AGREEMENT = PAGE.with_name("sampling.csv")
 
 HEAD = """# Metrics
 
@@ -42,7 +46,11 @@ with `--json` for programs.
 - **A sample of tokens**: metrics marked *sample* look, in a prompt of n tokens, at m = 32 of them:
   the tokens floor((2 j + 1) n / 2 m) for j = 0 .. m - 1, which are the middles of m parts of equal
   length, or at all where n <= m. It depends on n alone. `--sample-tokens` sets m, `--exact` takes
-  all tokens, and the manifest says which it was.
+  all tokens, and the manifest says which it was. [How well it stands for all tokens](#samples) was
+  measured. The group *prediction* always reads all tokens: a text's bits are their sum.
+- **Tokens behind a value**: the column `tokens_used` of a run's measurements says how many tokens
+  each value is made of: in a prompt of 114 tokens a sampled mean is of 32, `residual_norm` of 114,
+  and `surprisal` of the 113 that are predicted. Of attention it counts query rows.
 - **What repeats**: most metrics have a value for each *prompt*; its tokens, layers and heads are
   not independent of each other. Metrics of a *task* are computed of all its prompts together, and
   once more of all prompts. Metrics of a *model* are measured on sequences of tokens that are
@@ -66,6 +74,27 @@ result is read, is tested with stand-ins, and nothing here was measured on a GPU
 """
 """What was measured on CUDA, and how."""
 
+SAMPLES = """
+## Samples
+
+How well {sample} tokens of a prompt stand for all of them in the demo suite: Pearson's r over
+prompts between the values of the sample and those of all tokens. *r* is of the mean over layers and
+heads, as tables have it; *worst layer* is the layer where r is lowest; *longer* is r over the
+prompts of more than {sample} tokens alone, since all others are the same by definition. *shift* is
+how far sampled values lie above exact ones on average, in standard deviations over prompts: it is
+large where the number of tokens itself bounds a value, as the metric then says; such values compare
+between prompts that are longer than the sample. A dash is where all prompts have one value. What
+has r below 0.9 is not in the default panel.
+
+Measured by `python benchmarks/sampling.py FOLDER`, which writes `docs/sampling.csv`.
+"""
+"""What is said of the tables of samples."""
+
+AGREEMENT_HEAD = """
+| metric | r | worst layer | longer | shift |
+|---|---|---|---|---|
+"""
+
 TABLE = """
 | metric | title | unit | a value for each | cost | tokens |
 |---|---|---|---|---|---|
@@ -80,11 +109,37 @@ def page() -> str:
     low = sum(spec.cost == "low" for spec in specs)
     parts = [HEAD.format(count=len(specs), groups=len(groups), low=low)]
     parts.append(f"\n## On CUDA\n\n{CUDA.strip()}\n")
+    parts.append(_samples(AGREEMENT))
     for group, metrics in groups.items():
         parts.append(f"\n## {group}\n\n{_sentence(GROUP_TEXTS[group])}\n")
         parts.append(TABLE + "".join(_row(metric.spec) for metric in metrics))
         parts.extend(_entry(metric) for metric in metrics)
     return "".join(parts)
+
+
+def _samples(file: Path) -> str:
+    """Return how well samples stand for all tokens, a metric a row, model by model."""
+    found = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+    parts = [SAMPLES.format(sample=Settings().sample_tokens)]
+    for model in dict.fromkeys(row["model"] for row in found):
+        rows = [row for row in found if row["model"] == model]
+        prompts, longer = (max(int(row[name]) for row in rows) for name in ("prompts", "longer"))
+        parts.append(f"\n`{model}`, {prompts} prompts, of which {longer} are longer:\n")
+        parts.append(AGREEMENT_HEAD + "".join(map(_agreement, rows)))
+    return "".join(parts)
+
+
+def _agreement(row: dict[str, str]) -> str:
+    r, worst, longer = (_down(row[name]) for name in ("r", "worst_r", "r_longer"))
+    layer = f" (layer {row['worst_layer']})" if row["worst_layer"] else ""
+    shift = f"{float(row['shift']):z.2f}" if row["shift"] else "-"
+    name = row["metric"]
+    return f"| [`{name}`](#{name}) | {r} | {worst}{layer} | {longer} | {shift} |\n"
+
+
+def _down(r: str) -> str:
+    """Return an r of the file, rounded down, so that none looks as if it reached 0.9 or 1."""
+    return f"{math.floor(float(r) * 1000) / 1000:.3f}" if r else "-"
 
 
 def _sentence(text: str) -> str:

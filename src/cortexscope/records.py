@@ -81,8 +81,8 @@ class MetricSpec:
     group: str = "other"
     """What it is about, such as `attention`; `--metric GROUP` asks for the whole group."""
     cost: Literal["low", "high"] = "low"
-    """`low` is measured by default; `high` takes noticeable time, or does not compare over lengths
-    where others do, and has to be asked for."""
+    """`low` is measured by default; `high` has to be asked for: it takes noticeable time, does not
+    compare over lengths where others do, or is not what its sample says (r below 0.9)."""
     sampled: bool = False
     """Measured on a stated sample of each prompt's tokens, unless all are asked for."""
     replication: Literal["prompt", "task", "sequence"] = "prompt"

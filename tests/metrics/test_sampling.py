@@ -1,4 +1,4 @@
-"""The command that holds samples against all tokens measures what a plain computation gives."""
+"""The table of samples in the docs is what its command measures, and the panel keeps to it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from cortexscope.metrics import METRICS
 from cortexscope.store import Run
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +23,30 @@ def benchmark() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return pd.read_csv(ROOT / "docs" / "sampling.csv")
+
+
+def test_the_table_has_each_sampled_metric_of_each_model(table: pd.DataFrame) -> None:
+    names = benchmark().sampled_metrics()
+    decoder = table[table["model"] == "demo-decoder"]["metric"]
+    assert tuple(decoder) == names
+    # An encoder without a head has no logit lens.
+    headed = [name for name in names if "lens" not in METRICS.load(name).spec.needs]
+    assert list(table[table["model"] == "demo-encoder"]["metric"]) == headed
+    assert (table["prompts"] > 500).all()
+
+
+def test_the_default_panel_has_no_metric_that_its_sample_does_not_stand_for(
+    table: pd.DataFrame,
+) -> None:
+    low = table["metric"].map(lambda name: METRICS.load(name).spec.cost == "low")
+    assert low.any()
+    # What is the same for all prompts has no r, and no noise either.
+    assert (table[low]["r"].dropna() >= 0.9).all()
 
 
 def test_the_command_compares_a_sample_with_all_tokens(

@@ -51,4 +51,5 @@ class NeuronExactZeros(_Zeros, MeanOverNeurons):
         title="Neurons at exactly zero",
         definition="Share of the MLP's neurons that are exactly 0, over tokens and neurons, in "
         "what the down projection reads.",
+        cost="high",
     )

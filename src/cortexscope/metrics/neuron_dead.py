@@ -34,6 +34,7 @@ class NeuronDead(OverTokensOfNeurons):
         source="cortexscope; dead as by Voita et al. 2024, Neurons in large language models, "
         "within a prompt",
         group="sparsity",
+        cost="high",
         sampled=True,
     )
 

@@ -40,6 +40,7 @@ class OutlierDimensions(Metric):
         "least 25 % of layers 0..L and at 6 % of positions over all layers, before the final norm.",
         source="Dettmers et al. 2022, LLM.int8(); on states scaled as a norm without gain does",
         group="magnitude",
+        cost="high",
         sampled=True,
     )
 
