@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ __all__ = [
     "SuiteInfo",
     "TokenizerInfo",
     "Truncation",
+    "in_order",
 ]
 
 StackKind = Literal["encoder", "decoder", "encoder-decoder"]
@@ -26,6 +28,18 @@ StackKind = Literal["encoder", "decoder", "encoder-decoder"]
 
 Stack = Literal["encoder", "decoder", "cross"]
 """Where in a model something was measured."""
+
+_ORDER = ("encoder", "decoder", "cross")
+
+
+def in_order(stacks: Iterable[str]) -> tuple[str, ...]:
+    """Return stacks in the order encoder, decoder, cross: the first is the one that reads prompts.
+
+    Example:
+        >>> in_order({"cross", "decoder", "encoder"})
+        ('encoder', 'decoder', 'cross')
+    """
+    return tuple(sorted(stacks, key=lambda s: _ORDER.index(s) if s in _ORDER else len(_ORDER)))
 
 
 Control = Literal["paraphrase", "shuffled", "random"]

@@ -25,7 +25,7 @@ from cortexscope.analysis import (
 from cortexscope.cli import app, main
 from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.stats import Remembered, benjamini_hochberg, task_effect
-from cortexscope.store import Run
+from cortexscope.store import Measurements, Run
 
 SCOPES = [*(model.label for model in MODELS), STANDARDISED]
 
@@ -58,7 +58,7 @@ def effect(found: Analysis, metric: str, form: str, scope: str = STANDARDISED) -
 
 
 def test_values_are_means_over_layers_and_heads(run: Run) -> None:
-    values = prompt_values(run, [LENGTH, TASK])
+    values = prompt_values(Measurements.of(run), [LENGTH, TASK])
     frame = run.measurements(controls=True)
     for metric in (LENGTH, TASK):
         own = values[values["metric"] == metric].set_index(["model", "prompt_id"])["value"]
@@ -86,7 +86,7 @@ def test_a_true_effect_survives_length_control(found: Analysis) -> None:
 
 
 def test_effects_are_those_of_task_effect(run: Run, found: Analysis) -> None:
-    values = prompt_values(run, [TASK])
+    values = prompt_values(Measurements.of(run), [TASK])
     values = values[values["kind"].isin(["original", "paraphrase"])]
     direct = task_effect(values, rng=np.random.default_rng(5), permutations=400)
     row = effect(found, TASK, "adjusted")
@@ -109,7 +109,7 @@ def test_families_are_adjusted_as_declared(found: Analysis) -> None:
 
 def test_the_p_of_a_metric_counts_all_metrics_at_once(run: Run, found: Analysis) -> None:
     """Westfall and Young by hand: of each permutation the largest F of the metrics left."""
-    values = without_controls(prompt_values(run, [LENGTH, TASK]))
+    values = without_controls(prompt_values(Measurements.of(run), [LENGTH, TASK]))
     model = MODELS[0].label
     shuffled = Remembered(0)
     raw: dict[str, Any] = {
@@ -131,7 +131,7 @@ def test_the_p_of_a_metric_counts_all_metrics_at_once(run: Run, found: Analysis)
 def test_contrasts_and_variance_have_rows_of_each_model(run: Run, found: Analysis) -> None:
     contrasts = found.tables["task_contrasts"]
     assert list(dict.fromkeys(contrasts["model"])) == SCOPES
-    values = without_controls(prompt_values(run, [TASK]))
+    values = without_controls(prompt_values(Measurements.of(run), [TASK]))
     own = values[values["model"] == "other"].groupby(["task", "cluster"])["value"].mean()
     means = own.groupby("task").mean()
     row = row_of(contrasts, metric=TASK, model="other", form="raw", a="counting", b="naming")
@@ -181,7 +181,7 @@ def test_a_task_that_leads_by_chance_is_called_open(tmp_path: Path) -> None:
 
 def test_random_tokens_are_compared_with_their_prompts(run: Run, found: Analysis) -> None:
     table = found.tables["controls"]
-    values = prompt_values(run, [TASK])
+    values = prompt_values(Measurements.of(run), [TASK])
     own = values[values["model"] == "other"].set_index("prompt_id")
     pairs = own[own["kind"] == "random"]
     difference = pairs["value"].to_numpy() - own.loc[pairs["cluster"], "value"].to_numpy()

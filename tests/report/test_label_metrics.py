@@ -14,8 +14,8 @@ from cortexscope.engine import RunRequest, run
 from cortexscope.errors import UnknownNameError
 from cortexscope.metrics import METRICS
 from cortexscope.report import build_figures, build_tables
-from cortexscope.report._frames import read_frames
-from cortexscope.store import Run
+from cortexscope.report._frames import RunFrames
+from cortexscope.store import Measurements, Run
 
 LABELS = ("largest_activation_token", "largest_activation_dimension")
 NUMBER = "largest_activation"
@@ -66,15 +66,17 @@ def test_table_7_has_the_most_frequent_value_and_its_share(measured: Run) -> Non
 
 
 def test_no_mean_no_figure_and_no_statistic_is_made_of_labels(measured: Run) -> None:
-    frames = read_frames(measured)
-    for frame in (frames.values, frames.stacks, frames.layers):
-        assert frame[frame["metric"].isin(LABELS)]["value"].isna().all()
-    assert frames.cells[list(LABELS)].isna().all(axis=None)
+    frames = RunFrames(measured)
+    for read in (frames.values, frames.stacks, frames.layers):
+        frame = read(LABELS)
+        assert set(frame["metric"]) == set(LABELS)
+        assert frame["value"].isna().all()
+    assert frames.cells(LABELS)[list(LABELS)].isna().all(axis=None)
     titles = {METRICS.load(name).spec.title for name in LABELS}
     drawn = {panel.title for figure in build_figures(measured) for panel in figure.panels}
     assert METRICS.load(NUMBER).spec.title in drawn
     assert not drawn & titles
-    assert metrics_with_values(measured) == (NUMBER,)
+    assert metrics_with_values(Measurements.of(measured)) == (NUMBER,)
     found = analyse(measured, resamples=50, permutations=50)
     for table in found.tables.values():
         assert "metric" not in table or not table["metric"].isin(LABELS).any()

@@ -31,7 +31,7 @@ from cortexscope.analysis import analyse, prompt_values
 from cortexscope.report import Table, build_figures, build_tables, write_tables
 from cortexscope.report._figure import Ranges
 from cortexscope.stats import task_effect
-from cortexscope.store import Run, RunWriter
+from cortexscope.store import Measurements, Run, RunWriter
 
 _COLUMNS = {
     "Final_Activation": "study.final_activation",
@@ -276,7 +276,7 @@ def test_the_task_effect_is_shown_raw_and_controlled_side_by_side(small_run: Run
     table = build_tables(small_run)[7]
     assert table.key == "task_effects"
     frame = table.frame
-    values = prompt_values(small_run, ["study.attention_entropy"])
+    values = prompt_values(Measurements.of(small_run), ["study.attention_entropy"])
     for model in ("SmolLM2-135M", "all-MiniLM-L6-v2"):
         mine = (frame["Metric"] == "study.attention_entropy") & (frame["Model"] == model)
         (row,) = frame[mine].to_dict("records")

@@ -25,7 +25,7 @@ from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.files import as_csv, whole_file
 from cortexscope.registry import suggestion
 from cortexscope.stats import power_of, prompts_needed, summary, variance_explained
-from cortexscope.store import Run
+from cortexscope.store import Measurements, Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +113,7 @@ class Analysis:
 
 
 def analyse(
-    run: Run,
+    run: Run | Measurements,
     *,
     metrics: Collection[str] | None = None,
     seed: int = 0,
@@ -127,7 +127,7 @@ def analyse(
     metrics closely (those named, or of `FOCUS` what was measured), and of the layers' states.
 
     Args:
-        run: finished or not.
+        run: one, finished or not, or the measurements of several.
         metrics: only these, all where None; those named are looked at closely.
         seed: of everything that is drawn.
         resamples: how many an interval takes.
@@ -144,22 +144,22 @@ def analyse(
         raise UsageError("Resamples and permutations must be at least 1.")
     # Many small products: threads of each cost more than they save.
     with threadpool_limits(1):
-        return _analysed(run, metrics, seed, resamples, permutations, note)
+        return _analysed(Measurements.of(run), metrics, seed, resamples, permutations, note)
 
 
 def _analysed(
-    run: Run,
+    measured: Measurements,
     metrics: Collection[str] | None,
     seed: int,
     resamples: int,
     permutations: int,
     note: Callable[[str], None],
 ) -> Analysis:
-    names = _chosen(run, metrics)
+    names = _chosen(measured, metrics)
     usual = tuple(name for name in FOCUS if name in names) or names[: len(FOCUS)]
     focus = usual if metrics is None else names
     note(f"reading {len(names)} metrics")
-    values = prompt_values(run, names)
+    values = prompt_values(measured, names)
     read = without_controls(values)
     tables: dict[str, pd.DataFrame] = {"values": values}
     note("intervals, effects of tasks and models")
@@ -174,37 +174,35 @@ def _analysed(
     note(f"a closer look at {', '.join(focus)}")
     tables |= contrasts(close, seed=seed, permutations=permutations)
     tables["mixed"] = mixed_models(close)
-    tables |= depth_and_heads(run, tables["leaders"], seed=seed, permutations=permutations)
-    tables |= layer_tables(run, values, seed=seed, permutations=min(permutations, 500), note=note)
-    tables["selective_neurons"] = selective_neurons(run, values, seed=seed, note=note)
+    tables |= depth_and_heads(measured, tables["leaders"], seed=seed, permutations=permutations)
+    tables |= layer_tables(measured, seed=seed, permutations=min(permutations, 500), note=note)
+    tables["selective_neurons"] = selective_neurons(measured, seed=seed, note=note)
     return Analysis(
         tables={name: tables[name] for name in TABLES},
-        missing=_missing(run, tables),
+        missing=_missing(measured, tables),
         focus=focus,
         settings=Settings(seed, resamples, permutations),
-        run={"run": str(run.path), "suite": run.manifest.suite.model_dump()},
+        run={"run": str(measured), "suite": measured.runs[0].manifest.suite.model_dump()},
     )
 
 
-def _chosen(run: Run, metrics: Collection[str] | None) -> tuple[str, ...]:
-    known = metrics_with_values(run)
+def _chosen(measured: Measurements, metrics: Collection[str] | None) -> tuple[str, ...]:
+    known = metrics_with_values(measured)
     if not known:
         raise UsageError(
-            f"{run.path} has no metric with one number a prompt; let a run measure some, such as "
+            f"{measured} has no metric with one number a prompt; let a run measure some, such as "
             "--metric default."
         )
     if metrics is None:
         return known
-    groups = {spec.group for name, spec in run.manifest.metrics.items() if name in known}
+    groups = {spec.group for name, spec in measured.specs.items() if name in known}
     for name in metrics:
         if name not in known and name not in groups:
             raise UnknownNameError(
-                f"{run.path} has no metric or group {name!r} with one number a prompt; "
+                f"{measured} has no metric or group {name!r} with one number a prompt; "
                 f"{suggestion(name, (*known, *groups))}"
             )
-    return tuple(
-        name for name in known if name in metrics or run.manifest.metrics[name].group in metrics
-    )
+    return tuple(name for name in known if name in metrics or measured.specs[name].group in metrics)
 
 
 def _summaries(values: pd.DataFrame, seed: int, resamples: int) -> pd.DataFrame:
@@ -249,7 +247,7 @@ def _power(values: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _missing(run: Run, tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+def _missing(measured: Measurements, tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
     no_places = "no metric that was looked at closely has values of {}"
     why = {
         "controls": "the run read no controls; run with --control shuffled --control random",
@@ -258,7 +256,7 @@ def _missing(run: Run, tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
         "heads": no_places.format("heads"),
         "selective": no_places.format("heads"),
         "selective_neurons": NO_NEURONS
-        if not run.manifest.settings.get("keep_neurons")
+        if not any(run.manifest.settings.get("keep_neurons") for run in measured.runs)
         else "no model has an MLP whose neurons can be seen",
         **dict.fromkeys(("probes", "probe_baselines", "silhouettes", "similarity"), NO_STATES),
     }

@@ -16,7 +16,7 @@ from cortexscope.stats import (
     selective,
     task_contrasts,
 )
-from cortexscope.store import Run
+from cortexscope.store import Measurements
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +81,7 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 
 
 def depth_and_heads(
-    run: Run,
+    measured: Measurements,
     leaders: pd.DataFrame,
     *,
     seed: int,
@@ -90,7 +90,7 @@ def depth_and_heads(
     """Return where in each model the highest task differs from the next, and selective heads.
 
     Args:
-        run: finished or not.
+        measured: of a run or several.
         leaders: the table of that name, with the metrics and models to be looked at.
         seed: of what is drawn.
         permutations: how many a p-value takes.
@@ -101,14 +101,14 @@ def depth_and_heads(
         the others, chosen on one half of the prompts and judged on the other.
     """
     tables: dict[str, list[tuple[Any, pd.DataFrame]]] = {"depth": [], "heads": [], "selective": []}
-    models = [info.model for info in run.manifest.models]
+    models = measured.labels
     raw = leaders[(leaders["form"] == "raw") & leaders["other"].notna()]
-    specs = run.manifest.metrics
+    specs = measured.specs
     deep = raw["metric"].map(lambda name: "layer" in specs[name].axes).astype(bool)
     rows = raw[raw["scope"].isin(models) & deep].to_dict("records")
     if not rows:
         return {name: _joined([]) for name in tables}
-    values = head_values(run, list(dict.fromkeys(row["metric"] for row in rows)))
+    values = head_values(measured, list(dict.fromkeys(row["metric"] for row in rows)))
     values = without_controls(values)
     by_metric = dict(list(values.groupby(["metric", "model"], sort=False)))
     for row in rows:

@@ -16,7 +16,7 @@ from cortexscope.stats import (
     selective_features,
     silhouette_by_layer,
 )
-from cortexscope.store import LayerMeans, Run
+from cortexscope.store import LayerMeans, Measurements
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,8 +45,7 @@ class _Vectors:
 
 
 def layer_tables(
-    run: Run,
-    values: pd.DataFrame,
+    measured: Measurements,
     *,
     seed: int,
     permutations: int = 500,
@@ -55,8 +54,7 @@ def layer_tables(
     """Return tables of the layers of each model, made of each prompt's mean states.
 
     Args:
-        run: finished or not, with its states kept; all tables are empty without them.
-        values: as `prompt_values` gives them, which have the prompts' lengths.
+        measured: of runs with their states kept; all tables are empty without them.
         seed: of what is drawn.
         permutations: how many a p-value takes.
         note: told what comes next.
@@ -70,8 +68,10 @@ def layer_tables(
     tables: dict[str, list[pd.DataFrame]] = {
         "probes": [], "probe_baselines": [], "silhouettes": [], "similarity": []
     }  # fmt: skip
-    labels = [info.model for info in run.manifest.models]
-    known = {label: _vectors_of(run, values, label, run.mean_states(label)) for label in labels}
+    known = {
+        label: _vectors_of(measured, label, measured.mean_states(label))
+        for label in measured.labels
+    }
     states = {model: own for model, own in known.items() if own is not None}
     for model, own in states.items():
         note(f"{model}: which layer tells the tasks apart")
@@ -156,8 +156,7 @@ def _similarity(
 
 
 def selective_neurons(
-    run: Run,
-    values: pd.DataFrame,
+    measured: Measurements,
     *,
     seed: int,
     note: Callable[[str], None] = lambda _: None,
@@ -168,8 +167,7 @@ def selective_neurons(
     activation over its tokens after the first.
 
     Args:
-        run: finished or not, with its neurons kept; the table is empty without them.
-        values: as `prompt_values` gives them, which have the prompts' lengths.
+        measured: of runs with their neurons kept; the table is empty without them.
         seed: of the halves.
         note: told what comes next.
 
@@ -180,30 +178,28 @@ def selective_neurons(
     import pandas as pd
 
     tables = []
-    for info in run.manifest.models:
-        own = _vectors_of(run, values, info.model, run.mean_neurons(info.model))
+    for label in measured.labels:
+        own = _vectors_of(measured, label, measured.mean_neurons(label))
         if own is None:
             continue
-        note(f"{info.model}: neurons that tell a task from the others")
+        note(f"{label}: neurons that tell a task from the others")
         tasks, clusters, lengths = (
             own.prompts[name].to_numpy() for name in ("task", "cluster", "n_tokens")
         )
-        rng = stream(seed, "selective_neurons", info.model)
+        rng = stream(seed, "selective_neurons", label)
         found = selective_features(own.vectors, tasks, clusters, n_tokens=lengths, rng=rng)
         layers = found.chosen["layer"].map(dict(enumerate(own.layers))).astype("Int64")
-        tables.append(_of(found.chosen.assign(layer=layers), info.model))
+        tables.append(_of(found.chosen.assign(layer=layers), label))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def _vectors_of(
-    run: Run, values: pd.DataFrame, model: str, kept: LayerMeans | None
-) -> _Vectors | None:
+def _vectors_of(measured: Measurements, model: str, kept: LayerMeans | None) -> _Vectors | None:
     if kept is None:
         return None
-    prompts = run.prompts().set_index("prompt_id")
+    prompts = measured.prompts.set_index("prompt_id")
     ids = set(prompts.index)
-    own = values[values["model"] == model].dropna(subset=["n_tokens"])
-    lengths = own.groupby("prompt_id")["n_tokens"].max()
+    read = measured.primary(measured.lengths(controls=True))
+    lengths = read[read["model"] == model].set_index("prompt_id")["n_tokens"]
     frame = prompts.loc[list(kept.prompts), ["task", "text", "control", "origin"]]
     frame = frame.assign(
         cluster=frame["origin"].where(frame["origin"].isin(ids), frame.index),

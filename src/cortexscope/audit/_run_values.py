@@ -14,7 +14,7 @@ from cortexscope.audit._words import METRICS, spoken
 from cortexscope.errors import UsageError
 from cortexscope.records import ModelInfo
 from cortexscope.stats import pearson
-from cortexscope.store import Run
+from cortexscope.store import Measurements
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,7 +137,7 @@ def read_run(path: Path) -> RunValues:
         StoreError: if the folder holds no run, or it is damaged.
         UsageError: if none of the study's metrics was measured.
     """
-    run = Run(path)
+    run = Measurements.of(path)
     wanted = (*METRICS.values(), *FAIR.values())
     measured = metrics_with_values(run, metrics=wanted)
     values = prompt_values(run, measured) if measured else None
@@ -148,9 +148,7 @@ def read_run(path: Path) -> RunValues:
             read = without_controls(frame)
             frames[metric] = read.drop(columns=["metric", "kind"]).reset_index(drop=True)
         else:
-            asked = [metric] if metric in run.manifest.metrics else []
-            reasons = run.measurements(metrics=asked)["reason"].dropna()
-            missing[metric] = "; ".join(dict.fromkeys(reasons)) or "was not measured"
+            missing[metric] = "; ".join(run.reasons(metric)) or "was not measured"
     if not set(frames) & set(METRICS.values()):
         raise UsageError(
             f"The run in {path} has no value of the study's metrics "
@@ -160,7 +158,7 @@ def read_run(path: Path) -> RunValues:
     known = next(iter(frames.values()))
     return RunValues(
         path=path,
-        models=tuple(run.manifest.models),
+        models=tuple(run.runs[0].manifest.models),
         frames=frames,
         missing=missing,
         tasks=tuple(dict.fromkeys(known["task"])),
@@ -168,8 +166,8 @@ def read_run(path: Path) -> RunValues:
     )
 
 
-def _facts(run: Run, frames: Mapping[str, pd.DataFrame]) -> dict[str, str]:
-    manifest = run.manifest
+def _facts(run: Measurements, frames: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    manifest = run.runs[0].manifest
     frame = next(iter(frames.values()))
     facts = {
         "Models": ", ".join(info.model for info in manifest.models),

@@ -17,8 +17,8 @@ def length_correlation(frames: RunFrames, model: str, metric: str) -> Correlatio
     Both are those of the model's primary stack.
     Where it is undefined, the reason is that of the missing values if the metric has none at all.
     """
-    values = frames.values
-    rows = values[(values["model"] == model) & (values["metric"] == metric)]
+    values = frames.values([metric])
+    rows = values[values["model"] == model]
     found = pearson(
         rows["n_tokens"].to_numpy(dtype="float64", na_value=float("nan")),
         rows["value"].to_numpy(dtype="float64"),
@@ -26,6 +26,6 @@ def length_correlation(frames: RunFrames, model: str, metric: str) -> Correlatio
     )
     if found.n:
         return found
-    missing = frames.primary_missing
-    why = missing[(missing["model"] == model) & (missing["metric"] == metric)]["reason"]
+    missing = frames.primary_missing([metric])
+    why = missing.loc[missing["model"] == model, "reason"]
     return Correlation(None, None, None, 0, "; ".join(dict.fromkeys(why)) or "not measured")

@@ -104,14 +104,16 @@ def _lead(frames: RunFrames, metric: str, name: str) -> str | None:
 
 
 def _longest(frames: RunFrames, model: str) -> str:
-    own = frames.cells[frames.cells["model"] == model].set_index("task")["tokens"].dropna()
+    cells = frames.cells([])
+    own = cells[cells["model"] == model].set_index("task")["tokens"].dropna()
     return str(own.idxmax())
 
 
 def _by_model(frames: RunFrames, metric: str) -> dict[str, float]:
-    if metric not in frames.cells:
+    cells = frames.cells([metric])
+    if metric not in cells:
         return {}
-    means = frames.cells.groupby("model")[metric].mean().dropna()
+    means = cells.groupby("model")[metric].mean().dropna()
     return {str(model): float(value) for model, value in means.items()}
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cortexscope.errors import UsageError
-from cortexscope.store import Run
+from cortexscope.store import Measurements
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +24,8 @@ class Findings:
     `stats/`, so that one test has one p-value in a run folder.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, measured: Measurements) -> None:
+        self._measured = measured
         self._made: dict[tuple[str, ...], pd.DataFrame] = {}
 
     @cached_property
@@ -33,7 +33,7 @@ class Findings:
         """The seed and the numbers of draws."""
         from cortexscope.analysis import settings_of
 
-        return settings_of(self._run)
+        return settings_of(self._measured.runs[0])
 
     def effects(self, metrics: Sequence[str]) -> pd.DataFrame:
         """Return `effects` of these metrics; empty where none has values of prompts."""
@@ -70,9 +70,9 @@ class Findings:
 
         from cortexscope.analysis import metrics_with_values, prompt_values
 
-        names = metrics_with_values(self._run, metrics=metrics)
+        names = metrics_with_values(self._measured, metrics=metrics)
         try:
-            return prompt_values(self._run, names) if names else pd.DataFrame()
+            return prompt_values(self._measured, names) if names else pd.DataFrame()
         except UsageError:
             # A run that is not finished may have read no prompt with any of them.
             return pd.DataFrame()

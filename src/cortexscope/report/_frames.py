@@ -1,79 +1,77 @@
-"""A run's measurements, reduced once to the frames that tables and figures are made of."""
+"""What tables and figures are made of: the frames of a run, each read when it is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from cortexscope.records import Manifest
 from cortexscope.report._findings import Findings
 from cortexscope.report._labels import plain
-from cortexscope.report._stacks import in_order
-from cortexscope.store import Run
+from cortexscope.store import Measurements, Run
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RunFrames", "read_frames"]
-
-_PROMPT = ["model", "task", "prompt_id", "n_tokens"]
-_NOT_FINITE = "not a finite number"
+__all__ = ["RunFrames"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class RunFrames:
-    """What a report needs of a run; a value is NaN where it is undefined."""
+    """What a report needs of a run, finished or not; a value is NaN where it is undefined.
 
-    manifest: Manifest
-    models: pd.DataFrame
-    """`models.parquet`, in the order given."""
-    prompts: pd.DataFrame
-    """`prompts.parquet`."""
-    tasks: tuple[str, ...]
-    """In the order of the suite."""
-    metrics: tuple[str, ...]
-    """Those with a measurement, defined or not, in the order of the manifest."""
-    stack_names: Mapping[str, tuple[str, ...]]
-    """The stacks with a measurement of each model: encoder, decoder, cross. The first is primary:
-    it reads the prompt, and stands for the model where there is room for one."""
-    stacks: pd.DataFrame
-    """A prompt's value of a metric in a stack, its mean over layers and heads: model, stack, task,
-    prompt_id, n_tokens (of the stack's input), metric, value."""
-    values: pd.DataFrame
-    """Those of `stacks` that are of the model's primary stack."""
-    layers: pd.DataFrame
-    """The same a layer, its mean over heads: model, stack, prompt_id, metric, layer, depth (the
-    layer as a share of the stack's last), value."""
-    experts: pd.DataFrame
-    """The mean over prompts of metrics with a further index: model, stack, metric, layer, index,
-    value."""
-    common: pd.DataFrame
-    """The most frequent value of metrics whose values are labels, over prompts, layers and heads:
-    model, stack, metric, value (the lowest of several), share, prompts (with a value), undefined.
-    In all frames of means they are NaN."""
-    wholes: pd.DataFrame
-    """Values over all prompts together, or over sequences made for the purpose, their mean over
-    layers, heads and pairs: model, stack, metric, value."""
-    cells: pd.DataFrame
-    """Every planned (model, task), in order: model, task, inputs (prompts read), tokens (their mean
-    length), and a column a metric with the mean over prompts, in the model's primary stack."""
-    missing: pd.DataFrame
-    """What is undefined and why: model, stack, metric, reason, values, of (all values), prompts."""
-    findings: Findings
-    """The run's statistics."""
+    Metrics that are asked for together are read together, and once.
+
+    Raises:
+        CorruptRunError: here or later, if a file of the run is missing or damaged.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.measured = Measurements.of(run)
+        self.findings = Findings(self.measured)
+        """The run's statistics."""
+        self._read: dict[tuple[str, str], pd.DataFrame] = {}
+
+    @property
+    def manifest(self) -> Manifest:
+        """What was asked and what ran."""
+        return self.run.manifest
+
+    @property
+    def models(self) -> pd.DataFrame:
+        """`models.parquet`, in the order given."""
+        return self.measured.models
+
+    @property
+    def prompts(self) -> pd.DataFrame:
+        """`prompts.parquet`."""
+        return self.measured.prompts
+
+    @cached_property
+    def tasks(self) -> tuple[str, ...]:
+        """In the order of the suite."""
+        read = self.measured.lengths()["task"].dropna().unique()
+        return tuple(dict.fromkeys([*self.manifest.suite.tasks, *map(str, read)]))
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Those with a measurement, defined or not, in the order of the manifest."""
+        return self.measured.metrics
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The models' labels, in the order given."""
-        return tuple(str(label) for label in self.models["model"])
+        return self.measured.labels
 
     def slot(self, model: str) -> int:
         """Return a model's place, which decides its colour in every figure."""
         return self.labels.index(model)
+
+    @property
+    def stack_names(self) -> Mapping[str, tuple[str, ...]]:
+        """The stacks with a measurement of each model; the first is its primary one."""
+        return self.measured.stacks
 
     def stacks_of(self, model: str) -> tuple[str, ...]:
         """Return the stacks with a measurement; the first is the primary one."""
@@ -91,175 +89,83 @@ class RunFrames:
 
     def primary(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a frame that are of the model's primary stack."""
-        return _primary(frame, self.stack_names)
+        return self.measured.primary(frame)
 
-    @property
-    def primary_missing(self) -> pd.DataFrame:
-        """Those of `missing` that are of the model's primary stack."""
-        return self.primary(self.missing)
+    def stacks(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
+        """Return a prompt's value of metrics in each stack, as `Measurements.by_prompt`."""
+        return self._of("prompt", metrics, self.measured.by_prompt)
 
+    def values(self, metrics: Collection[str]) -> pd.DataFrame:
+        """Return those of `stacks` that are of the model's primary stack."""
+        return self.primary(self.stacks(metrics))
 
-def read_frames(run: Run) -> RunFrames:
-    """Return the frames of a run, finished or not.
+    def layers(self, metrics: Collection[str]) -> pd.DataFrame:
+        """Return the same a layer, as `Measurements.by_layer`; nothing of it is kept."""
+        return self.measured.by_layer(metrics)
 
-    Rows over one whole task are in no frame but `missing`, and metrics with a further index besides
-    only in `experts`.
+    @cached_property
+    def experts(self) -> pd.DataFrame:
+        """The load of the experts, as `Measurements.by_index`."""
+        return self.measured.by_index(["expert_load"])
 
-    Raises:
-        CorruptRunError: if a file of the run is missing or damaged.
-    """
-    measured = _finite(run.measurements_table())
-    table = _without_labels(measured, run.manifest)
-    models, prompts = run.models(), run.prompts()
-    prompted = table.filter(pc.is_valid(table["prompt_id"]))
-    indexed = pc.is_in(prompted["metric"], pa.array(_with_index(table, run.manifest), pa.string()))
-    by_layer = _sums(prompted.filter(pc.invert(indexed)), [*_PROMPT, "metric", "stack", "layer"])
-    by_prompt = by_layer.groupby(
-        [*_PROMPT, "metric", "stack"], sort=False, dropna=False, as_index=False
-    )[["sum", "count"]].sum()
-    by_prompt = _means(by_prompt)
-    stack_names = _stack_names(table)
-    values = _primary(by_prompt, stack_names)
-    found = {str(name) for name in table["metric"].unique().to_pylist()}
-    metrics = tuple(name for name in run.manifest.metrics if name in found)
-    metrics += tuple(sorted(found - set(metrics)))
-    seen = [str(task) for task in values["task"].dropna().unique()]
-    tasks = tuple(dict.fromkeys([*run.manifest.suite.tasks, *seen]))
-    labels = [str(label) for label in models["model"]]
-    return RunFrames(
-        manifest=run.manifest,
-        models=models,
-        prompts=prompts,
-        tasks=tasks,
-        metrics=metrics,
-        stack_names=stack_names,
-        stacks=by_prompt,
-        values=values,
-        layers=_with_depth(by_layer),
-        experts=_experts(prompted.filter(indexed)),
-        common=_common(measured, run.manifest),
-        wholes=_wholes(table),
-        cells=_cells(values, labels, tasks, metrics),
-        missing=_missing(measured),
-        findings=Findings(run),
-    )
+    @cached_property
+    def common(self) -> pd.DataFrame:
+        """The most frequent labels, as `Measurements.common`."""
+        return self.measured.common()
 
+    @cached_property
+    def wholes(self) -> pd.DataFrame:
+        """Values over all prompts together, as `Measurements.wholes`."""
+        return self.measured.wholes()
 
-def _with_index(table: pa.Table, manifest: Manifest) -> list[str]:
-    """Return the metrics that have a further index, in a spec or in a row."""
-    specs = manifest.metrics.items()
-    named = {name for name, spec in specs if not {"layer", "head"}.issuperset(spec.axes)}
-    rows = table.filter(pc.is_valid(table["index"]))
-    return sorted(named | set(rows["metric"].unique().to_pylist()))
+    def missing(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
+        """Return what is undefined and why, as `Measurements.undefined`."""
+        return self._of("undefined", metrics, self.measured.undefined)
 
+    def primary_missing(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
+        """Return those of `missing` that are of the model's primary stack."""
+        return self.primary(self.missing(metrics))
 
-def _is_label(table: pa.Table, manifest: Manifest) -> pa.ChunkedArray:
-    names = [name for name, spec in manifest.metrics.items() if spec.scale == "label"]
-    return pc.is_in(table["metric"], pa.array(names, pa.string()))
+    def _of(
+        self,
+        kind: str,
+        metrics: Collection[str] | None,
+        read: Callable[[Collection[str]], pd.DataFrame],
+    ) -> pd.DataFrame:
+        import pandas as pd
 
+        names = [name for name in self.metrics if metrics is None or name in metrics]
+        new = [name for name in names if (kind, name) not in self._read]
+        if new:
+            found = read(new)
+            for name in new:
+                self._read[kind, name] = found[found["metric"] == name]
+        parts = [self._read[kind, name] for name in names]
+        return pd.concat(parts, ignore_index=True) if parts else read(())
 
-def _without_labels(table: pa.Table, manifest: Manifest) -> pa.Table:
-    value = pc.if_else(_is_label(table, manifest), pa.scalar(None, pa.float64()), table["value"])
-    return table.set_column(table.schema.get_field_index("value"), "value", value)
+    def cells(self, metrics: Collection[str]) -> pd.DataFrame:
+        """Return every planned (model, task), in order, with the means over prompts.
 
+        Args:
+            metrics: each gets a column of its name, if it was measured.
 
-def _common(table: pa.Table, manifest: Manifest) -> pd.DataFrame:
-    import pandas as pd
+        Returns:
+            Columns model, task, inputs (prompts read), tokens (their mean length), and a metric's
+            mean in the model's primary stack.
+        """
+        import pandas as pd
 
-    keys = ["model", "stack", "metric"]
-    kept = table.filter(pc.and_(_is_label(table, manifest), pc.is_valid(table["prompt_id"])))
-    rows = []
-    for key, own in _frame(kept.select([*keys, "prompt_id", "value"])).groupby(keys, sort=False):
-        known = own.dropna(subset=["value"])
-        counts = known["value"].value_counts().sort_index()
-        first = (counts.idxmax(), counts.max() / len(known)) if len(known) else (None, None)
-        prompts = known["prompt_id"].nunique()
-        rows.append((*key, *first, prompts, own["prompt_id"].nunique() - prompts))
-    return pd.DataFrame(rows, columns=[*keys, "value", "share", "prompts", "undefined"])
-
-
-def _stack_names(table: pa.Table) -> dict[str, tuple[str, ...]]:
-    pairs = _frame(table.group_by(["model", "stack"], use_threads=False).aggregate([]))
-    return {str(model): in_order(own) for model, own in pairs.groupby("model")["stack"]}
-
-
-def _primary(frame: pd.DataFrame, stack_names: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-    first = {model: names[0] for model, names in stack_names.items()}
-    return frame[frame["stack"] == frame["model"].map(first)]
-
-
-def _experts(table: pa.Table) -> pd.DataFrame:
-    known = table.filter(pc.and_(pc.is_valid(table["layer"]), pc.is_valid(table["index"])))
-    return _means(_sums(known, ["model", "stack", "metric", "layer", "index"]))
-
-
-def _wholes(table: pa.Table) -> pd.DataFrame:
-    whole = pc.and_(pc.is_null(table["prompt_id"]), pc.is_null(table["task"]))
-    return _means(_sums(table.filter(whole), ["model", "stack", "metric"]))
-
-
-def _finite(table: pa.Table) -> pa.Table:
-    value = table["value"]
-    wrong = pc.fill_null(pc.invert(pc.is_finite(value)), False)
-    for name, column in (
-        ("value", pc.if_else(wrong, pa.scalar(None, pa.float64()), value)),
-        ("reason", pc.if_else(wrong, _NOT_FINITE, table["reason"])),
-    ):
-        table = table.set_column(table.schema.get_field_index(name), name, column)
-    return table
-
-
-def _frame(table: pa.Table) -> pd.DataFrame:
-    import pandas as pd
-
-    nullable = {pa.int16(): pd.Int16Dtype(), pa.int32(): pd.Int32Dtype()}
-    frame: pd.DataFrame = table.to_pandas(types_mapper=nullable.get)
-    return frame
-
-
-def _sums(table: pa.Table, keys: list[str]) -> pd.DataFrame:
-    # One thread keeps the order of rows and of additions, so that a report is repeatable.
-    sums = table.group_by(keys, use_threads=False).aggregate([("value", "sum"), ("value", "count")])
-    return _frame(sums).rename(columns={"value_sum": "sum", "value_count": "count"})
-
-
-def _means(frame: pd.DataFrame) -> pd.DataFrame:
-    value = frame["sum"].where(frame["count"] > 0) / frame["count"].where(frame["count"] > 0)
-    return frame.drop(columns=["sum", "count"]).assign(value=value.astype("float64"))
-
-
-def _with_depth(by_layer: pd.DataFrame) -> pd.DataFrame:
-    layers = _means(by_layer[by_layer["layer"].notna()])
-    layers = layers.assign(layer=layers["layer"].astype("int64"))
-    last = layers.groupby(["model", "stack"])["layer"].transform("max")
-    return layers.assign(depth=layers["layer"] / last.where(last > 0, 1))
-
-
-def _cells(
-    values: pd.DataFrame, models: list[str], tasks: tuple[str, ...], metrics: tuple[str, ...]
-) -> pd.DataFrame:
-    import pandas as pd
-
-    index = pd.MultiIndex.from_product([models, list(tasks)], names=["model", "task"])
-    read = values.drop_duplicates(["model", "task", "prompt_id"]).groupby(["model", "task"])
-    means = values.groupby(["model", "task", "metric"])["value"].mean().unstack("metric")
-    inputs = read["prompt_id"].nunique().reindex(index).fillna(0).astype("int64")
-    tokens = read["n_tokens"].mean().reindex(index).astype("float64")
-    columns: dict[str, Any] = {"inputs": inputs, "tokens": tokens}
-    for metric in metrics:
-        column = means[metric] if metric in means else pd.Series(dtype="float64")
-        columns[metric] = column.reindex(index).astype("float64")
-    return pd.DataFrame(columns, index=index).reset_index()
-
-
-def _missing(table: pa.Table) -> pd.DataFrame:
-    keys = ["model", "stack", "metric"]
-    total = _frame(table.group_by(keys, use_threads=False).aggregate([([], "count_all")]))
-    undefined = table.filter(pc.is_null(table["value"]))
-    counts = _frame(
-        undefined.group_by([*keys, "reason"], use_threads=False).aggregate(
-            [([], "count_all"), ("prompt_id", "count_distinct")]
+        index = pd.MultiIndex.from_product(
+            [list(self.labels), list(self.tasks)], names=["model", "task"]
         )
-    ).rename(columns={"count_all": "values", "prompt_id_count_distinct": "prompts"})
-    missing = counts.merge(total.rename(columns={"count_all": "of"}), on=keys, how="left")
-    return missing.assign(reason=missing["reason"].fillna("no reason given"))
+        read = self.primary(self.measured.lengths()).groupby(["model", "task"])
+        values = self.values(metrics)
+        means = values.groupby(["model", "task", "metric"])["value"].mean().unstack("metric")
+        inputs = read["prompt_id"].nunique().reindex(index).fillna(0).astype("int64")
+        tokens = read["n_tokens"].mean().reindex(index).astype("float64")
+        columns: dict[str, Any] = {"inputs": inputs, "tokens": tokens}
+        for metric in metrics:
+            if metric in self.metrics:
+                column = means[metric] if metric in means else pd.Series(dtype="float64")
+                columns[metric] = column.reindex(index).astype("float64")
+        return pd.DataFrame(columns, index=index).reset_index()

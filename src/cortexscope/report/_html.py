@@ -58,7 +58,7 @@ def as_html(
                 "model": frames.named(str(row["model"]), str(row["stack"])),
                 "title": labels.title(str(row["metric"])),
             }
-            for row in frames.missing.to_dict("records")
+            for row in frames.missing().to_dict("records")
         ],
         plotly=Markup(get_plotlyjs()) if drawn else "",
     )
@@ -67,7 +67,7 @@ def as_html(
 
 def _shards(frames: RunFrames) -> str:
     planned = sum(frames.manifest.shards.values())
-    read = int(frames.cells["inputs"].sum())
+    read = int(frames.cells([])["inputs"].sum())
     asked = len(frames.labels) * len(frames.prompts)
     return f"{read} of {asked} prompts read, over all models, in {planned} planned shards"
 

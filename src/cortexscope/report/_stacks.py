@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from cortexscope.report._labels import plain
 
-__all__ = ["in_order", "stack_title", "stacks_note"]
+__all__ = ["stack_title", "stacks_note"]
 
-_ORDER = ("encoder", "decoder", "cross")
 _TITLES = {"cross": "Cross-attention"}
-
-
-def in_order(stacks: Iterable[str]) -> tuple[str, ...]:
-    """Return stacks in the order encoder, decoder, cross: the first is the one that reads prompts.
-
-    Example:
-        >>> in_order({"cross", "decoder", "encoder"})
-        ('encoder', 'decoder', 'cross')
-    """
-    return tuple(sorted(stacks, key=lambda s: _ORDER.index(s) if s in _ORDER else len(_ORDER)))
 
 
 def stack_title(stack: str) -> str:

@@ -9,7 +9,7 @@ from cortexscope.report._correlations import (
     STUDY_ENTROPY,
     length_correlation,
 )
-from cortexscope.report._frames import RunFrames, read_frames
+from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import plain, shortened
 from cortexscope.report._stacks import stacks_note
 from cortexscope.report._table import UNDEFINED
@@ -41,7 +41,7 @@ def summary(run: Run) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
-    frames = read_frames(run)
+    frames = RunFrames(run)
     lines = [Text(line, overflow="fold") for line in _lines(frames)]
     return Group(_table(frames), *lines)
 
@@ -57,7 +57,7 @@ def _table(frames: RunFrames) -> RenderableType:
         table.add_column(name, justify="right", no_wrap=True)
     for name, _, _ in _COLUMNS:
         table.add_column(name, justify="right")
-    cells = frames.cells
+    cells = frames.cells([metric for _, metric, _ in _COLUMNS])
     for model in frames.labels:
         own = cells[cells["model"] == model]
         texts = [str(int(own["inputs"].sum())), _number(own["tokens"].mean(), 1)]
@@ -79,8 +79,7 @@ def _lines(frames: RunFrames) -> list[str]:
         lines.append(f"  {shortened(model, 60)}")
         for name, metric in (("study entropy", STUDY_ENTROPY), ("normalised", NORMALIZED_ENTROPY)):
             lines.append(f"    {name:<14} {length_correlation(frames, model, metric)}")
-    missing = frames.primary_missing
-    missing = missing[missing["metric"].isin([metric for _, metric, _ in _COLUMNS])]
+    missing = frames.primary_missing([metric for _, metric, _ in _COLUMNS])
     undefined = int(missing["values"].sum())
     if undefined:
         reasons = "; ".join(dict.fromkeys(plain(str(why)) for why in missing["reason"]))

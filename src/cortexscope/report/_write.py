@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from cortexscope.files import as_csv
 from cortexscope.report._figure import Figure
-from cortexscope.report._frames import RunFrames, read_frames
+from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
 from cortexscope.report._table import Table
 from cortexscope.report.figures import figures_of
@@ -55,7 +55,7 @@ def build_tables(run: Run) -> tuple[Table, ...]:
     Raises:
         CorruptRunError: if a file of the run is missing or damaged.
     """
-    return tables_of(read_frames(run), Labels(run.manifest.metrics))
+    return tables_of(RunFrames(run), Labels(run.manifest.metrics))
 
 
 def build_figures(run: Run) -> tuple[Figure, ...]:
@@ -67,7 +67,7 @@ def build_figures(run: Run) -> tuple[Figure, ...]:
     Raises:
         CorruptRunError: if a file of the run is missing or damaged.
     """
-    return figures_of(read_frames(run), Labels(run.manifest.metrics))
+    return figures_of(RunFrames(run), Labels(run.manifest.metrics))
 
 
 def tables_as(tables: Sequence[Table], form: Literal["text", "csv"]) -> str:
@@ -120,7 +120,7 @@ def write_html(run: Run) -> Path:
     Raises:
         StoreError: if the run cannot be read or the file cannot be written.
     """
-    labels, frames = Labels(run.manifest.metrics), read_frames(run)
+    labels, frames = Labels(run.manifest.metrics), RunFrames(run)
     return _html(run, frames, labels, tables_of(frames, labels), figures_of(frames, labels))
 
 
@@ -136,7 +136,7 @@ def write_report(run: Run) -> Written:
     Raises:
         StoreError: if the run cannot be read or a file cannot be written.
     """
-    labels, frames = Labels(run.manifest.metrics), read_frames(run)
+    labels, frames = Labels(run.manifest.metrics), RunFrames(run)
     tables, figures = tables_of(frames, labels), figures_of(frames, labels)
     return Written(
         tables=_tables(run, tables, ("text", "csv", "xlsx")),

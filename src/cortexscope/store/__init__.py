@@ -2,6 +2,7 @@
 
 from cortexscope.store._frames import to_frame, to_polars
 from cortexscope.store._layout import LONGEST_LABEL, WHOLES, plain_name
+from cortexscope.store._measurements import NOT_FINITE, Measurements
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
 from cortexscope.store._target import check_target
@@ -15,6 +16,8 @@ __all__ = [
     "MEASUREMENTS",
     "MODELS",
     "PROMPTS",
+    "Measurements",
+    "NOT_FINITE",
     "Run",
     "RunWriter",
     "SCHEMA_VERSION",

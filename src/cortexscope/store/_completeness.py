@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from cortexscope.errors import CorruptRunError
-from cortexscope.store._contents import FileFault, check_prompts, prompts_in
+from cortexscope.store._contents import Contents, FileFault, check_prompts, contents_of
 from cortexscope.store._layout import Layout
 
 __all__ = ["Completeness", "damaged"]
@@ -28,7 +28,7 @@ class Completeness:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._known: dict[tuple[Path, int, int], frozenset[str]] = {}
+        self._known: dict[tuple[Path, int, int], Contents] = {}
 
     def check(self, prompts: Collection[str]) -> None:
         """Check that each prompt's measurements are in one file, in a finished run all of them.
@@ -87,16 +87,32 @@ class Completeness:
         except FileFault as fault:
             raise damaged(file, fault) from fault
 
+    def contents(self, model: str) -> list[Contents]:
+        """Return what the files of a model's measurements that are there are of.
+
+        Raises:
+            CorruptRunError: if one is damaged, or not of the model.
+        """
+        layout = self._layout
+        shards = layout.finished(model) if layout.has_values_of_prompts else []
+        wholes = filter(Path.is_file, layout.wholes(model))
+        return [self._contents(file, model) for file in shards] + [
+            self._contents(file, model, of_prompts=False) for file in wholes
+        ]
+
     def _prompts_in(self, shard: Path, model: str) -> frozenset[str]:
         if not self._layout.has_values_of_prompts:
             return frozenset()
+        return self._contents(shard, model).prompts
+
+    def _contents(self, file: Path, model: str, *, of_prompts: bool = True) -> Contents:
         try:
-            facts = shard.stat()
-            key = (shard, facts.st_mtime_ns, facts.st_size)
+            facts = file.stat()
+            key = (file, facts.st_mtime_ns, facts.st_size)
             if key not in self._known:
-                self._known[key] = prompts_in(shard, model)
+                self._known[key] = contents_of(file, model, of_prompts=of_prompts)
         except (FileFault, OSError) as fault:
-            raise damaged(shard, fault if isinstance(fault, FileFault) else "is gone") from fault
+            raise damaged(file, fault if isinstance(fault, FileFault) else "is gone") from fault
         return self._known[key]
 
     def remarks(self) -> tuple[str, ...]:

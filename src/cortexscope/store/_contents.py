@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +13,26 @@ import pyarrow.parquet as pq
 
 from cortexscope.store._schema import MEASUREMENTS, SINCE
 
-__all__ = ["FileFault", "check_prompts", "check_rows", "prompts_in", "read_columns"]
+__all__ = [
+    "Contents",
+    "FileFault",
+    "check_prompts",
+    "check_rows",
+    "contents_of",
+    "in_texts",
+    "parts",
+    "read_columns",
+    "read_rows",
+]
+
+TEXTS = tuple(field.name for field in MEASUREMENTS if field.type == pa.string())
+ROWS = pa.schema(
+    [
+        field.with_type(pa.dictionary(pa.int32(), pa.string())) if field.name in TEXTS else field
+        for field in MEASUREMENTS
+    ]
+)
+"""The columns of measurements with a number for each text, as they are computed with."""
 
 _KEYS = ("metric", "stack", "layer", "head", "index", "step")
 """What a file holds no two rows of for one prompt, or one task; the model is the file's."""
@@ -21,28 +42,91 @@ class FileFault(Exception):
     """What is wrong with a file, to follow its name: `is damaged`."""
 
 
-def read_columns(
-    file: Path, schema: pa.Schema, *, filters: list[tuple[str, str, list[str]]] | None = None
-) -> pa.Table:
+def read_columns(file: Path, schema: pa.Schema) -> pa.Table:
     """Return a file's columns; those that its schema did not have yet are null.
 
     Args:
         file: of a run.
         schema: of its kind.
-        filters: as pyarrow takes them.
 
     Raises:
         FileFault: if it is missing, damaged, or has other columns.
     """
+    with _opened(file, schema) as opened:
+        return _completed(opened.read([f.name for f in schema if f.name in _names(opened)]), schema)
+
+
+def read_rows(file: Path, *, metrics: Collection[str] | None = None) -> pa.Table:
+    """Return a file's measurements, whose texts are dictionaries, each one over the whole file.
+
+    Args:
+        file: of measurements.
+        metrics: only these, all where None. Of a file that is sorted by metric, no more is read.
+
+    Raises:
+        FileFault: if it is missing, damaged, or has other columns.
+    """
+    with _opened(file, MEASUREMENTS, dictionaries=TEXTS) as opened:
+        names = [f.name for f in MEASUREMENTS if f.name in _names(opened)]
+        groups = list(range(opened.metadata.num_row_groups))
+        if metrics is not None:
+            groups = [number for number in groups if _may_hold(opened, number, metrics)]
+        table = _completed(opened.read_row_groups(groups, names), ROWS)
+        table = table.unify_dictionaries().combine_chunks()
+    if metrics is None:
+        return table
+    return table.filter(in_texts(table["metric"], metrics)).combine_chunks()
+
+
+def in_texts(column: pa.ChunkedArray, texts: Collection[str]) -> pa.Array:
+    """Return whether each of a column of `read_rows` is one of these texts."""
+    codes, words = parts(column)
+    known = [number for number, word in enumerate(words) if word in texts]
+    return pc.is_in(codes, pa.array(known, codes.type))
+
+
+def parts(column: pa.ChunkedArray) -> tuple[pa.Array, list[str]]:
+    """Return a column of `read_rows` as numbers, null where it is, and the texts they stand for."""
+    whole = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    return whole.indices, whole.dictionary.to_pylist()
+
+
+@contextmanager
+def _opened(
+    file: Path, schema: pa.Schema, *, dictionaries: Collection[str] = ()
+) -> Iterator[pq.ParquetFile]:
     try:
         # Opened by its name and not as a data set, which finds columns in names of folders too.
-        with pq.ParquetFile(file) as opened:
+        with pq.ParquetFile(file, read_dictionary=list(dictionaries)) as opened:
             _check_columns(opened.schema_arrow, schema)
-        return pq.read_table(file, schema=schema, filters=filters, partitioning=None)
+            yield opened
     except FileNotFoundError as error:
         raise FileFault("is missing") from error
     except (OSError, pa.ArrowException, UnicodeError) as error:
         raise FileFault("is damaged") from error
+
+
+def _names(opened: pq.ParquetFile) -> list[str]:
+    names: list[str] = opened.schema_arrow.names
+    return names
+
+
+def _completed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table in the columns of a schema; those that it lacks are null."""
+    columns = [
+        table[field.name] if field.name in table.column_names else pa.nulls(len(table), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, schema=pa.schema([f.with_nullable(True) for f in schema])).cast(schema)
+
+
+def _may_hold(opened: pq.ParquetFile, number: int, metrics: Collection[str]) -> bool:
+    group = opened.metadata.row_group(number)
+    column = group.column(_names(opened).index("metric"))
+    facts = column.statistics
+    if facts is None or not facts.has_min_max:
+        return True
+    return any(facts.min <= metric <= facts.max for metric in metrics)
 
 
 def _check_columns(found: pa.Schema, schema: pa.Schema) -> None:
@@ -58,36 +142,94 @@ def _check_columns(found: pa.Schema, schema: pa.Schema) -> None:
             raise FileFault(f"has {field.name!r} as {own}, which is {field.type}")
 
 
-def prompts_in(file: Path, model: str) -> frozenset[str]:
-    """Return the ids of the prompts that a shard holds values of.
+class Contents(NamedTuple):
+    """What a file of measurements is of."""
+
+    prompts: frozenset[str]
+    """Their ids; none in a file of values that are not of prompts."""
+    metrics: Mapping[str, frozenset[str]]
+    """By stack."""
+    lengths: Mapping[str, Mapping[str, int | None]]
+    """How many tokens the stack was given of each prompt, by stack and id."""
+    tasks: Mapping[str, str | None]
+    """By prompt."""
+
+
+def contents_of(file: Path, model: str, *, of_prompts: bool = True) -> Contents:
+    """Return what a file of measurements is of.
+
+    Args:
+        file: of one model.
+        model: its label.
+        of_prompts: whether its values must be of prompts, or must not.
 
     Raises:
-        FileFault: if it cannot be read, holds nothing, or rows that are of no prompt or of another
-            model.
+        FileFault: if it cannot be read, or holds rows of no prompt or of another model, or none
+            where there must be some.
     """
-    names = ["model", "prompt_id"]
-    try:
-        # Of dictionaries only the words are looked at, which takes a tenth of the time.
-        with pq.ParquetFile(file, read_dictionary=names) as opened:
-            _check_columns(opened.schema_arrow.remove_metadata(), MEASUREMENTS)
-            table = opened.read(names)
-    except (OSError, pa.ArrowException) as error:
-        raise FileFault("is damaged") from error
-    models, prompts = (pc.unique(table[name]).to_pylist() for name in names)
-    if not models:
-        raise FileFault("holds no rows")
-    if models != [model]:
-        raise FileFault(f"holds rows of {next(name for name in models if name != model)!r}")
-    if None in prompts:
-        raise FileFault("holds rows of no prompt")
-    return frozenset(prompts)
+    import numpy as np
+
+    names = ["model", "task", "prompt_id", "metric", "stack"]
+    # Of dictionaries only the words are looked at, which takes a tenth of the time.
+    with _opened(file, MEASUREMENTS, dictionaries=names) as opened:
+        table = opened.read([*names, "n_tokens"]).unify_dictionaries().combine_chunks()
+    if not len(table):
+        if of_prompts:
+            raise FileFault("holds no rows")
+        return Contents(frozenset(), {}, {}, {})
+    columns = {name: parts(table[name]) for name in names}
+    for other in _used(columns["model"]):
+        if other != model:
+            raise FileFault(f"holds rows of {other!r}")
+    if table["prompt_id"].null_count != (0 if of_prompts else len(table)):
+        raise FileFault("holds rows of no prompt" if of_prompts else "holds rows of single prompts")
+    stack, stacks = columns["stack"]
+    metrics = {
+        stacks[number]: frozenset(of_texts)
+        for number, of_texts in _pairs(stack, *columns["metric"]).items()
+    }
+    if not of_prompts:
+        return Contents(frozenset(), metrics, {}, {})
+    prompt, prompts = columns["prompt_id"]
+    place = np.asarray(prompt).astype(np.int64) * len(stacks) + np.asarray(stack)
+    # Rows of one prompt and stack have one length, so that any of them will do.
+    first = np.full(len(prompts) * len(stacks), -1, np.int64)
+    first[place[::-1]] = np.arange(len(place))[::-1]
+    lengths: dict[str, dict[str, int | None]] = {name: {} for name in stacks}
+    tasks: dict[str, str | None] = {}
+    known = first[first >= 0]
+    facts = table.select(["task", "n_tokens"]).take(pa.array(known))
+    where = np.flatnonzero(first >= 0).tolist()
+    for number, task, length in zip(
+        where, facts["task"].to_pylist(), facts["n_tokens"].to_pylist(), strict=True
+    ):
+        name = prompts[number // len(stacks)]
+        lengths[stacks[number % len(stacks)]][name] = length
+        tasks[name] = task
+    return Contents(frozenset(tasks), metrics, lengths, tasks)
+
+
+def _used(column: tuple[pa.Array, list[str]]) -> list[str]:
+    codes, words = column
+    return [words[number] for number in pc.unique(codes).to_pylist()]
+
+
+def _pairs(first: pa.Array, second: pa.Array, words: list[str]) -> dict[int, set[str]]:
+    import numpy as np
+
+    size = len(words)
+    codes = np.asarray(first).astype(np.int64) * size + np.asarray(second)
+    found: dict[int, set[str]] = {}
+    for code in np.flatnonzero(np.bincount(codes)).tolist():
+        found.setdefault(code // size, set()).add(words[code % size])
+    return found
 
 
 def check_rows(table: pa.Table, model: str, *, of_prompts: bool) -> None:
     """Check that rows of a file are of a model, and no two of them the same measurement.
 
     Args:
-        table: all of them, or those of some metrics.
+        table: all of them, or those of some metrics, as `read_rows` gives them.
         model: the label.
         of_prompts: whether each must be of a prompt, or none.
 
@@ -96,7 +238,7 @@ def check_rows(table: pa.Table, model: str, *, of_prompts: bool) -> None:
     """
     import numpy as np
 
-    for other in pc.unique(table["model"]).to_pylist():
+    for other in _used(parts(table["model"])):
         if other != model:
             raise FileFault(f"holds rows of {other!r}")
     if table["prompt_id"].null_count != (0 if of_prompts else len(table)):
@@ -105,8 +247,8 @@ def check_rows(table: pa.Table, model: str, *, of_prompts: bool) -> None:
     size = 1
     for name in ("prompt_id" if of_prompts else "task", *_KEYS):
         column = table[name]
-        if pa.types.is_string(column.type):
-            column = column.combine_chunks().dictionary_encode().indices
+        if pa.types.is_dictionary(column.type):
+            column, _ = parts(column)
         numbers = np.asarray(pc.fill_null(pc.cast(column, pa.int64()), -1))
         low, high = (int(numbers.min()), int(numbers.max())) if len(numbers) else (0, 0)
         span = high - low + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,14 @@ from cortexscope.errors import CorruptRunError, SchemaVersionError, StoreError, 
 from cortexscope.records import Manifest
 from cortexscope.registry import suggestion
 from cortexscope.store._completeness import Completeness, damaged
-from cortexscope.store._contents import FileFault, check_rows, read_columns
+from cortexscope.store._contents import (
+    Contents,
+    FileFault,
+    check_rows,
+    in_texts,
+    read_columns,
+    read_rows,
+)
 from cortexscope.store._frames import to_frame
 from cortexscope.store._layout import Layout
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
@@ -75,12 +82,11 @@ class Run:
         except FileFault as fault:
             raise damaged(file, fault) from fault
 
-    def _read_measurements(
-        self, file: Path, model: str, metrics: Sequence[str] | None, *, of_prompts: bool = True
+    def _read_rows(
+        self, file: Path, model: str, metrics: Collection[str] | None, *, of_prompts: bool = True
     ) -> pa.Table:
-        wanted = None if metrics is None else [("metric", "in", list(metrics))]
         try:
-            table = read_columns(file, MEASUREMENTS, filters=wanted)
+            table = read_rows(file, metrics=metrics)
             check_rows(table, model, of_prompts=of_prompts)
         except FileFault as fault:
             raise damaged(file, fault) from fault
@@ -115,32 +121,86 @@ class Run:
             UnknownNameError: for a metric or model that the run has not.
             CorruptRunError: if the measurements are not whole.
         """
+        parts = [
+            table.cast(MEASUREMENTS)
+            for table in self.rows(metrics=metrics, models=models, controls=controls, steps=steps)
+        ]
+        return pa.concat_tables(parts) if parts else MEASUREMENTS.empty_table()
+
+    def rows(
+        self,
+        *,
+        metrics: Collection[str] | None = None,
+        models: Collection[str] | None = None,
+        controls: bool = False,
+        steps: bool = False,
+        wholes: bool = True,
+    ) -> Iterator[pa.Table]:
+        """Yield measurements file by file, each with a dictionary for the texts of a column.
+
+        No prompt has rows in two files, but for those of generated tokens. Nothing is kept, so
+        that one file at a time is in memory.
+
+        Args:
+            metrics: only these, all where None.
+            models: labels; only these, all where None.
+            controls: those of `control_ids` too.
+            steps: those of generated tokens too.
+            wholes: values of whole tasks and of sequences too.
+
+        Raises:
+            UnknownNameError: for a metric or model that the run has not.
+            CorruptRunError: if the measurements are not whole.
+        """
         labels = [info.model for info in self.manifest.models]
         self._check_names("metric", metrics, self.manifest.metrics)
         self._check_names("model", models, labels)
         self._completeness.check(self.prompts()["prompt_id"])
+        return self._rows(
+            None if metrics is None else frozenset(metrics),
+            labels if models is None else [label for label in labels if label in set(models)],
+            frozenset() if controls else frozenset(self.control_ids()),
+            steps=steps,
+            wholes=wholes,
+        )
+
+    def _rows(
+        self,
+        metrics: Collection[str] | None,
+        models: Sequence[str],
+        left_out: Collection[str],
+        *,
+        steps: bool,
+        wholes: bool,
+    ) -> Iterator[pa.Table]:
+        layout = self._layout
         if metrics is not None and not metrics:
-            return MEASUREMENTS.empty_table()
-        layout, tables = self._layout, {}
-        for label in labels if models is None else models:
+            return
+        for label in models:
             for file in layout.finished(label):
-                tables[False, file] = self._read_measurements(file, label, metrics)
+                table = self._read_rows(file, label, metrics)
+                yield _without(table, left_out)
                 if steps and layout.generates(label):
                     more = layout.steps(file)
-                    tables[True, more] = self._read_measurements(more, label, metrics)
-                    found = pc.unique(tables[True, more]["prompt_id"]).to_pylist()
+                    table = self._read_rows(more, label, metrics)
+                    found = pc.unique(table["prompt_id"]).to_pylist()
                     self._completeness.check_beside(more, found, file, label, all_of_them=False)
-            for file in filter(Path.is_file, layout.wholes(label)):
-                tables[False, file] = self._read_measurements(
-                    file, label, metrics, of_prompts=False
-                )
-        parts = [tables[place] for place in sorted(tables)]
-        table = pa.concat_tables(parts) if parts else MEASUREMENTS.empty_table()
-        left_out = () if controls else self.control_ids()
-        if left_out:
-            of_controls = pc.is_in(table["prompt_id"], pa.array(left_out, pa.string()))
-            table = table.filter(pc.invert(of_controls))
-        return table
+                    yield _without(table, left_out)
+            for file in filter(Path.is_file, layout.wholes(label) if wholes else ()):
+                yield self._read_rows(file, label, metrics, of_prompts=False)
+
+    def contents(self, model: str) -> list[Contents]:
+        """Return what each of a model's files of measurements is of, those of controls too.
+
+        Args:
+            model: its label.
+
+        Raises:
+            UnknownNameError: if the run has no such model.
+            CorruptRunError: if the measurements are not whole.
+        """
+        self._completeness.check(self.prompts()["prompt_id"])
+        return self._completeness.contents(model)
 
     def measurements(
         self,
@@ -156,7 +216,7 @@ class Run:
         )
         return to_frame(table)
 
-    def _check_names(self, kind: str, names: Sequence[str] | None, known: Iterable[str]) -> None:
+    def _check_names(self, kind: str, names: Iterable[str] | None, known: Iterable[str]) -> None:
         for name in names or ():
             if name not in known:
                 raise UnknownNameError(
@@ -243,3 +303,7 @@ class Run:
         if list(models["model"]) != [info.model for info in self.manifest.models]:
             raise damaged(file, "is not of the models in manifest.json")
         return models
+
+
+def _without(table: pa.Table, prompts: Collection[str]) -> pa.Table:
+    return table.filter(pc.invert(in_texts(table["prompt_id"], prompts))) if prompts else table

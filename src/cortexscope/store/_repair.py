@@ -9,9 +9,15 @@ from typing import NamedTuple
 import pyarrow.compute as pc
 
 from cortexscope.errors import CorruptRunError
-from cortexscope.store._contents import FileFault, check_prompts, check_rows, read_columns
+from cortexscope.store._contents import (
+    FileFault,
+    check_prompts,
+    check_rows,
+    read_columns,
+    read_rows,
+)
 from cortexscope.store._layout import Layout
-from cortexscope.store._schema import GENERATIONS, MEASUREMENTS
+from cortexscope.store._schema import GENERATIONS
 from cortexscope.store._vectors import read_vectors
 
 __all__ = ["ShardFault", "fault_of"]
@@ -60,6 +66,6 @@ def fault_of(
 def _check_measurements(
     file: Path, model: str, prompts: Collection[str], *, all_of_them: bool
 ) -> None:
-    table = read_columns(file, MEASUREMENTS)
+    table = read_rows(file)
     check_rows(table, model, of_prompts=True)
     check_prompts(pc.unique(table["prompt_id"]).to_pylist(), prompts, all_of_them=all_of_them)

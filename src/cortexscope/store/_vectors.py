@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cortexscope.errors import CorruptRunError
 from cortexscope.files import whole_file
-from cortexscope.records import Site
+from cortexscope.records import Site, in_order
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["LayerMeans", "Vectors", "layer_means", "read_vectors", "write_vectors"]
-
-_STACKS = ("encoder", "decoder", "cross")
 
 Pools = Mapping[str, Mapping[Site, Mapping[str, Any]]]
 """Tensors of torch, which reading a run folder does not need otherwise."""
@@ -125,7 +123,7 @@ def layer_means(parts: Sequence[Vectors], pool: str, *, folder: Path) -> LayerMe
     pools = [part.pools.get(pool, {}) for part in parts]
     if not pools or not all(pools):
         return None
-    stack = min((site.stack for own in pools for site in own), key=_STACKS.index)
+    stack, *_ = in_order({site.stack for own in pools for site in own})
     sites = [site for site in pools[0] if site.stack == stack]
     try:
         joined = [np.concatenate([own[site]["vector"] for own in pools]) for site in sites]

@@ -24,10 +24,8 @@ def absence(
         return (f"{labels.title(metric)} was not measured in this run.",)
     if not models:
         return ()
-    missing = frames.primary_missing
-    if stack is not None:
-        missing = frames.missing[frames.missing["stack"] == stack]
-    missing = missing[missing["metric"] == metric]
+    missing = frames.missing([metric])
+    missing = frames.primary(missing) if stack is None else missing[missing["stack"] == stack]
     where = "" if stack is None else f" in the {stack} stack"
     by_reason: dict[str, list[str]] = {}
     for model in models:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cortexscope.records import in_order
 from cortexscope.report._figure import Figure, Line, Lines
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain
-from cortexscope.report._stacks import in_order, stack_title
+from cortexscope.report._stacks import stack_title
 from cortexscope.report.figures._missing import absence
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
     if frames.many_stacked:
         unread = [model for model in frames.labels if not frames.stacks_of(model)]
         stacks = in_order({name for names in frames.stack_names.values() for name in names})
+    layers = frames.layers(METRICS)
     for stack in stacks:
         for metric in METRICS:
-            panel, empty = panel_of(frames, labels, metric, stack)
+            panel, empty = panel_of(frames, labels, layers, metric, stack)
             panels.extend([panel] if panel else [])
             notes.extend(absence(frames, labels, metric, empty, stack=stack))
             notes.extend(absence(frames, labels, metric, unread))
@@ -63,18 +65,25 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
 
 
 def panel_of(
-    frames: RunFrames, labels: Labels, metric: str, stack: str | None, *, primary: bool = False
+    frames: RunFrames,
+    labels: Labels,
+    layers: pd.DataFrame,
+    metric: str,
+    stack: str | None,
+    *,
+    primary: bool = False,
 ) -> tuple[Lines | None, list[str]]:
     """Return the panel of a metric, and the models that are not in it.
 
     Args:
         frames: of the run.
         labels: of its metrics.
+        layers: of `RunFrames.layers`, with the metric.
         metric: which one.
         stack: which one is drawn, all where None.
         primary: draw only the primary stack of each model.
     """
-    part = frames.layers[frames.layers["metric"] == metric]
+    part = layers[layers["metric"] == metric]
     part = part if stack is None else part[part["stack"] == stack]
     part = frames.primary(part) if primary else part
     known = part[part["value"].notna()]
@@ -93,8 +102,8 @@ def panel_of(
     empty = [model for model, rows in own.items() if not len(rows)]
     if stack is not None:
         # Cross-attention has no hidden states, and a model not every stack.
-        rows = frames.missing[frames.missing["stack"] == stack]
-        undefined = set(rows[rows["metric"] == metric]["model"])
+        rows = frames.missing([metric])
+        undefined = set(rows[rows["stack"] == stack]["model"])
         empty = [model for model in empty if model in undefined]
     return panel if lines else None, empty
 

@@ -16,7 +16,7 @@ _LOAD = "expert_load"
 
 def build(frames: RunFrames, labels: Labels) -> Figure:
     """Return a panel a stack that has experts; a run without any gets no figure and no note."""
-    load = frames.experts[frames.experts["metric"] == _LOAD]
+    load = frames.experts
     panels = []
     for model in frames.labels:
         for stack in frames.stacks_of(model):

@@ -24,16 +24,20 @@ def build(frames: RunFrames, labels: Labels, *, first: int) -> tuple[Figure, ...
         labels: of its metrics.
         first: number of the first figure.
     """
-    groups: dict[str, list[Lines]] = {}
+    named: dict[str, list[str]] = {}
     for metric in frames.metrics:
         spec = labels.specs.get(metric)
-        if spec is None or metric in depth.METRICS or "layer" not in spec.axes:
-            continue
-        panel, _ = depth.panel_of(frames, labels, metric, None, primary=True)
-        if panel is not None:
-            # The panel's heading names the metric; beside narrow panels the axis has no room to.
-            panel = replace(panel, y_title=labels.unit(metric))
-            groups.setdefault(spec.group, []).append(panel)
+        if spec is not None and metric not in depth.METRICS and "layer" in spec.axes:
+            named.setdefault(spec.group, []).append(metric)
+    groups: dict[str, list[Lines]] = {}
+    for group, metrics in named.items():
+        layers = frames.layers(metrics)
+        for metric in metrics:
+            panel, _ = depth.panel_of(frames, labels, layers, metric, None, primary=True)
+            if panel is not None:
+                # The panel's heading names the metric; beside narrow panels the axis has no room.
+                panel = replace(panel, y_title=labels.unit(metric))
+                groups.setdefault(group, []).append(panel)
     return tuple(
         Figure(
             key="depth-" + re.sub("[^a-z0-9]+", "-", group.lower()),

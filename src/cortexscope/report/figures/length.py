@@ -28,8 +28,8 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
     for metric in (STUDY_ENTROPY, NORMALIZED_ENTROPY):
         clouds, empty = [], []
         for model in frames.labels:
-            values = frames.values
-            rows = values[(values["model"] == model) & (values["metric"] == metric)]
+            values = frames.values([metric])
+            rows = values[values["model"] == model]
             rows = rows[rows["value"].notna() & rows["n_tokens"].notna()]
             if len(rows):
                 clouds.append(_cloud(frames, rows, model, metric))

@@ -18,7 +18,8 @@ _PAIR = (STUDY_ENTROPY, NORMALIZED_ENTROPY)
 
 def build(frames: RunFrames, labels: Labels, *, metrics: Sequence[str] = _PAIR) -> Figure:
     """Return a heat map a metric, tasks from the longest prompts to the shortest."""
-    lengths = frames.cells.groupby("task")["tokens"].mean()
+    cells = frames.cells(metrics)
+    lengths = cells.groupby("task")["tokens"].mean()
     order = sorted(
         frames.tasks, key=lambda task: -lengths[task] if lengths[task] == lengths[task] else 0.0
     )
@@ -33,7 +34,7 @@ def build(frames: RunFrames, labels: Labels, *, metrics: Sequence[str] = _PAIR) 
     for metric in metrics:
         empty = list(frames.labels)
         if metric in frames.metrics:
-            grid = frames.cells.pivot(index="task", columns="model", values=metric)
+            grid = cells.pivot(index="task", columns="model", values=metric)
             grid = grid.reindex(index=order, columns=list(frames.labels))
             empty = [model for model in frames.labels if grid[model].isna().all()]
             if len(empty) < len(frames.labels):

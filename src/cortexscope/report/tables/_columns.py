@@ -41,6 +41,8 @@ FAIR = {
 }
 """The columns after the study's: the mean over layers, heads and prompts of each metric."""
 
+_WANTED = {**STUDY, **FAIR}
+
 TOKENS = "Mean_Tokens"
 INPUTS = Column("Inputs_Analyzed", "integer")
 VALUES = (*STUDY, *FAIR, TOKENS)
@@ -84,10 +86,10 @@ def complete_frame(frames: RunFrames) -> pd.DataFrame:
             "parameters": "count",
         }
     )[["model", "Model_Name", "Architecture", "count", "Layers", "Heads", "Hidden_Size"]]
-    cells = frames.cells.merge(described, on="model", how="left", sort=False)
+    cells = frames.cells(_WANTED.values()).merge(described, on="model", how="left", sort=False)
     values = {
         column: cells[metric] if metric in cells else pd.Series(float("nan"), index=cells.index)
-        for column, metric in {**STUDY, **FAIR}.items()
+        for column, metric in _WANTED.items()
     }
     cells = cells.rename(
         columns={"model": "Model", "task": "Category", "inputs": INPUTS.name, "tokens": TOKENS}
@@ -98,19 +100,18 @@ def complete_frame(frames: RunFrames) -> pd.DataFrame:
 def gaps(frames: RunFrames) -> tuple[str, ...]:
     """Return a sentence for everything that the tables' columns lack, and why."""
     notes = list(stacks_note(frames.many_stacked))
-    empty = frames.cells[frames.cells["inputs"] == 0]
+    cells = frames.cells(_WANTED.values())
+    empty = cells[cells["inputs"] == 0]
     if len(empty):
         notes.append(
-            f"{len(empty)} of {len(frames.cells)} combinations of model and task have no "
+            f"{len(empty)} of {len(cells)} combinations of model and task have no "
             "measurement yet; they are shown as – and are in no mean."
         )
-    wanted = {**STUDY, **FAIR}
-    absent = [column for column, metric in wanted.items() if metric not in frames.metrics]
+    absent = [column for column, metric in _WANTED.items() if metric not in frames.metrics]
     if absent:
         notes.append(f"Not measured in this run: {', '.join(absent)}.")
-    columns = {metric: column for column, metric in wanted.items()}
-    missing = frames.primary_missing
-    missing = missing[missing["metric"].isin(list(columns))]
+    columns = {metric: column for column, metric in _WANTED.items()}
+    missing = frames.primary_missing(list(columns))
     grouped = missing.groupby(["model", "reason"], sort=False)
     for (model, reason), rows in grouped:
         names = ", ".join(columns[str(metric)] for metric in dict.fromkeys(rows["metric"]))

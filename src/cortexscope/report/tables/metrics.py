@@ -24,7 +24,7 @@ def build(frames: RunFrames, labels: Labels) -> Table:
         Column("Undefined", "integer"),
     )
     rows = []
-    grouped = frames.stacks.groupby(["metric", "model", "stack"], sort=False)["value"]
+    grouped = frames.stacks().groupby(["metric", "model", "stack"], sort=False)["value"]
     groups = {tuple(map(str, key)): values for key, values in grouped}
     wholes = {
         (str(row.metric), str(row.model), str(row.stack)): row.value
