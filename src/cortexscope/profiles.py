@@ -214,11 +214,12 @@ class Profile:
         Raises:
             UnknownNameError: if there is no such table.
         """
-        from cortexscope.report import build_tables
+        from cortexscope.report import TABLES, build_tables
 
-        tables = build_tables(self._run)
-        numbered = {str(table.number): table for table in tables}
-        return _find("table", str(name), numbered | {table.key: table for table in tables}).frame
+        numbered = {str(number): key for number, key in enumerate(TABLES, 1)}
+        key = _find("table", str(name), numbered | {key: key for key in TABLES})
+        (table,) = build_tables(self._run, only=[key])
+        return table.frame
 
     def plot(self, name: str = "task_map") -> Figure:
         """Return a figure of this run, drawn by matplotlib: task_map, length or depth.
@@ -230,8 +231,8 @@ class Profile:
         """
         from cortexscope.report import build_figures, draw
 
-        figures = {figure.key: figure for figure in build_figures(self._run)}
-        return draw(_find("figure", name, figures))
+        found = build_figures(self._run, only=[name]) or build_figures(self._run)
+        return draw(_find("figure", name, {figure.key: figure for figure in found}))
 
     def report(self) -> Path:
         """Write tables, figures and report.html into the run folder; return the report's path."""

@@ -28,7 +28,7 @@ from report.made_runs import (
 )
 
 from cortexscope.analysis import analyse, prompt_values
-from cortexscope.report import Table, build_figures, build_tables, write_tables
+from cortexscope.report import TABLES, Table, build_figures, build_tables, write_tables
 from cortexscope.report._figure import Ranges
 from cortexscope.stats import task_effect
 from cortexscope.store import Measurements, Run, RunWriter
@@ -327,3 +327,29 @@ def test_task_means_are_drawn_raw_and_at_equal_lengths(small_run: Run) -> None:
     for place, task in enumerate(tasks):
         assert raw.x[place] == pytest.approx(means["SmolLM2-135M", task])
     assert len(panel.rows) == len(tasks) == 12
+
+
+def test_a_table_asked_for_alone_is_the_same_and_reads_its_metrics_only(
+    small_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = build_tables(small_run)
+    assert [(table.key, table.number) for table in every] == list(
+        zip(TABLES, range(1, len(TABLES) + 1), strict=True)
+    )
+    for table in every:
+        (alone,) = build_tables(small_run, only=[table.key])
+        assert (alone.notes, alone.title) == (table.notes, table.title)
+        pd.testing.assert_frame_equal(alone.frame, table.frame, check_exact=True)
+    asked: list[Any] = []
+    read = Measurements.by_prompt
+
+    def noted(self: Measurements, metrics: Any = None, **options: Any) -> pd.DataFrame:
+        asked.append(metrics)
+        return read(self, metrics, **options)
+
+    monkeypatch.setattr(Measurements, "by_prompt", noted)
+    build_tables(small_run, only=["complete"])
+    shown = {*every[0].frame.columns}
+    assert {"Final_Activation", "Residual_Norm"} <= shown
+    assert len(asked) == 1
+    assert len(asked[0]) == 8

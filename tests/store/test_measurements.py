@@ -28,7 +28,8 @@ def run(tmp_path: Path) -> Run:
 
 def raw(run: Run) -> pd.DataFrame:
     tables = [pq.read_table(file, partitioning=None) for file in run.measurement_files()]
-    return pd.concat([table.to_pandas() for table in tables], ignore_index=True)
+    rows: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+    return rows
 
 
 def plain(rows: pd.DataFrame, keys: list[str]) -> dict[tuple[Any, ...], float]:
@@ -156,8 +157,8 @@ def test_runs_are_read_together_and_models_told_apart(tmp_path: Path) -> None:
     found = both.by_prompt(["residual_norm"])
     for label, run in ((names[0], one), (names[2], two)):
         alone = Measurements.of(run).by_prompt(["residual_norm"])
-        alone = alone[alone["model"] == SMALL.label]["value"].to_list()
-        assert found[found["model"] == label]["value"].to_list() == alone
+        values = alone[alone["model"] == SMALL.label]["value"].to_list()
+        assert found[found["model"] == label]["value"].to_list() == values
 
 
 def test_runs_that_do_not_go_together_are_refused(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def tables(
         UsageError: if there is no such table, or one table of a spreadsheet is asked for.
         StoreError: if the folder holds no run, or cannot be written.
     """
-    from cortexscope.report import build_tables, tables_as, write_tables
+    from cortexscope.report import TABLES, build_tables, tables_as, write_tables
     from cortexscope.store import Run
 
     opened = remark(Run(run))
@@ -44,8 +44,7 @@ def tables(
         for path in write_tables(opened, formats=(form,)):
             say(path)
         return
-    made = build_tables(opened)
-    chosen = [table for table in made if number is None or table.number == number]
-    if not chosen:
-        raise UsageError(f"There is no table {number}; choose one from 1 to {len(made)}.")
-    say(tables_as(chosen, form), end="")
+    if number is not None and number > len(TABLES):
+        raise UsageError(f"There is no table {number}; choose one from 1 to {len(TABLES)}.")
+    only = None if number is None else [list(TABLES)[number - 1]]
+    say(tables_as(build_tables(opened, only=only), form), end="")

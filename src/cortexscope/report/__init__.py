@@ -21,6 +21,7 @@ from cortexscope.report._write import (
     write_report,
     write_tables,
 )
+from cortexscope.report.tables import TABLES
 
 __all__ = [
     "UNDEFINED",
@@ -34,6 +35,7 @@ __all__ = [
     "Points",
     "Raster",
     "Scatter",
+    "TABLES",
     "Table",
     "TableFormat",
     "Written",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -46,28 +46,30 @@ class Written(NamedTuple):
     """A file a figure and format."""
 
 
-def build_tables(run: Run) -> tuple[Table, ...]:
+def build_tables(run: Run, *, only: Collection[str] | None = None) -> tuple[Table, ...]:
     """Return the tables of a run, finished or not, as data.
 
     Args:
         run: the run folder.
+        only: those with these keys, of `TABLES`; all where None. No other is made.
 
     Raises:
         CorruptRunError: if a file of the run is missing or damaged.
     """
-    return tables_of(RunFrames(run), Labels(run.manifest.metrics))
+    return tables_of(RunFrames(run), Labels(run.manifest.metrics), only)
 
 
-def build_figures(run: Run) -> tuple[Figure, ...]:
+def build_figures(run: Run, *, only: Collection[str] | None = None) -> tuple[Figure, ...]:
     """Return the figures of a run, finished or not, as data; one with nothing to draw is empty.
 
     Args:
         run: the run folder.
+        only: those with these keys, all where None. No other is made, but those of groups together.
 
     Raises:
         CorruptRunError: if a file of the run is missing or damaged.
     """
-    return figures_of(RunFrames(run), Labels(run.manifest.metrics))
+    return figures_of(RunFrames(run), Labels(run.manifest.metrics), only)
 
 
 def tables_as(tables: Sequence[Table], form: Literal["text", "csv"]) -> str:

@@ -433,8 +433,7 @@ def _reduced(
 def _texts(codes: np.ndarray, words: list[str]) -> np.ndarray:
     import numpy as np
 
-    texts: np.ndarray = np.array([*words, None], dtype=object)
-    return texts[codes.astype("int64")]
+    return np.array([*words, None], dtype=object).take(codes.astype("int64"))
 
 
 def _decoded(table: pa.Table) -> pd.DataFrame:

@@ -51,6 +51,8 @@ class Run:
         self.manifest = self._read_manifest()
         self._layout = Layout(self.path, self.manifest)
         self._completeness = Completeness(self._layout)
+        self._checked: dict[tuple[Path, int, int], set[str | None]] = {}
+        """Of which metrics a file holds no row twice, None for all; by file, as it was then."""
 
     def _read_manifest(self) -> Manifest:
         file = self.path / "manifest.json"
@@ -87,9 +89,15 @@ class Run:
     ) -> pa.Table:
         try:
             table = read_rows(file, metrics=metrics)
-            check_rows(table, model, of_prompts=of_prompts)
-        except FileFault as fault:
-            raise damaged(file, fault) from fault
+            facts = file.stat()
+            checked = self._checked.setdefault((file, facts.st_mtime_ns, facts.st_size), set())
+            # Each metric's rows are held against each other once.
+            if None not in checked and not (metrics is not None and checked.issuperset(metrics)):
+                check_rows(table, model, of_prompts=of_prompts)
+                checked.update([None] if metrics is None else metrics)
+        except (FileFault, FileNotFoundError) as fault:
+            what = fault if isinstance(fault, FileFault) else "is gone"
+            raise damaged(file, what) from fault
         return table
 
     def measurement_files(self) -> list[Path]:

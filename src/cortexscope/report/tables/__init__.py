@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
+
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
 from cortexscope.report._table import Table
@@ -18,19 +20,23 @@ from cortexscope.report.tables import (
 
 __all__ = ["TABLES", "tables_of"]
 
-TABLES = (
-    complete.build,
-    models.build,
-    categories.build,
-    architectures.build,
-    scale.build,
-    top.build,
-    metrics.build,
-    task_effects.build,
-)
-"""The tables' builders, in the order of their numbers."""
+TABLES: Mapping[str, Callable[[RunFrames, Labels], Table]] = {
+    "complete": complete.build,
+    "models": models.build,
+    "categories": categories.build,
+    "architectures": architectures.build,
+    "scale": scale.build,
+    "top": top.build,
+    "metrics": metrics.build,
+    "task_effects": task_effects.build,
+}
+"""The tables' builders by key, in the order of their numbers."""
 
 
-def tables_of(frames: RunFrames, labels: Labels) -> tuple[Table, ...]:
-    """Return all tables of a run."""
-    return tuple(build(frames, labels) for build in TABLES)
+def tables_of(
+    frames: RunFrames, labels: Labels, only: Collection[str] | None = None
+) -> tuple[Table, ...]:
+    """Return the tables of a run with these keys, all where None; no other is made."""
+    return tuple(
+        build(frames, labels) for key, build in TABLES.items() if only is None or key in only
+    )
