@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib
 import shutil
 import sys
 import zipfile
@@ -27,6 +28,9 @@ def own_caches(
         # Code of another test's folder would be looked for where that was.
         for name in [name for name in sys.modules if name.startswith("transformers_modules")]:
             monkeypatch.delitem(sys.modules, name)
+        here = [entry for entry in sys.path if not Path(entry, "transformers_modules").is_dir()]
+        monkeypatch.setattr(sys, "path", here)
+        importlib.invalidate_caches()
         monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", code)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
 
