@@ -27,7 +27,7 @@ __all__ = ["NOT_FINITE", "Measurements"]
 NOT_FINITE = "not a finite number"
 """The reason of a value that was written as infinite or as no number."""
 
-_PLACE = ["model", "metric", "stack", "task", "prompt_id", "n_tokens"]
+_PLACE = ["model", "metric", "stack", "prompt_id", "task", "n_tokens"]
 _PROMPT = ["model", "stack", "task", "prompt_id", "n_tokens"]
 
 
@@ -238,7 +238,8 @@ class Measurements:
             controls: those of controls too.
 
         Returns:
-            Columns model, metric, stack, task, prompt_id, n_tokens (of the stack's input), value.
+            Columns model, metric, stack, prompt_id, task, n_tokens (of the stack's input), value;
+            prompts in the order they were read.
         """
         return self._means(_PLACE, metrics, controls=controls)
 
