@@ -79,6 +79,17 @@ def test_depth_is_the_share_of_the_stacks_last_layer(run: Run) -> None:
     assert sorted(own["depth"].unique()) == pytest.approx([layer / 6 for layer in range(7)])
 
 
+def test_depth_is_the_same_whatever_is_read_with_it(run: Run) -> None:
+    for file in run.measurement_files():
+        table = pq.read_table(file, partitioning=None)
+        deep = pc.greater(pc.fill_null(table["layer"], 0), 2)
+        own = pc.equal(table["metric"], "near_zero_fraction")
+        pq.write_table(table.filter(pc.invert(pc.and_(own, deep))), file)
+    found = Measurements.of(run.path).by_layer(["near_zero_fraction"])
+    own = found[found["model"] == SMALL.label]
+    assert sorted(own["depth"].unique()) == pytest.approx([0, 1 / 6, 2 / 6])
+
+
 def test_further_indices_are_averaged_over_prompts(run: Run) -> None:
     rows = raw(run)
     # A model without experts has a row that says so.

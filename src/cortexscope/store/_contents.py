@@ -153,6 +153,8 @@ class Contents(NamedTuple):
     """How many tokens the stack was given of each prompt, by stack and id."""
     tasks: Mapping[str, str | None]
     """By prompt."""
+    last: Mapping[str, int]
+    """The highest layer of each stack that has layers."""
 
 
 def contents_of(file: Path, model: str, *, of_prompts: bool = True) -> Contents:
@@ -172,11 +174,11 @@ def contents_of(file: Path, model: str, *, of_prompts: bool = True) -> Contents:
     names = ["model", "task", "prompt_id", "metric", "stack"]
     # Of dictionaries only the words are looked at, which takes a tenth of the time.
     with _opened(file, MEASUREMENTS, dictionaries=names) as opened:
-        table = opened.read([*names, "n_tokens"]).unify_dictionaries().combine_chunks()
+        table = opened.read([*names, "n_tokens", "layer"]).unify_dictionaries().combine_chunks()
     if not len(table):
         if of_prompts:
             raise FileFault("holds no rows")
-        return Contents(frozenset(), {}, {}, {})
+        return Contents(frozenset(), {}, {}, {}, {})
     columns = {name: parts(table[name]) for name in names}
     for other in _used(columns["model"]):
         if other != model:
@@ -189,7 +191,7 @@ def contents_of(file: Path, model: str, *, of_prompts: bool = True) -> Contents:
         for number, of_texts in _pairs(stack, *columns["metric"]).items()
     }
     if not of_prompts:
-        return Contents(frozenset(), metrics, {}, {})
+        return Contents(frozenset(), metrics, {}, {}, {})
     prompt, prompts = columns["prompt_id"]
     place = np.asarray(prompt).astype(np.int64) * len(stacks) + np.asarray(stack)
     # Rows of one prompt and stack have one length, so that any of them will do.
@@ -206,7 +208,12 @@ def contents_of(file: Path, model: str, *, of_prompts: bool = True) -> Contents:
         name = prompts[number // len(stacks)]
         lengths[stacks[number % len(stacks)]][name] = length
         tasks[name] = task
-    return Contents(frozenset(tasks), metrics, lengths, tasks)
+    layers = table["layer"].fill_null(-1).to_numpy()
+    highest = {
+        name: int(layers[np.asarray(stack) == n].max(initial=-1)) for n, name in enumerate(stacks)
+    }
+    last = {name: layer for name, layer in highest.items() if layer >= 0}
+    return Contents(frozenset(tasks), metrics, lengths, tasks, last)
 
 
 def _used(column: tuple[pa.Array, list[str]]) -> list[str]:

@@ -190,6 +190,16 @@ class Measurements:
         models = pd.concat([run.models() for run in self.runs], ignore_index=True)
         return models.assign(model=list(self.labels))
 
+    @cached_property
+    def _last(self) -> Mapping[str, int]:
+        found: dict[str, int] = {}
+        for label, files in self._contents.items():
+            for file in files:
+                for stack, layer in file.last.items():
+                    key = f"{label}\0{stack}"
+                    found[key] = max(layer, found.get(key, layer))
+        return found
+
     def lengths(self, *, controls: bool = False) -> pd.DataFrame:
         """Return how many tokens each stack was given of prompts with a measurement.
 
@@ -248,11 +258,11 @@ class Measurements:
     ) -> pd.DataFrame:
         """Return the same a layer, the mean over its heads: with columns layer and depth.
 
-        Depth is the layer as a share of the stack's last.
+        Depth is the layer as a share of the last one of the stack that any metric has.
         """
         found = self._means([*_PLACE, "layer"], metrics, controls=controls)
         found = found[found["layer"].notna()].astype({"layer": "int64"})
-        last = found.groupby(["model", "stack"])["layer"].transform("max")
+        last = (found["model"] + "\0" + found["stack"]).map(self._last).astype("float64")
         return found.assign(depth=found["layer"] / last.where(last > 0, 1))
 
     def by_head(
