@@ -221,6 +221,21 @@ class Profile:
         (table,) = build_tables(self._run, only=[key])
         return table.frame
 
+    def statistics(self, name: str = "effects") -> pd.DataFrame:
+        """Return a table of the run's statistics: those of `cortexscope stats`, to the last digit.
+
+        It is made when it is first asked for, and kept in the run folder.
+
+        Args:
+            name: of `cortexscope.analysis.TABLES`.
+
+        Raises:
+            UnknownNameError: if there is no such table.
+        """
+        from cortexscope.analysis import Analysis
+
+        return Analysis(self._run).table(name)
+
     def plot(self, name: str = "task_map") -> Figure:
         """Return a figure of this run, drawn by matplotlib: task_map, length or depth.
 

@@ -17,9 +17,8 @@ from cortexscope.analysis import (
     STANDARDISED,
     TABLES,
     Analysis,
-    analyse,
+    Settings,
     prompt_values,
-    verdicts,
     without_controls,
 )
 from cortexscope.cli import app, main
@@ -36,7 +35,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def analysed(run: Run, *, metrics: list[str] | None = None, seed: int = 0) -> Analysis:
-    return analyse(run, metrics=metrics, seed=seed, resamples=400, permutations=400)
+    return Analysis(run, metrics=metrics, settings=Settings(seed, 400, 400))
+
+
+def tables_of(found: Analysis) -> dict[str, pd.DataFrame]:
+    return {name: found.table(name) for name in TABLES}
+
+
+def missing_of(found: Analysis) -> dict[str, str]:
+    return {name: why for name in TABLES if (why := found.missing(name)) is not None}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +60,7 @@ def row_of(table: pd.DataFrame, **where: object) -> dict[Any, Any]:
 
 
 def effect(found: Analysis, metric: str, form: str, scope: str = STANDARDISED) -> dict[Any, Any]:
-    table = found.tables["effects"]
+    table = found.table("effects")
     return row_of(table, metric=metric, factor="task", form=form, scope=scope)
 
 
@@ -96,13 +103,13 @@ def test_effects_are_those_of_task_effect(run: Run, found: Analysis) -> None:
 
 
 def test_families_are_adjusted_as_declared(found: Analysis) -> None:
-    table = found.tables["effects"]
+    table = found.table("effects")
     for name in ("effects", "task_contrasts", "model_contrasts", "depth"):
-        table = found.tables[name].dropna(subset=["p"])
+        table = found.table(name).dropna(subset=["p"])
         assert (table["p_max_t"] >= table["p"] - 1e-12).all()
         assert (table["p_max_t"] >= table["p_least"]).all()
         assert (table["p_least"] >= 1 / 401).all()
-    for _, own in found.tables["heads"].groupby(["metric", "model"]):
+    for _, own in found.table("heads").groupby(["metric", "model"]):
         np.testing.assert_allclose(own["p_bh"], benjamini_hochberg(own["p"]))
         assert (own["p_least"] <= 4 / 401).all()
 
@@ -129,31 +136,31 @@ def test_the_p_of_a_metric_counts_all_metrics_at_once(run: Run, found: Analysis)
 
 
 def test_contrasts_and_variance_have_rows_of_each_model(run: Run, found: Analysis) -> None:
-    contrasts = found.tables["task_contrasts"]
+    contrasts = found.table("task_contrasts")
     assert list(dict.fromkeys(contrasts["model"])) == SCOPES
     values = without_controls(prompt_values(Measurements.of(run), [TASK]))
     own = values[values["model"] == "other"].groupby(["task", "cluster"])["value"].mean()
     means = own.groupby("task").mean()
     row = row_of(contrasts, metric=TASK, model="other", form="raw", a="counting", b="naming")
     assert row["difference"] == pytest.approx(means["counting"] - means["naming"])
-    assert set(found.tables["variance"]["scope"]) == {*SCOPES, IN_UNITS}
-    assert set(found.tables["mixed"]["scope"]) == {*SCOPES, IN_UNITS}
-    between = found.tables["effects"].query("factor == 'model'")
+    assert set(found.table("variance")["scope"]) == {*SCOPES, IN_UNITS}
+    assert set(found.table("mixed")["scope"]) == {*SCOPES, IN_UNITS}
+    between = found.table("effects").query("factor == 'model'")
     assert set(between["scope"]) == {IN_UNITS}
 
 
 def test_numbers_do_not_depend_on_what_is_computed_beside_them(run: Run, found: Analysis) -> None:
     alone = analysed(run, metrics=[TASK])
     for name in ("effects", "means", "leaders", "task_contrasts", "depth", "heads"):
-        whole = found.tables[name]
+        whole = found.table(name)
         whole = whole[whole["metric"] == TASK].reset_index(drop=True)
         beside = [column for column in ("p_max_t", "p_least") if name == "effects"]
-        one, other = (table.drop(columns=beside) for table in (alone.tables[name], whole))
+        one, other = (table.drop(columns=beside) for table in (alone.table(name), whole))
         assert one.to_csv(index=False) == other.to_csv(index=False)
 
 
 def test_the_highest_task_is_named_and_length_is_not_taken_for_it(found: Analysis) -> None:
-    table = found.tables["leaders"]
+    table = found.table("leaders")
     for scope in SCOPES:
         assert row_of(table, metric=LENGTH, scope=scope, form="raw")["task"] == "telling"
         assert row_of(table, metric=LENGTH, scope=scope, form="raw")["holds"] is True
@@ -161,7 +168,7 @@ def test_the_highest_task_is_named_and_length_is_not_taken_for_it(found: Analysi
         for form in ("raw", "adjusted"):
             assert row_of(table, metric=TASK, scope=scope, form=form)["task"] == "naming"
             assert row_of(table, metric=TASK, scope=scope, form=form)["holds"] is True
-    said = verdicts(found)
+    said = list(found.sentences())
     first = f"{LENGTH}, {STANDARDISED}: highest in telling raw"
     assert any(s.startswith(first) and "not survive" in s for s in said)
     first = f"{TASK}, {STANDARDISED}: highest in naming"
@@ -171,16 +178,16 @@ def test_the_highest_task_is_named_and_length_is_not_taken_for_it(found: Analysi
 def test_a_task_that_leads_by_chance_is_called_open(tmp_path: Path) -> None:
     few = planted_run(tmp_path / "few", count=8, tasks=("counting", "telling"), longer=1.0)
     found = analysed(few, metrics=[LENGTH])
-    row = row_of(found.tables["leaders"], scope=STANDARDISED, form="raw")
+    row = row_of(found.table("leaders"), scope=STANDARDISED, form="raw")
     assert row["holds"] is None
-    said = verdicts(found)[0]
+    said = next(found.sentences())
     assert said.startswith(
         f"{LENGTH}, {STANDARDISED}: which task is highest is open ({row['task']}"
     )
 
 
 def test_random_tokens_are_compared_with_their_prompts(run: Run, found: Analysis) -> None:
-    table = found.tables["controls"]
+    table = found.table("controls")
     values = prompt_values(Measurements.of(run), [TASK])
     own = values[values["model"] == "other"].set_index("prompt_id")
     pairs = own[own["kind"] == "random"]
@@ -196,16 +203,16 @@ def test_random_tokens_are_compared_with_their_prompts(run: Run, found: Analysis
 
 def test_the_layer_that_tells_tasks_apart_is_found(found: Analysis) -> None:
     for model in MODELS:
-        probes = found.tables["probes"]
+        probes = found.table("probes")
         own = [row_of(probes, model=model.label, layer=layer) for layer in range(3)]
         assert own[2]["accuracy"] > 0.9
         assert max(own[0]["accuracy"], own[1]["accuracy"]) < 0.6
         assert own[2]["beats"]
-        silhouettes = found.tables["silhouettes"]
+        silhouettes = found.table("silhouettes")
         spread = [row_of(silhouettes, model=model.label, layer=layer) for layer in range(3)]
         assert max(spread, key=lambda row: row["silhouette"])["layer"] == 2
         assert spread[2]["adjusted_p"] < 0.05
-    similar = found.tables["similarity"]
+    similar = found.table("similarity")
     one, two = (model.label for model in MODELS)
     rows = [
         row_of(similar, model=one, other_model=two, layer=layer, other=layer) for layer in (1, 2)
@@ -215,18 +222,18 @@ def test_the_layer_that_tells_tasks_apart_is_found(found: Analysis) -> None:
 
 
 def test_heads_and_depth_show_where_tasks_differ(found: Analysis) -> None:
-    depth = found.tables["depth"]
+    depth = found.table("depth")
     assert set(depth["metric"]) == {TASK}
     assert set(depth["layer"]) == {1, 2}
     assert (depth["p_max_t"] < 0.05).all()
-    assert set(map(tuple, found.tables["heads"][["layer", "head"]].to_numpy())) == {
+    assert set(map(tuple, found.table("heads")[["layer", "head"]].to_numpy())) == {
         (1, 0), (1, 1), (2, 0), (2, 1)
     }  # fmt: skip
-    assert set(found.tables["selective"]["task"]) == set(TASKS)
+    assert set(found.table("selective")["task"]) == set(TASKS)
 
 
 def test_the_selective_neuron_is_found(run: Run, found: Analysis) -> None:
-    table = found.tables["selective_neurons"]
+    table = found.table("selective_neurons")
     assert set(table["model"]) == {MODELS[0].label}
     assert set(table["task"]) == set(TASKS)
     for kind in ("raw", "adjusted"):
@@ -236,7 +243,7 @@ def test_the_selective_neuron_is_found(run: Run, found: Analysis) -> None:
         assert 1 < row["low"] < row["g"] < row["high"]
     others = table[(table["task"] != "counting") & (table["rank"] > 1)]
     assert (others["p_bh"] > 0.01).all()
-    (said,) = (sentence for sentence in verdicts(found) if "neuron" in sentence)
+    (said,) = (sentence for sentence in list(found.sentences()) if "neuron" in sentence)
     adjusted = table[table["values"] == "adjusted"].dropna(subset=["p"])
     best = adjusted.iloc[int(adjusted["chosen_g"].abs().to_numpy().argmax())]
     start = f"{MODELS[0].label}: the most selective neuron on half of the prompts is"
@@ -249,18 +256,19 @@ def test_the_selective_neuron_is_found(run: Run, found: Analysis) -> None:
 
 
 def test_every_table_is_written_and_explained(run: Run, found: Analysis, tmp_path: Path) -> None:
-    paths = found.write(tmp_path)
+    found = Analysis(run, settings=found.settings, folder=tmp_path)
+    paths = found.write()
     about = json.loads((tmp_path / "stats.json").read_text(encoding="utf-8"))
     assert {path.stem for path in paths} == {*TABLES, "stats"}
-    assert about["tables"] == TABLES
+    assert about["tables"] == {name: step.holds for name, step in TABLES.items()}
     assert about["missing"] == {}
-    for name, table in found.tables.items():
+    for name, table in tables_of(found).items():
         read = pd.read_csv(tmp_path / f"{name}.csv", keep_default_na=True)
         assert list(read.columns) == list(table.columns)
         assert len(read) == len(table)
     undefined = [
         table["reason"].isna() & table["p"].isna()
-        for table in found.tables.values()
+        for table in tables_of(found).values()
         if {"p", "reason"} <= set(table.columns)
     ]
     assert not any(found.any() for found in undefined)
@@ -270,24 +278,24 @@ def test_every_table_is_written_and_explained(run: Run, found: Analysis, tmp_pat
 def test_the_same_seed_gives_the_same_and_another_other_draws(run: Run, found: Analysis) -> None:
     again = analysed(run)
     other = analysed(run, seed=1)
-    for name, table in found.tables.items():
-        pd.testing.assert_frame_equal(table, again.tables[name])
-    assert not found.tables["effects"].equals(other.tables["effects"])
-    pd.testing.assert_frame_equal(found.tables["variance"], other.tables["variance"])
+    for name, table in tables_of(found).items():
+        pd.testing.assert_frame_equal(table, again.table(name))
+    assert not found.table("effects").equals(other.table("effects"))
+    pd.testing.assert_frame_equal(found.table("variance"), other.table("variance"))
 
 
 def test_what_a_run_lacks_is_said(tmp_path: Path) -> None:
     bare = planted_run(tmp_path / "bare", count=6, controls=False, states=False)
     found = analysed(bare, metrics=[LENGTH])
-    assert set(found.missing) == {
+    assert set(missing_of(found)) == {
         "controls", "depth", "heads", "selective", "selective_neurons",
         "probes", "probe_baselines", "silhouettes", "similarity",
     }  # fmt: skip
-    assert "--no-states" in found.missing["probes"]
-    assert "--keep-neurons" in found.missing["selective_neurons"]
-    assert set(found.tables["summary"]["metric"]) == {LENGTH}
-    assert found.tables["summary"]["caution"].notna().all()
-    assert any("too few" in sentence for sentence in verdicts(found))
+    assert "--no-states" in missing_of(found)["probes"]
+    assert "--keep-neurons" in missing_of(found)["selective_neurons"]
+    assert set(found.table("summary")["metric"]) == {LENGTH}
+    assert found.table("summary")["caution"].notna().all()
+    assert any("too few" in sentence for sentence in found.sentences())
 
 
 def test_one_task_has_nothing_to_be_compared_with(
@@ -310,18 +318,18 @@ def test_one_task_has_nothing_to_be_compared_with(
 @pytest.mark.parametrize("count", [1, 2, 3, 6])
 def test_a_few_prompts_a_task_are_no_fault(tmp_path: Path, count: int) -> None:
     few = planted_run(tmp_path / "few", count=count, controls=False)
-    found = analyse(few, resamples=100, permutations=100)
-    leaders = found.tables["leaders"]
+    found = Analysis(few, settings=Settings(0, 100, 100))
+    leaders = found.table("leaders")
     assert (leaders["reason"].notna() | leaders["holds"].notna()).all()
     assert leaders["low"].isna().all() == (count == 1)
     assert leaders.loc[leaders["low"].notna(), "caution"].notna().all()
-    assert verdicts(found)
+    assert list(found.sentences())
 
 
 def test_lengths_that_no_two_tasks_share_are_not_taken_for_controlled(tmp_path: Path) -> None:
     apart = planted_run(tmp_path / "apart", tasks=("naming", "telling"), longer=40.0)
-    found = analyse(apart, metrics=[LENGTH], resamples=200, permutations=200)
-    (said, *_) = verdicts(found)
+    found = Analysis(apart, metrics=[LENGTH], settings=Settings(0, 200, 200))
+    (said, *_) = found.sentences()
     assert "telling raw" in said
     assert "whether that survives length control cannot be told (only 0 % of the prompts" in said
     assert effect(found, LENGTH, "adjusted")["reason"].startswith("only 0 %")
@@ -332,9 +340,9 @@ def test_misuse_is_one_sentence(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'attention_entropy_normalized'"):
-        analyse(run, metrics=["attention_entropy_normalised"])
+        Analysis(run, metrics=["attention_entropy_normalised"])
     with pytest.raises(UsageError, match="at least 1"):
-        analyse(run, resamples=0)
+        Settings(resamples=0)
     assert main(["stats", str(tmp_path / "nowhere")]) == 1
     assert "There is no run in" in capsys.readouterr().err
     assert main(["stats", str(run.path), "--metric", "nothing"]) == 2
@@ -348,4 +356,4 @@ def test_the_command_writes_and_says_what_holds(run: Run, tmp_path: Path) -> Non
     assert "layer 2 tells the tasks apart best" in result.stdout
     assert "other and other" not in result.output
     assert (tmp_path / "out" / "effects.csv").is_file()
-    assert not (run.path / "stats").exists()
+    assert not list((run.path / "stats").glob("*.csv"))

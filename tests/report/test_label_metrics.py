@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cortexscope.analysis import analyse, metrics_with_values
+from cortexscope.analysis import TABLES, Analysis, Settings, metrics_with_values
 from cortexscope.engine import RunRequest, run
 from cortexscope.errors import UnknownNameError
 from cortexscope.metrics import METRICS
@@ -77,11 +77,11 @@ def test_no_mean_no_figure_and_no_statistic_is_made_of_labels(measured: Run) -> 
     assert METRICS.load(NUMBER).spec.title in drawn
     assert not drawn & titles
     assert metrics_with_values(Measurements.of(measured)) == (NUMBER,)
-    found = analyse(measured, resamples=50, permutations=50)
-    for table in found.tables.values():
+    found = Analysis(measured, settings=Settings(0, 50, 50))
+    for table in map(found.table, TABLES):
         assert "metric" not in table or not table["metric"].isin(LABELS).any()
     with pytest.raises(UnknownNameError, match="with one number a prompt"):
-        analyse(measured, metrics=[LABELS[0]])
+        Analysis(measured, metrics=[LABELS[0]])
 
 
 def test_an_older_manifest_still_opens(measured: Run, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from report.made_runs import (
     table_of,
 )
 
-from cortexscope.analysis import analyse, prompt_values
+from cortexscope.analysis import Analysis, Settings, prompt_values
 from cortexscope.report import TABLES, Table, build_figures, build_tables, write_tables
 from cortexscope.report._figure import Ranges
 from cortexscope.stats import task_effect
@@ -295,11 +295,11 @@ def test_a_test_has_one_p_value_in_a_run_folder(tmp_path: Path, options: dict[st
     """Paraphrases and controls among the prompts, and other metrics beside those of the table."""
     run = planted_run(tmp_path / "run", count=8, states=False)
     if options:
-        analyse(run, **options, metrics=[LENGTH]).write(run.path / "stats")
+        Analysis(run, settings=Settings(**options), metrics=[LENGTH]).write()
     (file,) = (path for path in write_tables(run, formats=["csv"]) if path.name == "table8.csv")
     shown = pd.read_csv(file).set_index(["Metric", "Model"])
-    found = analyse(run, **options)
-    effects: Any = found.tables["effects"].query("factor == 'task'")
+    found = Analysis(run, settings=Settings(**options), folder=tmp_path / "anew")
+    effects: Any = found.table("effects").query("factor == 'task'")
     assert len(effects) == 2 * 3 * 3
     for row in effects.itertuples():
         own = shown.loc[(row.metric, row.scope)]
@@ -309,7 +309,7 @@ def test_a_test_has_one_p_value_in_a_run_folder(tmp_path: Path, options: dict[st
         for name, column in pairs:
             value = getattr(row, name)
             assert np.array_equal(value, own[f"{column}_{str(row.form).title()}"], equal_nan=True)
-    leaders: Any = found.tables["leaders"]
+    leaders: Any = found.table("leaders")
     for row in leaders.itertuples():
         holds = {True: "yes", None: "open"}.get(row.holds)
         assert shown.loc[(row.metric, row.scope), f"Holds_{str(row.form).title()}"] == holds

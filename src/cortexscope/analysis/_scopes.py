@@ -13,7 +13,7 @@ from cortexscope.stats import Bounds
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["IN_UNITS", "STANDARDISED", "bounds_of", "scopes", "stream", "with_units"]
+__all__ = ["IN_UNITS", "STANDARDISED", "bounds_of", "scopes", "stream", "unknown", "with_units"]
 
 STANDARDISED = "all models, standardised"
 """The scope in which a prompt's value is its mean over the models, each model's values less its
@@ -67,3 +67,8 @@ def stream(seed: int, *names: str) -> np.random.Generator:
         [3, 2, 0]
     """
     return np.random.default_rng([seed, zlib.crc32("\0".join(names).encode())])
+
+
+def unknown(value: object) -> bool:
+    """Return whether a cell of a table is undefined."""
+    return value is None or value != value

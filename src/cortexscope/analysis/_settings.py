@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cortexscope.errors import CorruptRunError
+from cortexscope.errors import CorruptRunError, UsageError
 
 if TYPE_CHECKING:
     from cortexscope.store import Run
@@ -28,6 +28,15 @@ class Settings:
     permutations: int = 2000
     """How many a p-value takes."""
 
+    @property
+    def of_layers(self) -> int:
+        """How many a p-value of a layer takes, where each is costly."""
+        return min(self.permutations, 500)
+
+    def __post_init__(self) -> None:
+        if min(self.resamples, self.permutations) < 1:
+            raise UsageError("Resamples and permutations must be at least 1.")
+
     def __str__(self) -> str:
         return f"seed {self.seed}, {self.resamples} resamples and {self.permutations} permutations"
 
@@ -46,7 +55,7 @@ def settings_of(run: Run) -> Settings:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         return Settings(*(int(about[name]) for name in ("seed", "resamples", "permutations")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, UsageError) as error:
         raise CorruptRunError(
             f"{path} does not say how the statistics of the run were made; make them anew with "
             f"`cortexscope stats {run.path}`."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from cortexscope.errors import UsageError
 from cortexscope.store import Measurements
 
 if TYPE_CHECKING:
@@ -55,23 +54,25 @@ def prompt_values(measured: Measurements, metrics: Sequence[str]) -> pd.DataFram
         Columns model, metric, task, prompt_id, cluster, kind (of `KINDS`), n_tokens, lowest and
         highest (that a value of the metric can be, NaN where unbounded), value; in the order of
         metrics, models and prompts.
-
-    Raises:
-        UsageError: if there is no value of any of them.
     """
     frame = measured.primary(measured.by_prompt(metrics, controls=True))
-    if not len(frame):
-        raise UsageError(f"{measured} holds no values of prompts; let a run measure some.")
     return _with_prompts(frame, measured, metrics)
 
 
-def head_values(measured: Measurements, metrics: Sequence[str]) -> pd.DataFrame:
+def head_values(
+    measured: Measurements, metrics: Sequence[str], *, models: Collection[str] | None = None
+) -> pd.DataFrame:
     """Return the values of metrics for each model, prompt, layer and head.
+
+    Args:
+        measured: of a run or several.
+        metrics: of `metrics_with_values`.
+        models: only these, all where None.
 
     Returns:
         Columns as of `prompt_values`, and layer and head; `head` is -1 where a metric has none.
     """
-    frame = measured.primary(measured.by_head(metrics, controls=True))
+    frame = measured.primary(measured.by_head(metrics, models=models, controls=True))
     return _with_prompts(frame, measured, metrics)
 
 

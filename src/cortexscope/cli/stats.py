@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cortexscope.cli._terminal import display, remark, say
+from cortexscope.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,28 +40,29 @@ def stats(
     Reads only the run's folder, and writes a CSV file a table with stats.json, which says what each
     holds.
     """
-    from cortexscope.analysis import analyse, settings_of, verdicts
+    from cortexscope.analysis import Analysis, Settings, settings_of
     from cortexscope.cli._progress import progress_for
     from cortexscope.store import Run
 
     opened = Run(run) if quiet else remark(Run(run))
     before = settings_of(opened)
-    found = analyse(
+    found = Analysis(
         opened,
         metrics=metric,
-        seed=seed,
-        resamples=resamples,
-        permutations=permutations,
+        settings=Settings(seed, resamples, permutations),
+        folder=out,
         note=progress_for(quiet=quiet).note,
     )
-    folder = out or run / "stats"
-    found.write(folder)
+    why = found.missing("values")
+    if why is not None:
+        raise UsageError(f"{run} has no statistics: {why}; let a run measure some.")
+    found.write()
     if quiet:
         return
-    display(_effects(found.tables["effects"], found.focus), elsewhere=120)
-    for sentence in verdicts(found):
+    display(_effects(found.table("effects"), found.focus), elsewhere=120)
+    for sentence in found.sentences():
         say(sentence)
-    say(f"\nStatistics: {folder}")
+    say(f"\nStatistics: {found.folder}")
     if settings_of(opened) != before and (run / "report.html").exists():
         say(
             f"The report is of {before}; `cortexscope report {run}` makes it anew with "

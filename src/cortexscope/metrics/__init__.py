@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cortexscope.errors import UnknownNameError, UsageError
+from cortexscope.metrics._headline import FAIR, HEADLINE, STUDY
 from cortexscope.metrics._options import MetricOptions
 from cortexscope.metrics._plugins import from_file, load_plugin, origins
 from cortexscope.metrics._table import GROUPS, METRICS
@@ -50,8 +51,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL",
     "DEFAULT",
+    "FAIR",
     "GROUPS",
+    "HEADLINE",
     "METRICS",
+    "STUDY",
     "AttentionRows",
     "AttentionSample",
     "HiddenStates",

@@ -77,7 +77,8 @@ def _top_task(frames: RunFrames) -> str | None:
 
 def _lead(frames: RunFrames, metric: str, name: str) -> str | None:
     """Return which task has the highest mean in how many models, as far as that is clear."""
-    found = frames.findings.leaders(metric)
+    found = frames.analysis.table("leaders")
+    found = found[found["metric"] == metric] if len(found) else found
     if not len(found):
         return None
     found = found[found["scope"].isin(frames.labels)]

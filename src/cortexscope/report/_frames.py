@@ -7,12 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cortexscope.records import Manifest
-from cortexscope.report._findings import Findings
 from cortexscope.report._labels import plain
 from cortexscope.store import Measurements, Run
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cortexscope.analysis import Analysis
 
 __all__ = ["RunFrames"]
 
@@ -29,9 +30,14 @@ class RunFrames:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.measured = Measurements.of(run)
-        self.findings = Findings(self.measured)
-        """The run's statistics."""
         self._read: dict[tuple[str, str], pd.DataFrame] = {}
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """The run's statistics, those of `cortexscope stats`."""
+        from cortexscope.analysis import Analysis
+
+        return Analysis(self.measured)
 
     @property
     def manifest(self) -> Manifest:

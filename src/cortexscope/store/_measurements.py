@@ -266,10 +266,21 @@ class Measurements:
         return found.assign(depth=found["layer"] / last.where(last > 0, 1))
 
     def by_head(
-        self, metrics: Collection[str] | None = None, *, controls: bool = False
+        self,
+        metrics: Collection[str] | None = None,
+        *,
+        models: Collection[str] | None = None,
+        controls: bool = False,
     ) -> pd.DataFrame:
-        """Return the same a layer and head, with columns layer and head; -1 is no head."""
-        found = self._means([*_PLACE, "layer", "head"], metrics, controls=controls)
+        """Return the same a layer and head, with columns layer and head; -1 is no head.
+
+        Args:
+            metrics: only these, all where None.
+            models: only these, all where None.
+            controls: those of controls too.
+        """
+        keys = [*_PLACE, "layer", "head"]
+        found = self._means(keys, metrics, models=models, controls=controls)
         found = found[found["layer"].notna()]
         return found.assign(head=found["head"].fillna(-1)).astype(
             {"layer": "int64", "head": "int64"}
@@ -374,10 +385,15 @@ class Measurements:
         return self._of(metric).index is not None
 
     def _means(
-        self, keys: list[str], metrics: Collection[str] | None, *, controls: bool
+        self,
+        keys: list[str],
+        metrics: Collection[str] | None,
+        *,
+        models: Collection[str] | None = None,
+        controls: bool,
     ) -> pd.DataFrame:
         names = [name for name in self._chosen(metrics) if not self._indexed(name)]
-        tables = self._tables(names, controls=controls, wholes=False)
+        tables = self._tables(names, models=models, controls=controls, wholes=False)
         found = _summed((_reduced(table, keys) for table in tables), keys, apart=True)
         labels = [name for name in names if self._of(name).scale == "label"]
         return found.assign(value=found["value"].mask(found["metric"].isin(labels)))
@@ -386,10 +402,13 @@ class Measurements:
         self,
         metrics: Collection[str] | None = None,
         *,
+        models: Collection[str] | None = None,
         controls: bool = False,
         wholes: bool = True,
     ) -> Iterator[pa.Table]:
         for own in self._sources.values():
+            if models is not None and own.name not in models:
+                continue
             known = own.run.manifest.metrics
             names = None if metrics is None else [name for name in metrics if name in known]
             for table in own.run.rows(

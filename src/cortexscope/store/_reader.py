@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from cortexscope.errors import CorruptRunError, SchemaVersionError, StoreError, UnknownNameError
+from cortexscope.files import sha256_of
 from cortexscope.records import Manifest
 from cortexscope.registry import suggestion
 from cortexscope.store._completeness import Completeness, damaged
@@ -103,6 +105,20 @@ class Run:
     def measurement_files(self) -> list[Path]:
         """Return the finished shards' files, sorted by name; not those of generated tokens."""
         return [file for file in self._layout.measured() if file.is_file()]
+
+    def digest(self, *, vectors: bool = False) -> str:
+        """Return the SHA-256 of all that the run's statistics are made of, in hexadecimal.
+
+        Args:
+            vectors: of the vectors of its prompts too.
+        """
+        shards = [shard for label in self.manifest.shards for shard in self._layout.finished(label)]
+        beside = [file for shard in shards if (file := self._layout.vectors(shard)).is_file()]
+        own = [self.path / name for name in ("manifest.json", "prompts.parquet", "models.parquet")]
+        found = hashlib.sha256()
+        for file in (*own, *self.measurement_files(), *(beside if vectors else ())):
+            found.update(f"{file.name} {sha256_of(file)}\n".encode())
+        return found.hexdigest()
 
     @property
     def remarks(self) -> tuple[str, ...]:

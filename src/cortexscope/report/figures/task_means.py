@@ -50,9 +50,9 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
 def _panel(
     frames: RunFrames, labels: Labels, metric: str, model: str
 ) -> tuple[Ranges | None, list[str]]:
-    found = frames.findings.means(metric)
+    found = frames.analysis.table("means")
     if len(found):
-        found = found[found["scope"] == model]
+        found = found[(found["metric"] == metric) & (found["scope"] == model)]
     if not len(found):
         return None, []
     why = [

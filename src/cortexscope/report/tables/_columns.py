@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cortexscope.metrics import FAIR, STUDY
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import parameters_text
 from cortexscope.report._stacks import stacks_note
@@ -24,22 +25,6 @@ __all__ = [
     "numbers",
     "texts",
 ]
-
-STUDY = {
-    "Final_Activation": "study.final_activation",
-    "Attention_Entropy": "study.attention_entropy",
-    "Max_Sparsity": "study.max_sparsity",
-}
-"""The study's columns, and the metric in each."""
-
-FAIR = {
-    "Attention_Entropy_Per_Row": "attention_entropy",
-    "Attention_Entropy_Normalized": "attention_entropy_normalized",
-    "Attention_Sink_Mass": "attention_sink_mass",
-    "Residual_Norm": "residual_norm",
-    "Near_Zero_Fraction": "near_zero_fraction",
-}
-"""The columns after the study's: the mean over layers, heads and prompts of each metric."""
 
 _WANTED = {**STUDY, **FAIR}
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cortexscope.metrics import HEADLINE
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, task_title
 from cortexscope.report._table import UNDEFINED, Column, Part, Table
-from cortexscope.report.tables._columns import FAIR, STUDY, texts
+from cortexscope.report.tables._columns import texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,15 +41,16 @@ def build(frames: RunFrames, labels: Labels) -> Table:
 
     from cortexscope.analysis import STANDARDISED
 
-    wanted = [name for name in (*STUDY.values(), *FAIR.values()) if name in frames.metrics]
-    found, settings = frames.findings.effects(wanted), frames.findings.settings
+    found, settings = frames.analysis.table("effects"), frames.analysis.settings
     rows: list[dict[str, Any]] = []
     reasons: Counter[str] = Counter()
     if len(found):
-        found = found[found["factor"] == "task"]
+        found = found[(found["factor"] == "task") & found["metric"].isin(HEADLINE)]
+        leaders = frames.analysis.table("leaders")
         for (metric, scope), own in found.groupby(["metric", "scope"], sort=False):
-            first = frames.findings.leaders(str(metric))
-            top = first[first["scope"] == scope] if len(first) else first
+            top = leaders
+            if len(leaders):
+                top = leaders[(leaders["metric"] == metric) & (leaders["scope"] == scope)]
             rows.append({"Metric": metric, "Model": scope, **_numbers(own), **_leader(top)})
         reasons = Counter(str(why).rstrip(".") for why in found["reason"].dropna())
     frame = pd.DataFrame(rows, columns=[column.name for column in _COLUMNS])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cortexscope.analysis._scopes import IN_UNITS, scopes, stream
-from cortexscope.analysis._values import without_controls
+from cortexscope.analysis._scopes import IN_UNITS, scopes
+from cortexscope.analysis.tables._step import Step
 from cortexscope.errors import SuiteError, UsageError
 from cortexscope.stats import (
     Effect,
@@ -26,7 +26,9 @@ from cortexscope.stats import (
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["effects"]
+    from cortexscope.analysis._analysis import Analysis
+
+__all__ = ["Effects"]
 
 _Test = Callable[["pd.DataFrame"], TaskEffect]
 _Found = dict[tuple[Any, ...], tuple[Matched | str, int]]
@@ -39,51 +41,49 @@ _ORDER = (
 )  # fmt: skip
 
 
-def effects(values: pd.DataFrame, *, seed: int, permutations: int = 2000) -> pd.DataFrame:
-    """Return the effect of the task on each metric, and of the model where there are several.
+class Effects(Step):
+    """The effect of the task on each metric, and of the model where there are several.
 
     Forms: `raw`; `adjusted`, with a curve in log tokens beside the tasks; `matched`, raw but on the
-    largest part of the prompts in which tasks do not differ in length. Metrics of the same prompts
-    share their permutations, which the seed and these prompts alone decide: a number is the same
-    whatever else is computed.
+    largest part of the prompts in which tasks do not differ in length.
 
-    Args:
-        values: as `prompt_values` gives them; controls but paraphrases are left out.
-        seed: of the permutations.
-        permutations: how many.
-
-    Returns:
-        A row for each metric, factor (`task`, `model`), scope (a model, `STANDARDISED`, or for
-        models `IN_UNITS`) and form: metric, factor, scope, form, f, df, df_residual, omega_squared
-        (share of all variance), omega_squared_partial (of what length, or prompts, leave), p,
-        p_max_t, p_least, family, n, left_out, method, reason; NaN where undefined. `p_max_t` counts
-        all metrics: step-down max-T over those of the same prompts, times the number of such
-        groups; `p_least` is the smallest that it could have been.
+    Metrics of the same prompts share their permutations, which the seed and these prompts alone
+    decide: a number is the same whatever else is made. `p_max_t` counts all metrics: step-down
+    max-T over those of the same prompts, times the number of such groups; `p_least` is the smallest
+    that it could have been.
     """
-    import pandas as pd
 
-    read = without_controls(values)
-    matched: _Found = {}
-    test = partial(
-        task_effect, rng=stream(seed, "effects"), permutations=permutations,
-        shuffled=Remembered(seed),
-    )  # fmt: skip
-    rows = []
-    for metric, scope, frame in scopes(read):
-        found = test(frame)
-        for form, effect in (("raw", found.raw), ("adjusted", found.adjusted)):
-            rows.append(_row(metric, "task", scope, form, effect, found))
-        rows.append(_matched(metric, scope, frame, test, matched))
-    for name, frame in read.groupby("metric", sort=False):
-        if frame["model"].nunique() > 1:
-            # One stream a metric, so that all metrics have the same signs.
-            signs = stream(seed, "effects", "model")
-            between = model_effect(frame, rng=signs, permutations=permutations)
-            for form, effect in (("raw", between.raw), ("adjusted", between.adjusted)):
-                rows.append(_row(str(name), "model", IN_UNITS, form, effect, between))
-    return pd.DataFrame(_with_families(rows))[list(_ORDER)].astype(
-        dict.fromkeys(("f", "omega_squared", "omega_squared_partial", "p"), "float64")
-    )
+    name = "effects"
+    holds = "the effect of the task and of the model: raw, at equal lengths, matched"
+
+    def build(self, of: Analysis) -> pd.DataFrame:
+        """Return a row a metric, factor (task, model), scope and form; NaN where undefined."""
+        import pandas as pd
+
+        of.note("effects of tasks and models")
+        permutations = of.settings.permutations
+        matched: _Found = {}
+        test = partial(
+            task_effect,
+            rng=of.stream(self.name),
+            permutations=permutations,
+            shuffled=Remembered(of.settings.seed),
+        )
+        rows = []
+        for metric, scope, frame in scopes(of.read):
+            found = test(frame)
+            for form, effect in (("raw", found.raw), ("adjusted", found.adjusted)):
+                rows.append(_row(metric, "task", scope, form, effect, found))
+            rows.append(_matched(metric, scope, frame, test, matched))
+        for name, frame in of.read.groupby("metric", sort=False):
+            if frame["model"].nunique() > 1:
+                # One stream for all, so that all metrics have the same signs.
+                signs = of.stream(self.name, "model")
+                between = model_effect(frame, rng=signs, permutations=permutations)
+                for form, effect in (("raw", between.raw), ("adjusted", between.adjusted)):
+                    rows.append(_row(str(name), "model", IN_UNITS, form, effect, between))
+        numbers = dict.fromkeys(("f", "omega_squared", "omega_squared_partial", "p"), "float64")
+        return pd.DataFrame(_with_families(rows))[list(_ORDER)].astype(numbers)
 
 
 def _with_families(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

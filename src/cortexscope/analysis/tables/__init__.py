@@ -1,0 +1,54 @@
+"""The tables of a run's statistics: one file a table, the answers first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cortexscope.analysis.tables._step import Step
+from cortexscope.analysis.tables.controls import Controls
+from cortexscope.analysis.tables.depth import Depth
+from cortexscope.analysis.tables.effects import Effects
+from cortexscope.analysis.tables.heads import Heads
+from cortexscope.analysis.tables.leaders import Leaders
+from cortexscope.analysis.tables.means import Means
+from cortexscope.analysis.tables.mixed import Mixed
+from cortexscope.analysis.tables.model_contrasts import ModelContrasts
+from cortexscope.analysis.tables.power import Power
+from cortexscope.analysis.tables.probe_baselines import ProbeBaselines
+from cortexscope.analysis.tables.probes import Probes
+from cortexscope.analysis.tables.selective import Selective
+from cortexscope.analysis.tables.selective_neurons import SelectiveNeurons
+from cortexscope.analysis.tables.silhouettes import Silhouettes
+from cortexscope.analysis.tables.similarity import Similarity
+from cortexscope.analysis.tables.summary import Summary
+from cortexscope.analysis.tables.task_contrasts import TaskContrasts
+from cortexscope.analysis.tables.values import Values
+from cortexscope.analysis.tables.variance import Variance
+
+__all__ = ["TABLES"]
+
+TABLES: Mapping[str, Step] = {
+    step.name: step
+    for step in (
+        Effects(),
+        Leaders(),
+        Means(),
+        Variance(),
+        TaskContrasts(),
+        ModelContrasts(),
+        Mixed(),
+        Depth(),
+        Heads(),
+        Probes(),
+        ProbeBaselines(),
+        Silhouettes(),
+        Similarity(),
+        Selective(),
+        SelectiveNeurons(),
+        Controls(),
+        Power(),
+        Summary(),
+        Values(),
+    )
+}
+"""By name, in the order in which they are made and in which their sentences are said."""

@@ -1,0 +1,42 @@
+"""Every pair of models over the prompts that both read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cortexscope.analysis._frames import of_metrics
+from cortexscope.analysis._scopes import bounds_of
+from cortexscope.analysis.tables._step import Step
+from cortexscope.stats import model_contrasts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cortexscope.analysis._analysis import Analysis
+
+__all__ = ["ModelContrasts"]
+
+
+class ModelContrasts(Step):
+    """As `stats.model_contrasts` gives them."""
+
+    name = "model_contrasts"
+    holds = "every pair of models over the prompts that both read"
+
+    def build(self, of: Analysis) -> pd.DataFrame:
+        """Return a row a metric and pair of models."""
+        between = []
+        for name, frame in of.close.groupby("metric", sort=False):
+            if frame["model"].nunique() > 1:
+                found = model_contrasts(
+                    frame,
+                    rng=of.stream(self.name, str(name)),
+                    permutations=of.settings.permutations,
+                    bounds=bounds_of(frame),
+                )
+                between.append((str(name), found))
+        return of_metrics(between)
+
+    def absent(self, of: Analysis) -> str:
+        """Return why no two models are compared."""
+        return "the run has one model"
