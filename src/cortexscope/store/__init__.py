@@ -2,9 +2,10 @@
 
 from cortexscope.store._frames import to_frame, to_polars
 from cortexscope.store._layout import LONGEST_LABEL, WHOLES, plain_name
-from cortexscope.store._measurements import NOT_FINITE, Measurements
+from cortexscope.store._measurements import Measurements
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
+from cortexscope.store._sums import NOT_FINITE
 from cortexscope.store._target import check_target
 from cortexscope.store._vectors import LayerMeans, Vectors
 from cortexscope.store._writer import RunWriter, write_parquet, write_text

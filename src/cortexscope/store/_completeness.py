@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from cortexscope.errors import CorruptRunError
-from cortexscope.store._contents import Contents, FileFault, check_prompts, contents_of
+from cortexscope.store._contents import (
+    Contents,
+    FileFault,
+    check_prompts,
+    check_rows,
+    contents_of,
+    read_rows,
+)
 from cortexscope.store._layout import Layout
 
-__all__ = ["Completeness", "damaged"]
+__all__ = ["Completeness", "damaged", "state_of"]
 
 _REPAIR = "`cortexscope run` with --resume, asked for the same, measures that again"
 
@@ -17,6 +26,16 @@ _REPAIR = "`cortexscope run` with --resume, asked for the same, measures that ag
 def damaged(file: Path, what: object) -> CorruptRunError:
     """Return the error about a file of a run; `what` is wrong follows its name."""
     return CorruptRunError(f"{file} {what}; {_REPAIR}.")
+
+
+def state_of(file: Path) -> tuple[Path, int, int]:
+    """Return what changes whenever a file is written anew.
+
+    Raises:
+        OSError: if it is gone.
+    """
+    facts = file.stat()
+    return file, facts.st_mtime_ns, facts.st_size
 
 
 class Completeness:
@@ -29,6 +48,10 @@ class Completeness:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._known: dict[tuple[Path, int, int], Contents] = {}
+        self._checked: dict[tuple[Path, int, int], set[str | None]] = {}
+        """Of which metrics a file holds no row twice, None for all; by file, as it was then."""
+        self._sound: tuple[object, ...] | None = None
+        """The files and prompts of the last check that found nothing, as they were then."""
 
     def check(self, prompts: Collection[str]) -> None:
         """Check that each prompt's measurements are in one file, in a finished run all of them.
@@ -48,6 +71,13 @@ class Completeness:
                 f"measurements ({self._named(missing)}), and what is left is no fair sample; "
                 f"{_REPAIR}."
             )
+        shards = [shard for info in layout.manifest.models for shard in layout.finished(info.model)]
+        try:
+            state = asked, *map(state_of, shards)
+        except OSError as error:
+            raise damaged(Path(str(error.filename)), "is gone") from error
+        if state == self._sound:
+            return
         for info in layout.manifest.models:
             seen: dict[str, Path] = {}
             for shard in layout.finished(info.model):
@@ -65,6 +95,7 @@ class Completeness:
                     f"{layout.path} has no values of {len(lost)} of its {len(asked)} prompts of "
                     f"{info.model}, such as {lost[0]!r}; {_REPAIR}."
                 )
+        self._sound = state
 
     def check_beside(
         self,
@@ -100,6 +131,32 @@ class Completeness:
             self._contents(file, model, of_prompts=False) for file in wholes
         ]
 
+    def rows(
+        self, file: Path, model: str, metrics: Collection[str] | None, *, of_prompts: bool = True
+    ) -> pa.Table:
+        """Return a file's measurements as `read_rows`, checked.
+
+        Args:
+            file: of the model.
+            model: its label.
+            metrics: only these, all where None.
+            of_prompts: whether each must be of a prompt, or none.
+
+        Raises:
+            CorruptRunError: if it is gone or damaged, not of the model, or holds a row twice.
+        """
+        try:
+            table = read_rows(file, metrics=metrics)
+            checked = self._checked.setdefault(state_of(file), set())
+            # Each metric's rows are held against each other once.
+            if None not in checked and not (metrics is not None and checked.issuperset(metrics)):
+                check_rows(table, model, of_prompts=of_prompts)
+                checked.update([None] if metrics is None else metrics)
+        except (FileFault, FileNotFoundError) as fault:
+            what = fault if isinstance(fault, FileFault) else "is gone"
+            raise damaged(file, what) from fault
+        return table
+
     def _prompts_in(self, shard: Path, model: str) -> frozenset[str]:
         if not self._layout.has_values_of_prompts:
             return frozenset()
@@ -107,8 +164,7 @@ class Completeness:
 
     def _contents(self, file: Path, model: str, *, of_prompts: bool = True) -> Contents:
         try:
-            facts = file.stat()
-            key = (file, facts.st_mtime_ns, facts.st_size)
+            key = state_of(file)
             if key not in self._known:
                 self._known[key] = contents_of(file, model, of_prompts=of_prompts)
         except (FileFault, OSError) as fault:

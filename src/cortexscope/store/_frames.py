@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
-__all__ = ["to_frame", "to_polars"]
+__all__ = ["joined", "to_frame", "to_polars"]
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
@@ -26,6 +27,51 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     }
     frame: pd.DataFrame = table.to_pandas(types_mapper=nullable.get)
     return frame
+
+
+def joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pd.DataFrame:
+    """Return tables one after the other as a frame, in half of the memory that `to_frame` takes.
+
+    Args:
+        tables: with a dictionary for the texts of a column.
+        schema: of the same columns, for where there are no tables.
+    """
+    import pandas as pd
+
+    every = list(tables)
+    if not every:
+        return to_frame(schema.empty_table())
+    whole = pa.concat_tables(every)
+    every.clear()
+    columns: dict[str, pd.Series[Any]] = {}
+    for name in schema.names:
+        column = whole[name]
+        # What a column was made of is given back before the next is made.
+        whole = whole.drop_columns([name])
+        columns[name] = _column(name, column)
+        del column
+        pa.default_memory_pool().release_unused()
+    return pd.DataFrame(columns, copy=False)
+
+
+def _column(name: str, column: pa.ChunkedArray) -> pd.Series[Any]:
+    """Return a column whose rows with the same text share it."""
+    import numpy as np
+    import pandas as pd
+
+    if not pa.types.is_dictionary(column.type):
+        return to_frame(pa.table({name: column}))[name]
+    texts = np.empty(len(column), dtype=object)
+    start = 0
+    for chunk in column.chunks:
+        words = np.array([*chunk.dictionary.to_pylist(), np.nan], dtype=object)
+        words.take(
+            chunk.indices.fill_null(-1).to_numpy(),
+            out=texts[start : start + len(chunk)],
+            mode="wrap",
+        )
+        start += len(chunk)
+    return pd.Series(texts, dtype=pd.StringDtype("python", na_value=np.nan), copy=False)
 
 
 def to_polars(table: pa.Table) -> pl.DataFrame:

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import ValidationError
 
-from cortexscope.errors import CorruptRunError, SchemaVersionError, StoreError, UnknownNameError
+from cortexscope.errors import UnknownNameError
 from cortexscope.files import sha256_of
-from cortexscope.records import Manifest
 from cortexscope.registry import suggestion
-from cortexscope.store._completeness import Completeness, damaged
+from cortexscope.store._completeness import Completeness, damaged, state_of
 from cortexscope.store._contents import (
     Contents,
     FileFault,
-    check_rows,
     in_texts,
     read_columns,
-    read_rows,
 )
-from cortexscope.store._frames import to_frame
+from cortexscope.store._frames import joined, to_frame
 from cortexscope.store._layout import Layout
-from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
+from cortexscope.store._manifest import read_manifest
+from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS
 from cortexscope.store._vectors import LayerMeans, layer_means, read_vectors
 
 if TYPE_CHECKING:
@@ -50,57 +46,16 @@ class Run:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self.manifest = self._read_manifest()
+        self.manifest = read_manifest(self.path)
         self._layout = Layout(self.path, self.manifest)
         self._completeness = Completeness(self._layout)
-        self._checked: dict[tuple[Path, int, int], set[str | None]] = {}
-        """Of which metrics a file holds no row twice, None for all; by file, as it was then."""
-
-    def _read_manifest(self) -> Manifest:
-        file = self.path / "manifest.json"
-        if not file.is_file():
-            raise StoreError(
-                f"There is no run in {self.path}: it has no manifest.json; "
-                "give the folder that `cortexscope run --out` wrote."
-            )
-        try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            version = content["schema_version"]
-            if isinstance(version, int) and version > SCHEMA_VERSION:
-                raise SchemaVersionError(
-                    f"{self.path} was written with run schema {version}, and this cortexscope "
-                    f"reads up to {SCHEMA_VERSION}; install a newer cortexscope."
-                )
-            manifest = Manifest.model_validate(content)
-            if sorted(manifest.shards) != sorted(info.model for info in manifest.models):
-                raise ValueError("shards of other models")
-            return manifest
-        except (OSError, ValueError, TypeError, KeyError, ValidationError) as error:
-            raise CorruptRunError(
-                f"{file} is damaged ({type(error).__name__}); run again into another folder."
-            ) from error
+        self._known_ids: tuple[object, tuple[frozenset[str], tuple[str, ...]]] | None = None
 
     def _read(self, file: Path, schema: pa.Schema) -> pa.Table:
         try:
             return read_columns(file, schema)
         except FileFault as fault:
             raise damaged(file, fault) from fault
-
-    def _read_rows(
-        self, file: Path, model: str, metrics: Collection[str] | None, *, of_prompts: bool = True
-    ) -> pa.Table:
-        try:
-            table = read_rows(file, metrics=metrics)
-            facts = file.stat()
-            checked = self._checked.setdefault((file, facts.st_mtime_ns, facts.st_size), set())
-            # Each metric's rows are held against each other once.
-            if None not in checked and not (metrics is not None and checked.issuperset(metrics)):
-                check_rows(table, model, of_prompts=of_prompts)
-                checked.update([None] if metrics is None else metrics)
-        except (FileFault, FileNotFoundError) as fault:
-            what = fault if isinstance(fault, FileFault) else "is gone"
-            raise damaged(file, what) from fault
-        return table
 
     def measurement_files(self) -> list[Path]:
         """Return the finished shards' files, sorted by name; not those of generated tokens."""
@@ -179,7 +134,7 @@ class Run:
         labels = [info.model for info in self.manifest.models]
         self._check_names("metric", metrics, self.manifest.metrics)
         self._check_names("model", models, labels)
-        self._completeness.check(self.prompts()["prompt_id"])
+        self._completeness.check(self._ids()[0])
         return self._rows(
             None if metrics is None else frozenset(metrics),
             labels if models is None else [label for label in labels if label in set(models)],
@@ -202,16 +157,16 @@ class Run:
             return
         for label in models:
             for file in layout.finished(label):
-                table = self._read_rows(file, label, metrics)
+                table = self._completeness.rows(file, label, metrics)
                 yield _without(table, left_out)
                 if steps and layout.generates(label):
                     more = layout.steps(file)
-                    table = self._read_rows(more, label, metrics)
+                    table = self._completeness.rows(more, label, metrics)
                     found = pc.unique(table["prompt_id"]).to_pylist()
                     self._completeness.check_beside(more, found, file, label, all_of_them=False)
                     yield _without(table, left_out)
             for file in filter(Path.is_file, layout.wholes(label) if wholes else ()):
-                yield self._read_rows(file, label, metrics, of_prompts=False)
+                yield self._completeness.rows(file, label, metrics, of_prompts=False)
 
     def contents(self, model: str) -> list[Contents]:
         """Return what each of a model's files of measurements is of, those of controls too.
@@ -223,7 +178,7 @@ class Run:
             UnknownNameError: if the run has no such model.
             CorruptRunError: if the measurements are not whole.
         """
-        self._completeness.check(self.prompts()["prompt_id"])
+        self._completeness.check(self._ids()[0])
         return self._completeness.contents(model)
 
     def measurements(
@@ -235,10 +190,8 @@ class Run:
         steps: bool = False,
     ) -> pd.DataFrame:
         """Return measurements as a pandas frame; whole-number columns with nulls are Int64-like."""
-        table = self.measurements_table(
-            metrics=metrics, models=models, controls=controls, steps=steps
-        )
-        return to_frame(table)
+        tables = self.rows(metrics=metrics, models=models, controls=controls, steps=steps)
+        return joined(tables, MEASUREMENTS)
 
     def _check_names(self, kind: str, names: Iterable[str] | None, known: Iterable[str]) -> None:
         for name in names or ():
@@ -281,7 +234,7 @@ class Run:
     def _layer_means(self, model: str, pool: str) -> LayerMeans | None:
         if not self._layout.keeps_vectors(model):
             return None
-        self._completeness.check(self.prompts()["prompt_id"])
+        self._completeness.check(self._ids()[0])
         files = []
         for shard in self._layout.finished(model):
             file = self._layout.vectors(shard)
@@ -293,9 +246,18 @@ class Run:
 
     def control_ids(self) -> tuple[str, ...]:
         """Return the ids of prompts that were made from another prompt of this run."""
-        prompts = self.prompts()
-        made = prompts["origin"].isin(prompts["prompt_id"])
-        return tuple(prompts.loc[made, "prompt_id"])
+        return self._ids()[1]
+
+    def _ids(self) -> tuple[frozenset[str], tuple[str, ...]]:
+        """Return the ids of all prompts and those of controls, read again if the file is anew."""
+        file = self.path / "prompts.parquet"
+        state = state_of(file) if file.is_file() else None
+        if self._known_ids is None or self._known_ids[0] != state:
+            prompts = self.prompts()
+            made = prompts["origin"].isin(prompts["prompt_id"])
+            ids = frozenset(prompts["prompt_id"]), tuple(prompts.loc[made, "prompt_id"])
+            self._known_ids = state, ids
+        return self._known_ids[1]
 
     def prompts(self) -> pd.DataFrame:
         """Return the prompts: prompt_id, task, text, source, target, control, origin."""
@@ -310,7 +272,7 @@ class Run:
 
         The columns are model, task, prompt_id, text, finish, token_ids, tokens, surprisal, entropy.
         """
-        self._completeness.check(self.prompts()["prompt_id"])
+        self._completeness.check(self._ids()[0])
         tables = [GENERATIONS.empty_table()]
         for label in filter(self._layout.generates, self.manifest.shards):
             for shard in self._layout.finished(label):

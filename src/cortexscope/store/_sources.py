@@ -1,0 +1,236 @@
+"""Which runs are read together, what they are of, and their rows, file by file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from cortexscope.errors import UsageError
+from cortexscope.records import MetricSpec, in_order
+from cortexscope.store._contents import Contents, parts
+from cortexscope.store._reader import Run
+from cortexscope.store._sums import finite
+from cortexscope.store._vectors import LayerMeans
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Sources"]
+
+_PROMPT = ["model", "stack", "task", "prompt_id", "n_tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    run: Run
+    label: str
+    """In the run."""
+    name: str
+    """In the measurements."""
+
+
+class Sources:
+    """Runs that are read together: their models, metrics, stacks, prompts and rows."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.runs = tuple(runs)
+        labels = [(run, info.model) for run in self.runs for info in run.manifest.models]
+        known = [label for _, label in labels]
+        self._sources = {
+            name: _Source(run, label, name)
+            for run, label in labels
+            for name in [label if known.count(label) == 1 else f"{run.path.name}/{label}"]
+        }
+        if len(self._sources) < len(labels):
+            raise UsageError(
+                "Two of the runs have the same model and the same folder name, so that they cannot "
+                "be told apart; give one of the folders another name."
+            )
+        self._check_specs()
+
+    def __str__(self) -> str:
+        return ", ".join(str(run.path) for run in self.runs)
+
+    def _check_specs(self) -> None:
+        first: dict[str, tuple[int, Run]] = {}
+        for run in self.runs:
+            for name, spec in run.manifest.metrics.items():
+                version, other = first.setdefault(name, (spec.version, run))
+                if spec.version != version:
+                    raise UsageError(
+                        f"{name} was measured by its version {version} in {other.path} and by its "
+                        f"version {spec.version} in {run.path}, and these numbers do not compare; "
+                        "run the older one again."
+                    )
+
+    @cached_property
+    def specs(self) -> Mapping[str, MetricSpec]:
+        """The metrics that were asked for, in the order of the runs."""
+        return dict(pair for run in self.runs for pair in run.manifest.metrics.items())
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The models, in the order given."""
+        return tuple(self._sources)
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics with a measurement, defined or not, in the order of `specs`."""
+        found = {name for own in self._by_model.values() for name in own}
+        return (*filter(found.__contains__, self.specs), *sorted(found - self.specs.keys()))
+
+    @cached_property
+    def stacks(self) -> Mapping[str, tuple[str, ...]]:
+        """The stacks with a measurement of each model that has one.
+
+        The first is its primary one: it reads the prompt, and stands for the model where there is
+        room for one.
+        """
+        return {
+            label: in_order({stack for names in own.values() for stack in names})
+            for label, own in self._by_model.items()
+            if own
+        }
+
+    @cached_property
+    def _contents(self) -> Mapping[str, Sequence[Contents]]:
+        return {name: own.run.contents(own.label) for name, own in self._sources.items()}
+
+    @cached_property
+    def _by_model(self) -> Mapping[str, Mapping[str, frozenset[str]]]:
+        """The stacks of each metric of each model."""
+        found: dict[str, dict[str, frozenset[str]]] = {}
+        for label, files in self._contents.items():
+            own = found.setdefault(label, {})
+            for file in files:
+                for stack, metrics in file.metrics.items():
+                    for metric in metrics:
+                        own[metric] = own.get(metric, frozenset()) | {stack}
+        return found
+
+    def primary(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a frame that are of the model's primary stack.
+
+        Of a metric that this stack has not, such as the surprisal of an encoder-decoder, those of
+        the first stack that has it.
+        """
+        if "metric" not in frame:
+            first = {model: names[0] for model, names in self.stacks.items()}
+            return frame[frame["stack"] == frame["model"].map(first)]
+        known = {
+            f"{model}\0{metric}": in_order(names)[0]
+            for model, own in self._by_model.items()
+            for metric, names in own.items()
+        }
+        return frame[frame["stack"] == (frame["model"] + "\0" + frame["metric"]).map(known)]
+
+    @cached_property
+    def prompts(self) -> pd.DataFrame:
+        """The prompts of all runs, as `prompts.parquet` has them, each once.
+
+        Raises:
+            UsageError: if one id is of two prompts.
+        """
+        import pandas as pd
+
+        every = pd.concat([run.prompts() for run in self.runs], ignore_index=True)
+        once = every.drop_duplicates(["prompt_id", "task", "text", "target"], ignore_index=True)
+        twice = once.loc[once["prompt_id"].duplicated(), "prompt_id"]
+        if len(twice):
+            raise UsageError(
+                f"The runs have different prompts of the id {twice.iloc[0]!r}, so that they cannot "
+                "be read together; give prompts that differ ids that differ."
+            )
+        return once
+
+    @cached_property
+    def models(self) -> pd.DataFrame:
+        """The models, one a row, as `models.parquet` has them."""
+        import pandas as pd
+
+        models = pd.concat([run.models() for run in self.runs], ignore_index=True)
+        return models.assign(model=list(self.labels))
+
+    @cached_property
+    def _last(self) -> Mapping[str, int]:
+        found: dict[str, int] = {}
+        for label, files in self._contents.items():
+            for file in files:
+                for stack, layer in file.last.items():
+                    key = f"{label}\0{stack}"
+                    found[key] = max(layer, found.get(key, layer))
+        return found
+
+    def lengths(self, *, controls: bool = False) -> pd.DataFrame:
+        """Return how many tokens each stack was given of prompts with a measurement.
+
+        Args:
+            controls: those of controls too.
+
+        Returns:
+            Columns model, stack, task, prompt_id, n_tokens.
+        """
+        import pandas as pd
+
+        rows = [
+            (label, stack, file.tasks[prompt], prompt, length)
+            for label, files in self._contents.items()
+            for file in files
+            for stack in in_order(file.lengths)
+            for prompt, length in file.lengths[stack].items()
+            if controls or prompt not in self._controls[label]
+        ]
+        return pd.DataFrame(rows, columns=_PROMPT)
+
+    @cached_property
+    def _controls(self) -> Mapping[str, frozenset[str]]:
+        ids = {id(run): frozenset(run.control_ids()) for run in self.runs}
+        return {name: ids[id(own.run)] for name, own in self._sources.items()}
+
+    def mean_states(self, model: str) -> LayerMeans | None:
+        """Return each prompt's mean state of each layer, as `Run.mean_states`."""
+        own = self._sources[model]
+        return own.run.mean_states(own.label)
+
+    def mean_neurons(self, model: str) -> LayerMeans | None:
+        """Return each prompt's mean activation of neurons, as `Run.mean_neurons`."""
+        own = self._sources[model]
+        return own.run.mean_neurons(own.label)
+
+    def tables(
+        self,
+        metrics: Collection[str] | None = None,
+        *,
+        models: Collection[str] | None = None,
+        controls: bool = False,
+        wholes: bool = True,
+    ) -> Iterator[pa.Table]:
+        """Yield measurements file by file, as `Run.rows`, with values that are finite or null.
+
+        Args:
+            metrics: only these, all where None.
+            models: only these, all where None.
+            controls: those of controls too.
+            wholes: values of whole tasks and of sequences too.
+        """
+        for own in self._sources.values():
+            if models is not None and own.name not in models:
+                continue
+            known = own.run.manifest.metrics
+            names = None if metrics is None else [name for name in metrics if name in known]
+            for table in own.run.rows(
+                metrics=names, models=[own.label], controls=controls, wholes=wholes
+            ):
+                yield _named(finite(table), own)
+
+
+def _named(table: pa.Table, own: _Source) -> pa.Table:
+    if own.name == own.label or not len(table):
+        return table
+    codes, _ = parts(table["model"])
+    column = pa.DictionaryArray.from_arrays(codes, pa.array([own.name], pa.string()))
+    return table.set_column(table.schema.get_field_index("model"), "model", column)
