@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
@@ -17,8 +20,19 @@ def test_all_names_are_there() -> None:
     for name in cortexscope.__all__:
         assert getattr(cortexscope, name) is not None
     assert set(cortexscope.__all__) <= set(dir(cortexscope))
-    with pytest.raises(AttributeError, match="no attribute 'profle'"):
-        cortexscope.profle  # noqa: B018
+    with pytest.raises(AttributeError, match="No cortexscope attribute profle"):
+        cortexscope.profle  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize("package", ["cortexscope", "cortexscope.models", "cortexscope.stats"])
+def test_what_is_offered_is_what_type_checkers_see(package: str) -> None:
+    stub = Path(str(files(package).joinpath("__init__.pyi"))).read_text(encoding="utf-8")
+    told = {alias.asname for node in ast.walk(ast.parse(stub)) if isinstance(node, ast.ImportFrom)
+            for alias in node.names}  # fmt: skip
+    module = importlib.import_module(package)
+    assert told == set(module.__all__)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
 
 
 def test_importing_loads_nothing_heavy() -> None:

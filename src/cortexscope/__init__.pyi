@@ -1,0 +1,30 @@
+from ._version import __version__ as __version__
+from .engine import (
+    Generation as Generation,
+    Probe as Probe,
+    Settings as Settings,
+    attach as attach,
+    selfcheck as selfcheck,
+)
+from .errors import CortexscopeError as CortexscopeError
+from .models import (
+    Model as Model,
+    load_model as load_model,
+)
+from .profiles import (
+    Profile as Profile,
+    open_profile as open_profile,
+    profile as profile,
+)
+from .records import (
+    Manifest as Manifest,
+    MetricSpec as MetricSpec,
+    ModelInfo as ModelInfo,
+    Prompt as Prompt,
+)
+from .tasks import (
+    Suite as Suite,
+    load_suite as load_suite,
+)
+
+__all__: list[str]
