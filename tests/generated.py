@@ -14,8 +14,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from cortexscope.engine import Generation, RunRequest, Settings
-from cortexscope.engine._observer import Finished, Observer, needs_of
-from cortexscope.engine._tabulate import tabulate
+from cortexscope.measure.observer import Finished, Observer, needs_of
+from cortexscope.measure.tabulate import tabulate
 from cortexscope.metrics import MetricOptions, make_metrics
 from cortexscope.models import Model, find_anatomy
 from cortexscope.records import Site

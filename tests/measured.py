@@ -10,7 +10,7 @@ import torch
 from batches import Batch
 from reference import METRICS, Key, Outcome
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 
 __all__ = ["measured", "outcomes"]
 

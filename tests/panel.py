@@ -20,7 +20,7 @@ from family import Family
 from measured import outcomes
 from reference import Key, Outcome, Values, same
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 from cortexscope.models import Model
 
 __all__ = ["PANEL", "WAYS", "Case", "agree", "agree_on", "places"]

@@ -1,12 +1,13 @@
 from ._version import __version__ as __version__
 from .engine import (
     Generation as Generation,
-    Probe as Probe,
     Settings as Settings,
-    attach as attach,
-    selfcheck as selfcheck,
 )
 from .errors import CortexscopeError as CortexscopeError
+from .measure import (
+    Probe as Probe,
+    attach as attach,
+)
 from .models import (
     Model as Model,
     load_model as load_model,
@@ -22,6 +23,7 @@ from .records import (
     ModelInfo as ModelInfo,
     Prompt as Prompt,
 )
+from .selfchecks import selfcheck as selfcheck
 from .tasks import (
     Suite as Suite,
     load_suite as load_suite,

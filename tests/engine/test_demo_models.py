@@ -16,7 +16,8 @@ from family import Family
 from measured import outcomes
 from reference import METRICS, measure
 
-from cortexscope.engine import RunRequest, Settings, attach, run
+from cortexscope.engine import RunRequest, Settings, run
+from cortexscope.measure import attach
 from cortexscope.models import Model, load_model
 from cortexscope.records import Prompt
 from cortexscope.tasks import Suite, Task, load_suite

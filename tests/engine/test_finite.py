@@ -11,9 +11,10 @@ from generated import suite_of, written
 from torch import nn
 from transformers import PreTrainedModel
 
-from cortexscope.engine import RunRequest, Settings, Silent, run, selfcheck
+from cortexscope.engine import RunRequest, Settings, Silent, run
 from cortexscope.errors import ModelError
 from cortexscope.records import Finding
+from cortexscope.selfchecks import selfcheck
 
 
 def spoil(model: PreTrainedModel, layer: int) -> PreTrainedModel:

@@ -11,7 +11,8 @@ import pytest
 import torch
 from generated import KEYS, LENGTHS, folder_of, forced_row, forced_values, suite_of, texts_of
 
-from cortexscope.engine import Generation, RunRequest, Settings, attach, run
+from cortexscope.engine import Generation, RunRequest, Settings, run
+from cortexscope.measure import attach
 from cortexscope.metrics import metric_names
 from cortexscope.models import load_model
 from cortexscope.tasks import load_suite

@@ -18,10 +18,12 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from cortexscope.engine import Generation, RunRequest, Settings, attach, run, selfcheck
+from cortexscope.engine import Generation, RunRequest, Settings, run
 from cortexscope.errors import ModelError
+from cortexscope.measure import attach
 from cortexscope.models import LengthRule, Model, Switches, find_switches, load_model
 from cortexscope.records import Finding
+from cortexscope.selfchecks import selfcheck
 from cortexscope.store import Run
 
 BORDER = 20
@@ -291,7 +293,7 @@ def test_a_border_that_is_not_known_is_found_by_the_quick_check(
         tmp_path / "model",
     )
     blind = Switches((), LengthRule())
-    for place in ("engine._selfcheck._subject", "engine._worker", "models._loading"):
+    for place in ("selfchecks._subject", "engine._worker", "models._loading"):
         monkeypatch.setattr(f"cortexscope.{place}.find_switches", lambda module: blind)
     request = RunRequest(
         models=(f"tiny={folder}",), suite=suite_of(folder, lengths=(7,)), out=tmp_path / "run"

@@ -11,7 +11,8 @@ from families import VOCABULARY, tiny_model
 from reference import METRICS
 from transformers import PreTrainedTokenizerFast
 
-from cortexscope.engine import RunRequest, Settings, attach, run
+from cortexscope.engine import RunRequest, Settings, run
+from cortexscope.measure import attach
 from cortexscope.models import load_model
 from cortexscope.tasks import load_suite
 

@@ -19,9 +19,10 @@ from typer.testing import CliRunner
 
 import cortexscope.engine._worker as worker_module
 from cortexscope.cli import app
-from cortexscope.engine import RunRequest, Settings, attach, run
-from cortexscope.engine._tasks import tabulate_tasks
+from cortexscope.engine import RunRequest, Settings, run
 from cortexscope.errors import CorruptRunError, StoreError
+from cortexscope.measure import attach
+from cortexscope.measure.tasks import tabulate_tasks
 from cortexscope.metrics import METRICS, MetricOptions, make_metrics
 from cortexscope.models import load_model
 from cortexscope.profiles import profile
@@ -186,7 +187,7 @@ def test_a_run_that_ended_before_its_tasks_were_written_is_finished_without_the_
         raise Interrupted
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cortexscope.engine._tasks.tabulate_tasks", failing)
+        patch.setattr("cortexscope.measure.tasks.tabulate_tasks", failing)
         with pytest.raises(Interrupted):
             run(request_)
     assert Run(request_.out).manifest.status == "running"

@@ -11,8 +11,8 @@ from families import FAMILIES, tiny_model
 from torch import Tensor
 
 from cortexscope import load_model
-from cortexscope.engine import attach
-from cortexscope.engine._observer import Finished, Observer, needs_of
+from cortexscope.measure import attach
+from cortexscope.measure.observer import Finished, Observer, needs_of
 from cortexscope.metrics import MetricOptions, make_metrics
 from cortexscope.metrics._metric import Layout
 from cortexscope.models import find_anatomy

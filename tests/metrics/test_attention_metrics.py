@@ -17,7 +17,7 @@ from panel import PANEL, WAYS, Case, agree, agree_on
 from reference import Outcome, Values, same
 
 from cortexscope import load_model
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 
 NO_STACK = "no attention layers"
 NO_LAYER = "no softmax attention in this layer"

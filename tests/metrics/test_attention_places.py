@@ -13,7 +13,7 @@ from families import FAMILIES, tiny_model
 from measured import outcomes
 from transformers import DynamicCache, StaticCache
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 from cortexscope.models import find_anatomy
 from cortexscope.records import Site
 from cortexscope.taps import AttentionRows, AttentionSample, Tap

@@ -11,7 +11,7 @@ from families import tiny_model
 from panel import PANEL, WAYS, Case, agree, agree_on
 from reference import Values
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 from cortexscope.metrics import MetricOptions, make_metrics
 from cortexscope.metrics._metric import Layout
 from cortexscope.metrics._states import State

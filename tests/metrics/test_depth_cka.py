@@ -14,7 +14,7 @@ from measured import outcomes
 from panel import PANEL
 from reference import Values, same
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 from cortexscope.metrics.cka import alignment
 
 LENGTHS = [12, 9, 7, 5, 4, 3, 2, 1]

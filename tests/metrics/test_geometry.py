@@ -12,7 +12,7 @@ from families import tiny_model
 from panel import PANEL, WAYS, Case, agree, agree_on
 from reference import Outcome, Values
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 from cortexscope.metrics import MetricOptions, make_metrics
 from cortexscope.models import load_model
 from cortexscope.records import Site

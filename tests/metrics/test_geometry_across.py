@@ -17,7 +17,7 @@ from panel import PANEL
 from reference import Outcome, same
 from reference import Values as Outcomes
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 from cortexscope.metrics import MetricOptions, make_metrics
 from cortexscope.metrics._metric import Layout, Seen, Values
 from cortexscope.metrics._pooled import OverPromptsOfLayer

@@ -16,7 +16,7 @@ from measured import measured
 from panel import PANEL, WAYS, Case, agree, agree_on
 from reference import Values
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 from cortexscope.models import load_model
 from cortexscope.taps import _readout
 

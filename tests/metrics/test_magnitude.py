@@ -13,7 +13,7 @@ from measured import outcomes
 from panel import PANEL, WAYS, Case, agree, agree_on, as_outcome
 from reference import Outcome, Values, same
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 from cortexscope.metrics import MetricOptions, make_metrics
 from cortexscope.metrics._metric import Layout
 from cortexscope.models import load_model

@@ -12,7 +12,7 @@ from measured import outcomes
 from panel import PANEL, WAYS, Case, agree, agree_on
 from reference import Values, same
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 from cortexscope.metrics import MetricOptions, make_metrics
 from cortexscope.metrics._metric import Layout
 from cortexscope.metrics._metric import Values as Found

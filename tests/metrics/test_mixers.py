@@ -16,7 +16,7 @@ from measured import measured, outcomes
 from panel import WAYS, Case, agree
 from reference import Outcome, Values, same
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 
 METRICS = ("mixer_step_size", "mixer_decay", "mixer_state_norm")
 NO_STEP = "this mixer has no step size, or its kernel does not show it"

@@ -16,8 +16,9 @@ from masked import masked_model
 from panel import PANEL, WAYS, Case, agree, agree_on
 from reference import Outcome, Values
 
-from cortexscope.engine import RunRequest, Settings, attach, run
+from cortexscope.engine import RunRequest, Settings, run
 from cortexscope.errors import UsageError
+from cortexscope.measure import attach
 from cortexscope.models import load_model
 from cortexscope.taps import _readout
 

@@ -15,7 +15,7 @@ from measured import outcomes
 from panel import PANEL, WAYS, Case, agree, agree_on
 from reference import Outcome, Values, same
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 from cortexscope.metrics import MetricOptions, make_metrics
 from cortexscope.metrics._metric import Layout
 from cortexscope.models import load_model

@@ -13,7 +13,7 @@ from measured import outcomes
 from panel import PANEL, WAYS, Case
 from reference import ROUNDING, Key, Outcome, Values
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 from cortexscope.models import load_model
 
 COUNTS_OF_STATES = ("near_zero_relative", "exact_zeros")

@@ -12,7 +12,8 @@ from batches import inputs_for
 from families import FAMILIES, tiny_model
 from panel import places
 
-from cortexscope.engine import Generation, RunRequest, Settings, attach, run
+from cortexscope.engine import Generation, RunRequest, Settings, run
+from cortexscope.measure import attach
 from cortexscope.metrics import GROUPS, METRICS
 
 LENGTHS = [37, 20, 6, 1]

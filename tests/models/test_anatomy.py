@@ -182,7 +182,7 @@ def test_layers_that_are_no_modules_are_refused() -> None:
 
 
 def test_a_model_that_runs_without_its_blocks_is_refused() -> None:
-    from cortexscope.engine import attach
+    from cortexscope.measure import attach
 
     class Skips(nn.Module):
         def __init__(self) -> None:

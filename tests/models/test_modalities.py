@@ -15,8 +15,9 @@ from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
 from cortexscope.cli import main
-from cortexscope.engine import Generation, RunRequest, Settings, attach, run
+from cortexscope.engine import Generation, RunRequest, Settings, run
 from cortexscope.errors import UnsupportedModelError
+from cortexscope.measure import attach
 from cortexscope.models import load_model, open_model
 
 TEXT: dict[str, Any] = {

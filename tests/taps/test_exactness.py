@@ -11,7 +11,7 @@ from families import FAMILIES, STUDY, tiny_model
 from measured import measured
 from reference import measure, same
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

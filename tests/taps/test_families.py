@@ -10,7 +10,7 @@ from families import FAMILIES, tiny_model
 from measured import measured
 from reference import measure
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

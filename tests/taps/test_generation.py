@@ -10,7 +10,7 @@ import torch
 from families import FAMILIES, tiny_model
 from generated import folder_of, forced_row, forced_values
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 from cortexscope.models import load_model
 
 READ, WRITTEN = 12, 5

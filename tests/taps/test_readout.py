@@ -11,7 +11,7 @@ from families import FAMILIES, tiny_model
 from masked import masked_model
 from torch import Tensor, nn
 
-from cortexscope.engine import attach
+from cortexscope.measure import attach
 from cortexscope.models import find_anatomy
 from cortexscope.taps import _readout
 from cortexscope.taps._readout import NO_HEAD, Readout, ReadoutError

@@ -9,8 +9,8 @@ from families import STUDY, tiny_model
 from torch import nn
 from torch.overrides import _get_current_function_mode_stack
 
-from cortexscope.engine import attach
 from cortexscope.errors import UnsupportedModelError
+from cortexscope.measure import attach
 
 
 def hooks_of(model: nn.Module) -> int:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from cortexscope.engine import attach
 from cortexscope.errors import UnsupportedModelError
+from cortexscope.measure import attach
 from cortexscope.models import find_anatomy
 
 WIDTH, HEADS, WORDS, PREFIX = 32, 4, 50, 3

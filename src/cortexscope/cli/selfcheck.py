@@ -50,9 +50,9 @@ def selfcheck(
     """
     import json
 
-    from cortexscope.engine import selfcheck as check
     from cortexscope.errors import ModelError
     from cortexscope.models import load_model
+    from cortexscope.selfchecks import selfcheck as check
 
     model = load_model(
         reference,

@@ -13,31 +13,23 @@ from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
 from cortexscope.engine._run import run
 
 if TYPE_CHECKING:
-    from cortexscope.engine._attach import Probe, attach
     from cortexscope.engine._lengths import LengthMatched, match_lengths
-    from cortexscope.engine._selfcheck import selfcheck
 
 __all__ = [
     "Generation",
     "LengthMatched",
-    "Probe",
     "Progress",
     "RunRequest",
     "Settings",
     "Silent",
     "asked_generation",
-    "attach",
     "match_lengths",
     "run",
-    "selfcheck",
 ]
 
 _HOMES = {
     "LengthMatched": "_lengths",
-    "Probe": "_attach",
-    "attach": "_attach",
     "match_lengths": "_lengths",
-    "selfcheck": "_selfcheck",
 }
 
 

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from cortexscope.engine._batches import Batch
 from cortexscope.engine._generation import Generation, choose, rng_of
-from cortexscope.engine._observer import Finished, Observer, needs_of
 from cortexscope.engine._plan import Encoded
-from cortexscope.engine._steps import StepPass, StepReceiver, tabulate_steps
 from cortexscope.errors import ModelError
+from cortexscope.measure.observer import Finished, Observer, needs_of
+from cortexscope.measure.steps import StepPass, StepReceiver, tabulate_steps
 from cortexscope.metrics._metric import Metric
 from cortexscope.models import Anatomy, CachedPasses, LengthRule, Memory, Model, ending_tokens
 from cortexscope.records import Site

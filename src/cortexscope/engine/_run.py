@@ -252,7 +252,7 @@ def _measure(
 
 def _write_tasks(label: str, metrics: Sequence[Metric], writer: RunWriter) -> None:
     """Write the values of a model's tasks, from what is kept of their prompts."""
-    from cortexscope.engine._tasks import pools_of, tabulate_tasks
+    from cortexscope.measure.tasks import pools_of, tabulate_tasks
 
     controls = Run(writer.path).control_ids()
     kept = writer.read_vectors(label, pools_of(metrics))
@@ -262,7 +262,7 @@ def _write_tasks(label: str, metrics: Sequence[Metric], writer: RunWriter) -> No
 
 def _check(model: Model, metrics: Sequence[Metric], writer: RunWriter, progress: Progress) -> None:
     """Note what the quick checks find, and stop where what will be measured would be wrong."""
-    from cortexscope.engine._selfcheck import UNSEEN, check_quickly
+    from cortexscope.selfchecks import UNSEEN, check_quickly
 
     info = model.info
     findings = check_quickly(model, metrics)

@@ -13,15 +13,15 @@ import torch
 from torch import Tensor
 
 from cortexscope.engine._batches import Batch, Shard
-from cortexscope.engine._finite import are_finite, first_not_finite, not_finite
 from cortexscope.engine._generate import Continuation
 from cortexscope.engine._generation import Generation
-from cortexscope.engine._observer import Finished, Observer, needs_of
 from cortexscope.engine._sequences import repeated_tokens
-from cortexscope.engine._steps import Relay
-from cortexscope.engine._tabulate import PromptRow, tabulate
 from cortexscope.engine._told import MaskedPasses, text_of
 from cortexscope.errors import CortexscopeError, ModelError
+from cortexscope.measure.finite import are_finite, first_not_finite, not_finite
+from cortexscope.measure.observer import Finished, Observer, needs_of
+from cortexscope.measure.steps import Relay
+from cortexscope.measure.tabulate import PromptRow, tabulate
 from cortexscope.metrics import MetricOptions
 from cortexscope.metrics._metric import Metric, Values
 from cortexscope.metrics._pooled import MeanNeurons, MeanStates, OverPrompts

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cortexscope.engine._selfcheck._plain import Pass
-from cortexscope.engine._selfcheck._reading import Reading
-from cortexscope.engine._selfcheck._tolerance import Error, apart, judged
 from cortexscope.records import Finding
+from cortexscope.selfchecks._plain import Pass
+from cortexscope.selfchecks._reading import Reading
+from cortexscope.selfchecks._tolerance import Error, apart, judged
 
 __all__ = ["outputs_unchanged"]
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from cortexscope.engine._selfcheck._call import Direct, plain_rows
-from cortexscope.engine._selfcheck._reading import Reading, Rows
-from cortexscope.engine._selfcheck._subject import Batch, Subject
-from cortexscope.engine._selfcheck._tolerance import (
+from cortexscope.records import Finding, Site, Stack
+from cortexscope.selfchecks._call import Direct, plain_rows
+from cortexscope.selfchecks._reading import Reading, Rows
+from cortexscope.selfchecks._subject import Batch, Subject
+from cortexscope.selfchecks._tolerance import (
     Error,
     apart,
     does_not_apply,
@@ -17,8 +18,7 @@ from cortexscope.engine._selfcheck._tolerance import (
     judged,
     tolerance_of,
 )
-from cortexscope.engine._selfcheck._twin import Matrices, eager_matrices
-from cortexscope.records import Finding, Site, Stack
+from cortexscope.selfchecks._twin import Matrices, eager_matrices
 
 __all__ = ["attention_rows"]
 

@@ -9,8 +9,8 @@ from batches import padded, prompts
 from families import tiny_model
 from reference import METRICS
 
-from cortexscope.engine import attach
 from cortexscope.errors import UnknownNameError, UsageError
+from cortexscope.measure import attach
 from cortexscope.store import MEASUREMENTS
 
 

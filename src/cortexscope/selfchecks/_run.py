@@ -6,25 +6,25 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from cortexscope.engine._observer import needs_of
-from cortexscope.engine._selfcheck._plain import Pass, run_plainly
-from cortexscope.engine._selfcheck._reading import Reading, watch
-from cortexscope.engine._selfcheck._subject import Subject, Text
-from cortexscope.engine._selfcheck._texts import make_texts
-from cortexscope.engine._selfcheck.attention import attention_rows
-from cortexscope.engine._selfcheck.blocks import block_order, hidden_states, residual_stream
-from cortexscope.engine._selfcheck.cause import attention_replaced, tokens_apart
-from cortexscope.engine._selfcheck.experts import expert_routing
-from cortexscope.engine._selfcheck.finite import finite_numbers
-from cortexscope.engine._selfcheck.lengths import longer_beside
-from cortexscope.engine._selfcheck.outputs import outputs_unchanged
-from cortexscope.engine._selfcheck.padding import padding_left, padding_right
-from cortexscope.engine._selfcheck.precision import precision_drift
 from cortexscope.errors import CortexscopeError, ModelError, UsageError
+from cortexscope.measure.observer import needs_of
 from cortexscope.metrics import MetricOptions, make_metrics
 from cortexscope.metrics._metric import Metric
 from cortexscope.models import Model
 from cortexscope.records import Finding
+from cortexscope.selfchecks._plain import Pass, run_plainly
+from cortexscope.selfchecks._reading import Reading, watch
+from cortexscope.selfchecks._subject import Subject, Text
+from cortexscope.selfchecks._texts import make_texts
+from cortexscope.selfchecks.attention import attention_rows
+from cortexscope.selfchecks.blocks import block_order, hidden_states, residual_stream
+from cortexscope.selfchecks.cause import attention_replaced, tokens_apart
+from cortexscope.selfchecks.experts import expert_routing
+from cortexscope.selfchecks.finite import finite_numbers
+from cortexscope.selfchecks.lengths import longer_beside
+from cortexscope.selfchecks.outputs import outputs_unchanged
+from cortexscope.selfchecks.padding import padding_left, padding_right
+from cortexscope.selfchecks.precision import precision_drift
 
 __all__ = ["check_quickly", "selfcheck"]
 

@@ -13,9 +13,9 @@ from torch.overrides import _get_current_function_mode_stack
 from transformers import AutoConfig, AutoModel
 
 import cortexscope
-from cortexscope.engine import selfcheck
 from cortexscope.errors import UsageError
 from cortexscope.records import Finding
+from cortexscope.selfchecks import selfcheck
 
 SAMPLE = (
     "bert",

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cortexscope.engine._selfcheck._subject import Batch, Subject
-from cortexscope.engine._selfcheck._twin import twin_output
 from cortexscope.models import Block, StackAnatomy
 from cortexscope.records import Stack
+from cortexscope.selfchecks._subject import Batch, Subject
+from cortexscope.selfchecks._twin import twin_output
 
 __all__ = ["Pass", "Step", "parts_of", "run_plainly"]
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import torch
 
-from cortexscope.engine._selfcheck._reading import Reading, watch
-from cortexscope.engine._selfcheck._subject import Batch, Subject
-from cortexscope.engine._selfcheck._tolerance import Error, does_not_apply, judged
 from cortexscope.metrics._metric import Metric
 from cortexscope.records import Finding, Site
+from cortexscope.selfchecks._reading import Reading, watch
+from cortexscope.selfchecks._subject import Batch, Subject
+from cortexscope.selfchecks._tolerance import Error, does_not_apply, judged
 
 __all__ = ["precision_drift"]
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from cortexscope.engine._selfcheck._call import Call
-from cortexscope.engine._selfcheck._reading import Alter, Reading, watch
-from cortexscope.engine._selfcheck._subject import Subject, Text
-from cortexscope.engine._selfcheck._tolerance import Error, does_not_apply, judged
 from cortexscope.records import Finding, Site
+from cortexscope.selfchecks._call import Call
+from cortexscope.selfchecks._reading import Alter, Reading, watch
+from cortexscope.selfchecks._subject import Subject, Text
+from cortexscope.selfchecks._tolerance import Error, does_not_apply, judged
 
 __all__ = ["UNSEEN", "attention_replaced", "tokens_apart"]
 

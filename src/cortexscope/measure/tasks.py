@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 import pyarrow as pa
 import torch
 
-from cortexscope.engine._observer import finish
-from cortexscope.engine._tabulate import PromptRow, tabulate
+from cortexscope.measure.observer import finish
+from cortexscope.measure.tabulate import PromptRow, tabulate
 from cortexscope.metrics._metric import Layout, Metric, Values
 from cortexscope.metrics._pooled import OverPrompts
 from cortexscope.metrics._states import State, select

@@ -13,11 +13,11 @@ import pyarrow as pa
 import torch
 from torch import nn
 
-from cortexscope.engine._length_watch import LengthWatch
-from cortexscope.engine._observer import Finished, Observer, needs_of
-from cortexscope.engine._tabulate import PromptRow, tabulate
-from cortexscope.engine._tasks import tabulate_tasks
 from cortexscope.errors import UsageError
+from cortexscope.measure._length_watch import LengthWatch
+from cortexscope.measure.observer import Finished, Observer, needs_of
+from cortexscope.measure.tabulate import PromptRow, tabulate
+from cortexscope.measure.tasks import tabulate_tasks
 from cortexscope.metrics import MetricOptions, make_metrics, metric_names
 from cortexscope.metrics._metric import Metric
 from cortexscope.models import Model, find_anatomy

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from cortexscope.engine._observer import Finished, Lengths, Observer, needs_of
-from cortexscope.engine._selfcheck._call import Call, Direct, direct, read_call
-from cortexscope.engine._selfcheck._subject import Batch, Subject
+from cortexscope.measure.observer import Finished, Lengths, Observer, needs_of
 from cortexscope.metrics._metric import Metric, Seen
 from cortexscope.records import Site, Stack
+from cortexscope.selfchecks._call import Call, Direct, direct, read_call
+from cortexscope.selfchecks._subject import Batch, Subject
 from cortexscope.taps import AttentionRows, HiddenStates, Routing, Tap, Unread
 from cortexscope.taps._functions import MULTI_HEAD, SDPA, SOFTMAXES, seen_inside
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from cortexscope.engine._transfer import at_home
+from cortexscope.measure._transfer import at_home
 from cortexscope.metrics import MetricOptions, make_metrics
 from cortexscope.metrics._metric import Values
 from cortexscope.records import Site

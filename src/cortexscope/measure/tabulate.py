@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from cortexscope.engine._observer import Lengths, Result
+from cortexscope.measure.observer import Lengths, Result
 from cortexscope.metrics._metric import Metric, Values
 from cortexscope.store import MEASUREMENTS
 

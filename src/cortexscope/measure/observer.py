@@ -10,8 +10,8 @@ from typing import NamedTuple
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.engine._columns import Columns, Shelf
-from cortexscope.engine._transfer import at_home
+from cortexscope.measure._sums import Columns, Shelf
+from cortexscope.measure._transfer import at_home
 from cortexscope.metrics._means import Mean
 from cortexscope.metrics._metric import Known, Layout, Metric, Seen, Values, sampled
 from cortexscope.metrics._plugins import failure

@@ -11,8 +11,8 @@ import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from cortexscope.engine._observer import Lengths, Observer, Result
-from cortexscope.engine._tabulate import PromptRow, tabulate
+from cortexscope.measure.observer import Lengths, Observer, Result
+from cortexscope.measure.tabulate import PromptRow, tabulate
 from cortexscope.metrics._metric import Metric, Values
 from cortexscope.records import Site, Stack
 from cortexscope.taps import Predictions, Receiver, Seen, Unread

@@ -12,9 +12,9 @@ import torch
 from families import tiny_model
 from torch import Tensor, nn
 
-from cortexscope.engine import selfcheck
 from cortexscope.models import Anatomy, find_anatomy
 from cortexscope.records import Finding
+from cortexscope.selfchecks import selfcheck
 from cortexscope.taps import AttentionRows, HiddenStates, Routing, Tokens
 from cortexscope.taps._attention_mode import AttentionMode
 from cortexscope.taps._place import Place
@@ -23,7 +23,7 @@ from cortexscope.taps._statistics import Rows, RowStatistics
 
 # Any, since what is changed are names that these modules only use.
 mode_module: Any = import_module("cortexscope.taps._attention_mode")
-subject_module: Any = import_module("cortexscope.engine._selfcheck._subject")
+subject_module: Any = import_module("cortexscope.selfchecks._subject")
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 

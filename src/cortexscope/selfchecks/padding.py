@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from cortexscope.engine._selfcheck._reading import Reading, watch
-from cortexscope.engine._selfcheck._subject import Batch, Subject, Text
-from cortexscope.engine._selfcheck._tolerance import (
+from cortexscope.metrics._metric import Metric
+from cortexscope.records import Finding
+from cortexscope.selfchecks._reading import Reading, watch
+from cortexscope.selfchecks._subject import Batch, Subject, Text
+from cortexscope.selfchecks._tolerance import (
     Error,
     apart,
     does_not_apply,
@@ -17,8 +19,6 @@ from cortexscope.engine._selfcheck._tolerance import (
     judged,
     tolerance_of,
 )
-from cortexscope.metrics._metric import Metric
-from cortexscope.records import Finding
 
 __all__ = ["padding_left", "padding_right"]
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from cortexscope.engine._selfcheck._subject import Batch, Subject
 from cortexscope.models._quiet import quiet
 from cortexscope.records import Stack
+from cortexscope.selfchecks._subject import Batch, Subject
 from cortexscope.taps._functions import SOFTMAXES
 
 __all__ = ["Matrices", "eager_matrices", "twin_output"]

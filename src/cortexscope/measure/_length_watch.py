@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cortexscope.engine._steps import Relay
+from cortexscope.measure.steps import Relay
 from cortexscope.models import Switch, find_switches
 from cortexscope.records import Stack
 from cortexscope.taps import Receiver

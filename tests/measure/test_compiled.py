@@ -14,8 +14,8 @@ from torch import Tensor
 from torch._dynamo import eval_frame
 from transformers import PreTrainedModel
 
-from cortexscope.engine import attach
 from cortexscope.errors import UnsupportedModelError, UsageError
+from cortexscope.measure import attach
 
 IDS = torch.tensor(prompts([9, 9]))
 Step = Callable[[Tensor], Any]

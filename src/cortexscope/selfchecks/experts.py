@@ -5,18 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cortexscope.engine._selfcheck._plain import Pass
-from cortexscope.engine._selfcheck._reading import Reading
-from cortexscope.engine._selfcheck._subject import Batch, Subject
-from cortexscope.engine._selfcheck._tolerance import (
+from cortexscope.models import Block
+from cortexscope.records import Finding, Site
+from cortexscope.selfchecks._plain import Pass
+from cortexscope.selfchecks._reading import Reading
+from cortexscope.selfchecks._subject import Batch, Subject
+from cortexscope.selfchecks._tolerance import (
     Error,
     apart,
     does_not_apply,
     judged,
     tolerance_of,
 )
-from cortexscope.models import Block
-from cortexscope.records import Finding, Site
 
 __all__ = ["expert_routing"]
 

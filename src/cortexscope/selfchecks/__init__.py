@@ -1,6 +1,6 @@
 """Prove on a model itself that what is measured of it is right; a plain name is a check."""
 
-from cortexscope.engine._selfcheck._run import check_quickly, selfcheck
-from cortexscope.engine._selfcheck.cause import UNSEEN
+from cortexscope.selfchecks._run import check_quickly, selfcheck
+from cortexscope.selfchecks.cause import UNSEEN
 
 __all__ = ["UNSEEN", "check_quickly", "selfcheck"]

@@ -7,18 +7,18 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from cortexscope.engine._selfcheck._plain import Pass, Step
-from cortexscope.engine._selfcheck._reading import Reading
-from cortexscope.engine._selfcheck._subject import Subject
-from cortexscope.engine._selfcheck._tolerance import (
+from cortexscope.models import StackAnatomy
+from cortexscope.records import Finding, Site
+from cortexscope.selfchecks._plain import Pass, Step
+from cortexscope.selfchecks._reading import Reading
+from cortexscope.selfchecks._subject import Subject
+from cortexscope.selfchecks._tolerance import (
     Error,
     apart,
     does_not_apply,
     judged,
     rounding_of,
 )
-from cortexscope.models import StackAnatomy
-from cortexscope.records import Finding, Site
 
 __all__ = ["block_order", "hidden_states", "residual_stream"]
 

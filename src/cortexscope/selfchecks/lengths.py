@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import torch
 
-from cortexscope.engine._selfcheck._subject import Subject, Text
-from cortexscope.engine._selfcheck._tolerance import (
+from cortexscope.records import Finding, Site
+from cortexscope.selfchecks._subject import Subject, Text
+from cortexscope.selfchecks._tolerance import (
     Error,
     apart,
     does_not_apply,
     judged,
     tolerance_of,
 )
-from cortexscope.records import Finding, Site
 
 __all__ = ["longer_beside"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cortexscope.engine._finite import first_not_finite, not_finite
-from cortexscope.engine._selfcheck._plain import Pass
-from cortexscope.engine._selfcheck._subject import Batch, Subject
+from cortexscope.measure.finite import first_not_finite, not_finite
 from cortexscope.records import Finding
+from cortexscope.selfchecks._plain import Pass
+from cortexscope.selfchecks._subject import Batch, Subject
 
 __all__ = ["finite_numbers"]
 
