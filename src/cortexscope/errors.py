@@ -4,7 +4,8 @@
     ├── UsageError                   what was asked cannot be done as asked (exit code 2)
     │   ├── UnknownNameError         a name that is not in a table, with the nearest ones
     │   ├── SuiteError               a suite file that is wrong, named by file, line and id
-    │   └── RunExistsError           the output folder holds something that must not be lost
+    │   ├── RunExistsError           the output folder holds something that must not be lost
+    │   └── RunLockedError           another process is writing the output folder
     ├── ModelError                   a model cannot be found, read or trusted
     │   ├── ModelNotFoundError       nothing behind the reference (2)
     │   ├── ModelFileError           a file of the model is damaged or contradicts itself (2)
@@ -28,6 +29,7 @@ __all__ = [
     "ModelFileError",
     "ModelNotFoundError",
     "RunExistsError",
+    "RunLockedError",
     "SchemaVersionError",
     "StoreError",
     "SuiteError",
@@ -70,6 +72,10 @@ class SuiteError(UsageError):
 
 class RunExistsError(UsageError):
     """The output folder holds something that is never overwritten unasked."""
+
+
+class RunLockedError(UsageError):
+    """Another process is writing the output folder; the message names it."""
 
 
 class ModelError(CortexscopeError):

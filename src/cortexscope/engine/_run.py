@@ -70,6 +70,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
     Raises:
         UsageError: if the request cannot be carried out as it stands.
         ModelError: if a model cannot be read or fails.
+        RunLockedError: if another process is writing there.
         StoreError: if the folder cannot be written.
     """
     progress = progress or Silent()
@@ -86,17 +87,18 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
     metrics = make_metrics(names, request.settings.metric_options())
     plan = _plan(request, suite, progress)
     manifest = _manifest(request, suite, metrics, plan)
-    writer = RunWriter(
+    with RunWriter(
         request.out, manifest, suite.prompts, resume=request.resume, force=request.force
-    )
-    try:
+    ) as writer:
+        if not writer.locked:
+            progress.note(
+                f"{request.out} is on a file system without locks, so that nothing keeps another "
+                "run from writing there at the same time"
+            )
         for work in plan.works:
             _measure(work, metrics, writer, progress, request)
         if writer.manifest.status != "complete":
             writer.finish(_now())
-    except BaseException:
-        writer.abandon()
-        raise
     return Run(request.out)
 
 

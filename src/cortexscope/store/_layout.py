@@ -12,13 +12,16 @@ from cortexscope.files import is_leftover
 from cortexscope.records import Manifest
 from cortexscope.registry import suggestion
 
-__all__ = ["LONGEST_LABEL", "RESULTS", "WHOLES", "Layout", "plain_name"]
+__all__ = ["LOCK", "LONGEST_LABEL", "RESULTS", "WHOLES", "Layout", "plain_name"]
 
 RESULTS = ("measurements", "vectors", "generations")
 """The folders that hold what was measured; every file in them is planned."""
 
 WHOLES = {"task": "tasks", "sequence": "sequences"}
 """The name of the file with values that are not of single prompts, by what they are of."""
+
+LOCK = ".lock"
+"""The file that says who writes the folder, there for as long as it is written."""
 
 LONGEST_LABEL = 200
 """Bytes of a model's label as part of a file's name, which may have 255 in all."""

@@ -8,9 +8,11 @@ from typing import Literal
 
 from cortexscope.errors import RunExistsError
 from cortexscope.files import is_leftover, storage_errors
+from cortexscope.store._layout import LOCK
+from cortexscope.store._lock import check_unlocked
 from cortexscope.store._reader import Run
 
-__all__ = ["HEADS", "check_target"]
+__all__ = ["HEADS", "check_contents", "check_target"]
 
 HEADS = ("prompts.parquet", "models.parquet", "manifest.json")
 """Written first, in this order: only with the manifest is it a run."""
@@ -23,17 +25,24 @@ def check_target(
 
     Raises:
         RunExistsError: if something there would be lost.
+        RunLockedError: if another process is writing there.
         StoreError: if the place cannot be written.
     """
+    check_unlocked(path / LOCK)
+    return check_contents(path, resume=resume, force=force)
+
+
+def check_contents(path: Path, *, resume: bool, force: bool) -> Literal["new", "replace", "resume"]:
+    """Do as `check_target` does, without regard to who is writing there."""
     with storage_errors(path):
         if path.exists() and not path.is_dir():
             raise RunExistsError(f"{path} is a file; choose a folder with --out.")
-        entries = list(path.iterdir()) if path.exists() else []
+        entries = [*path.iterdir()] if path.exists() else []
         nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
         if not os.access(nearest, os.W_OK):
             raise PermissionError(13, "Permission denied", str(nearest))
     # What a process killed at its very start leaves behind is no run, and nothing to lose.
-    if all(entry.name in HEADS[:-1] or is_leftover(entry) for entry in entries):
+    if all(entry.name in (*HEADS[:-1], LOCK) or is_leftover(entry) for entry in entries):
         return "new"
     if not (path / "manifest.json").exists():
         if force and (path / "measurements").exists():

@@ -18,12 +18,13 @@ from cortexscope.files import remove_leftovers, storage_errors, whole_file
 from cortexscope.records import Finding, Manifest, Prompt
 from cortexscope.store._contents import FileFault, check_rows, read_columns, read_rows
 from cortexscope.store._differences import differences
-from cortexscope.store._layout import RESULTS, Layout
+from cortexscope.store._layout import LOCK, RESULTS, Layout
+from cortexscope.store._lock import RunLock
 from cortexscope.store._reader import Run
 from cortexscope.store._repair import ShardFault, fault_of
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS
 from cortexscope.store._steps import written_steps
-from cortexscope.store._target import HEADS, check_target
+from cortexscope.store._target import HEADS, check_contents, check_target
 from cortexscope.store._vectors import Vectors, read_vectors, write_vectors
 
 __all__ = ["RunWriter", "write_parquet", "write_text"]
@@ -66,7 +67,10 @@ def _rows(records: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
 
 
 class RunWriter:
-    """The one writer of a run folder.
+    """The one writer of a run folder, which it locks until the run is finished or left.
+
+    As a context manager it keeps what is finished where an error ends the block, and nothing where
+    nothing is.
 
     Args:
         path: the run folder; created where it does not exist.
@@ -77,6 +81,7 @@ class RunWriter:
 
     Raises:
         RunExistsError: if something there would be lost, or another plan is being resumed.
+        RunLockedError: if another process is writing there.
         StoreError: if the folder cannot be written.
     """
 
@@ -91,16 +96,36 @@ class RunWriter:
     ) -> None:
         self.path = path
         self.manifest = manifest
-        kind = check_target(path, resume=resume, force=force)
+        check_target(path, resume=resume, force=force)
         self._made = not path.exists()
-        self._resumed = kind == "resume"
-        if kind == "resume":
-            self._adopt(Run(path).manifest, prompts)
-        else:
-            if kind == "replace" and (path / "manifest.json").exists():
-                self._clear(Run(path).manifest)
-            self._write_heads(prompts)
-        remove_leftovers(path)
+        self._lock = RunLock(path / LOCK)
+        try:
+            # Another process may have begun or finished a run here since.
+            kind = check_contents(path, resume=resume, force=force)
+            self._resumed = kind == "resume"
+            if kind == "resume":
+                self._adopt(Run(path).manifest, prompts)
+            else:
+                if kind == "replace" and (path / "manifest.json").exists():
+                    self._clear(Run(path).manifest)
+                self._write_heads(prompts)
+            remove_leftovers(path)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.abandon()
+        self._lock.release()
+
+    @property
+    def locked(self) -> bool:
+        """Whether others are kept out: not where the file system has no locks."""
+        return self._lock.holds
 
     @property
     def _layout(self) -> Layout:
@@ -244,10 +269,11 @@ class RunWriter:
         self._write_manifest(self.manifest.model_copy(update={"ungenerated": every}))
 
     def finish(self, when: str) -> None:
-        """Mark the run as complete."""
+        """Mark the run as complete, and let others write."""
         self._write_manifest(
             self.manifest.model_copy(update={"status": "complete", "finished": when})
         )
+        self._lock.release()
 
     def abandon(self) -> None:
         """Remove what this writer made, where no shard has been finished; else keep all."""
@@ -264,5 +290,6 @@ class RunWriter:
             for name in _FOLDERS:
                 with contextlib.suppress(OSError):
                     (self.path / name).rmdir()
+            self._lock.release()
             if self._made:
                 self.path.rmdir()
