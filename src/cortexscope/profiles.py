@@ -7,14 +7,13 @@ import shutil
 import tempfile
 import warnings
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from cortexscope.engine import Generation, Progress, RunRequest, Settings, run
-from cortexscope.errors import UnknownNameError, UsageError
+from cortexscope.errors import UsageError
 from cortexscope.records import Manifest
-from cortexscope.registry import suggestion
 from cortexscope.store import Run, to_polars
 from cortexscope.tasks import Suite, load_suite
 from cortexscope.texts import plain
@@ -214,11 +213,9 @@ class Profile:
         Raises:
             UnknownNameError: if there is no such table.
         """
-        from cortexscope.report import TABLES, build_tables
+        from cortexscope.report import build_tables
 
-        numbered = {str(number): key for number, key in enumerate(TABLES, 1)}
-        key = _find("table", str(name), numbered | {key: key for key in TABLES})
-        (table,) = build_tables(self._run, only=[key])
+        (table,) = build_tables(self._run, only=[name])
         return table.frame
 
     def statistics(self, name: str = "effects") -> pd.DataFrame:
@@ -244,25 +241,17 @@ class Profile:
         Raises:
             UnknownNameError: if there is no such figure.
         """
-        from cortexscope.report import build_figures, draw
+        from cortexscope.document import draw
+        from cortexscope.report import build_figures
 
-        found = build_figures(self._run, only=[name]) or build_figures(self._run)
-        return draw(_find("figure", name, {figure.key: figure for figure in found}))
+        (figure,) = build_figures(self._run, only=[name])
+        return draw(figure)
 
     def report(self) -> Path:
         """Write tables, figures and report.html into the run folder; return the report's path."""
         from cortexscope.report import write_report
 
         return write_report(self._run).report
-
-
-_T = TypeVar("_T")
-
-
-def _find(kind: str, name: str, known: Mapping[str, _T]) -> _T:
-    if name not in known:
-        raise UnknownNameError(f"There is no {kind} {name!r}; {suggestion(name, known)}")
-    return known[name]
 
 
 def _names(names: Sequence[str] | str | None) -> Sequence[str] | None:

@@ -12,8 +12,9 @@ import pytest
 from report.made_runs import BIG, MIXTURE, PAIR, ROUTED, SMALL, FakeModel
 from scipy import stats
 
-from cortexscope.report import Figure, HeatMap, Lines, Raster, Scatter, build_figures
-from cortexscope.report._style import look
+from cortexscope.document import Figure, HeatMap, Lines, Raster, Scatter
+from cortexscope.document.drawing._look import look
+from cortexscope.report import build_figures
 from cortexscope.store import Run
 
 
@@ -208,5 +209,7 @@ def test_no_two_of_many_models_look_alike() -> None:
 def test_every_other_metric_has_a_panel_in_the_figure_of_its_group(small_run: Run) -> None:
     figure = _figures(small_run)["depth-other"]
     assert [panel.title for panel in figure.panels] == ["Attention entropy"]
-    (line, *_) = figure.panels[0].lines  # type: ignore[union-attr]
+    (panel,) = figure.panels
+    assert isinstance(panel, Lines)
+    (line, *_) = panel.lines
     assert np.isfinite(line.y).all()

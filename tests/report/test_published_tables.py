@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from report.made_runs import FakeModel, Row, manifest_of, prompts_of, table_of
 
-from cortexscope.report import Table, build_tables, tables_as
+from cortexscope.document import Table
+from cortexscope.report import build_tables, tables_as
 from cortexscope.store import Run, RunWriter
 
 _DATA = Path(__file__).parents[2].parent / "shared" / "seed" / "data"
@@ -74,7 +75,7 @@ def tables(
     published: dict[int, list[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[int, Table]:
     run = _run(published[1], tmp_path_factory.mktemp("study") / "run")
-    return {table.number: table for table in build_tables(run)}
+    return dict(enumerate(build_tables(run), 1))
 
 
 def _ours(table: Table) -> list[str]:

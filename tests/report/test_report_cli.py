@@ -39,9 +39,9 @@ def test_report_prints_the_path_it_wrote(run: Run) -> None:
 
 def test_tables_print_all_or_one(run: Run) -> None:
     assert _said("tables", run.path).count("TABLE ") == 8
-    one = _said("tables", run.path, "--number", "3")
+    one = _said("tables", run.path, "--only", "3")
     assert one.startswith("TABLE 3: CATEGORY PERFORMANCE ACROSS MODELS\n")
-    sheet = _said("tables", run.path, "--format", "csv", "--number", "2")
+    sheet = _said("tables", run.path, "--format", "csv", "--only", "models")
     assert sheet.splitlines()[0].startswith("Model,Architecture,Parameters,Final_Activation")
     assert not (run.path / "tables").exists()
 
@@ -62,9 +62,9 @@ def test_figures_are_written_in_the_format_asked_for(run: Run) -> None:
 
 def test_wrong_use_is_named(run: Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no table 9; choose one from 1 to 8"):
-        tables(run.path, number=9)
+        tables(run.path, only=["9"])
     with pytest.raises(UsageError, match="always holds all tables"):
-        tables(run.path, form="xlsx", number=1)
+        tables(run.path, form="xlsx", only=["1"])
     for command in (report, tables, figures):
         with pytest.raises(StoreError, match="There is no run in"):
             command(tmp_path)

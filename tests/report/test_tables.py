@@ -28,8 +28,8 @@ from report.made_runs import (
 )
 
 from cortexscope.analysis import Analysis, Settings, prompt_values
-from cortexscope.report import TABLES, Table, build_figures, build_tables, write_tables
-from cortexscope.report._figure import Ranges
+from cortexscope.document import Ranges, Table
+from cortexscope.report import TABLES, build_figures, build_tables, write_tables
 from cortexscope.stats import task_effect
 from cortexscope.store import Measurements, Run, RunWriter
 
@@ -334,7 +334,7 @@ def test_a_table_asked_for_alone_is_the_same_and_reads_its_metrics_only(
 ) -> None:
     every = build_tables(small_run)
     assert [(table.key, table.number) for table in every] == list(
-        zip(TABLES, range(1, len(TABLES) + 1), strict=True)
+        (key, number) for number, key in enumerate(TABLES.names(), 1)
     )
     for table in every:
         (alone,) = build_tables(small_run, only=[table.key])

@@ -147,7 +147,7 @@ def test_copies_and_strays_are_named_and_not_read(
     for name in ("00-tiny-00001 (copy).parquet", "00-tiny-00003.parquet", "vectors/notes.txt"):
         assert name in remark
     assert "DS_Store" not in remark
-    assert main(["tables", str(run.path), "--number", "1"]) == 0
+    assert main(["tables", str(run.path), "--only", "1"]) == 0
     assert "is not read: measurements/00-tiny-00001 (copy).parquet" in capsys.readouterr().err
     with pytest.warns(UserWarning, match="00-tiny-00003.parquet"):
         open_profile(run.path)
@@ -158,12 +158,12 @@ def test_an_unfinished_run_reads_what_is_finished_and_says_so(
 ) -> None:
     run = made(tmp_path / "run", finished=False, written=2)
     assert run.measurements()["prompt_id"].nunique() == 8
-    assert main(["tables", str(run.path), "--number", "1"]) == 0
+    assert main(["tables", str(run.path), "--only", "1"]) == 0
     said = capsys.readouterr().err
     assert "is not finished: 4 of 6 files of measurements are there" in said
     assert "--resume" in said
     _file(run).write_bytes(b"")
-    assert main(["tables", str(run.path), "--number", "1"]) == 1
+    assert main(["tables", str(run.path), "--only", "1"]) == 1
     assert "00-tiny-00001.parquet is damaged" in capsys.readouterr().err
 
 

@@ -25,7 +25,7 @@ from cortexscope.cli._options import (
     TopP,
     TrustRemoteCode,
 )
-from cortexscope.cli._terminal import display, remark, say
+from cortexscope.cli._terminal import remark, say
 
 __all__ = ["run"]
 
@@ -252,12 +252,13 @@ def run(
         if not quiet:
             say(f"Run: {finished.path}")
         return
+    from cortexscope.document import render
     from cortexscope.report import summary, write_report
 
     progress.note("writing tables, figures and report")
     written = write_report(finished)
     if not quiet:
-        display(summary(finished), elsewhere=None)
+        say(render(summary(finished), "terminal"), end="")
         say(f"\nReport: {written.report}")
 
 

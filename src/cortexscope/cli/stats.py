@@ -75,7 +75,7 @@ def _effects(effects: pd.DataFrame, focus: tuple[str, ...]) -> Table:
     import numpy as np
     from rich.table import Table
 
-    from cortexscope.report import UNDEFINED
+    from cortexscope.document import UNDEFINED
 
     table = Table(
         box=None,

@@ -19,32 +19,34 @@ def tables(
         Literal["text", "csv", "xlsx"],
         typer.Option(
             "--format",
-            help="text prints; csv prints one table or writes all; xlsx writes all.",
+            help="text prints; csv prints those of --only or writes all; xlsx writes all.",
         ),
     ] = "text",
-    number: Annotated[
-        int | None, typer.Option("--number", help="Only this table, from 1.", min=1)
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="KEY|NUMBER",
+            help="Only this table, such as 1 or task_effects. May be repeated.",
+        ),
     ] = None,
 ) -> None:
     """Print a table to standard output, or write all of them into the run's folder.
 
     Raises:
-        UsageError: if there is no such table, or one table of a spreadsheet is asked for.
+        UsageError: if there is no such table, or a part of a spreadsheet is asked for.
         StoreError: if the folder holds no run, or cannot be written.
     """
-    from cortexscope.report import TABLES, build_tables, tables_as, write_tables
+    from cortexscope.report import build_tables, tables_as, write_tables
     from cortexscope.store import Run
 
     opened = remark(Run(run))
-    if form == "xlsx" and number is not None:
+    if form == "xlsx" and only:
         raise UsageError(
-            "A spreadsheet always holds all tables; leave --number out, or use --format csv."
+            "A spreadsheet always holds all tables; leave --only out, or use --format csv."
         )
-    if form == "xlsx" or (form == "csv" and number is None):
+    if form == "xlsx" or (form == "csv" and not only):
         for path in write_tables(opened, formats=(form,)):
             say(path)
         return
-    if number is not None and number > len(TABLES):
-        raise UsageError(f"There is no table {number}; choose one from 1 to {len(TABLES)}.")
-    only = None if number is None else [list(TABLES)[number - 1]]
-    say(tables_as(build_tables(opened, only=only), form), end="")
+    say(tables_as(build_tables(opened, only=only or None), form), end="")

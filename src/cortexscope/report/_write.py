@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from cortexscope.files import as_csv
-from cortexscope.report._figure import Figure
+from cortexscope.document import (
+    Document,
+    Fact,
+    Facts,
+    Figure,
+    Prose,
+    Section,
+    Span,
+    Table,
+    render,
+    save,
+)
+from cortexscope.files import whole_file
+from cortexscope.records import Manifest
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
-from cortexscope.report._table import Table
+from cortexscope.report._shown import Shown
 from cortexscope.report.figures import figures_of
+from cortexscope.report.sections import SECTIONS
 from cortexscope.report.tables import tables_of
-from cortexscope.store import Run, write_text
+from cortexscope.store import Run
 
 __all__ = [
     "FigureFormat",
     "TableFormat",
     "Written",
     "build_figures",
+    "build_report",
     "build_tables",
     "tables_as",
     "write_figures",
@@ -46,14 +61,16 @@ class Written(NamedTuple):
     """A file a figure and format."""
 
 
-def build_tables(run: Run, *, only: Collection[str] | None = None) -> tuple[Table, ...]:
+def build_tables(run: Run, *, only: Collection[int | str] | None = None) -> tuple[Table, ...]:
     """Return the tables of a run, finished or not, as data.
 
     Args:
         run: the run folder.
-        only: those with these keys, of `TABLES`; all where None. No other is made.
+        only: those with these keys, of `TABLES`, or numbers; all where None. No other is made, and
+            nothing is read that they do not show.
 
     Raises:
+        UnknownNameError: if there is no such table.
         CorruptRunError: if a file of the run is missing or damaged.
     """
     return tables_of(RunFrames(run), Labels(run.manifest.metrics), only)
@@ -64,30 +81,36 @@ def build_figures(run: Run, *, only: Collection[str] | None = None) -> tuple[Fig
 
     Args:
         run: the run folder.
-        only: those with these keys, all where None. No other is made, but those of groups together.
+        only: those with these keys, of `FIGURES` or of a group of metrics, all where None. No
+            other is made.
 
     Raises:
+        UnknownNameError: if there is no such figure.
         CorruptRunError: if a file of the run is missing or damaged.
     """
     return figures_of(RunFrames(run), Labels(run.manifest.metrics), only)
 
 
-def tables_as(tables: Sequence[Table], form: Literal["text", "csv"]) -> str:
-    """Return tables as text in the study's layout, or as CSV, one after the other."""
-    from cortexscope.report._text import as_text
+def build_report(run: Run) -> Document:
+    """Return the report of a run, finished or not, as data.
 
-    as_form = as_text if form == "text" else _csv
-    return "\n".join(map(as_form, tables))
+    Raises:
+        CorruptRunError: if a file of the run is missing or damaged.
+    """
+    return _report(Shown(run))
 
 
-def _csv(table: Table) -> str:
-    return as_csv(table.flat().frame)
+def tables_as(tables: Sequence[Table], form: str) -> str:
+    """Return tables alone in a format of text, such as text or csv, one after the other.
+
+    Raises:
+        UnknownNameError: if there is no such format.
+    """
+    return str(render(Document("", (Section("tables", "", tuple(tables)),)), form))
 
 
 def write_tables(
-    run: Run,
-    *,
-    formats: Sequence[TableFormat] = ("text", "csv", "xlsx"),
+    run: Run, *, formats: Sequence[TableFormat] = ("text", "csv", "xlsx")
 ) -> tuple[Path, ...]:
     """Write `tables/` of a run: tables.txt, a CSV file a table, tables.xlsx; return the paths.
 
@@ -105,15 +128,22 @@ def write_figures(
     run: Run,
     *,
     formats: Sequence[FigureFormat] = ("png", "svg"),
+    only: Collection[str] | None = None,
 ) -> tuple[Path, ...]:
     """Write `figures/` of a run, a file a figure and format; return the paths.
 
     A figure with nothing to draw has no file.
 
+    Args:
+        run: the run folder.
+        formats: which of them.
+        only: as for `build_figures`.
+
     Raises:
+        UnknownNameError: if there is no such figure.
         StoreError: if the run cannot be read or a file cannot be written.
     """
-    return _figures(run, build_figures(run), formats)
+    return _figures(run, build_figures(run, only=only), formats)
 
 
 def write_html(run: Run) -> Path:
@@ -122,8 +152,7 @@ def write_html(run: Run) -> Path:
     Raises:
         StoreError: if the run cannot be read or the file cannot be written.
     """
-    labels, frames = Labels(run.manifest.metrics), RunFrames(run)
-    return _html(run, frames, labels, tables_of(frames, labels), figures_of(frames, labels))
+    return _html(Shown(run))
 
 
 def write_report(run: Run) -> Written:
@@ -138,39 +167,50 @@ def write_report(run: Run) -> Written:
     Raises:
         StoreError: if the run cannot be read or a file cannot be written.
     """
-    labels, frames = Labels(run.manifest.metrics), RunFrames(run)
-    tables, figures = tables_of(frames, labels), figures_of(frames, labels)
+    shown = Shown(run)
     return Written(
-        tables=_tables(run, tables, ("text", "csv", "xlsx")),
-        figures=_figures(run, figures, ("png", "svg")),
-        report=_html(run, frames, labels, tables, figures),
+        tables=_tables(run, shown.tables, ("text", "csv", "xlsx")),
+        figures=_figures(run, shown.figures, ("png", "svg")),
+        report=_html(shown),
     )
 
 
 def _tables(run: Run, tables: Sequence[Table], formats: Sequence[TableFormat]) -> tuple[Path, ...]:
-    from cortexscope.report._sheets import save_xlsx
-    from cortexscope.report._text import all_as_text
-
-    folder = run.path / "tables"
+    document, folder = _of_tables(run.manifest, tables), run.path / "tables"
     paths = []
     if "text" in formats:
         paths.append(folder / "tables.txt")
-        write_text(paths[-1], all_as_text(tables, run.manifest))
+        _file(paths[-1], render(document, "text"))
     if "csv" in formats:
         for table in tables:
             paths.append(folder / f"{table.name}.csv")
-            write_text(paths[-1], _csv(table))
+            _file(paths[-1], tables_as([table], "csv"))
     if "xlsx" in formats:
         paths.append(folder / "tables.xlsx")
-        save_xlsx(tables, run.manifest, paths[-1])
+        _file(paths[-1], render(document, "xlsx"))
     return tuple(paths)
+
+
+def _of_tables(manifest: Manifest, tables: Sequence[Table]) -> Document:
+    unfinished = "" if manifest.status == "complete" else " (not finished)"
+    facts = (
+        Fact("Measured", f"{manifest.finished or manifest.created}{unfinished}"),
+        Fact("Suite", f"{manifest.suite.name} {manifest.suite.version}"),
+        Fact("Total Models", str(len(manifest.models))),
+        Fact("Total Categories", str(len(manifest.suite.tasks))),
+    )
+    return Document(
+        "cortexscope - results tables",
+        (Section("tables", "", tuple(tables)),),
+        lead=(Facts(facts),),
+        title="cortexscope tables",
+        made=datetime.fromisoformat(manifest.finished or manifest.created),
+    )
 
 
 def _figures(
     run: Run, figures: Sequence[Figure], formats: Sequence[FigureFormat]
 ) -> tuple[Path, ...]:
-    from cortexscope.report._matplotlib import save
-
     paths = []
     for figure in figures:
         if figure.panels:
@@ -180,15 +220,49 @@ def _figures(
     return tuple(paths)
 
 
-def _html(
-    run: Run,
-    frames: RunFrames,
-    labels: Labels,
-    tables: Sequence[Table],
-    figures: Sequence[Figure],
-) -> Path:
-    from cortexscope.report._html import as_html
-
-    path = run.path / "report.html"
-    write_text(path, as_html(frames, labels, tables, figures))
+def _html(shown: Shown) -> Path:
+    path = shown.run.path / "report.html"
+    _file(path, render(_report(shown), "html"))
     return path
+
+
+def _report(shown: Shown) -> Document:
+    manifest = shown.manifest
+    models, tasks = len(manifest.models), len(manifest.suite.tasks)
+    of_models = f"{models} language model{'s' * (models != 1)}"
+    of_tasks = f"{tasks} task{'s' * (tasks != 1)}"
+    version = manifest.suite.version
+    made = (manifest.finished or manifest.created)[:16].replace("T", " ")
+    named = "" if version == "unversioned" else "version "
+    glance = (
+        Fact("Models", str(models)),
+        Fact("Tasks", str(tasks)),
+        Fact("Prompts", str(len(shown.frames.prompts))),
+        Fact("Suite", (f"{manifest.suite.name} ", Span(f"{named}{version}", "small"))),
+        Fact("Measured", (f"{made} ", Span("UTC", "small"))),
+    )
+    return Document(
+        heading=f"What happens inside {of_models} over {of_tasks}",
+        sections=tuple(SECTIONS.load(key)(shown) for key in SECTIONS.names()),
+        lead=(*_unfinished(shown), Facts(glance, "glance")),
+        title=f"cortexscope: {manifest.suite.name}, {models} model{'s' * (models != 1)}",
+        brand=f"cortexscope {manifest.versions.get('cortexscope', '')}".rstrip(),
+    )
+
+
+def _unfinished(shown: Shown) -> tuple[Prose, ...]:
+    if shown.manifest.status == "complete":
+        return ()
+    planned = sum(shown.manifest.shards.values())
+    read = int(shown.frames.cells([])["inputs"].sum())
+    asked = len(shown.frames.labels) * len(shown.frames.prompts)
+    text = (
+        f" {read} of {asked} prompts read, over all models, in {planned} planned shards. "
+        "Everything below covers what has been read so far."
+    )
+    return (Prose(((Span("This run is not finished:", "strong"), text),), "warning"),)
+
+
+def _file(path: Path, content: str | bytes) -> None:
+    with whole_file(path) as part:
+        part.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)

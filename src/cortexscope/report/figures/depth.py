@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cortexscope.document import Figure, Line, Lines
 from cortexscope.records import in_order
-from cortexscope.report._figure import Figure, Line, Lines
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain
 from cortexscope.report._stacks import stack_title
@@ -16,7 +17,7 @@ from cortexscope.report.figures._missing import absence
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRICS", "build", "panel_of"]
+__all__ = ["METRICS", "Depth", "build", "panel_of"]
 
 _LOGARITHMIC = frozenset({"residual_norm"})
 METRICS = (
@@ -26,42 +27,50 @@ METRICS = (
     "attention_sink_mass",
 )
 
+_CAPTION = (
+    "Line: median over prompts of the layer's value, heads averaged. Band: from the first to the "
+    "third quartile over prompts. Depth 0 is the embedding output, 1 the last block; attention "
+    "begins with the first block."
+)
 _APART = " Encoders, decoders and cross-attention have panels of their own."
 
 
-def build(frames: RunFrames, labels: Labels) -> Figure:
-    """Return a panel a metric: the median over prompts along depth, with the quartiles.
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """A panel a metric: the median over prompts along depth, with the quartiles.
 
     Where a model has several stacks, all panels of the encoders come first, then those of the
     decoders, then those of cross-attention.
     """
-    panels: list[Lines] = []
-    notes: list[str] = []
-    stacks: tuple[str | None, ...] = (None,)
-    unread: list[str] = []
-    if frames.many_stacked:
-        unread = [model for model in frames.labels if not frames.stacks_of(model)]
-        stacks = in_order({name for names in frames.stack_names.values() for name in names})
-    layers = frames.layers(METRICS)
-    for stack in stacks:
-        for metric in METRICS:
-            panel, empty = panel_of(frames, labels, layers, metric, stack)
-            panels.extend([panel] if panel else [])
-            notes.extend(absence(frames, labels, metric, empty, stack=stack))
-            notes.extend(absence(frames, labels, metric, unread))
-    return Figure(
-        key="depth",
-        number=3,
-        title="Along the depth of the models",
-        caption=(
-            "Line: median over prompts of the layer's value, heads averaged. Band: from the first "
-            "to the third quartile over prompts. Depth 0 is the embedding output, 1 the last "
-            "block; attention begins with the first block."
-            + (_APART if frames.many_stacked else "")
-        ),
-        panels=tuple(panels),
-        notes=tuple(dict.fromkeys(notes)),
-    )
+
+    metrics: tuple[str, ...] = METRICS
+
+    def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
+        """Return the figure of a run."""
+        panels: list[Lines] = []
+        notes: list[str] = []
+        stacks: tuple[str | None, ...] = (None,)
+        unread: list[str] = []
+        if frames.many_stacked:
+            unread = [model for model in frames.labels if not frames.stacks_of(model)]
+            stacks = in_order({name for names in frames.stack_names.values() for name in names})
+        layers = frames.layers(self.metrics)
+        for stack in stacks:
+            for metric in self.metrics:
+                panel, empty = panel_of(frames, labels, layers, metric, stack)
+                panels.extend([panel] if panel else [])
+                notes.extend(absence(frames, labels, metric, empty, stack=stack))
+                notes.extend(absence(frames, labels, metric, unread))
+        return Figure(
+            key="depth",
+            title="Along the depth of the models",
+            caption=_CAPTION + (_APART if frames.many_stacked else ""),
+            panels=tuple(panels),
+            notes=tuple(dict.fromkeys(notes)),
+        )
+
+
+build = Depth()
 
 
 def panel_of(
@@ -95,6 +104,8 @@ def panel_of(
     panel = Lines(
         title=title if stack is None else f"{stack_title(stack)}: {title[:1].lower()}{title[1:]}",
         x_title="Depth (layer / last layer)",
+        x_word="depth",
+        x_range=(-0.02, 1.02),
         y_title=labels.axis(metric),
         lines=lines,
         log=metric in _LOGARITHMIC and all((line.y > 0).all() for line in lines),

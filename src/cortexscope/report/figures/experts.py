@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cortexscope.report._figure import Figure, Raster
+from cortexscope.document import Figure, Raster
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
 from cortexscope.report.figures._missing import absence
@@ -40,7 +40,6 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
     empty = [model for model in frames.labels if model not in drawn]
     return Figure(
         key="experts",
-        number=4,
         title="Load of the experts",
         caption=(
             "Mean over prompts of the share of a prompt's choices of experts that fell on each; "

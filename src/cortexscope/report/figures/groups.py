@@ -3,54 +3,57 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from cortexscope.report._figure import Figure, Lines
+from cortexscope.document import Figure, Lines
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain
 from cortexscope.report._stacks import stacks_note
 from cortexscope.report.figures import depth
 
-__all__ = ["build"]
+__all__ = ["Group", "groups_of"]
 
+_CAPTION = (
+    "Line: median over prompts of the layer's value, heads averaged. Band: from the first to the "
+    "third quartile over prompts. Depth 0 is the embedding output, 1 the last block."
+)
 _COLUMNS = 3
 
 
-def build(frames: RunFrames, labels: Labels, *, first: int) -> tuple[Figure, ...]:
-    """Return a figure for each group that has metrics beside those of the figure `depth`.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A panel a metric of a group, of each model's primary stack; no figure where none is known."""
 
-    Args:
-        frames: of the run.
-        labels: of its metrics.
-        first: number of the first figure.
-    """
-    named: dict[str, list[str]] = {}
-    for metric in frames.metrics:
-        spec = labels.specs.get(metric)
-        if spec is not None and metric not in depth.METRICS and "layer" in spec.axes:
-            named.setdefault(spec.group, []).append(metric)
-    groups: dict[str, list[Lines]] = {}
-    for group, metrics in named.items():
-        layers = frames.layers(metrics)
-        for metric in metrics:
+    key: str
+    name: str
+    metrics: tuple[str, ...]
+
+    def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
+        """Return the figure of a run."""
+        layers = frames.layers(self.metrics)
+        panels: list[Lines] = []
+        for metric in self.metrics:
             panel, _ = depth.panel_of(frames, labels, layers, metric, None, primary=True)
             if panel is not None:
                 # The panel's heading names the metric; beside narrow panels the axis has no room.
-                panel = replace(panel, y_title=labels.unit(metric))
-                groups.setdefault(group, []).append(panel)
-    return tuple(
-        Figure(
-            key="depth-" + re.sub("[^a-z0-9]+", "-", group.lower()),
-            number=first + number,
-            title=f"{plain(group)[:1].upper()}{plain(group)[1:]}, layer by layer",
-            caption=(
-                "Line: median over prompts of the layer's value, heads averaged. Band: from the "
-                "first to the third quartile over prompts. Depth 0 is the embedding output, 1 the "
-                "last block."
-            ),
+                panels.append(replace(panel, y_title=labels.unit(metric)))
+        return Figure(
+            key=self.key,
+            title=f"{plain(self.name)[:1].upper()}{plain(self.name)[1:]}, layer by layer",
+            caption=_CAPTION,
             panels=tuple(panels),
             columns=_COLUMNS,
-            notes=stacks_note(frames.many_stacked),
+            notes=stacks_note(frames.many_stacked) if panels else (),
         )
-        for number, (group, panels) in enumerate(groups.items())
-    )
+
+
+def groups_of(frames: RunFrames, labels: Labels) -> dict[str, Group]:
+    """Return by key each group that has metrics beside those of the figure `depth`."""
+    groups: dict[str, Group] = {}
+    for metric in frames.metrics:
+        spec = labels.specs.get(metric)
+        if spec is not None and metric not in depth.METRICS and "layer" in spec.axes:
+            key = "depth-" + re.sub("[^a-z0-9]+", "-", spec.group.lower())
+            own = groups.get(key, Group(key, spec.group, ()))
+            groups[key] = replace(own, metrics=(*own.metrics, metric))
+    return groups

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
+from cortexscope.document import UNDEFINED, Column, Figure, Part, Points, Scatter, Table
 from cortexscope.report._correlations import (
     NORMALIZED_ENTROPY,
     STUDY_ENTROPY,
     length_correlation,
 )
-from cortexscope.report._figure import Figure, Points, Scatter
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain, task_title
 from cortexscope.report._stacks import stacks_note
@@ -18,47 +20,78 @@ from cortexscope.report.figures._missing import absence
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["build"]
+__all__ = ["Length", "build"]
 
 
-def build(frames: RunFrames, labels: Labels) -> Figure:
-    """Return one point a prompt: entropy against tokens, with a correlation a model."""
-    panels: list[Scatter] = []
-    notes = list(stacks_note(frames.many_stacked))
-    for metric in (STUDY_ENTROPY, NORMALIZED_ENTROPY):
-        clouds, empty = [], []
-        for model in frames.labels:
-            values = frames.values([metric])
-            rows = values[values["model"] == model]
-            rows = rows[rows["value"].notna() & rows["n_tokens"].notna()]
-            if len(rows):
-                clouds.append(_cloud(frames, rows, model, metric))
-            else:
-                empty.append(model)
-        if clouds:
-            panels.append(
-                Scatter(
-                    title=labels.title(metric),
-                    x_title="Prompt length (tokens)",
-                    y_title=labels.axis(metric),
-                    clouds=tuple(clouds),
+_CAPTION = (
+    "One point a prompt. r is Pearson's correlation of the metric with the number of tokens over "
+    "the prompts of a model, with Fisher's 95 % interval, which takes the prompts as independent. "
+    "Tokens are counted by each model's own tokenizer, special tokens included."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """One point a prompt: metrics against tokens, with a correlation a model."""
+
+    metrics: tuple[str, ...] = (STUDY_ENTROPY, NORMALIZED_ENTROPY)
+
+    def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
+        """Return the figure of a run."""
+        panels: list[Scatter] = []
+        notes = list(stacks_note(frames.many_stacked))
+        for metric in self.metrics:
+            clouds, empty = [], []
+            for model in frames.labels:
+                values = frames.values([metric])
+                rows = values[values["model"] == model]
+                rows = rows[rows["value"].notna() & rows["n_tokens"].notna()]
+                if len(rows):
+                    clouds.append(_cloud(frames, rows, model, metric))
+                else:
+                    empty.append(model)
+            if clouds:
+                panels.append(
+                    Scatter(
+                        title=labels.title(metric),
+                        x_title="Prompt length (tokens)",
+                        y_title=labels.axis(metric),
+                        clouds=tuple(clouds),
+                        x_word="tokens",
+                    )
                 )
-            )
-        if empty:
-            notes.extend(absence(frames, labels, metric, empty))
-    return Figure(
-        key="length",
-        number=2,
-        title="Attention entropy against prompt length",
-        caption=(
-            "One point a prompt. r is Pearson's correlation of the metric with the number of "
-            "tokens over the prompts of a model, with Fisher's 95 % interval, which takes the "
-            "prompts as independent. Tokens are counted by each model's own tokenizer, special "
-            "tokens included."
-        ),
-        panels=tuple(panels),
-        notes=tuple(notes),
-    )
+            if empty:
+                notes.extend(absence(frames, labels, metric, empty))
+        return Figure(
+            key="length",
+            title="Attention entropy against prompt length",
+            caption=_CAPTION,
+            panels=tuple(panels),
+            notes=tuple(notes),
+            tables=(self._correlations(frames, labels),),
+        )
+
+    def _correlations(self, frames: RunFrames, labels: Labels) -> Table:
+        rows, reasons = [], {}
+        for place, (model, metric) in enumerate(product(frames.labels, self.metrics)):
+            found = length_correlation(frames, model, metric)
+            known = found.low is not None and found.high is not None
+            span = f"{found.low:.3f} to {found.high:.3f}" if known else UNDEFINED
+            rows.append((plain(model), labels.title(metric), found.r, span, found.n))
+            if found.reason:
+                reasons[place, "r"] = found.reason
+        columns = (
+            *(Column(name) for name in ("Model", "Metric")),
+            Column("r", "number", decimals=3),
+            Column("95 % interval"),
+            Column("Prompts", "integer"),
+        )
+        title = "Correlation with the number of tokens, over prompts"
+        part = replace(Part.of(columns, rows, title), reasons=reasons)
+        return Table(key="correlations", title=title, parts=(part,))
+
+
+build = Length()
 
 
 def _cloud(frames: RunFrames, rows: pd.DataFrame, model: str, metric: str) -> Points:

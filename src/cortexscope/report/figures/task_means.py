@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from cortexscope.document import Figure, Range, Ranges
 from cortexscope.report._correlations import NORMALIZED_ENTROPY, STUDY_ENTROPY
-from cortexscope.report._figure import Figure, Range, Ranges
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain, task_title
 from cortexscope.report._stacks import stacks_note
 from cortexscope.report.figures._missing import absence
 
-__all__ = ["build"]
+__all__ = ["TaskMeans", "build"]
 
 _FORMS = {"raw": "as measured", "adjusted": "at equal lengths"}
 
 
-def build(frames: RunFrames, labels: Labels) -> Figure:
-    """Return a panel a metric and model: each task's mean with its interval, raw and adjusted."""
-    panels: list[Ranges] = []
-    notes = list(stacks_note(frames.many_stacked))
-    if len(frames.tasks) > 1:
-        for metric in (STUDY_ENTROPY, NORMALIZED_ENTROPY):
+_CAPTION = (
+    "The mean over a task's prompts with its 95 % interval. At equal lengths: as a natural spline "
+    "in log tokens, fitted beside the tasks, has it for a prompt of the mean log length of all, "
+    "which lies below the mean where a metric grows with length. Where tasks keep their order, "
+    "length does not explain it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskMeans:
+    """A panel a metric and model: each task's mean with its interval, raw and adjusted."""
+
+    metrics: tuple[str, ...] = (STUDY_ENTROPY, NORMALIZED_ENTROPY)
+
+    def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
+        """Return the figure of a run."""
+        panels: list[Ranges] = []
+        notes = list(stacks_note(frames.many_stacked))
+        for metric in self.metrics if len(frames.tasks) > 1 else ():
             empty = []
             for model in frames.labels:
                 panel, why = _panel(frames, labels, metric, model)
@@ -32,19 +47,16 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
                     notes += why
             if empty:
                 notes.extend(absence(frames, labels, metric, empty))
-    return Figure(
-        key="task_means",
-        number=5,
-        title="Attention entropy of the tasks, as measured and at equal lengths",
-        caption=(
-            "The mean over a task's prompts with its 95 % interval. At equal "
-            "lengths: as a natural spline in log tokens, fitted beside the tasks, has it for a "
-            "prompt of the mean log length of all, which lies below the mean where a metric "
-            "grows with length. Where tasks keep their order, length does not explain it."
-        ),
-        panels=tuple(panels),
-        notes=tuple(dict.fromkeys(notes)),
-    )
+        return Figure(
+            key="task_means",
+            title="Attention entropy of the tasks, as measured and at equal lengths",
+            caption=_CAPTION,
+            panels=tuple(panels),
+            notes=tuple(dict.fromkeys(notes)),
+        )
+
+
+build = TaskMeans()
 
 
 def _panel(

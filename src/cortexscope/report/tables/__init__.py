@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
+from dataclasses import replace
 
+from cortexscope.document import Table
+from cortexscope.errors import UnknownNameError
+from cortexscope.registry import Registry
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
-from cortexscope.report._table import Table
-from cortexscope.report.tables import (
-    architectures,
-    categories,
-    complete,
-    metrics,
-    models,
-    scale,
-    task_effects,
-    top,
+
+__all__ = ["TABLES", "key_of", "number_of", "tables_of"]
+
+TABLES = Registry(
+    "table",
+    {
+        key: f"cortexscope.report.tables.{key}:build"
+        for key in (
+            *("complete", "models", "categories", "architectures", "scale", "top"),
+            *("metrics", "task_effects"),
+        )
+    },
 )
+"""Key of a table -> what makes it of a run's frames and labels, in the order of their numbers.
 
-__all__ = ["TABLES", "tables_of"]
+Other packages add some in the group `cortexscope.tables`.
+"""
 
-TABLES: Mapping[str, Callable[[RunFrames, Labels], Table]] = {
-    "complete": complete.build,
-    "models": models.build,
-    "categories": categories.build,
-    "architectures": architectures.build,
-    "scale": scale.build,
-    "top": top.build,
-    "metrics": metrics.build,
-    "task_effects": task_effects.build,
-}
-"""The tables' builders by key, in the order of their numbers."""
+
+def number_of(key: str) -> int:
+    """Return the number of a table, from 1: its place among all."""
+    return TABLES.names().index(key) + 1
+
+
+def key_of(name: int | str) -> str:
+    """Return the key of a table that is named by key or by number.
+
+    Raises:
+        UnknownNameError: if there is no such table.
+    """
+    keys = TABLES.names()
+    if str(name).isdecimal():
+        if not 1 <= int(name) <= len(keys):
+            raise UnknownNameError(f"There is no table {name}; choose one from 1 to {len(keys)}.")
+        return keys[int(name) - 1]
+    TABLES.check(str(name))
+    return str(name)
 
 
 def tables_of(
-    frames: RunFrames, labels: Labels, only: Collection[str] | None = None
+    frames: RunFrames, labels: Labels, only: Collection[int | str] | None = None
 ) -> tuple[Table, ...]:
-    """Return the tables of a run with these keys, all where None; no other is made."""
+    """Return the tables of a run with these keys or numbers, all where None; no other is made.
+
+    Raises:
+        UnknownNameError: if there is no such table.
+    """
+    keys = None if only is None else {key_of(name) for name in only}
     return tuple(
-        build(frames, labels) for key, build in TABLES.items() if only is None or key in only
+        replace(TABLES.load(key)(frames, labels), number=number)
+        for number, key in enumerate(TABLES.names(), 1)
+        if keys is None or key in keys
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cortexscope.document import Column
 from cortexscope.metrics import FAIR, STUDY
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import parameters_text
 from cortexscope.report._stacks import stacks_note
-from cortexscope.report._table import Column
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cortexscope.document import Part, Table
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
-from cortexscope.report._table import Part, Table
 from cortexscope.report.tables._columns import (
     FAIR,
     INPUTS,
@@ -34,7 +34,6 @@ def build(frames: RunFrames, labels: Labels) -> Table:
     held = ", ".join(f"{kind} {count}" for kind, count in counts.items())
     return Table(
         key="architectures",
-        number=4,
         title="Architecture comparison",
         notes=(
             "A value is the mean over all models and tasks of that kind in Table 1. "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cortexscope.document import Part, Table
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
-from cortexscope.report._table import Part, Table
 from cortexscope.report.tables._columns import (
     FAIR,
     STUDY,
@@ -34,7 +34,6 @@ def build(frames: RunFrames, labels: Labels) -> Table:
         notes.append("One model has no standard deviation.")
     return Table(
         key="categories",
-        number=3,
         title="Category performance across models",
         notes=(*notes, *gaps(frames)),
         parts=(Part(frame[[column.name for column in columns]], columns, index=True),),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cortexscope.document import Part, Table
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
-from cortexscope.report._table import Part, Table
 from cortexscope.report.tables._columns import COMPLETE, complete_frame, gaps
 
 __all__ = ["build"]
@@ -15,7 +15,6 @@ def build(frames: RunFrames, labels: Labels) -> Table:
     frame = complete_frame(frames).drop(columns="count")
     return Table(
         key="complete",
-        number=1,
         title="Complete analysis results",
         notes=(
             "A value is the mean over the prompts of one task; the columns up to Inputs_Analyzed "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cortexscope.document import Column, Part, Table
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
-from cortexscope.report._table import Column, Part, Table
 from cortexscope.report.tables._columns import numbers, texts
 from cortexscope.stats import mean_of
 
@@ -63,7 +63,6 @@ def build(frames: RunFrames, labels: Labels) -> Table:
     frame = pd.DataFrame(rows, columns=[column.name for column in columns])
     return Table(
         key="metrics",
-        number=7,
         title="Every metric, over prompts",
         notes=(
             "A prompt's value is its mean over the layers and heads of one stack. Low_95 to "

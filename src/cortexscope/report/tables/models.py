@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cortexscope.document import Part, Table
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
-from cortexscope.report._table import Part, Table
 from cortexscope.report.tables._columns import (
     FAIR,
     INPUTS,
@@ -33,7 +33,6 @@ def build(frames: RunFrames, labels: Labels) -> Table:
     frame = frame.join(rows[list(VALUES)].mean()).join(rows[INPUTS.name].sum()).reset_index()
     return Table(
         key="models",
-        number=2,
         title="Model summary",
         notes=("A value is the mean over the tasks of Table 1.", *gaps(frames)),
         parts=(Part(frame[[column.name for column in columns]], columns),),

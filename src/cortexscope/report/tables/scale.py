@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from cortexscope.document import Column, Part, Table
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
-from cortexscope.report._table import Column, Part, Table
 from cortexscope.report.tables._columns import (
     FAIR,
     STUDY,
@@ -32,7 +32,6 @@ def build(frames: RunFrames, labels: Labels) -> Table:
     frame = frame.join(rows["count"].min()).sort_values("count", kind="stable").reset_index()
     return Table(
         key="scale",
-        number=5,
         title="Parameter scale analysis",
         notes=(
             "Smallest model first; the study's own table is in the alphabetical order of the "

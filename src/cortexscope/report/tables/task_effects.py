@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cortexscope.document import UNDEFINED, Column, Part, Table
 from cortexscope.metrics import HEADLINE
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, task_title
-from cortexscope.report._table import UNDEFINED, Column, Part, Table
 from cortexscope.report.tables._columns import texts
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ def build(frames: RunFrames, labels: Labels) -> Table:
     frame = pd.DataFrame(rows, columns=[column.name for column in _COLUMNS])
     return Table(
         key="task_effects",
-        number=8,
         title="What the task does, raw and with length controlled",
         notes=(
             "Omega_Squared is the share of all variance over prompts that the task explains, less "

@@ -1,11 +1,14 @@
-"""A table as data: frames with the columns' formats, and notes; renderers draw it."""
+"""A table as data: frames with the columns' formats, notes, and reasons; formats write it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+
+from cortexscope.document._words import Tone
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,8 +24,18 @@ class Column:
     """How one column is written."""
 
     name: str
-    kind: Literal["text", "integer", "number"]
+    kind: Literal["text", "integer", "number", "code"] = "text"
+    """`code`: text that is to be read letter by letter, such as a hash."""
     decimals: int = 4
+    wraps: bool = False
+    """Whether long text may take several lines."""
+    tones: Mapping[str, Tone] = field(default_factory=dict)
+    """Texts that stand out."""
+
+    @property
+    def numeric(self) -> bool:
+        """Whether its values are numbers."""
+        return self.kind in ("integer", "number")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,24 +49,68 @@ class Part:
     """None where the table has one block."""
     index: bool = False
     """Whether the text layout writes the first column as a row index, on the left."""
+    reasons: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    """Why a cell is undefined, by row (from 0) and name of the column."""
+
+    @classmethod
+    def of(
+        cls,
+        columns: Sequence[Column | str],
+        rows: Sequence[Sequence[object]],
+        title: str | None = None,
+    ) -> Part:
+        """Return a block made of rows; a column given by its name is one of text."""
+        import pandas as pd
+
+        made = tuple(Column(own) if isinstance(own, str) else own for own in columns)
+        names = [column.name for column in made]
+        return cls(pd.DataFrame(list(rows), columns=names, dtype=object), made, title)
+
+    def texts(self) -> list[list[str]]:
+        """Return every cell as text, a list a row."""
+        columns = [
+            [cell_text(value, column) for value in self.frame[column.name]]
+            for column in self.columns
+        ]
+        return [list(row) for row in zip(*columns, strict=True)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """A numbered table of a report."""
+    """A table of a document."""
+
+    kind: ClassVar[str] = "table"
 
     key: str
     """Stable name in snake case."""
-    number: int
     title: str
-    notes: tuple[str, ...]
-    """Sentences: how it is made, and what is missing."""
     parts: tuple[Part, ...]
+    notes: tuple[str, ...] = ()
+    """Sentences: how it is made, and what is missing."""
+    number: int | None = None
+    """None where it stands alone; among others it follows from the order."""
 
     @property
     def name(self) -> str:
         """Its name in files, such as `table1`."""
-        return f"table{self.number}"
+        return self.key if self.number is None else f"table{self.number}"
+
+    @property
+    def footnotes(self) -> tuple[str, ...]:
+        """The notes, and the reasons of cells that no note has said yet."""
+        said = " ".join(self.notes).casefold()
+        cells: dict[str, list[str]] = {}
+        for part in self.parts:
+            for (_, column), reason in part.reasons.items():
+                if reason.casefold().rstrip(".") not in said:
+                    cells.setdefault(reason.rstrip("."), []).append(column)
+        return (
+            *self.notes,
+            *(
+                f"Undefined, {', '.join(dict.fromkeys(columns))}: {reason}."
+                for reason, columns in cells.items()
+            ),
+        )
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -64,7 +121,7 @@ class Table:
         """Return the table as one part.
 
         Several parts become one with the columns List (the part's title), Rank (from 1), the
-        columns that all share, and Value (what the part is ranked by).
+        columns that all share, and Value (what the part is ranked by); their reasons are left out.
         """
         import pandas as pd
 
@@ -102,7 +159,7 @@ def cell_text(value: Any, column: Column) -> str:  # noqa: ANN401 - a cell of an
 
     if pd.isna(value):
         return UNDEFINED
-    if column.kind == "text":
+    if not column.numeric:
         return str(value)
     if column.kind == "integer":
         return str(int(value))

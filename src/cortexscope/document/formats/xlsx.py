@@ -1,33 +1,29 @@
-"""Write tables as a spreadsheet; what a label says is text there, never a formula."""
+"""Write a document's tables as a spreadsheet; a text is text there, never a formula."""
 
 from __future__ import annotations
 
-import datetime
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cortexscope.files import whole_file
-from cortexscope.records import Manifest
-from cortexscope.report._table import Column, Part, Table
+from cortexscope.document._table import Column, Part, Table
+from cortexscope.texts import plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["save_xlsx"]
+    from cortexscope.document._document import Document
+
+__all__ = ["render"]
 
 _WIDEST = 44
 
 
-def save_xlsx(tables: Sequence[Table], manifest: Manifest, path: Path) -> None:
-    """Write one sheet a table and a sheet of notes, whole or not at all.
+def render(document: Document) -> bytes:
+    """Return a workbook: one sheet a table, and a sheet of notes.
 
     Numbers are in full precision and shown with the table's decimals; an undefined value is an
-    empty cell.
-
-    Raises:
-        StoreError: if the file cannot be written.
+    empty cell, with its reason as a comment.
     """
     import xlsxwriter
 
@@ -40,13 +36,17 @@ def save_xlsx(tables: Sequence[Table], manifest: Manifest, path: Path) -> None:
     buffer = io.BytesIO()
     with xlsxwriter.Workbook(buffer, options) as book:
         # Without a date of its own the file would differ at every writing.
-        made = datetime.datetime.fromisoformat(manifest.finished or manifest.created)
-        book.set_properties({"title": "cortexscope tables", "created": made})
-        for table in tables:
-            _sheet(book, f"Table {table.number}", table.flat())
-        _notes(book, tables)
-    with whole_file(path) as part:
-        part.write_bytes(buffer.getvalue())
+        made = {} if document.made is None else {"created": document.made}
+        book.set_properties({"title": plain(document.title or document.heading), **made})
+        for place, table in enumerate(document.tables, 1):
+            _sheet(book, _named(table, place), table.flat())
+        _notes(book, document.tables)
+    return buffer.getvalue()
+
+
+def _named(table: Table, place: int) -> str:
+    # A sheet's name has few characters and no two are alike; a key may be anything.
+    return f"Table {place if table.number is None else table.number}"
 
 
 def _sheet(book: Any, name: str, part: Part) -> None:  # noqa: ANN401 - of xlsxwriter
@@ -69,7 +69,7 @@ def _cell(sheet: Any, row: int, number: int, value: Any, column: Column, form: A
 
     if pd.isna(value):
         sheet.write_blank(row, number, None, form)
-    elif column.kind == "text":
+    elif not column.numeric:
         sheet.write_string(row, number, str(value))
     else:
         sheet.write_number(row, number, float(value), form)
@@ -82,7 +82,7 @@ def _number_format(column: Column) -> str:
 
 
 def _width(column: Column, values: pd.Series[Any]) -> int:
-    texts = [str(value) for value in values] if column.kind == "text" else []
+    texts = [str(value) for value in values] if not column.numeric else []
     return min(_WIDEST, max([len(column.name) + 3, *(len(text) + 2 for text in texts)]))
 
 
@@ -92,9 +92,9 @@ def _notes(book: Any, tables: Sequence[Table]) -> None:  # noqa: ANN401 - of xls
     sheet.set_column(0, 0, 10)
     sheet.set_column(1, 1, 100)
     row = 0
-    for table in tables:
-        sheet.write_string(row, 0, f"Table {table.number}", bold)
+    for place, table in enumerate(tables, 1):
+        sheet.write_string(row, 0, _named(table, place), bold)
         sheet.write_string(row, 1, table.title, bold)
-        for number, note in enumerate(table.notes, 1):
+        for number, note in enumerate(table.footnotes, 1):
             sheet.write_string(row + number, 1, note, wrap)
-        row += len(table.notes) + 2
+        row += len(table.footnotes) + 2

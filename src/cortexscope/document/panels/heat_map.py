@@ -1,0 +1,154 @@
+"""Values in a grid, written into its cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cortexscope.document._table import UNDEFINED, Column, Part
+from cortexscope.document.drawing._look import decimals_for
+from cortexscope.document.drawing._text import LABEL, TICK, as_list, for_matplotlib, unlike
+from cortexscope.document.panels._panel import Panel, Place
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["HeatMap"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatMap(Panel):
+    """Values in a grid, written into its cells; a colour compares the rows of one column."""
+
+    legend: ClassVar[bool] = False
+    shares_rows: ClassVar[bool] = True
+    gap: ClassVar[int] = 150
+
+    title: str
+    rows: tuple[str, ...]
+    """From the top."""
+    columns: tuple[str, ...]
+    values: NDArray[np.float64]
+    """[row, column]; NaN where undefined."""
+    scale: tuple[str, str] = ("column's\nlowest", "column's\nhighest")
+    """What the ends of the colours are."""
+
+    def shades(self) -> NDArray[np.float64]:
+        """Return how dark each cell is: 0 for the lowest of its column, 1 for the highest.
+
+        Models differ far more than tasks do; on one scale for all, no task would be seen.
+        """
+        shades = np.full(self.values.shape, np.nan)
+        for column in range(self.values.shape[1]):
+            values = self.values[:, column]
+            known = values[np.isfinite(values)]
+            if known.size:
+                low, span = known.min(), np.ptp(known)
+                shades[:, column] = (
+                    (values - low) / span if span else np.where(values == low, 0.5, np.nan)
+                )
+        return shades
+
+    def texts(self) -> list[list[str]]:
+        """Return what is written into the cells, [row][column]."""
+        known = np.abs(self.values[np.isfinite(self.values)])
+        decimals = decimals_for(float(known.max())) if known.size else 0
+        return [
+            [f"{value:.{decimals}f}" if math.isfinite(value) else UNDEFINED for value in row]
+            for row in self.values
+        ]
+
+    def inches(self, panels: Sequence[HeatMap], columns: int, rows: int) -> tuple[float, float]:
+        """Return the size that a row of grids needs."""
+        longest = max(map(len, self.rows), default=0)
+        width = 0.075 * longest + columns * max(2.4, 0.75 * len(self.columns) + 0.9)
+        return width + 0.5, 2.1 + 0.32 * len(self.rows)
+
+    @property
+    def title_width(self) -> tuple[int, int]:
+        """Short where there are few columns."""
+        return (30 if len(self.columns) < 4 else 90), 28
+
+    @property
+    def pixels(self) -> int:
+        """The height of the rows."""
+        return 30 * len(self.rows)
+
+    @property
+    def least_width(self) -> int:
+        """As wide as the columns need."""
+        return 220 + 34 * len(self.columns)
+
+    def matplotlib(self, axes: Axes, *, first: bool) -> None:
+        """Draw the grid, its texts, and the scale of its colours."""
+        shades = self.shades()
+        image = axes.imshow(shades, cmap="cividis", aspect="auto", vmin=0, vmax=1)
+        axes.set_xticks(range(len(self.columns)))
+        turned = len(self.columns) > 1 or max(map(len, self.columns)) > 12
+        axes.set_xticklabels(
+            [for_matplotlib(name, TICK) for name in self.columns],
+            rotation=35 if turned else 0,
+            ha="right" if turned else "center",
+            rotation_mode="anchor" if turned else "default",
+        )
+        axes.set_yticks(range(len(self.rows)))
+        axes.set_yticklabels([for_matplotlib(row, LABEL) for row in self.rows] if first else [])
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        texts = self.texts()
+        for (row, column), value in np.ndenumerate(self.values):
+            missing = not np.isfinite(value)
+            bright = not missing and shades[row, column] > 0.5
+            axes.text(
+                column,
+                row,
+                texts[row][column],
+                ha="center",
+                va="center",
+                fontsize=8,
+                color="black" if bright or missing else "white",
+            )
+        bar = axes.figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02)
+        bar.outline.set_visible(False)
+        bar.set_ticks([0, 1], labels=list(self.scale))
+        bar.ax.tick_params(labelsize=8, length=0)
+
+    def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
+        """Draw the grid and its texts."""
+        from plotly import graph_objects as go
+
+        where = {"row": place.row, "col": place.column}
+        canvas.add_trace(
+            go.Heatmap(
+                z=[as_list(row) for row in self.shades()],
+                customdata=[as_list(row) for row in self.values],
+                x=unlike(self.columns, TICK),
+                y=unlike(self.rows, 46),
+                text=self.texts(),
+                texttemplate="%{text}",
+                colorscale="Cividis",
+                zmin=0,
+                zmax=1,
+                hovertemplate="%{y}<br>%{x}<br>%{customdata:.5g}<extra></extra>",
+                xgap=1,
+                ygap=1,
+                showscale=False,
+            ),
+            **where,
+        )
+        canvas.update_xaxes(tickangle=-35, showgrid=False, **where)
+        canvas.update_yaxes(autorange="reversed", showgrid=False, **where)
+
+    def numbers(self) -> Part:
+        """Return the cells, row by row."""
+        columns = (Column("row"), Column("column"), Column("value", "number"))
+        rows = [
+            (self.rows[row], self.columns[column], value)
+            for (row, column), value in np.ndenumerate(self.values)
+        ]
+        return Part.of(columns, rows, self.title)

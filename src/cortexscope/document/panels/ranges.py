@@ -1,0 +1,141 @@
+"""Values with their intervals, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cortexscope.document._table import Column, Part
+from cortexscope.document.drawing._look import look
+from cortexscope.document.drawing._text import (
+    TICK,
+    as_list,
+    for_matplotlib,
+    for_plotly,
+    legend_entry,
+    unlike,
+)
+from cortexscope.document.panels._axes import plain_axes
+from cortexscope.document.panels._panel import Panel, Place
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["Range", "Ranges"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Range:
+    """A value with its interval in each row."""
+
+    label: str
+    slot: int
+    """Which colour and marker."""
+    x: NDArray[np.float64]
+    """[row]; NaN where undefined."""
+    low: NDArray[np.float64]
+    """Lower end of the interval, [row]."""
+    high: NDArray[np.float64]
+    """Upper end of the interval, [row]."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranges(Panel):
+    """Values with intervals, several in each row, beside one another."""
+
+    title: str
+    x_title: str
+    rows: tuple[str, ...]
+    """From the top."""
+    ranges: tuple[Range, ...]
+
+    def offsets(self) -> NDArray[np.float64]:
+        """Return how far below its row each range is drawn, in rows."""
+        places = np.arange(len(self.ranges), dtype=np.float64)
+        return np.asarray(0.3 * (places - (len(places) - 1) / 2))
+
+    def inches(self, panels: Sequence[Ranges], columns: int, rows: int) -> tuple[float, float]:
+        """Return the size that the rows need."""
+        return 2.0 + 3.6 * columns, 1.2 + rows * (0.9 + 0.27 * len(self.rows))
+
+    @property
+    def pixels(self) -> int:
+        """The height of the rows."""
+        return 30 * len(self.rows)
+
+    def matplotlib(self, axes: Axes, *, first: bool) -> None:
+        """Draw the intervals and their values."""
+        plain_axes(axes, self.x_title, "")
+        places = np.arange(len(self.rows), dtype=np.float64)
+        for one, offset in zip(self.ranges, self.offsets(), strict=True):
+            style = look(one.slot)
+            axes.hlines(places + offset, one.low, one.high, color=style.colour, linewidth=1.6)
+            axes.scatter(
+                one.x,
+                places + offset,
+                s=18,
+                color=style.colour,
+                marker=style.marker,
+                linewidths=0,
+                zorder=3,
+                label=legend_entry(one.label),
+            )
+        named = [for_matplotlib(row, TICK) for row in self.rows]
+        axes.set_yticks(places, named if first else [""] * len(places))
+        axes.set_ylim(len(self.rows) - 0.5, -0.5)
+
+    def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
+        """Draw the intervals and their values."""
+        where = {"row": place.row, "col": place.column}
+        canvas.update_xaxes(title_text=for_plotly(self.x_title), **where)
+        for one, offset in zip(self.ranges, self.offsets(), strict=True):
+            canvas.add_trace(self._trace(one, offset, entries), **where)
+        canvas.update_yaxes(
+            tickvals=list(range(len(self.rows))),
+            ticktext=unlike(self.rows, TICK) if place.first else [""] * len(self.rows),
+            range=[len(self.rows) - 0.5, -0.5],
+            zeroline=False,
+            **where,
+        )
+
+    def _trace(self, one: Range, offset: float, entries: set[str]) -> Any:  # noqa: ANN401 - of plotly
+        from plotly import graph_objects as go
+
+        style, name = look(one.slot), for_plotly(one.label, 60)
+        trace = go.Scatter(
+            x=as_list(one.x),
+            y=[place + offset for place in range(len(self.rows))],
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": as_list(one.high - one.x),
+                "arrayminus": as_list(one.x - one.low),
+                "width": 0,
+                "color": style.colour,
+            },
+            mode="markers",
+            name=name,
+            legendgroup=name,
+            showlegend=name not in entries,
+            marker={"color": style.colour, "symbol": style.plotly_marker, "size": 7},
+            text=[for_plotly(row) for row in self.rows],
+            customdata=np.stack([one.low, one.high], axis=1).tolist(),
+            hovertemplate="%{text}: %{x:.4g} (%{customdata[0]:.4g} to %{customdata[1]:.4g})",
+        )
+        entries.add(name)
+        return trace
+
+    def numbers(self) -> Part:
+        """Return the values, range by range."""
+        names = ("value", "low", "high")
+        rows = [
+            (one.label, *row)
+            for one in self.ranges
+            for row in zip(self.rows, one.x, one.low, one.high, strict=True)
+        ]
+        columns = (Column("range"), Column("row"), *(Column(name, "number") for name in names))
+        return Part.of(columns, rows, self.title)

@@ -1,0 +1,38 @@
+"""A run as a report shows it: its frames, tables and figures, each made once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from cortexscope.document import Figure, Table
+from cortexscope.report._frames import RunFrames
+from cortexscope.report._labels import Labels
+from cortexscope.report.figures import figures_of
+from cortexscope.report.tables import tables_of
+from cortexscope.store import Run
+
+__all__ = ["Shown"]
+
+
+class Shown:
+    """What the sections of a report are made of; nothing is made before it is asked for.
+
+    Raises:
+        CorruptRunError: here or later, if a file of the run is missing or damaged.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.manifest = run.manifest
+        self.frames = RunFrames(run)
+        self.labels = Labels(run.manifest.metrics)
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """All tables, in the order of their numbers."""
+        return tables_of(self.frames, self.labels)
+
+    @cached_property
+    def figures(self) -> tuple[Figure, ...]:
+        """All figures that the run has."""
+        return figures_of(self.frames, self.labels)

@@ -1,0 +1,19 @@
+"""The sections of a report: one file each, made of a run."""
+
+from __future__ import annotations
+
+from cortexscope.registry import Registry
+
+__all__ = ["SECTIONS"]
+
+SECTIONS = Registry(
+    "section",
+    {
+        key: f"cortexscope.report.sections.{key}:build"
+        for key in ("shows", "models", "figures", "tables", "definitions", "measured", "missing")
+    },
+)
+"""Key of a section -> what makes it of a run as `Shown`, in the order of the report.
+
+Other packages add some in the group `cortexscope.sections`.
+"""
