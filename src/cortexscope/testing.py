@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,6 +13,7 @@ from cortexscope.metrics._metric import Layout, Metric, Seen, sampled
 from cortexscope.metrics._states import State, concatenate
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import (
+    ROWS,
     AttentionInput,
     AttentionRows,
     AttentionSample,
@@ -25,6 +25,7 @@ from cortexscope.taps import (
     Mixing,
     MLPInput,
     Neurons,
+    Outcomes,
     Predictions,
     Routing,
     Text,
@@ -136,12 +137,10 @@ def _measure(metric: Metric, lengths: list[int], *, longest: int, skip: int = 0)
 def _needed(spec: MetricSpec, site: Site, seen: Seen) -> Seen | None:
     """Return what a tap shows of this if nothing else is asked for; None for nothing."""
     if isinstance(seen, AttentionRows):
-        given = {"positions", "visible"}
-        parts = {field.name for field in fields(seen)} - given
-        left_out: dict[str, Any] = {
-            part: None for part in parts if f"attention.{part}" not in spec.needs
+        asked = {
+            name: row for name, row in seen.statistics.items() if f"attention.{name}" in spec.needs
         }
-        return None if len(left_out) == len(parts) else replace(seen, **left_out)
+        return replace(seen, statistics=asked) if asked else None
     if isinstance(seen, Predictions):
         return seen if {"predictions", "predictions.next"} & set(spec.needs) else None
     if isinstance(seen, Mixing):
@@ -223,17 +222,12 @@ def _shown_attention(
 ) -> Iterator[tuple[Site, Seen]]:
     longest = matrices.shape[-1]
     queries = torch.arange(longest)
-    previous = matrices.diagonal(-1, dim1=-2, dim2=-1)
-    rows = AttentionRows(
-        positions,
-        visible=(queries + 1)[None, None],
-        entropy=torch.special.entr(matrices).sum(-1),
-        first_key=matrices[..., 0],
-        first_token=matrices[..., 0],
-        previous_token=torch.nn.functional.pad(previous, (1, 0)),
-        learned_sink=matrices[..., 0],
-    )
-    yield site, rows
+    outcomes = Outcomes(matrices, first=None, start=None, previous=-1)
+    made = {name: row.of_outcomes(outcomes) for name, row in ROWS.items()}
+    # The matrices have no sink, and so a column of theirs stands for one.
+    made["learned_sink"] = matrices[..., 0]
+    statistics = {name: row for name, row in made.items() if row is not None}
+    yield site, AttentionRows(positions, (queries + 1)[None, None], statistics)
     seen = queries <= queries[:, None]
     half = longest // 2
     # Whole rows come in parts.

@@ -12,7 +12,7 @@ from cortexscope.cli import main
 from cortexscope.records import Manifest
 from cortexscope.store import Run
 from cortexscope.taps._stack import StackWatch
-from cortexscope.taps._statistics import Rows, RowStatistics
+from cortexscope.taps._statistics import Rows, Statistics
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the tap count one key too many in the second layer."""
     attention = StackWatch.attention
 
-    def miscounted(self: StackWatch, rows: RowStatistics, visible: Tensor, whole: Rows) -> None:
+    def miscounted(self: StackWatch, rows: Statistics, visible: Tensor, whole: Rows) -> None:
         attention(self, rows, visible + (self.layer == 2), whole)
 
     monkeypatch.setattr(StackWatch, "attention", miscounted)

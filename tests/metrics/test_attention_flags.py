@@ -39,10 +39,11 @@ def flags_of(
     rows = AttentionRows(
         tokens,
         keys[None, None],
-        entropy=torch.zeros(1, 1, length) if entropy is None else entropy[None, None],
-        first_key=None,
-        first_token=masses[None, None],
-        learned_sink=torch.zeros(1, 1, length) if sink else None,
+        {
+            "entropy": torch.zeros(1, 1, length) if entropy is None else entropy[None, None],
+            "first_token": masses[None, None],
+            **({"learned_sink": torch.zeros(1, 1, length)} if sink else {}),
+        },
     )
     layout = Layout(hidden=(), blocks=(), attention=((SITE,),), final=())
     found = {}

@@ -90,10 +90,10 @@ def check(kept: Kept, matrices: list[np.ndarray], mask: np.ndarray, steps: list[
                         continue
                     p = whole[prompt, :, query]
                     before = p[:, query - 1] if query > first[prompt] else np.zeros(len(p))
-                    close(rows.first_token[prompt, :, row], p[:, first[prompt]])
-                    close(rows.previous_token[prompt, :, row], before)
-                    if rows.learned_sink is not None:
-                        close(rows.learned_sink[prompt, :, row], 1 - p.sum(-1))
+                    close(rows.statistics["first_token"][prompt, :, row], p[:, first[prompt]])
+                    close(rows.statistics["previous_token"][prompt, :, row], before)
+                    if "learned_sink" in rows.statistics:
+                        close(rows.statistics["learned_sink"][prompt, :, row], 1 - p.sum(-1))
                         close(sample.learned_sink[prompt, :, row], 1 - p.sum(-1))
                     check_row(sample, prompt, row, p[:, : query + 1], first[prompt])
 

@@ -130,7 +130,7 @@ class HeadsWithoutSaying(MeanOverRows):
     spec = replace(SPEC, needs=("attention.entropy",))
 
     def value(self, seen: AttentionRows) -> Tensor | None:
-        return seen.entropy
+        return seen.of("entropy")
 
 
 class NeedsAnother(MeanOverNeurons):

@@ -19,7 +19,7 @@ from cortexscope.taps import AttentionRows, HiddenStates, Routing, Tokens
 from cortexscope.taps._attention_mode import AttentionMode
 from cortexscope.taps._place import Place
 from cortexscope.taps._stack import StackWatch
-from cortexscope.taps._statistics import Rows, RowStatistics
+from cortexscope.taps._statistics import Rows, Statistics
 
 # Any, since what is changed are names that these modules only use.
 mode_module: Any = import_module("cortexscope.taps._attention_mode")
@@ -34,21 +34,19 @@ def failures(model: nn.Module) -> dict[str, Finding]:
     return {found.check: found for found in selfcheck(model) if found.passed is False}
 
 
-def plant_rows(
-    patch: pytest.MonkeyPatch, change: Callable[..., tuple[RowStatistics, Tensor]]
-) -> None:
+def plant_rows(patch: pytest.MonkeyPatch, change: Callable[..., tuple[Statistics, Tensor]]) -> None:
     """Change what reaches the tap of every attention."""
     attention = StackWatch.attention
 
-    def changed(self: StackWatch, rows: RowStatistics, visible: Tensor, whole: Rows) -> None:
+    def changed(self: StackWatch, rows: Statistics, visible: Tensor, whole: Rows) -> None:
         attention(self, *change(rows, visible), whole)
 
     patch.setattr(StackWatch, "attention", changed)
 
 
 def heads_turned(patch: pytest.MonkeyPatch) -> None:
-    def change(rows: RowStatistics, visible: Tensor) -> tuple[RowStatistics, Tensor]:
-        return RowStatistics(*(None if x is None else x.flip(1) for x in rows)), visible
+    def change(rows: Statistics, visible: Tensor) -> tuple[Statistics, Tensor]:
+        return {name: x.flip(1) for name, x in rows.items()}, visible
 
     plant_rows(patch, change)
 

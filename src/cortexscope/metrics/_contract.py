@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -112,6 +112,8 @@ def _tensors_of(seen: Any) -> Iterator[Tensor]:  # noqa: ANN401 - any kind that 
     for part in [getattr(seen, name) for name in names]:
         if isinstance(part, Tensor):
             yield part
+        elif isinstance(part, Mapping):
+            yield from (x for x in part.values() if isinstance(x, Tensor))
         elif isinstance(part, HiddenStates) and part is not seen:
             yield from _tensors_of(part)
 

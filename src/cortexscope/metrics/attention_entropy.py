@@ -33,7 +33,7 @@ class AttentionEntropy(MeanOverRows):
 
     def value(self, seen: AttentionRows) -> Tensor | None:
         """Return the entropies of all rows."""
-        return seen.entropy
+        return seen.of("entropy")
 
 
 class AttentionEntropyNormalized(MeanOverRows):

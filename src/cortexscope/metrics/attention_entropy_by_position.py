@@ -44,12 +44,12 @@ class AttentionEntropyByPosition(Metric):
 
     def update(self, state: State, site: Site, seen: Seen) -> State:
         """Add the entropies of the rows to their bins."""
-        if not isinstance(seen, AttentionRows) or seen.entropy is None:
+        if not isinstance(seen, AttentionRows) or (entropy := seen.of("entropy")) is None:
             return state
         tokens, ranks = seen.tokens, seen.positions.ranks
         edges = torch.tensor(_FIRST[1:], device=ranks.device)
         bins = torch.bucketize(ranks + 1, edges, right=True)
-        means = torch.where(tokens, seen.entropy.mean(1), 0).double()
+        means = torch.where(tokens, entropy.mean(1), 0).double()
         empty = means.new_zeros(len(means), len(_FIRST))
         return add(
             state,

@@ -42,7 +42,7 @@ class AttentionFirstTokenMass(MeanOverRows):
 
     def value(self, seen: AttentionRows) -> Tensor | None:
         """Return the first token's probability in all rows."""
-        return seen.first_token
+        return seen.of("first_token")
 
     def keep(self, seen: AttentionRows) -> Bool[Tensor, "prompt *head query"]:
         """Keep the rows after each prompt's first token."""
@@ -84,12 +84,13 @@ class AttentionSinkRate(FlagOverRows):
 
     def value(self, seen: AttentionRows) -> Tensor | None:
         """Return the first token's probability in all rows."""
-        return seen.first_token
+        return seen.of("first_token")
 
     def keep(self, seen: AttentionRows) -> Bool[Tensor, "prompt *head query"]:
         """Keep the rows of prompts whose even attention would be no sink."""
-        assert seen.first_token is not None
-        sees = seen.tokens[:, None] & (seen.first_token > 0)
+        mass = seen.of("first_token")
+        assert mass is not None
+        sees = seen.tokens[:, None] & (mass > 0)
         even = torch.where(sees, 1 / seen.visible.double(), 0).sum(-1, keepdim=True)
         return even <= self.options.sink_threshold * seen.positions.counts[:, None, None]
 
@@ -124,12 +125,12 @@ class AttentionSinkRate64(WithinStack[AttentionRows], FlagOverRows):
 
     def value(self, seen: AttentionRows) -> Tensor | None:
         """Return the first token's probability in all rows."""
-        return seen.first_token
+        return seen.of("first_token")
 
     def keep(self, seen: AttentionRows) -> Bool[Tensor, "prompt *head query"]:
         """Keep the first 64 rows where there are so many and the first sees itself alone."""
         ranks, counts = seen.positions.ranks, seen.positions.counts
-        itself = 1 if seen.learned_sink is None else 2
+        itself = 1 if seen.of("learned_sink") is None else 2
         first = (seen.tokens & (ranks == 0)).unsqueeze(1)
         ahead = (first & (seen.visible > itself)).any(-1, keepdim=True)
         early = (ranks < 64) & (counts >= 64)[:, None]

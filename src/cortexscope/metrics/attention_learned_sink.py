@@ -36,7 +36,7 @@ class AttentionLearnedSinkMass(MeanOverRows):
 
     def value(self, seen: AttentionRows) -> Tensor | None:
         """Return the sink's probability in all rows."""
-        return seen.learned_sink
+        return seen.of("learned_sink")
 
     def known(self, layout: Layout) -> frozenset[Site]:
         """Return no layer: attention does not mean that there is a sink."""

@@ -37,7 +37,7 @@ class AttentionPreviousToken(WithinStack[AttentionRows], MeanOverRows):
 
     def value(self, seen: AttentionRows) -> Tensor | None:
         """Return the previous token's probability in all rows."""
-        return seen.previous_token
+        return seen.of("previous_token")
 
     def keep(self, seen: AttentionRows) -> Bool[Tensor, "prompt *head query"]:
         """Keep the rows after each prompt's first token."""

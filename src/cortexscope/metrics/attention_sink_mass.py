@@ -36,7 +36,7 @@ class AttentionSinkMass(MeanOverRows):
 
     def value(self, seen: AttentionRows) -> Tensor | None:
         """Return the first key's probability in all rows."""
-        return seen.first_key
+        return seen.of("first_key")
 
     def keep(self, seen: AttentionRows) -> Bool[Tensor, "prompt *head query"]:
         """Keep the rows after each prompt's first token."""

@@ -74,9 +74,9 @@ class StudyAttentionEntropy(Metric):
 
     def update(self, state: State, site: Site, seen: Seen) -> State:
         """Add the sums over rows and heads, and the number of heads."""
-        if not isinstance(seen, AttentionRows) or seen.entropy is None:
+        if not isinstance(seen, AttentionRows) or (entropy := seen.of("entropy")) is None:
             return state
-        heads = total(seen.entropy, seen.tokens[:, None])
+        heads = total(entropy, seen.tokens[:, None])
         count = torch.full_like(heads[:, 0], heads.shape[1])
         rows = seen.tokens.sum(-1).double()
         return add(state, site, {"total": heads.sum(-1), "count": count, "tokens": rows})

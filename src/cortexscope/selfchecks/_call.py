@@ -16,7 +16,6 @@ from torch.nn import functional
 from cortexscope.taps._functions import SDPA
 from cortexscope.taps._fused import fused_attention, is_fusible
 from cortexscope.taps._mask import read_mask
-from cortexscope.taps._statistics import Wanted
 
 __all__ = ["Call", "Direct", "direct", "plain_rows", "read_call"]
 
@@ -188,8 +187,7 @@ def _totals(given: dict[str, Any], result: Tensor) -> Tensor:
             causal=given["is_causal"],
             like=query,
         )
-        wanted = Wanted()
-        lse = fused_attention(query, key, value, mask, scale, wanted, widen=False).lse
-        missed = torch.maximum(missed, (scores.logsumexp(-1) - lse).expm1().abs()[..., None])
+        fused = fused_attention(query, key, value, mask, scale, (), tokens=None, widen=False)
+        missed = torch.maximum(missed, (scores.logsumexp(-1) - fused.lse).expm1().abs()[..., None])
     total: Tensor = 1 + missed
     return total

@@ -94,10 +94,11 @@ class _Witness:
             self.reading.routes[site] = seen
         elif not isinstance(seen, AttentionRows):
             return
-        elif seen.entropy is not None and seen.first_key is not None:
-            keep = seen.tokens
-            parts = (seen.entropy, seen.first_key, seen.visible.expand(seen.entropy.shape))
-            taken = [part.transpose(1, 2)[keep].cpu() for part in parts]
+        elif (entropy := seen.of("entropy")) is not None and (
+            first_key := seen.of("first_key")
+        ) is not None:
+            parts = (entropy, first_key, seen.visible.expand(entropy.shape))
+            taken = [part.transpose(1, 2)[seen.tokens].cpu() for part in parts]
             self.reading.rows[site] = Rows(*taken)
 
 

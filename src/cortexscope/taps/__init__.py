@@ -14,12 +14,15 @@ from cortexscope.taps._states import (
     Neurons,
     Update,
 )
+from cortexscope.taps._statistics import Outcomes
 from cortexscope.taps._tap import NEEDS, Receiver, Tap
 from cortexscope.taps._tokens import Tokens
 from cortexscope.taps._told import MaskedPredictions, MaskedWordPredictions, Text
+from cortexscope.taps.rows import ROWS
 
 __all__ = [
     "NEEDS",
+    "ROWS",
     "AttentionInput",
     "AttentionRows",
     "AttentionSample",
@@ -31,6 +34,7 @@ __all__ = [
     "MaskedWordPredictions",
     "Mixing",
     "Neurons",
+    "Outcomes",
     "Predictions",
     "Receiver",
     "Routing",

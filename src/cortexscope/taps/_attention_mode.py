@@ -6,7 +6,6 @@ A torch function mode is told of each call of `scaled_dot_product_attention` and
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,13 +22,13 @@ from cortexscope.taps._direct import (
     whole_rows_of_scores,
 )
 from cortexscope.taps._functions import MULTI_HEAD, SDPA, SOFTMAXES, seen_inside
-from cortexscope.taps._fused import fused_attention, is_fusible, rows_beside, sharpened
+from cortexscope.taps._fused import fused_attention, is_fusible, rows_beside
 from cortexscope.taps._kernels import choose
 from cortexscope.taps._mask import Mask, first_query, first_tokens, read_mask, visible_keys
 from cortexscope.taps._mixing import MixerNotes
 from cortexscope.taps._place import Place
 from cortexscope.taps._routing import RouterNotes
-from cortexscope.taps._statistics import Rows, RowStatistics, Wanted
+from cortexscope.taps._statistics import Rows, Statistics, Wanted
 
 __all__ = ["AttentionMode"]
 
@@ -53,7 +52,7 @@ class AttentionMode(TorchFunctionMode):
         wanted: Wanted,
         *,
         place: Callable[[], Place | None],
-        receive: Callable[[RowStatistics, Tensor, Rows], None],
+        receive: Callable[[Statistics, Tensor, Rows], None],
         notes: Callable[[], RouterNotes | MixerNotes | None],
     ) -> None:
         super().__init__()
@@ -178,7 +177,7 @@ class AttentionMode(TorchFunctionMode):
         whole: Rows = partial(whole_rows, query, key, read, scale)
         if small(key.shape[2]):
             whole = remembered(whole)
-        rows = direct_rows(whole, read, wanted) if wanted else RowStatistics()
+        rows = direct_rows(whole, read, wanted) if wanted else {}
         self._receive(rows, read.visible, whole)
 
     def _beside(
@@ -196,8 +195,9 @@ class AttentionMode(TorchFunctionMode):
         kernel = choose(query, key, read) if wanted and not read.graded else None
         if kernel is None:
             return False
-        rows, lse = rows_beside(kernel, query, key, read, scale, wanted)
-        self._take(place, rows, lse, query, key, read, scale)
+        tokens = _tokens(place, query)
+        rows = rows_beside(kernel, query, key, read, scale, wanted, tokens=tokens)
+        self._receive(rows, read.visible, partial(whole_rows, query, key, read, scale))
         return True
 
     def _fused(
@@ -206,35 +206,24 @@ class AttentionMode(TorchFunctionMode):
         shape = (query.shape, key.shape, query.dtype, mask.causal, mask.bias is None)
         wanted = self._wanted_of(place)
         fused = fused_attention(
-            query, key, value, mask, scale, wanted, widen=self._widens.get(shape)
+            query,
+            key,
+            value,
+            mask,
+            scale,
+            wanted,
+            tokens=_tokens(place, query),
+            widen=self._widens.get(shape),
         )
         if fused.widened is not None:
             self._widens[shape] = fused.widened
-        self._take(place, fused.rows, fused.lse, query, key, mask, scale)
+        whole = partial(whole_rows, query, key, mask, scale)
+        self._receive(fused.rows, mask.visible, whole)
         return fused.output
 
-    def _take(
-        self,
-        place: Place,
-        rows: RowStatistics,
-        lse: Tensor,
-        query: Tensor,
-        key: Tensor,
-        mask: Mask,
-        scale: float,
-    ) -> None:
-        """Receive the statistics of a fused kernel."""
-        # With another shape the tap refuses the layer in a moment.
-        if place.tokens.shape == (query.shape[0], query.shape[2]):
-            tokens = place.tokens.to(query.device)
-            rows = sharpened(rows, lse, query, key, mask, scale, tokens)
-        self._receive(rows, mask.visible, partial(whole_rows, query, key, mask, scale))
-
     def _wanted_of(self, place: Place) -> Wanted:
-        """Return what is wanted of an attention whose keys may not tell which tokens they are."""
-        if place.head_after_query:
-            return replace(self._wanted, first_token=False, previous_token=False)
-        return replace(self._wanted, previous_token=False) if place.cross else self._wanted
+        """Return what is wanted of an attention, and can be told of it."""
+        return tuple(row for row in self._wanted if row.applies(place))
 
     def _mask(
         self, place: Place, mask: Tensor | None, query: Tensor, key: Tensor, *, causal: bool
@@ -301,3 +290,9 @@ class AttentionMode(TorchFunctionMode):
             whole_rows_of_scores, scores, probabilities, shift=shift, start=start, sink=sink
         )
         self._receive(rows, visible, whole)
+
+
+def _tokens(place: Place, query: Tensor) -> Tensor | None:
+    """Return which queries are tokens; None for a shape that the tap refuses in a moment."""
+    fits = place.tokens.shape == (query.shape[0], query.shape[2])
+    return place.tokens.to(query.device) if fits else None

@@ -9,33 +9,40 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cortexscope.errors import UnknownNameError
+from cortexscope.registry import suggestion
+from cortexscope.taps._statistics import Statistics
 from cortexscope.taps._tokens import Tokens
+from cortexscope.taps.rows import ROWS
 
 __all__ = ["AttentionRows", "AttentionSample"]
 
 
 @dataclass(frozen=True)
 class AttentionRows:
-    """The attention of a batch in one layer, one number a query row; no matrix is kept.
-
-    What nobody asked for, or what there is not, is None.
-    """
+    """The attention of a batch in one layer, one number a query row; no matrix is kept."""
 
     positions: Tokens
     """Which query rows belong to a token and not to padding."""
     visible: Int[Tensor, "#prompt #head query"]
     """How many keys each row can see, counted from the mask itself; a learned sink is one more."""
-    entropy: Float[Tensor, "prompt head query"] | None
-    """Shannon entropy of each row, nats."""
-    first_key: Float[Tensor, "prompt head query"] | None
-    """Probability that each row puts on the first key it can see."""
-    first_token: Float[Tensor, "prompt head query"] | None = None
-    """Probability that each row puts on the first token, 0 where a window hides it."""
-    previous_token: Float[Tensor, "prompt head query"] | None = None
-    """Probability that each row puts on the token before its own; 0 in a row that has none. None
-    in attention to another stack."""
-    learned_sink: Float[Tensor, "prompt head query"] | None = None
-    """Probability that each row puts on a sink that is no key; None where there is no sink."""
+    statistics: Statistics
+    """One number a row, by the names of `ROWS`; without what nobody asked for or there is not."""
+
+    def of(self, name: str) -> Float[Tensor, "prompt head query"] | None:
+        """Return a statistic of the rows; None where nobody asked or there is no such thing.
+
+        Args:
+            name: of the statistic, such as `entropy` for the need `attention.entropy`.
+
+        Raises:
+            UnknownNameError: if there is none of that name.
+        """
+        if name not in ROWS:
+            raise UnknownNameError(
+                f"No statistic of attention rows is called {name!r}; {suggestion(name, ROWS)}."
+            )
+        return self.statistics.get(name)
 
     @property
     def tokens(self) -> Bool[Tensor, "prompt query"]:
@@ -50,9 +57,10 @@ class AttentionRows:
     @cached_property
     def normalized(self) -> Float[Tensor, "prompt head query"] | None:
         """The entropy of each row over its ceiling, the logarithm of the keys that it can see."""
-        if self.entropy is None:
+        entropy = self.of("entropy")
+        if entropy is None:
             return None
-        return self.entropy / self.visible.clamp(min=2).to(self.entropy.dtype).log()
+        return entropy / self.visible.clamp(min=2).to(entropy.dtype).log()
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ Axes: B prompts, H query heads, G key heads (H is a multiple of G), Q queries, K
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from cortexscope.taps._mask import Mask, visible_keys
-from cortexscope.taps._statistics import Rows, RowStatistics, Wanted, WholeRows
+from cortexscope.taps._statistics import Outcomes, Rows, Statistics, Wanted, WholeRows
 
 __all__ = [
     "direct_rows",
@@ -189,7 +189,7 @@ def _picked(rows: Tensor, queries: Tensor) -> Tensor:
     return picked
 
 
-def direct_rows(whole: Rows, mask: Mask, wanted: Wanted) -> RowStatistics:
+def direct_rows(whole: Rows, mask: Mask, wanted: Wanted) -> Statistics:
     """Return the statistics of whole rows, chunk by chunk, on any device.
 
     Args:
@@ -198,14 +198,18 @@ def direct_rows(whole: Rows, mask: Mask, wanted: Wanted) -> RowStatistics:
         wanted: which statistics to compute.
     """
     return _joined(
-        _rows_of_probabilities(
-            part.probabilities,
-            wanted,
-            first=None if mask.first is None else mask.first[..., part.places],
-            start=mask.start,
-            previous=part.places.start + mask.shift - 1,
-        )
-        for part in whole(None)
+        [
+            _statistics(
+                Outcomes(
+                    part.probabilities,
+                    first=None if mask.first is None else mask.first[..., part.places],
+                    start=mask.start,
+                    previous=part.places.start + mask.shift - 1,
+                ),
+                wanted,
+            )
+            for part in whole(None)
+        ]
     )
 
 
@@ -217,7 +221,7 @@ def rows_of_scores(
     shift: int,
     start: Int[Tensor, "#prompt #head"] | None,
     sink: bool,
-) -> tuple[RowStatistics, Tensor]:
+) -> tuple[Statistics, Tensor]:
     """Return the statistics of a softmax that the model computed itself, and its visible keys.
 
     Args:
@@ -230,52 +234,22 @@ def rows_of_scores(
     """
     parts, counts = [], []
     for rows, chunk, seen in _outcomes(scores, probabilities, None):
-        parts.append(
-            _rows_of_probabilities(
-                chunk,
-                wanted,
-                first=seen.to(torch.uint8).argmax(-1),
-                start=start,
-                previous=rows.start + shift - 1,
-                sink=sink,
-            )
+        outcomes = Outcomes(
+            chunk,
+            first=seen.to(torch.uint8).argmax(-1),
+            start=start,
+            previous=rows.start + shift - 1,
+            sink=sink,
         )
+        parts.append(_statistics(outcomes, wanted))
         counts.append(seen.sum(-1))
-    return _joined(iter(parts)), torch.cat(counts, -1)
+    return _joined(parts), torch.cat(counts, -1)
 
 
-def _rows_of_probabilities(
-    outcomes: Tensor,
-    wanted: Wanted,
-    *,
-    first: Tensor | None,
-    start: Tensor | None,
-    previous: int,
-    sink: bool = False,
-) -> RowStatistics:
-    """Return statistics of rows, the first of which has its previous token at key `previous`."""
-
-    def at(index: Tensor | None) -> Tensor:
-        """Return the mass on a key, 0 where its number is below 0."""
-        if index is None:
-            return outcomes[..., 0].clone()
-        there = index.clamp(min=0).expand(outcomes.shape[:-1])[..., None]
-        return outcomes.gather(-1, there).squeeze(-1).masked_fill_(index < 0, 0)
-
-    mass = None
-    if wanted.previous_token:
-        mass = at(torch.arange(previous, previous + outcomes.shape[2], device=outcomes.device))
-    return RowStatistics(
-        entropy=torch.special.entr(outcomes).sum(-1) if wanted.entropy else None,
-        first_key=at(first) if wanted.first_key else None,
-        first_token=at(None if start is None else start[..., None]) if wanted.first_token else None,
-        previous_token=mass,
-        learned_sink=outcomes[..., -1].clone() if wanted.learned_sink and sink else None,
-    )
+def _statistics(rows: Outcomes, wanted: Wanted) -> Statistics:
+    found = {row.name: row.of_outcomes(rows) for row in wanted}
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def _joined(parts: Iterator[RowStatistics]) -> RowStatistics:
-    columns = zip(*parts, strict=True)
-    return RowStatistics(
-        *(None if column[0] is None else torch.cat(column, -1) for column in columns)
-    )
+def _joined(parts: Sequence[Statistics]) -> Statistics:
+    return {name: torch.cat([part[name] for part in parts], -1) for name in parts[0]}

@@ -22,7 +22,7 @@ from cortexscope.taps._predictions import PredictionReader, Unread
 from cortexscope.taps._routing import RouterNotes, RouterWatch
 from cortexscope.taps._seen import Seen
 from cortexscope.taps._states import HiddenStates, Update
-from cortexscope.taps._statistics import Rows, RowStatistics
+from cortexscope.taps._statistics import Rows, Statistics
 from cortexscope.taps._tokens import Tokens
 
 __all__ = ["Reader", "StackWatch"]
@@ -314,12 +314,12 @@ class StackWatch:
                     self._show(Site(self.anatomy.name, layer), Update(part, added, stream))
         self._branches.begin()
 
-    def attention(self, rows: RowStatistics, visible: Tensor, whole: Rows) -> None:
+    def attention(self, rows: Statistics, visible: Tensor, whole: Rows) -> None:
         """Show the statistics of an attention that ran at the present place."""
         inside, layer = self._inside, self.layer
         if inside is None or layer is None:
             return
-        some = next((part for part in rows if part is not None), None)
+        some = next(iter(rows.values()), None)
         prompts = len(inside.mask) if some is None else len(some)
         if (prompts, visible.shape[-1]) != inside.mask.shape:
             raise self.refuse("its attention does not have one row a token")
@@ -330,7 +330,7 @@ class StackWatch:
         self._attended.add(site)
         positions = inside.to(visible.device)
         if some is not None:
-            self._show(site, AttentionRows(positions, visible, *rows))
+            self._show(site, AttentionRows(positions, visible, rows))
         if "attention.rows" in self._needs and not self.anatomy.peculiar.head_after_query:
             self._whole_rows(site, positions, whole)
 

@@ -1,40 +1,73 @@
-"""Which statistics of attention rows are computed, and what they come in."""
+"""What a statistic of attention rows is, and what it is computed of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["RowStatistics", "Wanted", "WholeRows", "mapped"]
+from cortexscope.taps._kernel_rows import KernelRows
+from cortexscope.taps._place import Place
+
+__all__ = ["Outcomes", "RowStatistic", "Rows", "Statistics", "Wanted", "WholeRows"]
+
+Statistics = Mapping[str, Float[Tensor, "prompt head query"]]
+"""One number a row, by the name of the statistic; without what nobody asked for or there is not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which statistics somebody asked for."""
+class Outcomes:
+    """Neighbouring rows of an attention with all that their softmax gave."""
 
-    entropy: bool = False
-    first_key: bool = False
-    first_token: bool = False
-    previous_token: bool = False
-    learned_sink: bool = False
+    probabilities: Float[Tensor, "prompt head row outcome"]
+    first: Int[Tensor, "#prompt #head row"] | None
+    """The first key that each row sees; None where it is key 0 for all."""
+    start: Int[Tensor, "#prompt #head"] | None
+    """The key of each prompt's first token, below 0 where it is not there; None for key 0."""
+    previous: int
+    """The key of the token before the first row's own, below 0 where there is none."""
+    sink: bool = False
+    """Whether the last outcome is a sink and no key."""
 
-    def __bool__(self) -> bool:
-        """Return whether anything is wanted."""
-        return any(getattr(self, name) for name in RowStatistics._fields)
+    def at(self, index: Int[Tensor, "*#row"] | None) -> Float[Tensor, "prompt head row"]:
+        """Return the probability on a key of each row, 0 where its number is below 0."""
+        if index is None:
+            return self.probabilities[..., 0].clone()
+        there = index.clamp(min=0).expand(self.probabilities.shape[:-1])[..., None]
+        return self.probabilities.gather(-1, there).squeeze(-1).masked_fill_(index < 0, 0)
 
 
-class RowStatistics(NamedTuple):
-    """Statistics of rows, None where nobody asked."""
+class RowStatistic(ABC):
+    """One number of each attention row, computed in either of two ways.
 
-    entropy: Float[Tensor, "prompt head query"] | None = None
-    first_key: Float[Tensor, "prompt head query"] | None = None
-    first_token: Float[Tensor, "prompt head query"] | None = None
-    previous_token: Float[Tensor, "prompt head query"] | None = None
-    learned_sink: Float[Tensor, "prompt head query"] | None = None
+    A metric asks for it by the need `attention.NAME`, and reads it by `AttentionRows.of(NAME)`.
+    """
+
+    name: ClassVar[str]
+    text: ClassVar[str]
+    """What it is, for a list of needs."""
+    averages: ClassVar[bool] = False
+    """Whether it is made of the mean key of each row, for which a fused kernel runs twice."""
+
+    def applies(self, place: Place) -> bool:
+        """Return whether it can be told of an attention that runs there."""
+        return True
+
+    @abstractmethod
+    def of_outcomes(self, rows: Outcomes) -> Float[Tensor, "prompt head row"] | None:
+        """Return it of whole rows; None if there is no such thing."""
+
+    @abstractmethod
+    def of_kernel(self, rows: KernelRows) -> Float[Tensor, "prompt head query"] | None:
+        """Return it of what a fused kernel gave, which has no sinks; None likewise."""
+
+
+Wanted = tuple[RowStatistic, ...]
+"""The statistics that somebody asked for."""
 
 
 class WholeRows(NamedTuple):
@@ -55,8 +88,3 @@ class WholeRows(NamedTuple):
 
 Rows = Callable[[Int[Tensor, "prompt row"] | None], Iterable[WholeRows]]
 """Gives whole rows of an attention, in parts: those of the queries named, all where None."""
-
-
-def mapped(rows: RowStatistics, change: Callable[[Tensor], Tensor]) -> RowStatistics:
-    """Return the statistics with each one that is there changed."""
-    return RowStatistics(*(None if part is None else change(part) for part in rows))

@@ -25,7 +25,8 @@ from cortexscope.taps._readout import Readout
 from cortexscope.taps._routing import RouterNotes
 from cortexscope.taps._seen import Seen
 from cortexscope.taps._stack import Reader, StackWatch
-from cortexscope.taps._statistics import Rows, RowStatistics, Wanted
+from cortexscope.taps._statistics import Rows, Statistics
+from cortexscope.taps.rows import ROWS
 
 __all__ = ["NEEDS", "Receiver", "Tap"]
 
@@ -37,11 +38,7 @@ NEEDS = {
     "inputs.heads": "what attention's heads hand to its output matrix",
     "inputs.mlp": "what the first matrices of each MLP read",
     "updates": "what attention and MLP add to the stream",
-    "attention.entropy": "the entropy of each attention row",
-    "attention.first_key": "the probability of each row's first visible key",
-    "attention.first_token": "the probability of the first token",
-    "attention.previous_token": "the probability of the token before",
-    "attention.learned_sink": "the probability of a learned sink",
+    **{f"attention.{name}": row.text for name, row in ROWS.items()},
     "attention.rows": "whole attention rows, of the tokens that stand for their prompts",
     "experts": "the router's distribution and its choice",
     "mixers": "the step size and the decay of recurrent mixers",
@@ -110,9 +107,7 @@ class Tap:
         self._receiver = receiver
         self._routes = "experts" in needs
         self._mixes = bool(needs & {"mixers", "mixers.state"})
-        self._wanted = Wanted(
-            **{name: f"attention.{name}" in needs for name in RowStatistics._fields}
-        )
+        self._wanted = tuple(row for name, row in ROWS.items() if f"attention.{name}" in needs)
         self._attends = any(need.startswith("attention.") for need in needs)
         self._watches = [
             StackWatch(
@@ -240,7 +235,7 @@ class Tap:
         watch = self._running[-1]
         return watch.mixing or (watch.notes if self._routes else None)
 
-    def _attention(self, rows: RowStatistics, visible: Tensor, whole: Rows) -> None:
+    def _attention(self, rows: Statistics, visible: Tensor, whole: Rows) -> None:
         if self._running:
             self._running[-1].attention(rows, visible, whole)
 
