@@ -13,6 +13,9 @@ from cortexscope.errors import UsageError
 
 __all__ = ["Exchanges", "coupled", "distinct", "relabellings", "sign_flips"]
 
+_BITS = 53
+"""Of a random number."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exchanges:
@@ -125,11 +128,20 @@ def coupled(
         >>> coupled(keys, np.array([False, False, True]), np.zeros(3, int)).tolist()
         [[0, 2, 1]]
     """
-    turned = np.where(second, 1.0 - keys, keys)
+    n = keys.shape[1]
+    places = max(n - 1, 1).bit_length()
+    bits = min(_BITS, 64 - places - int(strata.max(initial=0)).bit_length())
+    numbers = (keys * 2.0**_BITS).astype(np.uint64)
+    numbers = np.where(second, np.uint64(2**_BITS - 1) - numbers, numbers) >> np.uint64(
+        _BITS - bits
+    )
+    # Whole numbers of a stratum, a key and a place: to sort them takes a third of the time that
+    # `argsort` takes. Of many units the last bits of a key have no room.
+    numbers |= strata.astype(np.uint64) << np.uint64(bits)
+    numbers = (numbers << np.uint64(places)) | np.arange(n, dtype=np.uint64)
+    numbers.sort(axis=1)
     orders = np.empty(keys.shape, dtype=np.intp)
-    for stratum in np.unique(strata):
-        places = np.flatnonzero(strata == stratum)
-        orders[:, places] = places[np.argsort(turned[:, places], axis=1)]
+    orders[:, np.argsort(strata, kind="stable")] = numbers & np.uint64(2**places - 1)
     return orders
 
 

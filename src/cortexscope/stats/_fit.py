@@ -26,6 +26,8 @@ _EXACT = 1e-9
 class Fit:
     """One model's values as tasks and a curve in log tokens, by least squares."""
 
+    values: Floats
+    """What is fitted, [unit]."""
     left: Floats
     """What is left of the values, [unit]."""
     basis: Floats
@@ -46,6 +48,7 @@ class Fit:
         means, slopes = np.split(np.linalg.pinv(design), [len(units.tasks)])
         away = (units.bases[model] - units.typical[model]) @ (slopes @ values)
         return cls(
+            values=values,
             left=values - basis @ (basis.T @ values),
             basis=basis,
             means=means + units.typical[model] @ slopes,

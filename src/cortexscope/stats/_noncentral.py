@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["noncentral_t"]
 
@@ -24,8 +27,15 @@ def noncentral_t(t: float, degrees: float, shift: float) -> float:
     """
     from scipy.special import ndtr
 
+    roots, density, total = _roots(degrees)
+    return float(density @ ndtr(t * roots - shift) / total)
+
+
+@lru_cache(maxsize=64)
+def _roots(degrees: float) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return values of s, the density of log s up to a factor, and the sum of that."""
     width = np.sqrt(_REACH / degrees)
     logs = np.linspace(-_REACH / degrees - width, width, _POINTS)
-    # The density of log s up to a factor; exponents are of the order of 0 near its peak.
+    # Exponents are of the order of 0 near the peak.
     density = np.exp(degrees * (logs - np.expm1(2.0 * logs) / 2.0))
-    return float(density @ ndtr(t * np.exp(logs) - shift) / density.sum())
+    return np.exp(logs), density, density.sum()

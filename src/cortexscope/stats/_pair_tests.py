@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import factorial, prod
 from typing import NamedTuple
 
@@ -21,6 +21,8 @@ Floats = NDArray[np.float64]
 
 # Of the mean square that could be: below it a permutation is fitted exactly.
 _EXACT = 1e-9
+# Permutations that are in memory together, which the processor's cache holds best.
+_TOGETHER = 500
 
 
 class PairTests(NamedTuple):
@@ -65,13 +67,23 @@ def pair_tests(
     keys = rng.random((permutations, len(units)))
     statistics = np.empty((permutations + 1, len(pairs)))
     least, methods = np.empty(len(pairs)), []
+    parts = [slice(at, at + _TOGETHER) for at in range(0, permutations, _TOGETHER)]
     for place, (first, second) in enumerate(pairs):
         mine = np.isin(units.codes, (first, second))
         bins = bins_of(units.logs[mine], 2) if curved else np.zeros(mine.sum(), dtype=np.intp)
         of_second = units.codes[mine] == second
-        orders = coupled(keys[:, mine], of_second, bins)
-        orders = np.vstack([np.arange(orders.shape[1]), orders])
-        statistics[:, place] = _statistics(units, fits, mine, first, second, orders)
+        groups = [np.flatnonzero(units.codes == task) for task in (first, second)]
+        if curved or min(map(len, groups)) < 2:
+            statistic = _of_orders(units, fits, mine, first, second)
+            statistics[0, place] = statistic(np.arange(mine.sum())[None])[0]
+            for part in parts:
+                orders = coupled(keys[part][:, mine], of_second, bins)
+                statistics[1:, place][part] = statistic(orders)
+        else:
+            relabelled = _of_first(fits, mine, first, second, groups)
+            statistics[0, place] = relabelled(~of_second[None])[0]
+            for part in parts:
+                statistics[1:, place][part] = relabelled(_first(keys[part], groups))
         sizes = np.bincount(bins)
         ways = (
             prod(factorial(int(size)) for size in sizes)
@@ -90,30 +102,74 @@ def pair_tests(
     return PairTests(p, np.maximum(p, adjusted), least, tuple(methods))
 
 
-def _statistics(
-    units: Units,
+def _first(keys: Floats, groups: Sequence[NDArray[np.intp]]) -> NDArray[np.bool_]:
+    """Return which of two groups' units `coupled` puts into the first, [exchange, unit]."""
+    turned = np.hstack([keys[:, groups[0]], 1.0 - keys[:, groups[1]]])
+    number = len(groups[0])
+    last = np.partition(turned, number - 1, axis=1)[:, number - 1]
+    return np.asarray(turned <= last[:, None])
+
+
+def _of_first(
     fits: Sequence[Fit],
     mine: NDArray[np.bool_],
     first: int,
     second: int,
-    orders: NDArray[np.intp],
-) -> Floats:
-    """Return the size of the studentised difference in each permutation, [permutation]."""
-    difference = np.zeros(len(orders))
-    moved = np.zeros(orders.shape)
-    scale = 0.0
-    for model, fit in enumerate(fits):
+    groups: Sequence[NDArray[np.intp]],
+) -> Callable[[NDArray[np.bool_]], Floats]:
+    """Return what gives, without a curve, the statistic of those that are put first.
+
+    The same as `_of_orders`; sums over the first group are all that it takes.
+    """
+    # Without a curve all models are fitted alike.
+    rest = np.sum([_rest(fit, first, second) for fit in fits], axis=0)[mine]
+    scale = np.sum([(_rest(fit, first, second)[mine] ** 2).mean() for fit in fits])
+    columns = np.column_stack([rest, rest**2])
+    whole = columns.sum(axis=0)
+    sizes = np.array([len(group) for group in groups], dtype=np.float64)
+    # What a unit's square counts: its share, over what the fit leaves of its own error.
+    weights = 1.0 / (sizes**2 * (1.0 - 1.0 / sizes))
+    least = _EXACT * float((weights * sizes).sum() * scale)
+
+    def statistic(chosen: NDArray[np.bool_]) -> Floats:
+        inside = chosen.astype(np.float64) @ columns
+        (one, squares_one), (two, squares_two) = inside.T, (whole - inside).T
+        squares = weights[0] * (squares_one - one**2 / sizes[0])
+        squares += weights[1] * (squares_two - two**2 / sizes[1])
+        return np.asarray(
+            np.abs(one / sizes[0] - two / sizes[1]) / np.sqrt(np.maximum(squares, least))
+        )
+
+    return statistic
+
+
+def _rest(fit: Fit, first: int, second: int) -> Floats:
+    """Return what is left of the values if the two tasks are equal, [unit]."""
+    share = fit.means[first] - fit.means[second]
+    return np.asarray(fit.left + share * float(share @ fit.values) / float(share @ share))
+
+
+def _of_orders(
+    units: Units, fits: Sequence[Fit], mine: NDArray[np.bool_], first: int, second: int
+) -> Callable[[NDArray[np.intp]], Floats]:
+    """Return what gives the size of the studentised difference in orders of both tasks' units."""
+    known, scale = [], 0.0
+    for fit in fits:
         share = fit.means[first] - fit.means[second]
-        values = units.values[:, model]
-        # What is left if the two tasks are equal.
-        rest = fit.left + share * float(share @ values) / float(share @ share)
-        rows = rest[mine][orders]
+        rest = _rest(fit, first, second)
         others = np.where(mine, 0.0, rest)
         basis = fit.basis[mine]
-        fitted = rows @ basis + others @ fit.basis
-        difference += rows @ share[mine] + float(others @ share)
-        spread = share / np.sqrt(fit.free)
-        moved += (rows - fitted @ basis.T) * spread[mine]
-        scale += float((spread[mine] ** 2).sum()) * float((rest[mine] ** 2).mean())
-    squares = np.maximum((moved**2).sum(axis=1), _EXACT * scale)
-    return np.asarray(np.abs(difference) / np.sqrt(squares))
+        spread = (share / np.sqrt(fit.free))[mine]
+        known.append((rest[mine], share[mine], others @ share, basis, others @ fit.basis, spread))
+        scale += float((spread**2).sum()) * float((rest[mine] ** 2).mean())
+
+    def statistic(orders: NDArray[np.intp]) -> Floats:
+        difference, moved = np.zeros(len(orders)), np.zeros(orders.shape)
+        for rest, share, other, basis, fitted, spread in known:
+            rows = rest.take(orders)
+            difference += rows @ share + float(other)
+            moved += (rows - (rows @ basis + fitted) @ basis.T) * spread
+        squares = np.maximum((moved**2).sum(axis=1), _EXACT * scale)
+        return np.asarray(np.abs(difference) / np.sqrt(squares))
+
+    return statistic

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["Remembered", "Shuffler", "bins_of", "p_value", "shuffles"]
 
-Shuffler = Callable[[NDArray[np.intp], int], NDArray[np.intp]]
+Shuffler = Callable[[NDArray[np.intp], int], NDArray[Any]]
 """Gives permutations within strata, so many, as `shuffles` does."""
 
 _ROUNDING = 1e-9
 _SMALLEST_BIN = 8
 _MOST_BINS = 10
+_TOGETHER = 128
 
 
 def bins_of(logs: NDArray[np.float64], tasks: int) -> NDArray[np.intp]:
@@ -33,18 +35,27 @@ def bins_of(logs: NDArray[np.float64], tasks: int) -> NDArray[np.intp]:
     return np.searchsorted(np.unique(edges), logs)
 
 
-def shuffles(strata: NDArray[np.intp], times: int, *, rng: np.random.Generator) -> NDArray[np.intp]:
+def shuffles(
+    strata: NDArray[np.intp],
+    times: int,
+    *,
+    rng: np.random.Generator,
+    dtype: type[np.integer[Any]] = np.intp,
+) -> NDArray[Any]:
     """Return permutations of the units that only exchange units of one stratum, [times, unit].
 
     Args:
         strata: the stratum of each unit, [unit]; all the same for permutations of everything.
         times: how many.
         rng: draws them.
+        dtype: of the result.
     """
-    orders = np.empty((times, len(strata)), dtype=np.intp)
+    orders = np.empty((times, len(strata)), dtype=dtype)
     for stratum in np.unique(strata):
-        places = np.flatnonzero(strata == stratum)
-        orders[:, places] = rng.permuted(np.tile(places, (times, 1)), axis=1)
+        places = np.flatnonzero(strata == stratum).astype(dtype)
+        for start in range(0, times, _TOGETHER):
+            part = orders[start : start + _TOGETHER]
+            part[:, places] = rng.permuted(np.tile(places, (len(part), 1)), axis=1)
     return orders
 
 
@@ -55,20 +66,24 @@ class Remembered:
     their shuffles, as a test of all at once needs it.
     """
 
-    _MOST = 16
+    _MOST = 1 << 28
+    """Bytes of shuffles that are kept."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._drawn: dict[tuple[bytes, int], NDArray[np.intp]] = {}
+        self._drawn: dict[tuple[bytes, int], NDArray[Any]] = {}
 
-    def __call__(self, strata: NDArray[np.intp], times: int) -> NDArray[np.intp]:
+    def __call__(self, strata: NDArray[np.intp], times: int) -> NDArray[Any]:
         """Return permutations as `shuffles` does, [times, unit]."""
         key = (np.asarray(strata, dtype=np.int64).tobytes(), times)
         if key not in self._drawn:
-            while len(self._drawn) >= self._MOST:
-                del self._drawn[next(iter(self._drawn))]
+            # Numbers of 10,000 units take a quarter of the memory so.
+            dtype = np.uint16 if len(strata) <= 1 << 16 else np.uint32
             rng = np.random.default_rng([self._seed, zlib.crc32(key[0])])
-            self._drawn[key] = shuffles(strata, times, rng=rng)
+            drawn = shuffles(strata, times, rng=rng, dtype=dtype)
+            while self._drawn and sum(d.nbytes for d in self._drawn.values()) > self._MOST:
+                del self._drawn[next(iter(self._drawn))]
+            self._drawn[key] = drawn
         return self._drawn[key]
 
 

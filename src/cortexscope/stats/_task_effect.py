@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ from cortexscope.stats._permutation import Shuffler, bins_of, p_value, shuffles
 from cortexscope.stats._units import Units, units_of
 
 __all__ = ["Effect", "TaskEffect", "task_effect", "task_effect_of"]
+
+_TOGETHER = 128
+"""Permutations that are in memory together, which the processor's cache holds best."""
 
 _CONSTANT = 1e-12
 
@@ -166,8 +170,15 @@ def _effect(
     overlap: Overlap | None = None,
 ) -> Effect:
     reason, bases = _undefined(units), []
+    curved = any(basis.shape[1] for basis in units.bases)
     if reason is None:
-        bases = [_Bases.of(units, model) for model in range(len(units.models))]
+        models = range(len(units.models))
+        # Without a curve all models are fitted alike.
+        bases = (
+            [_Bases.of(units, model) for model in models]
+            if curved
+            else [_Bases.of(units, 0)] * len(models)
+        )
         if any(basis.tasks.shape[1] < len(units.tasks) - 1 for basis in bases):
             reason = "length alone tells the tasks apart, so what the task does cannot be told"
     left = [basis.left_by_length(units.values[:, m]) for m, basis in enumerate(bases)]
@@ -176,7 +187,11 @@ def _effect(
         return Effect.undefined(method, reason)
     df = len(units.tasks) - 1
     df_residual = len(units) - len(units.tasks) - max(b.length.shape[1] for b in bases) + 1
-    explained, unexplained = _squares([rows[None] for rows in left], bases)[:, 0]
+    if not curved:
+        # So that their mean is fitted as they are.
+        left, bases = [np.mean(left, axis=0)], bases[:1]
+    squares = _squares_of(left, bases)
+    explained, unexplained = squares(np.arange(len(units))[None])[:, 0]
     error = float(unexplained) / df_residual
     found = float(explained) / df / error
     values = units.values.mean(axis=1)
@@ -188,7 +203,8 @@ def _effect(
     if overlap is not None and overlap.reason is not None:
         return Effect(found, df, df_residual, *shares, None, method, overlap.reason)
     orders = draw.shuffled(strata, draw.times)
-    above, below = _squares([rows[orders] for rows in left], bases)
+    parts = range(0, len(orders), _TOGETHER)
+    above, below = np.hstack([squares(orders[start : start + _TOGETHER]) for start in parts])
     permuted = (above / df) / (below / df_residual)
     p = p_value(found, permuted)
     return Effect(found, df, df_residual, *shares, p, method, permuted=permuted)
@@ -244,25 +260,46 @@ def _orthonormal(columns: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(left[:, sizes > 1e-9 * np.sqrt(len(columns))])
 
 
-def _squares(left: list[NDArray[np.float64]], bases: list[_Bases]) -> NDArray[np.float64]:
-    """Return the sums of squares that tasks explain and that are left, [2, permutation].
+def _squares_of(
+    left: list[NDArray[np.float64]], bases: list[_Bases]
+) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
+    """Return what gives the sums of squares that tasks explain and that are left.
 
     Args:
-        left: what length leaves of each model's values, [permutation, unit].
+        left: what length leaves of each model's values, [unit].
         bases: of each model.
+
+    Returns:
+        A function of orders of the units, [permutation, unit], to sums, [2, permutation].
     """
     models = len(left)
-    mean = left[0] if models == 1 else np.asarray(sum(left)) / models
-    total = float((mean[0] ** 2).sum())
+    of_mean = left[0] if models == 1 else np.asarray(sum(left)) / models
+    total = float((of_mean**2).sum())
+    columns = [np.hstack([basis.length, basis.tasks]) for basis in bases]
+    every = np.hstack(columns)
+    crossed = every.T @ every
+    # Which columns are of length.
+    length = np.concatenate(
+        [
+            np.arange(part.shape[1]) < b.length.shape[1]
+            for part, b in zip(columns, bases, strict=True)
+        ]
+    )
 
-    def remaining(columns: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Return the sum of squares that each model's fit to its columns leaves of the mean."""
-        every = np.hstack(columns)
-        own = np.hstack([rows @ part for rows, part in zip(left, columns, strict=True)])
-        fit = own @ (every.T @ every) / models - 2.0 * (mean @ every)
-        return np.asarray(total + (fit * own).sum(axis=1) / models)
+    def squares(orders: NDArray[Any]) -> NDArray[np.float64]:
+        means = of_mean[orders] @ every
+        # One model is its own mean.
+        own = means if models == 1 else np.hstack(
+            [rows[orders] @ part for rows, part in zip(left, columns, strict=True)]
+        )  # fmt: skip
 
-    without = remaining([basis.length for basis in bases])
-    unexplained = remaining([np.hstack([basis.length, basis.tasks]) for basis in bases])
-    unexplained = np.maximum(unexplained, np.finfo(np.float64).eps * total)
-    return np.stack([without - unexplained, unexplained])
+        def remaining(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
+            """Return the sum of squares that each model's fit to these columns leaves."""
+            fit = own[:, kept] @ crossed[np.ix_(kept, kept)] / models - 2.0 * means[:, kept]
+            return np.asarray(total + (fit * own[:, kept]).sum(axis=1) / models)
+
+        without, unexplained = remaining(length), remaining(np.ones_like(length))
+        unexplained = np.maximum(unexplained, np.finfo(np.float64).eps * total)
+        return np.stack([without - unexplained, unexplained])
+
+    return squares

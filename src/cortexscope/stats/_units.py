@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -187,21 +187,17 @@ def units_of(frame: pd.DataFrame) -> Units:
         UsageError: if a column is missing, a model reads a prompt twice, or the prompts of a
             cluster have different tasks.
     """
-    known, facts = known_rows(frame)
-    values = known.pivot(index="prompt_id", columns="model", values="value").dropna()
-    tokens = known.pivot(index="prompt_id", columns="model", values="n_tokens").loc[values.index]
-    facts = facts.loc[values.index]
-    clusters, places = np.unique(facts["cluster"].to_numpy(dtype=str), return_inverse=True)
-    tasks, codes = np.unique(facts["task"].to_numpy(dtype=str), return_inverse=True)
+    table, lengths, clusters_of, tasks_of, models = _side_by_side(frame)
+    clusters, places = np.unique(clusters_of, return_inverse=True)
+    tasks, codes = np.unique(tasks_of, return_inverse=True)
     unit_codes = np.zeros(len(clusters), dtype=np.intp)
     unit_codes[places] = codes
     order = np.argsort(unit_codes, kind="stable")
     unit_codes, places = unit_codes[order], np.argsort(order)[places]
-    lengths = tokens.to_numpy(dtype=np.float64)
     curves = tuple(LengthCurve.over(column) for column in lengths.T)
     logs = np.log(lengths).mean(axis=1) if lengths.size else np.empty(0)
     return Units(
-        values=_means(values.to_numpy(dtype=np.float64), places, len(clusters)),
+        values=_means(table, places, len(clusters)),
         bases=tuple(
             _means(curve.columns(column), places, len(clusters))
             for curve, column in zip(curves, lengths.T, strict=True)
@@ -219,10 +215,59 @@ def units_of(frame: pd.DataFrame) -> Units:
         logs=_means(logs[:, None], places, len(clusters))[:, 0],
         codes=unit_codes,
         tasks=tuple(str(task) for task in tasks),
-        models=tuple(str(model) for model in values.columns),
+        models=tuple(str(model) for model in models),
         clusters=tuple(str(name) for name in clusters[order]),
         left_out=int(frame["cluster"].nunique()) - len(clusters),
     )
+
+
+class _Table(NamedTuple):
+    values: NDArray[np.float64]
+    """Of the prompts that every model has a value for, in their order, [prompt, model]."""
+    lengths: NDArray[np.float64]
+    clusters: NDArray[np.str_]
+    tasks: NDArray[np.str_]
+    models: pd.Index
+
+
+def _side_by_side(frame: pd.DataFrame) -> _Table:
+    """Return a values frame as a table, by numbers in place of names since these are slow."""
+    _check_columns(frame)
+    value = frame["value"].to_numpy(dtype=np.float64)
+    known = np.isfinite(value)
+    value, length = value[known], frame["n_tokens"].to_numpy(np.float64, na_value=np.nan)[known]
+
+    def coded(name: str, *, sort: bool = False) -> tuple[NDArray[np.intp], pd.Index]:
+        codes, names = pd.factorize(frame[name].array[known], sort=sort)
+        return codes, pd.Index(names)
+
+    prompt, prompts = coded("prompt_id", sort=True)
+    model, models = coded("model", sort=True)
+    cluster, clusters = coded("cluster")
+    task, tasks = coded("task")
+    cell = prompt * len(models) + model
+    facts = np.zeros((2, len(prompts)), dtype=np.intp)
+    facts[:, prompt] = task, cluster
+    task_of = np.zeros(len(clusters), dtype=np.intp)
+    task_of[facts[1]] = facts[0]
+    sound = (np.bincount(cell, minlength=1) < 2).all() and (task_of[facts[1]] == facts[0]).all()
+    if not sound or not (facts[:, prompt] == [task, cluster]).all():
+        known_rows(frame)
+    # One model after the other in memory, which decides the order in which numbers are added.
+    found = np.full((2, len(models), len(prompts)), np.nan)
+    found[:, model, prompt] = value, length
+    whole = ~np.isnan(found[0]).any(axis=0)
+    return _Table(
+        found[0][:, whole].T, found[1][:, whole].T,
+        np.asarray(clusters, dtype=str)[facts[1, whole]],
+        np.asarray(tasks, dtype=str)[facts[0, whole]], models,
+    )  # fmt: skip
+
+
+def _check_columns(frame: pd.DataFrame) -> None:
+    missing = [name for name in _COLUMNS if name not in frame.columns]
+    if missing:
+        raise UsageError(f"A values frame lacks the columns {', '.join(missing)}.")
 
 
 def known_rows(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -232,9 +277,7 @@ def known_rows(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         UsageError: if a column is missing, a model reads a prompt twice, or the prompts of a
             cluster have different tasks.
     """
-    missing = [name for name in _COLUMNS if name not in frame.columns]
-    if missing:
-        raise UsageError(f"A values frame lacks the columns {', '.join(missing)}.")
+    _check_columns(frame)
     known = frame.loc[np.isfinite(frame["value"].to_numpy(dtype=np.float64))]
     if known.duplicated(["model", "prompt_id"]).any():
         twice = known.loc[known.duplicated(["model", "prompt_id"]), "prompt_id"].iloc[0]
