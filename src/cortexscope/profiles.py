@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from cortexscope.engine import Generation, Progress, RunRequest, Settings, run
 from cortexscope.errors import UsageError
+from cortexscope.notebook import NotebookBar, facts_as_html, in_notebook
 from cortexscope.records import Manifest
 from cortexscope.store import Run, to_polars
 from cortexscope.tasks import Suite, load_suite
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["Profile", "open_profile", "profile"]
+
+_SHOWN = 8
+"""Metrics that a notebook names."""
 
 
 def profile(
@@ -65,7 +69,7 @@ def profile(
         resume: continue the run in `out`, or start it.
         force: replace what is in `out`.
         selfcheck: check each model quickly before it is measured.
-        progress: told what happens; nothing is printed where None.
+        progress: told what happens. Where None, a notebook shows a bar, and else nothing is shown.
 
     Raises:
         UsageError: if the request cannot be carried out as it stands.
@@ -102,6 +106,8 @@ def profile(
         force=force,
         selfcheck=selfcheck,
     )
+    if progress is None and in_notebook():
+        progress = NotebookBar()
     try:
         measured = Profile(run(request, progress))
     except BaseException:
@@ -140,6 +146,21 @@ class Profile:
             f"<Profile of {labels} on {manifest.suite.prompts} prompts of {manifest.suite.name}, "
             f"{len(manifest.metrics)} metrics, in {self.path}>"
         )
+
+    def _repr_html_(self) -> str:
+        manifest, metrics = self.manifest, list(self.manifest.metrics)
+        more = f" and {len(metrics) - _SHOWN} more" if metrics[_SHOWN:] else ""
+        suite = f"{manifest.suite.name}: {manifest.suite.prompts:,} prompts"
+        facts = [
+            ("models", ", ".join(info.model for info in manifest.models)),
+            ("suite", f"{suite} of {len(manifest.suite.tasks)} tasks"),
+            ("metrics", ", ".join(metrics[:_SHOWN]) + more),
+            ("folder", str(self.path)),
+            ("next", ".table(1), .plot(), .frame(METRIC), .statistics(TABLE), .report()"),
+        ]
+        if manifest.status != "complete":
+            facts.insert(0, ("status", "not finished"))
+        return facts_as_html("Profile", facts)
 
     @property
     def path(self) -> Path:
