@@ -161,7 +161,14 @@ def rows_of(
     return pa.table(made).cast(MEASUREMENTS)
 
 
-def write(folder: Path, *, scale: float = 1.0, seed: int = 0, force: bool = False) -> Run:
+def write(
+    folder: Path,
+    *,
+    scale: float = 1.0,
+    models: Sequence[Size] = MODELS,
+    seed: int = 0,
+    force: bool = False,
+) -> Run:
     """Write the run and return it; `scale` is of the number of prompts, 48 at least."""
     rng = np.random.default_rng(seed)
     prompts, lengths = prompts_of(max(48, round(PROMPTS * scale)), rng)
@@ -172,7 +179,7 @@ def write(folder: Path, *, scale: float = 1.0, seed: int = 0, force: bool = Fals
         status="running",
         created=when,
         versions={"cortexscope": "made up"},
-        models=[size.info() for size in MODELS],
+        models=[size.info() for size in models],
         suite=SuiteInfo(
             name="made up",
             version="1",
@@ -182,10 +189,10 @@ def write(folder: Path, *, scale: float = 1.0, seed: int = 0, force: bool = Fals
         ),
         metrics={name: METRICS.load(name).spec for name in NAMES},
         settings={},
-        shards={size.label: len(starts) for size in MODELS},
+        shards={size.label: len(starts) for size in models},
     )
     writer = RunWriter(folder, manifest, prompts, force=force)
-    for size in MODELS:
+    for size in models:
         # Each tokenizer has its own lengths.
         own = np.maximum(2, lengths * rng.normal(1.0, 0.05, len(lengths))).astype(np.int32)
         for number, start in enumerate(starts):

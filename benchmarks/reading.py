@@ -46,7 +46,7 @@ def readings(folder: Path) -> dict[str, list[str]]:
     command = ["-m", "cortexscope"]
     return {
         "frame": ["-c", FRAME, str(folder), METRIC],
-        "one table": [*command, "tables", str(folder), "--number", "1"],
+        "one table": [*command, "tables", str(folder), "--only", "1"],
         "tables": [*command, "tables", str(folder)],
         "stats": [*command, "stats", str(folder), "--metric", METRIC],
         "report": [*command, "report", str(folder)],
