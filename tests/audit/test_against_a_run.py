@@ -303,3 +303,18 @@ def test_all_of_the_studys_models_can_contradict_a_claim_on_their_average(tmp_pa
     check = _checks(path)["entropy-highest"]
     assert (check.against, check.verdict) == (STUDY_MODELS, "contradicted")
     assert (check.leads[0].n, check.leads[0].ahead) == (6, 0)
+
+
+def test_a_run_is_evidence_as_the_published_files_are(tmp_path: Path) -> None:
+    run = read_run(make_run(tmp_path / "run", by_length))
+    (part,) = run.parts(study().models)
+    evidence = part.evidence(None)
+    assert evidence.against == OTHER_MODELS
+    assert evidence.models_of("Max_Sparsity", "decoder") == ("small-decoder",)
+    assert evidence.models["Max_Sparsity"]["small-decoder"].value == pytest.approx(0.3, rel=0.02)
+    assert evidence.cells is not None
+    assert len(evidence.cells["Final_Activation"]) == 2 * len(LENGTHS)
+    sizes = evidence.by_magnitude("Final_Activation")
+    assert min(evidence.figures("Final_Activation").values()) < 0
+    assert min(sizes.figures("Final_Activation").values()) > 0
+    assert sizes.figures("Max_Sparsity") == evidence.figures("Max_Sparsity")

@@ -185,7 +185,7 @@ def test_top_claims_equal_a_count_of_sorted_rows(seed: int, tmp_path: Path) -> N
 
 def test_cells_that_tie_for_the_last_places_leave_the_count_open() -> None:
     from cortexscope.audit._evidence import Evidence
-    from cortexscope.audit.kinds import Top
+    from cortexscope.audit.kinds.top import Top
 
     cells = {("A", "x"): 3.0, ("A", "y"): 2.0, ("B", "x"): 2.0, ("B", "y"): 2.0, ("C", "x"): 1.0}
     evidence = Evidence("the published files", {}, {}, {}, {}, (), {"M": cells}, None)
@@ -200,7 +200,7 @@ def test_the_exact_p_is_that_of_scipy(seed: int) -> None:
     from scipy.stats import permutation_test
 
     from cortexscope.audit._evidence import Evidence, Known
-    from cortexscope.audit.kinds import Significant
+    from cortexscope.audit.kinds.significant import Significant
 
     rng = np.random.default_rng(seed)
     groups = {"decoder": rng.normal(1.0, 1.0, 5), "encoder": rng.normal(0.0, 1.0, 4)}
@@ -253,3 +253,13 @@ def test_names_alone_do_not_prove_that_a_metric_is_computed(tmp_path: Path) -> N
     check = checks_of(audit_study(published=[script]))["code"]
     assert check.verdict == "cannot be checked"
     assert [q.found for q in check.quantities] == [1, 1, 1]
+
+
+def test_every_kind_has_its_row() -> None:
+    from typing import get_args
+
+    from cortexscope.audit import kinds
+
+    folder = Path(kinds.__file__).parent
+    rows = {kind.__module__.rsplit(".", 1)[-1] for kind in get_args(get_args(kinds.AnyKind)[0])}
+    assert rows == {p.stem for p in folder.glob("[!_]*.py")}

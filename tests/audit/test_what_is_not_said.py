@@ -71,7 +71,7 @@ def test_one_encoder_is_said_wherever_encoders_are_compared(published: Audit) ->
 
 def test_groups_of_one_size_can_give_twice_the_smallest_share() -> None:
     from cortexscope.audit._evidence import Evidence, Known
-    from cortexscope.audit.kinds import Significant
+    from cortexscope.audit.kinds.significant import Significant
 
     models = {f"{kind}{n}": Known(float(n + 10 * (kind == "a"))) for kind in "ab" for n in range(3)}
     facts = {name: {"Architecture": name[0]} for name in models}

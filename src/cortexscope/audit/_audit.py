@@ -49,6 +49,7 @@ def audit_study(
 
         values = read_run(Path(run))
     parts = values.parts(study().models) if values else ()
+    sources = [evidence, *(part.evidence(evidence) for part in parts)]
     return Audit(
         version=__version__,
         study=study().study,
@@ -64,7 +65,7 @@ def audit_study(
                 claim.id,
                 claim.words,
                 claim.lines,
-                tuple(checks_of(claim, evidence, parts)),
+                tuple(checks_of(claim, sources)),
                 claim.caveats,
             )
             for claim in study().claims

@@ -1,10 +1,11 @@
-"""What a claim is checked against: the cells of Table 1, or the figures that claims quote."""
+"""What a claim is checked against: the published files, the figures that claims quote, or a run."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from cortexscope.audit._grid import INPUTS, Cell, Grid
 from cortexscope.audit._published import Published
@@ -13,6 +14,9 @@ from cortexscope.audit._rounding import is_number, unit_of
 from cortexscope.audit._script import Script
 from cortexscope.audit._words import spoken
 from cortexscope.audit._workbook import Workbook
+
+if TYPE_CHECKING:
+    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["Evidence", "Known", "evidence_of", "mean_of_known", "parameters_of"]
 
@@ -52,7 +56,11 @@ def mean_of_known(values: Sequence[Known]) -> Known:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Averages of models and tasks, from one source."""
+    """Averages of models and tasks, from one source.
+
+    Of a run the models of `facts` and `models` have its own labels, and those of `cells` the
+    study's, where they have one.
+    """
 
     against: Source
     facts: Mapping[str, Mapping[str, str]]
@@ -85,6 +93,10 @@ class Evidence:
     """The study's script, where it is given."""
     hubs: Mapping[str, str] = field(default_factory=dict)
     """Hub ids of the study's models, by label."""
+    run: RunValues | None = None
+    """Of a run, its values prompt by prompt, so that what is found has an interval."""
+    study: Evidence | None = None
+    """Of a run, what the study's own files say, or its claims."""
 
     def says(self, verdict: Verdict, sentence: str, *quantities: Quantity) -> Check:
         """Return a verdict from this source."""
@@ -101,6 +113,8 @@ class Evidence:
 
     def by_magnitude(self, metric: str) -> Evidence:
         """Return it with the magnitudes of one metric's figures."""
+        if self.run is not None:
+            return self.run.by_magnitude(metric).evidence(self.study)
         if self.cells is None:
             models, tasks = (
                 {name: known.magnitude for name, known in own.get(metric, {}).items()}
@@ -120,6 +134,8 @@ class Evidence:
 
     def of_models(self, names: Sequence[str]) -> Evidence:
         """Return it with the cells of some models only, and the averages of tasks over these."""
+        if self.run is not None:
+            return self.run.of_models(names).evidence(self.study)
         if self.cells is None:
             return replace(self, tasks={})
         cells = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from cortexscope.audit._claims import Claim, Way
 from cortexscope.audit._evidence import Evidence
@@ -12,30 +11,21 @@ from cortexscope.audit._records import OTHER_MODELS, Check, Reading
 from cortexscope.audit._words import capital, counted
 from cortexscope.audit.kinds import Kind
 
-if TYPE_CHECKING:
-    from cortexscope.audit._run_values import RunValues
-
 __all__ = ["checks_of"]
 
 
-def checks_of(
-    claim: Claim,
-    evidence: Evidence,
-    parts: Sequence[RunValues],
-) -> Iterator[Check]:
+def checks_of(claim: Claim, sources: Sequence[Evidence]) -> Iterator[Check]:
     """Yield what each source says of a claim.
 
     Args:
         claim: the claim.
-        evidence: the study's files, or the figures that claims quote.
-        parts: of a run, the models that are the study's and the others.
+        sources: the study's files, or the figures that claims quote; and of a run, the models that
+            are the study's and the others.
     """
-    found = [(way, way.check.judge(way.check.seen(evidence))) for way in claim.ways]
-    yield _together(found)
-    for part in parts:
-        own = [(way, _in_run(way.check, part, evidence, alone=len(parts) == 1))
-               for way in claim.ways]  # fmt: skip
-        known = [(way, check) for way, check in own if check is not None]
+    alone = sum(source.run is not None for source in sources) == 1
+    for source in sources:
+        found = [(way, _judged(way.check, source, alone=alone)) for way in claim.ways]
+        known = [(way, check) for way, check in found if check is not None]
         if known:
             yield _together(known)
 
@@ -63,20 +53,28 @@ def _together(found: Sequence[tuple[Way, Check]]) -> Check:
     )
 
 
-def _in_run(kind: Kind, values: RunValues, study: Evidence, *, alone: bool) -> Check | None:
-    """Return what some models of a run say, which is not more than they can say of the study's."""
-    if values.against == OTHER_MODELS and kind.of_named_models:
-        said = f"The run has none of the study's {len(values.hubs)} models."
-        return Check(values.against, "cannot be checked", said) if alone else None
-    check = kind.in_run(kind.seen_in_run(values), study)
-    if check is None or check.verdict == "cannot be checked":
+def _judged(kind: Kind, evidence: Evidence, *, alone: bool) -> Check | None:
+    """Return what a source says; some models say not more than they can of all the study's."""
+    run = evidence.run
+    if run is None:
+        return kind.judge(kind.seen(evidence))
+    if not kind.of_runs:
+        return None
+    others = evidence.against == OTHER_MODELS
+    if others and kind.of_named_models:
+        said = f"The run has none of the study's {len(run.hubs)} models."
+        return evidence.says("cannot be checked", said) if alone else None
+    seen = kind.seen(evidence)
+    lacking = kind.lacking(seen)
+    check = evidence.says("cannot be checked", lacking) if lacking else kind.judge(seen)
+    if check.verdict == "cannot be checked":
         return check
-    if values.against == OTHER_MODELS:
+    if others:
         if check.verdict == "contradicted":
             said = f"In other models than the study's: {check.sentence}"
             return replace(check, verdict="did not generalise", sentence=said)
         return check
-    known, whole = len(values.of_study()), len(values.hubs)
+    known, whole = len(run.of_study()), len(run.hubs)
     if known == whole or kind.decided_by(check):
         return check
     said = (

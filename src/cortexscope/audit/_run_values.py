@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cortexscope.analysis import metrics_with_values, prompt_values, without_controls
-from cortexscope.audit._evidence import Evidence
-from cortexscope.audit._records import OTHER_MODELS, STUDY_MODELS, Check, Source
+from cortexscope.audit._evidence import Evidence, Known
+from cortexscope.audit._grid import Cell
+from cortexscope.audit._records import OTHER_MODELS, STUDY_MODELS, Source
 from cortexscope.audit._words import METRICS, spoken
 from cortexscope.errors import UsageError
 from cortexscope.records import ModelInfo
@@ -78,40 +79,64 @@ class RunValues:
         sizes = frame.assign(value=frame["value"].abs())
         return replace(self, frames={**self.frames, METRICS[column]: sizes})
 
-    def of_models(self, names: Sequence[str]) -> RunValues | None:
-        """Return it with some of the study's models only; None where one of them is missing."""
+    def of_models(self, names: Sequence[str]) -> RunValues:
+        """Return it with some of the study's models only, those that it has."""
         known = self.of_study()
         labels = [known[name] for name in names if name in known]
         infos = [info for info in self.models if info.model in labels]
-        return self._only(infos, self.against, self.hubs) if len(labels) == len(names) else None
+        return self._only(infos, self.against, self.hubs)
 
-    def evidence(self, column: str) -> Evidence:
-        """Return the means of models and tasks, as those of the published Table 1."""
+    def evidence(self, study: Evidence | None) -> Evidence:
+        """Return its means of models and tasks, as those of the published Table 1."""
+        columns = [column for column in METRICS if self.of(column) is not None]
+        return Evidence(
+            against=self.against,
+            facts={info.model: {"Architecture": str(info.stack_kind)} for info in self.models},
+            counts={"models": len(self.models), "tasks": len(self.tasks)},
+            models={
+                column: {str(label): Known(float(own.mean())) for label, own in table.items()}
+                for column in columns
+                if (table := self.by_prompt(column)) is not None
+            },
+            tasks={},
+            every_task=self.tasks,
+            cells={column: self._cells(column) for column in columns},
+            inputs=None,
+            run=self,
+            study=study,
+        )
+
+    def _cells(self, column: str) -> dict[Cell, float]:
         frame = self.of(column)
         assert frame is not None
         names = {label: model for model, label in self.of_study().items()}
         means = frame.groupby(["model", "task"])["value"].mean().dropna().reset_index()
-        cells = {
+        return {
             (names.get(label, str(label)), str(task)): float(value)
             for label, task, value in means.itertuples(index=False)
         }
-        counts = {"models": len({model for model, _ in cells}), "tasks": len(self.tasks)}
-        return Evidence(self.against, {}, counts, {}, {}, self.tasks, {column: cells}, None)
 
     def of_study(self) -> dict[str, str]:
         """Return the run's labels of the study's models that it has, by the study's."""
         found = {model: self.named(hub) for model, hub in self.hubs.items()}
         return {model: label for model, label in found.items() if label is not None}
 
-    def without(self, column: str) -> Check:
-        """Return the verdict where there is no value of one of the study's columns."""
+    def without(self, column: str) -> str:
+        """Return why there is no value of one of the study's columns, in a sentence."""
         why = self.missing.get(METRICS.get(column, ""), "was not measured")
-        said = f"The run has no {spoken(column)}: {why}."
-        return Check(self.against, "cannot be checked", said)
+        return f"The run has no {spoken(column)}: {why}."
 
     def of(self, column: str, *, fair: bool = False) -> pd.DataFrame | None:
         """Return the values of one of the study's columns, or of its fair version."""
         return self.frames.get((FAIR if fair else METRICS).get(column, ""))
+
+    def by_prompt(self, column: str) -> pd.DataFrame | None:
+        """Return values by prompt and model, of prompts that all models have a value for."""
+        frame = self.of(column)
+        if frame is None:
+            return None
+        table = frame.pivot(index=["cluster", "prompt_id"], columns="model", values="value")
+        return table.dropna(axis=1, how="all").dropna()
 
     def info(self, label: str) -> ModelInfo:
         """Return what is known of a model."""

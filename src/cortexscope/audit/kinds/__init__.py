@@ -1,4 +1,4 @@
-"""Kinds of claims, a file each: what is claimed as data, and how it is judged."""
+"""Kinds of claims, a file each: what is claimed as data, and how any evidence judges it."""
 
 from __future__ import annotations
 
@@ -28,31 +28,7 @@ from cortexscope.audit.kinds.top import Top
 from cortexscope.audit.kinds.workbook import WorkbookOf
 from cortexscope.audit.kinds.year import Year
 
-__all__ = [
-    "AnyKind",
-    "ArchitectureFigures",
-    "Count",
-    "Data",
-    "Elsewhere",
-    "InScript",
-    "Kind",
-    "Magnitude",
-    "Meaning",
-    "ModelExtreme",
-    "ModelFigures",
-    "NotMonotonic",
-    "Ratio",
-    "Shannon",
-    "Significant",
-    "TaskExtreme",
-    "TaskFigures",
-    "TaskOrder",
-    "Term",
-    "TitledTables",
-    "Top",
-    "WorkbookOf",
-    "Year",
-]
+__all__ = ["AnyKind", "Count", "Data", "Kind", "ModelFigures", "TaskFigures"]
 
 AnyKind = Annotated[
     ArchitectureFigures

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._records import Check, Quantity
 from cortexscope.audit._words import metric_unit, spoken
 from cortexscope.audit.kinds._kind import OfMetric
-
-if TYPE_CHECKING:
-    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["Magnitude"]
 
@@ -19,9 +16,20 @@ class Magnitude(OfMetric):
     """The metric is a magnitude, which is never negative."""
 
     kind: Literal["magnitude"]
+    of_runs: ClassVar[bool] = True
 
     def judge(self, evidence: Evidence) -> Check:
         """Look for figures below zero, which no magnitude has."""
+        run = evidence.run
+        frame = None if run is None else run.of(self.metric)
+        if frame is not None:
+            known = frame["value"].dropna()
+            below_zero = int((known < 0).sum())
+            said = f"Measured as a mean of signed values, {below_zero} of {len(known)} values are "
+            said += "below zero; a run does not show what the study meant."
+            n = f"n = {len(known)} models and prompts"
+            count = Quantity("values below zero", None, below_zero, note=n)
+            return evidence.says("cannot be checked", said, count)
         figures = evidence.figures(self.metric)
         below = {name: value for name, value in figures.items() if value < 0}
         if not figures:
@@ -39,16 +47,3 @@ class Magnitude(OfMetric):
             f"lowest figure, {least}", None, below[least], unit=metric_unit(self.metric)
         )
         return evidence.says("contradicted", said, count, lowest)
-
-    def in_run(self, values: RunValues, study: Evidence) -> Check:
-        """Count the values below zero of a mean of signed values."""
-        frame = values.of(self.metric)
-        if frame is None:
-            return values.without(self.metric)
-        known = frame["value"].dropna()
-        below = int((known < 0).sum())
-        said = f"Measured as a mean of signed values, {below} of {len(known)} values are below "
-        said += "zero; a run does not show what the study meant."
-        n = f"n = {len(known)} models and prompts"
-        count = Quantity("values below zero", None, below, note=n)
-        return Check(values.against, "cannot be checked", said, (count,))

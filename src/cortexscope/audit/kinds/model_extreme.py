@@ -10,6 +10,7 @@ from cortexscope.audit._lead import in_short, lead_over
 from cortexscope.audit._records import Check, Lead, Quantity
 from cortexscope.audit._words import metric_unit, spoken
 from cortexscope.audit.kinds._compared import compared
+from cortexscope.audit.kinds._differences import difference, mean_over_prompts
 from cortexscope.audit.kinds._kind import OfMetric
 
 if TYPE_CHECKING:
@@ -25,10 +26,13 @@ class ModelExtreme(OfMetric):
     model: str
     end: Literal["highest", "lowest"]
     value: str
+    of_runs: ClassVar[bool] = True
     of_named_models: ClassVar[bool] = True
 
     def judge(self, evidence: Evidence) -> Check:
         """Compare a model's average with all others', and with the figure claimed."""
+        if evidence.run is not None:
+            return self._over_prompts(evidence, evidence.run)
         averages = evidence.models.get(self.metric, {})
         if self.model not in averages or len(averages) < 2:
             said = f"No averages of {self.model} and of others are known."
@@ -70,11 +74,35 @@ class ModelExtreme(OfMetric):
             "tasks", rows, self.model, rivals, words=words, unit=metric_unit(self.metric)
         )
 
-    def in_run(self, values: RunValues, study: Evidence) -> Check:
+    def _over_prompts(self, evidence: Evidence, run: RunValues) -> Check:
         """Compare a model with those of the study that the run has, prompt by prompt."""
-        from cortexscope.audit.kinds._models_in_run import model_extreme_in_run
-
-        return model_extreme_in_run(self, values)
+        table = run.by_prompt(self.metric)
+        assert table is not None
+        known = {m: label for m, label in run.of_study().items() if label in table.columns}
+        if self.model not in known or len(known) < 2:
+            said = f"The run has {self.model if self.model in known else 'no ' + self.model}"
+            said += "." if self.model not in known else " and no other model of the study."
+            return evidence.says("cannot be checked", said)
+        sign = -1.0 if self.end == "lowest" else 1.0
+        own = sign * table[known.pop(self.model)].to_numpy()
+        quantities = []
+        for model, label in known.items():
+            found = mean_over_prompts(table, own - sign * table[label].to_numpy())
+            quantities.append(difference(f"{self.model} beyond {model}", found, self.metric))
+        beyond = dict(zip(known, (quantity.right for quantity in quantities), strict=True))
+        of = f"of the {len(known) + 1} models of the study that the run has"
+        missing = len(run.hubs) - len(known) - 1
+        refuted = [model for model, right in beyond.items() if right is False]
+        if refuted:
+            return evidence.says("contradicted", f"{refuted[0]} is beyond it, {of}.", *quantities)
+        if None in beyond.values():
+            said = f"Another one may be as far, {of}."
+        elif missing:
+            said = f"It is the one {of}; the other {missing} "
+            said += f"{'are' if missing > 1 else 'is'} missing."
+        else:
+            return evidence.says("holds", f"It is the one {of}.", *quantities)
+        return evidence.says("cannot be checked", said, *quantities)
 
 
 def _key(known: Known, end: str) -> Known:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from cortexscope.audit._evidence import Evidence
+from cortexscope.audit._evidence import Evidence, parameters_of
 from cortexscope.audit._records import Check, Quantity
 from cortexscope.audit._rounding import is_number
-from cortexscope.audit._words import spoken
+from cortexscope.audit._words import metric_unit, spoken
 from cortexscope.audit.kinds._compared import compared, figures_agree
+from cortexscope.audit.kinds._differences import clustered, verdict_of
 from cortexscope.audit.kinds._kind import Kind
+from cortexscope.records import ModelInfo
 
 if TYPE_CHECKING:
     from cortexscope.audit._run_values import RunValues
 
 __all__ = ["ModelFigures"]
+
+# Of each model in the study: 12 tasks of 2 prompts.
+_STUDY_PROMPTS = 24
 
 
 class ModelFigures(Kind):
@@ -22,10 +28,13 @@ class ModelFigures(Kind):
 
     kind: Literal["model_figures"]
     values: dict[str, dict[str, str]]
+    of_runs: ClassVar[bool] = True
     of_named_models: ClassVar[bool] = True
 
     def judge(self, evidence: Evidence) -> Check:
         """Recompute averages of models, and compare their facts."""
+        if evidence.run is not None:
+            return self._over_prompts(evidence, evidence.run)
         if evidence.cells is None:
             said = "No other claim says what they are made of."
             return evidence.says("cannot be checked", said)
@@ -44,8 +53,54 @@ class ModelFigures(Kind):
                     quantities.append(Quantity(name, text, None, note="not in this source"))
         return figures_agree(evidence, quantities)
 
-    def in_run(self, values: RunValues, study: Evidence) -> Check:
+    def _over_prompts(self, evidence: Evidence, run: RunValues) -> Check:
         """Ask whether averages could be of as many other prompts, in models of the run."""
-        from cortexscope.audit.kinds._models_in_run import model_figures_in_run
+        known = run.of_study()
+        quantities = [
+            _predicted(model, column, text, label, run)
+            if is_number(text)
+            else _fact(model, column, text, run.info(label))
+            for model, label in known.items()
+            for column, text in self.values.get(model, {}).items()
+        ]
+        if not quantities:
+            said = f"The run has none of the study's {len(self.values)} models."
+            return evidence.says("cannot be checked", said)
+        held = [quantity.right for quantity in quantities]
+        wrong = [quantity.name for quantity in quantities if quantity.right is False]
+        said = (
+            f"Of the study's {len(self.values)} models the run has {len(known)}; "
+            f"{len(held) - len(wrong)} of {len(held)} figures are as they may be for "
+            f"{_STUDY_PROMPTS} prompts of this suite"
+        )
+        said += f"; not so: {', '.join(wrong[:4])}." if wrong else "."
+        right = False if wrong else None if None in held else True
+        return evidence.says(verdict_of(right), said, *quantities)
 
-        return model_figures_in_run(self.values, values)
+
+def _predicted(model: str, column: str, text: str, label: str, run: RunValues) -> Quantity:
+    """Compare a figure with the prediction interval of a mean of as many prompts."""
+    from scipy.special import stdtrit
+
+    name, table = f"{spoken(column)}, {model}", run.by_prompt(column)
+    if table is None or label not in table:
+        return Quantity(name, text, None, note=f"not measured in {label}")
+    numbers = clustered(table, table[label].to_numpy())
+    n, mean = len(numbers), float(numbers.mean())
+    if n < 2:
+        return Quantity(name, text, mean, note="one prompt tells nothing about the spread")
+    reach = float(stdtrit(n - 1, 0.975)) * float(numbers.std(ddof=1))
+    reach *= math.sqrt(1 / n + 1 / _STUDY_PROMPTS)
+    within = abs(float(text) - mean) <= reach
+    note = f"n = {n} prompts; interval of the mean of {_STUDY_PROMPTS} further prompts"
+    return Quantity(name, text, mean, mean - reach, mean + reach, within, note, metric_unit(column))
+
+
+def _fact(model: str, column: str, text: str, info: ModelInfo) -> Quantity:
+    if column == "Parameters":
+        size = {"K": 1e3, "M": 1e6, "B": 1e9}.get(text[-1:], 1.0)
+        found = info.parameters
+        right = abs(found - parameters_of(text)) <= 0.0500001 * size
+        return Quantity(f"parameters, {model}", text, float(found), right=right)
+    right = info.stack_kind == text
+    return Quantity(f"{spoken(column)}, {model}", text, info.stack_kind, right=right)

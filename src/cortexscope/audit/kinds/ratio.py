@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from cortexscope.audit._evidence import Evidence
+from cortexscope.audit._evidence import Evidence, mean_of_known
 from cortexscope.audit._records import Check, Quantity
 from cortexscope.audit._rounding import agrees
 from cortexscope.audit._words import counted, metric_unit, spoken
+from cortexscope.audit.kinds._differences import difference, mean_over_prompts, verdict_of
 from cortexscope.audit.kinds._kind import OfMetric
 
 if TYPE_CHECKING:
-    from cortexscope.audit._run_values import RunValues
+    import pandas as pd
+
+    from cortexscope.stats import Mean
 
 __all__ = ["Ratio"]
 
@@ -26,17 +31,27 @@ class Ratio(OfMetric):
     """The factor."""
     every: bool = False
     """Whether it is claimed of every model of the one architecture, not of their average."""
+    of_runs: ClassVar[bool] = True
 
     def judge(self, evidence: Evidence) -> Check:
         """Compare two architectures' averages, and their quotient where one is claimed."""
-        found = {kind: evidence.architecture(self.metric, kind) for kind in (self.of, self.to)}
-        above, below = found[self.of], found[self.to]
-        if above is None or below is None:
-            missing = self.of if above is None else self.to
-            return evidence.says("cannot be checked", f"No {missing} is listed.")
+        groups = {kind: evidence.models_of(self.metric, kind) for kind in (self.of, self.to)}
+        for kind, models in groups.items():
+            if not models:
+                said = f"The run has no {kind}." if evidence.run else f"No {kind} is listed."
+                return evidence.says("cannot be checked", said)
+        run = evidence.run
+        table = None if run is None else run.by_prompt(self.metric)
+        if table is not None:
+            over_prompts = self._every_over_prompts if self.every else self._over_prompts
+            return over_prompts(evidence, table, groups)
         if self.every:
             return self._every(evidence)
-        counts = {kind: len(evidence.models_of(self.metric, kind)) for kind in found}
+        counts = {kind: len(models) for kind, models in groups.items()}
+        above, below = (
+            mean_of_known([evidence.models[self.metric][name] for name in models])
+            for models in groups.values()
+        )
         quantities = [
             Quantity(
                 f"{spoken(self.metric)}, {kind}s", None, known.value,
@@ -81,8 +96,49 @@ class Ratio(OfMetric):
             return evidence.says("cannot be checked", "Rounding hides it.", *quantities)
         return evidence.says("holds", f"Of {of} beside all are above it.", *quantities)
 
-    def in_run(self, values: RunValues, study: Evidence) -> Check | None:
-        """Compare the run's architectures over the prompts that all its models read."""
-        from cortexscope.audit.kinds._models_in_run import ratio_in_run
+    def _over_prompts(
+        self, evidence: Evidence, table: pd.DataFrame, groups: Mapping[str, tuple[str, ...]]
+    ) -> Check:
+        """Compare a run's architectures over the prompts that all its models read."""
+        averages = {kind: table[list(own)].mean(axis=1).to_numpy() for kind, own in groups.items()}
+        found = mean_over_prompts(table, averages[self.of] - averages[self.to])
+        beyond = difference(f"{self.of}s less {self.to}s", found, self.metric, read_by="all")
+        means = {kind: float(own.mean()) for kind, own in averages.items()}
+        quantities = [
+            *(
+                Quantity(f"{spoken(self.metric)}, {kind}s", None, mean,
+                         note=f"{', '.join(groups[kind])}; n = {found.n} prompts",
+                         unit=metric_unit(self.metric))
+                for kind, mean in means.items()
+            ),
+            beyond,
+        ]  # fmt: skip
+        if self.value is not None and means[self.to]:
+            quotient = means[self.of] / means[self.to]
+            note = "of other models, so that it is not judged"
+            quantities.append(Quantity("quotient", self.value, quotient, note=note))
+        counts = " and ".join(counted(len(models), kind) for kind, models in groups.items())
+        said = f"Over {counts} the difference is {_text(found)}, over {found.n} prompts. It is of "
+        said += "these models, not of architectures."
+        return evidence.says(verdict_of(beyond.right), said, *quantities)
 
-        return ratio_in_run(self, values)
+    def _every_over_prompts(
+        self, evidence: Evidence, table: pd.DataFrame, groups: Mapping[str, tuple[str, ...]]
+    ) -> Check:
+        """Compare every model of the one architecture with every one of the other."""
+        quantities = []
+        for one, other in itertools.product(groups[self.of], groups[self.to]):
+            found = mean_over_prompts(table, (table[one] - table[other]).to_numpy())
+            quantities.append(difference(f"{one} less {other}", found, self.metric))
+        held = [quantity.right for quantity in quantities]
+        refuted = [quantity.name for quantity in quantities if quantity.right is False]
+        said = f"Of {counted(len(held), 'pair')} of models {held.count(True)} are clearly so"
+        said += f", and clearly not {', '.join(refuted)}." if refuted else "."
+        right = False if refuted else None if None in held else True
+        return evidence.says(verdict_of(right), said, *quantities)
+
+
+def _text(found: Mean) -> str:
+    if found.value is None or found.low is None or found.high is None:
+        return f"– ({found.reason})"
+    return f"{found.value:.3g} [{found.low:.3g}, {found.high:.3g}]"

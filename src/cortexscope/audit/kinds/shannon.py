@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._records import Check, Quantity
@@ -24,9 +24,12 @@ class Shannon(OfMetric):
 
     kind: Literal["shannon"]
     summed: Literal["nothing", "rows", "heads and layers"]
+    of_runs: ClassVar[bool] = True
 
     def judge(self, evidence: Evidence) -> Check:
         """Compare figures with the logarithm of the number of keys, which no row exceeds."""
+        if evidence.run is not None:
+            return self._beside(evidence, evidence.run)
         if not evidence.figures(self.metric):
             return evidence.says("cannot be checked", f"There is no {spoken(self.metric)}.")
         if self.summed == "nothing":
@@ -101,15 +104,15 @@ class Shannon(OfMetric):
         )
         return evidence.says("cannot be checked", said, quantity)
 
-    def in_run(self, values: RunValues, study: Evidence) -> Check:
+    def _beside(self, evidence: Evidence, run: RunValues) -> Check:
         """Set the run's numbers beside the study's; a run does not show what the study summed."""
-        frame = values.of(self.metric)
-        quoted = list(study.figures(self.metric).values())
+        frame = run.of(self.metric)
+        quoted = list(evidence.study.figures(self.metric).values()) if evidence.study else []
         if frame is None or not quoted:
-            return values.without(self.metric)
+            return evidence.says("cannot be checked", run.without(self.metric))
         if self.summed == "heads and layers":
             said = "The run has no sum over heads and layers."
-            return Check(values.against, "cannot be checked", said)
+            return evidence.says("cannot be checked", said)
         longest, sums = int(frame["n_tokens"].max()), frame["value"].dropna()
         limit = math.log(longest)
         study_range = f"the study's figures are {min(quoted):g} to {max(quoted):g}"
@@ -119,7 +122,7 @@ class Shannon(OfMetric):
                 f"{limit:.2f} nats; {study_range}, for prompts whose lengths are not published."
             )
             quantity = Quantity(f"entropy over {longest} keys, at most", None, limit, unit="nats")
-            return Check(values.against, "cannot be checked", said, (quantity,))
+            return evidence.says("cannot be checked", said, quantity)
         said = (
             f"Summed over the rows of a prompt, the run has {sums.min():.3g} to {sums.max():.3g} "
             f"nats for {int(frame['n_tokens'].min())} to {longest} tokens; {study_range}."
@@ -128,7 +131,7 @@ class Shannon(OfMetric):
             Quantity("lowest sum over rows in the run", None, float(sums.min()), unit="nats"),
             Quantity("highest sum over rows in the run", None, float(sums.max()), unit="nats"),
         )
-        return Check(values.against, "cannot be checked", said, quantities)
+        return evidence.says("cannot be checked", said, *quantities)
 
 
 def fewest_tokens(entropy: float) -> int:

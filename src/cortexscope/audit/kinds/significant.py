@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import itertools
 from statistics import fmean
-from typing import TYPE_CHECKING, Literal
+from typing import ClassVar, Literal
 
 from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._records import Check, Quantity, Verdict
 from cortexscope.audit._words import counted, metric_unit, spoken
 from cortexscope.audit.kinds._kind import OfMetric
-
-if TYPE_CHECKING:
-    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["Significant"]
 
@@ -25,6 +22,7 @@ class Significant(OfMetric):
     kind: Literal["significant"]
     of: str
     to: str
+    of_runs: ClassVar[bool] = True
 
     def judge(self, evidence: Evidence) -> Check:
         """Test the difference, by exchanging architectures between models in every way."""
@@ -55,12 +53,6 @@ class Significant(OfMetric):
         if p > _ALPHA and difference > 0:
             verdict = "holds on average only"
         return evidence.says(verdict, f"p = {p:.3g}, exact, over {counts}.", *quantities)
-
-    def in_run(self, values: RunValues, study: Evidence) -> Check:
-        """Test the difference over the run's models."""
-        from cortexscope.audit.kinds._models_in_run import significant_in_run
-
-        return significant_in_run(self, values)
 
 
 def _difference(values: list[float], chosen: tuple[int, ...]) -> float:

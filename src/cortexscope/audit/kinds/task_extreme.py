@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from cortexscope.audit._evidence import Evidence, Known
-from cortexscope.audit._records import Check, Quantity
+from cortexscope.audit._records import Check, Lead, Quantity
 from cortexscope.audit._words import counted, listed, metric_unit, spoken
 from cortexscope.audit.kinds._kind import OfMetric
+from cortexscope.audit.kinds._task_differences import (
+    Part,
+    is_above,
+    is_first,
+    judged,
+    lacks_tasks,
+    unit_in,
+)
 from cortexscope.audit.kinds._tasks import RAW, SINGLE, ahead, count_of, first, over_models, told
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cortexscope.audit._run_values import RunValues
 
 __all__ = ["TaskExtreme"]
@@ -30,11 +41,19 @@ class TaskExtreme(OfMetric):
     """Whether it is claimed of every model on its own."""
     models: tuple[str, ...] = ()
     """Of which it is claimed; of all where there are none."""
+    of_runs: ClassVar[bool] = True
 
     def seen(self, evidence: Evidence) -> Evidence:
         """Return the evidence, of the models that are meant."""
         evidence = super().seen(evidence)
         return evidence.of_models(self.models) if self.models else evidence
+
+    def lacking(self, evidence: Evidence) -> str:
+        """Return what a run lacks to be asked."""
+        if self.models and evidence.run and set(self.models) - evidence.run.of_study().keys():
+            return f"The run does not have all of {listed(self.models)}."
+        tasks = (self.task, *self.after)
+        return super().lacking(evidence) or lacks_tasks(evidence, self.metric, tasks)
 
     def decided_by(self, check: Check) -> bool:
         """Return whether one model is a counterexample."""
@@ -42,6 +61,8 @@ class TaskExtreme(OfMetric):
 
     def judge(self, evidence: Evidence) -> Check:
         """Compare a task with all others, on average or in every model."""
+        if evidence.run is not None:
+            return self._over_prompts(evidence, evidence.run)
         if self.each_model:
             return self._in_each_model(evidence)
         means = evidence.tasks.get(self.metric, {})
@@ -70,10 +91,7 @@ class TaskExtreme(OfMetric):
         )
         said = f"On average it is the {self.end} {place}: {own.value:.4g}, then {spoken(rival)} "
         said += f"with {rivals[rival].value:.4g}."
-        leads = [over_models(evidence, self.metric, self.task, list(rivals), self.end)]
-        leads += [
-            over_models(evidence, self.metric, task, [self.task], self.end) for task in self.after
-        ]
+        leads = self._leads(evidence, list(rivals))
         verdict, tested = told(leads)
         check = evidence.says(verdict, f"{said} {tested}", *quantities)
         return replace(check, leads=tuple(filter(None, leads)), caveats=(RAW,))
@@ -131,17 +149,75 @@ class TaskExtreme(OfMetric):
         said = f"It is the {self.end} in each of {counted(len(models), 'model')}."
         return replace(evidence.says("holds", said, *quantities), caveats=(SINGLE, RAW))
 
-    def in_run(self, values: RunValues, study: Evidence) -> Check | None:
-        """Compare a task with the best other one, over all models or in each."""
-        from cortexscope.audit.kinds._tasks_in_run import task_extreme_in_run
+    def _over_prompts(self, evidence: Evidence, run: RunValues) -> Check:
+        """Compare a task with the best other one, over all models of a run or in each."""
+        frame, fair = run.of(self.metric), run.of(self.metric, fair=True)
+        assert frame is not None
+        parts, beside = ([] if own is None else list(self._parts(own)) for own in (frame, fair))
+        unit = metric_unit(self.metric)
+        if self.each_model:
+            return judged(evidence, parts, beside, unit=unit)
+        rivals = [t for t in dict.fromkeys(frame["task"]) if t not in (self.task, *self.after)]
+        check = judged(
+            evidence, parts, beside, unit=unit_in(frame, self.metric),
+            means=list(self._measured(frame, parts[0])), leads=self._leads(evidence, rivals),
+        )  # fmt: skip
+        study = evidence.study
+        means = study.tasks.get(self.metric, {}) if study and study.cells is not None else {}
+        others = {t: known for t, known in means.items() if t not in (self.task, *self.after)}
+        if study is None or self.task not in means or not others:
+            return check
+        own, next_ = means[self.task].value, others[first(others, self.end)].value
+        lead = own - next_ if self.end == "highest" else next_ - own
+        note = f"n = {study.counts['models']} models"
+        published = Quantity(f"{parts[0].words}, in the study", None, lead, note=note, unit=unit)
+        said = f"{check.sentence} In the study's tables the difference is {lead:.3g} {unit}."
+        return replace(check, sentence=said, quantities=(*check.quantities, published))
 
-        if self.models:
-            own = values.of_models(self.models)
-            if own is None:
-                said = f"The run does not have all of {listed(self.models)}."
-                return Check(values.against, "cannot be checked", said)
-            values = own
-        return task_extreme_in_run(self, values, study)
+    def _parts(self, frame: pd.DataFrame) -> Iterator[Part]:
+        """Yield the comparisons that the claim needs."""
+        left = frame[~frame["task"].isin(self.after)]
+        ends = (spoken(self.task), "the next task")
+        words = " less ".join(ends if self.end == "highest" else reversed(ends))
+        if self.end == "lowest":
+            left = left.assign(value=-left["value"])
+        if self.each_model:
+            for label in dict.fromkeys(frame["model"]):
+                own = left[left["model"] == label]
+                if frame.loc[frame["model"] == label, "value"].notna().any():
+                    yield is_first(own, self.task, f"{words} in {label}")
+            return
+        yield is_first(left, self.task, words)
+        for task in self.after:
+            pair = (task, self.task) if self.end == "highest" else (self.task, task)
+            yield is_above(frame, *pair)
+
+    def _measured(self, frame: pd.DataFrame, part: Part) -> Iterator[Quantity]:
+        """Yield the means of the task and of the next one, as measured and at equal lengths."""
+        from cortexscope.stats import task_means
+
+        for way, found in (("as measured", part.raw), ("length controlled", part.adjusted)):
+            rows = task_means(frame, adjusted=way != "as measured").set_index("task")
+            for task in dict.fromkeys((self.task, found.other)):
+                if task is None or task not in rows.index:
+                    continue
+                row = rows.loc[task].to_dict()
+                mean, low, high = (
+                    None if math.isnan(row[name]) else float(row[name])
+                    for name in ("mean", "low", "high")
+                )
+                note = f"n = {row['n']} prompts; {row['method']}"
+                note += f"; {row['reason']}" if row["reason"] else ""
+                name = f"mean of {spoken(self.metric)}, {spoken(task)}, {way}"
+                unit = unit_in(frame, self.metric)
+                yield Quantity(name, None, mean, low, high, None, note, unit)
+
+    def _leads(self, evidence: Evidence, rivals: Sequence[str]) -> list[Lead | None]:
+        """Test over models that the task is beyond its rivals, and behind those before it."""
+        return [
+            over_models(evidence, self.metric, self.task, rivals, self.end),
+            *(over_models(evidence, self.metric, t, [self.task], self.end) for t in self.after),
+        ]
 
 
 def _than(end: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from cortexscope.audit._evidence import Evidence
-from cortexscope.audit._records import Check, Quantity
+from cortexscope.audit._records import Check, Lead, Quantity
 from cortexscope.audit._words import capital, metric_unit, spoken
 from cortexscope.audit.kinds._kind import OfMetric
+from cortexscope.audit.kinds._task_differences import is_above, judged, lacks_tasks, unit_in
 from cortexscope.audit.kinds._tasks import RAW, count_of, over_models, told
 
 if TYPE_CHECKING:
@@ -23,9 +25,13 @@ class TaskOrder(OfMetric):
 
     kind: Literal["task_order"]
     tasks: tuple[str, ...]
+    of_runs: ClassVar[bool] = True
 
     def judge(self, evidence: Evidence) -> Check:
         """Compare each task with the next in the order claimed."""
+        pairs = list(itertools.pairwise(self.tasks))
+        if evidence.run is not None:
+            return self._over_prompts(evidence, evidence.run, pairs)
         means = evidence.tasks.get(self.metric, {})
         missing = [task for task in self.tasks if task not in means]
         quantities = [
@@ -39,7 +45,6 @@ class TaskOrder(OfMetric):
         if missing:
             said = f"No average of {', '.join(map(spoken, missing))} is known."
             return evidence.says("cannot be checked", said, *quantities)
-        pairs = list(itertools.pairwise(self.tasks))
         steps = {(one, after): means[one].above(means[after]) for one, after in pairs}
         row = " > ".join(f"{means[task].value:.4g}" for task in self.tasks)
         for (before, after), above in steps.items():
@@ -49,16 +54,32 @@ class TaskOrder(OfMetric):
                 return evidence.says("contradicted", said, *quantities)
         if None in steps.values():
             return evidence.says("cannot be checked", "Rounding hides the order.", *quantities)
-        leads = [
-            over_models(evidence, self.metric, before, [after], "highest")
-            for before, after in pairs
-        ]
+        leads = self._leads(evidence, pairs)
         verdict, tested = told(leads)
         check = evidence.says(verdict, f"The averages are {row}. {tested}", *quantities)
         return replace(check, leads=tuple(filter(None, leads)), caveats=(RAW,))
 
-    def in_run(self, values: RunValues, study: Evidence) -> Check:
-        """Compare each task with the next in the order claimed."""
-        from cortexscope.audit.kinds._tasks_in_run import task_order_in_run
+    def _over_prompts(
+        self, evidence: Evidence, run: RunValues, pairs: Sequence[tuple[str, str]]
+    ) -> Check:
+        """Compare each task with the next, as a run has measured them."""
+        frame, fair = run.of(self.metric), run.of(self.metric, fair=True)
+        assert frame is not None
+        parts, beside = (
+            [is_above(own, *pair) for pair in pairs] if own is not None else []
+            for own in (frame, fair)
+        )
+        unit, leads = unit_in(frame, self.metric), self._leads(evidence, pairs)
+        return judged(evidence, parts, beside, unit=unit, leads=leads)
 
-        return task_order_in_run(self, values)
+    def _leads(self, evidence: Evidence, pairs: Sequence[tuple[str, str]]) -> list[Lead | None]:
+        """Test each step over models."""
+        return [
+            over_models(evidence, self.metric, before, [after], "highest")
+            for before, after in pairs
+        ]
+
+    def lacking(self, evidence: Evidence) -> str:
+        """Return what a run lacks to be asked."""
+        missing = super().lacking(evidence)
+        return missing or lacks_tasks(evidence, self.metric, self.tasks)

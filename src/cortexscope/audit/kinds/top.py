@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from cortexscope.audit._evidence import Evidence, Known
 from cortexscope.audit._grid import Cell
@@ -13,9 +13,6 @@ from cortexscope.audit._words import capital, listed, metric_unit, spoken
 from cortexscope.audit.kinds._compared import compared
 from cortexscope.audit.kinds._kind import OfMetric
 from cortexscope.audit.kinds._tasks import SINGLE
-
-if TYPE_CHECKING:
-    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["Top"]
 
@@ -30,10 +27,15 @@ class Top(OfMetric):
     tasks: tuple[str, ...] = ()
     hits: int | None = None
     range: tuple[str, str] | None = None
+    of_runs: ClassVar[bool] = True
     of_named_models: ClassVar[bool] = True
 
     def judge(self, evidence: Evidence) -> Check:
         """Count how many of the most extreme cells some models or tasks hold."""
+        run = evidence.run
+        if run is not None and len(known := run.of_study()) < len(run.hubs):
+            said = f"The run has {len(known) or 'none'} of the study's {len(run.hubs)} models."
+            return evidence.says("cannot be checked", said)
         if evidence.cells is None:
             said = "No figure of a task in one model is quoted."
             return evidence.says("cannot be checked", said)
@@ -63,7 +65,8 @@ class Top(OfMetric):
         said = f"{capital(named)} {'holds' if ' and ' not in named else 'hold'} {hits} "
         said += f"of the {self.count} {self.end}"
         said += "." if right else f", not {claimed}; {_holders(kept)}."
-        if self.range is not None:
+        # The range is that of the study's prompts.
+        if self.range is not None and run is None:
             values = sorted(cells[cell] for cell in kept)
             ends = [
                 compared(f"{which} of these", text, Known(value), metric=self.metric)
@@ -93,12 +96,6 @@ class Top(OfMetric):
 
     def _meant(self, cell: Cell) -> bool:
         return cell[0] in self.models or cell[1] in self.tasks
-
-    def in_run(self, values: RunValues, study: Evidence) -> Check:
-        """Count the most extreme cells, where the run has all of the study's models."""
-        from cortexscope.audit.kinds._models_in_run import top_in_run
-
-        return top_in_run(self, values)
 
 
 def _ranked(cells: Mapping[Cell, float], end: str) -> list[Cell]:

@@ -1,0 +1,187 @@
+"""Tasks of a run beside one another: as measured, and with the prompts' length controlled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cortexscope.audit._evidence import Evidence
+from cortexscope.audit._lead import in_short
+from cortexscope.audit._records import Check, Lead, Quantity, Verdict
+from cortexscope.audit._words import capital, metric_unit, spoken
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cortexscope.stats import Comparison
+
+__all__ = ["Part", "is_above", "is_first", "lacks_tasks", "judged", "unit_in"]
+
+_FAIR_UNIT = "of the most possible"
+# Over several models each one's values are standard scores.
+_SCORES = "standard deviations"
+# Of `holds`: what is refuted decides before what is open.
+_RANK = {False: 0, None: 1, True: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One comparison that a claim needs, raw and with length controlled."""
+
+    words: str
+    """What the difference is, such as `mathematical reasoning less the next task`."""
+    raw: Comparison
+    adjusted: Comparison
+    named: bool = False
+    """Whether the task that comes next has to be named."""
+
+
+def lacks_tasks(evidence: Evidence, metric: str, tasks: Sequence[str]) -> str:
+    """Return what a run lacks to set tasks beside others; empty where it lacks nothing."""
+    frame = None if evidence.run is None else evidence.run.of(metric)
+    if frame is None:
+        return ""
+    there = set(frame["task"])
+    absent = [spoken(task) for task in tasks if task not in there]
+    if absent:
+        return f"The run has no prompt of {', '.join(absent)}."
+    alone = len(tasks) == 1 and not there - set(tasks)
+    return "The run has no other task to compare it with." if alone else ""
+
+
+def is_first(frame: pd.DataFrame, task: str, words: str) -> Part:
+    """Compare a task with the next of all."""
+    return Part(words, *_both(frame, task), named=True)
+
+
+def is_above(frame: pd.DataFrame, one: str, other: str) -> Part:
+    """Compare a task with another one."""
+    both = frame[frame["task"].isin((one, other))]
+    return Part(f"{spoken(one)} less {spoken(other)}", *_both(both, one))
+
+
+def _both(frame: pd.DataFrame, task: str) -> tuple[Comparison, Comparison]:
+    from cortexscope.stats import highest_task
+
+    return (
+        highest_task(frame, task, adjusted=False),
+        highest_task(frame, task, adjusted=True),
+    )
+
+
+def unit_in(frame: pd.DataFrame, metric: str) -> str:
+    """Return the unit of differences of tasks over the models of a frame."""
+    return metric_unit(metric) if frame["model"].nunique() < 2 else _SCORES
+
+
+def judged(
+    evidence: Evidence,
+    parts: Sequence[Part],
+    beside: Sequence[Part],
+    *,
+    unit: str,
+    means: Sequence[Quantity] = (),
+    leads: Sequence[Lead | None] = (),
+) -> Check:
+    """Return the check.
+
+    Args:
+        evidence: the run.
+        parts: the comparisons that the claim needs.
+        beside: the same in the normalised entropy, where that was measured.
+        unit: of the differences.
+        means: of tasks.
+        leads: the same tested over models.
+    """
+    fair_unit = _SCORES if unit == _SCORES else _FAIR_UNIT
+    verdict, said = _verdict(parts)
+    decides = _deciding(parts)
+    said += f" {capital(decides.words)}: {_numbers(decides, unit)}"
+    fair = next((part for part in beside if part.words == decides.words), None)
+    if fair is not None:
+        said += " In the normalised entropy, which does not grow with the prompt: "
+        said += _numbers(fair, fair_unit)
+    quantities = [
+        *means,
+        *(quantity for part in parts for quantity in _quantities(part, "", unit)),
+        *(
+            quantity
+            for part in beside
+            for quantity in _quantities(part, "normalised entropy: ", fair_unit)
+        ),
+    ]
+    tested = tuple(lead for lead in leads if lead is not None)
+    if tested:
+        said += f" Model by model: {in_short(tested)}."
+    return Check(evidence.against, verdict, said, tuple(quantities), tested)
+
+
+def _all(comparisons: Iterable[Comparison]) -> bool | None:
+    """Return whether all of them hold; False as soon as one is refuted, None where it is open."""
+    held = [comparison.holds for comparison in comparisons]
+    return False if False in held else None if None in held or not held else True
+
+
+def _verdict(parts: Sequence[Part]) -> tuple[Verdict, str]:
+    raw, adjusted = _all(part.raw for part in parts), _all(part.adjusted for part in parts)
+    unknown = next((part.adjusted.reason for part in parts if part.adjusted.low is None), None)
+    if raw is False:
+        return "contradicted", "It is not so as measured."
+    if raw is None and adjusted is False:
+        said = "As measured it cannot be told; with the prompts' length controlled it is not so."
+        return "contradicted", said
+    if raw is None:
+        why = next(part.raw.reason for part in parts if part.raw.holds is None)
+        said = f"As measured it cannot be told: {why}"
+        if adjusted:
+            said += "; with the prompts' length controlled it is so"
+        elif unknown is None:
+            said += "; nor is it to be seen with the prompts' length controlled"
+        return "cannot be checked", f"{said}."
+    if adjusted:
+        return "holds", "It is so as measured, and with the prompts' length controlled."
+    if adjusted is False:
+        said = "It is so as measured, and not so with the prompts' length controlled."
+        return "holds only raw", said
+    if unknown is not None:
+        said = f"It is so as measured; whether length explains it cannot be told: {unknown}."
+        return "cannot be checked", said
+    said = "It is so as measured, and no longer to be seen with the prompts' length controlled."
+    return "holds only raw", said
+
+
+def _deciding(parts: Sequence[Part]) -> Part:
+    """Return the comparison that the verdict hangs on: a refuted one, or else an open one."""
+    return min(parts, key=lambda part: [_RANK[part.raw.holds], _RANK[part.adjusted.holds]])
+
+
+def _numbers(part: Part, unit: str) -> str:
+    """Return the two differences of a comparison, with their intervals."""
+    raw, adjusted = (
+        f" ({spoken(found.other)})" if part.named and found.other else ""
+        for found in (part.raw, part.adjusted)
+    )
+    return (
+        f"{_text(part.raw)} {unit} as measured{raw}, {_text(part.adjusted)} with length "
+        f"controlled{adjusted}; n = {part.raw.n} prompts."
+    )
+
+
+def _text(found: Comparison) -> str:
+    if found.difference is None:
+        return f"undefined ({found.reason})"
+    if found.low is None or found.high is None:
+        return f"{found.difference:.3g} (no interval)"
+    return f"{found.difference:.3g} [{found.low:.3g}, {found.high:.3g}]"
+
+
+def _quantities(part: Part, title: str, unit: str) -> Iterator[Quantity]:
+    for way, found in (("as measured", part.raw), ("length controlled", part.adjusted)):
+        other = f" ({spoken(found.other)})" if found.other and part.named else ""
+        note = f"n = {found.n} prompts; {found.method}"
+        note += f"; {found.reason}" if found.reason else ""
+        yield Quantity(
+            f"{title}{part.words}{other}, {way}", "> 0", found.difference,
+            found.low, found.high, found.holds, note, unit,
+        )  # fmt: skip
