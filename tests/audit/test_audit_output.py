@@ -13,9 +13,9 @@ from audit.made_audit_runs import DECODER, by_length, make_run
 from audit.made_tables import cells_of, figures_of, planted, text_of
 
 from cortexscope.audit import Audit, audit_study, first_screen, write_audit
+from cortexscope.audit._document import rank_text
 from cortexscope.audit._lead import lead_text
 from cortexscope.audit._records import VERDICTS
-from cortexscope.audit._shown import rank_text
 from cortexscope.cli import main
 from cortexscope.errors import RunExistsError
 
@@ -142,11 +142,14 @@ def test_the_page_needs_no_network_and_its_links_lead_somewhere(
 def test_the_first_screen_has_the_counts_of_each_source(audit: Audit) -> None:
     lines = first_screen(audit).splitlines()
     assert audit.sources == ("the published files", "the run's other models")
-    assert lines[1].split("  ")[-2:] == list(audit.sources)
+    rule = next(number for number, line in enumerate(lines) if set(line) == {"─"})
+    # A heading has a word a line, one column beside the other.
+    heads = " ".join(lines[1:rule]).split()
+    assert sorted(heads) == sorted(["claims", *" ".join(audit.sources).split()])
     assert max(map(len, lines)) <= 100
     for verdict in VERDICTS:
         counts = [audit.count(source, verdict) for source in audit.sources]
-        line = next((line for line in lines[2:9] if line.startswith(f"{verdict}  ")), "")
+        line = next((line for line in lines[rule + 1 :] if line.startswith(f"{verdict}  ")), "")
         assert [int(word) for word in line.split() if word.isdigit()] == (counts if line else [])
         assert line or not any(counts)
     assert "2 figures are wrong" in first_screen(audit)

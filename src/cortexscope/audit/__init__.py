@@ -4,7 +4,8 @@ Importing this package imports neither pandas nor torch.
 """
 
 from cortexscope.audit._audit import audit_study
-from cortexscope.audit._markdown import first_screen
+from cortexscope.audit._document import document_of
+from cortexscope.audit._glance import first_screen
 from cortexscope.audit._records import (
     Audit,
     Check,
@@ -27,6 +28,7 @@ __all__ = [
     "WrongFigure",
     "audit_study",
     "check_audit_target",
+    "document_of",
     "first_screen",
     "write_audit",
 ]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 __all__ = [
+    "ALWAYS",
+    "PLAIN",
     "Audit",
     "Check",
     "Convention",
@@ -49,6 +51,10 @@ Source = Literal[
 """What a claim is checked against."""
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+PLAIN: tuple[Verdict, ...] = ("holds", "cannot be checked")
+"""Verdicts that need no second look; the others stand out."""
+ALWAYS: tuple[Verdict, ...] = (*PLAIN, "contradicted")
+"""Verdicts that are counted though there may be none."""
 SOURCES: tuple[Source, ...] = get_args(Source)
 STUDY_MODELS: Source = "the study's models in the run"
 OTHER_MODELS: Source = "the run's other models"
@@ -223,6 +229,15 @@ class Audit:
         """What claims were checked against."""
         used = {check.against for claim in self.claims for check in claim.checks}
         return tuple(source for source in SOURCES if source in used)
+
+    @property
+    def notable(self) -> tuple[Judged, ...]:
+        """The claims that do not simply hold by some source."""
+        return tuple(
+            claim
+            for claim in self.claims
+            if any(check.verdict not in PLAIN for check in claim.checks)
+        )
 
     def count(self, source: Source, verdict: Verdict) -> int:
         """Return how many claims have a verdict from a source."""

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from cortexscope.audit._html import as_html
-from cortexscope.audit._markdown import as_markdown
+from cortexscope.audit._document import document_of
 from cortexscope.audit._records import VERDICTS, Audit
+from cortexscope.document import render
 from cortexscope.errors import RunExistsError
 from cortexscope.files import whole_file
 
@@ -53,10 +53,11 @@ def write_audit(audit: Audit, folder: Path | str, *, force: bool = False) -> Aud
     folder = Path(folder)
     check_audit_target(folder, force=force)
     paths = _paths(folder)
-    texts = (as_markdown(audit), as_html(audit), _as_json(audit))
+    document = document_of(audit)
+    texts = (render(document, "markdown"), render(document, "html"), _as_json(audit))
     for path, text in zip(paths, texts, strict=True):
         with whole_file(path) as part:
-            part.write_text(text, encoding="utf-8")
+            part.write_text(str(text), encoding="utf-8")
     return paths
 
 
