@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cortexscope.metrics import METRICS, MetricOptions, make_metrics
 from cortexscope.metrics._metric import Metric, Values
 from cortexscope.metrics._states import State, concatenate, merge, select
-from cortexscope.testing import _layout, _measure
+from cortexscope.testing._metric import _layout, _measure
 
 LENGTHS = (12, 7, 1, 9, 2)
 """Tokens of the prompts that everything is tried on; prompt number i is always the same."""

@@ -12,6 +12,7 @@ from cortexscope.cli.figures import figures
 from cortexscope.cli.report import report
 from cortexscope.cli.tables import tables
 from cortexscope.errors import StoreError, UsageError
+from cortexscope.registry import Registry
 from cortexscope.store import Run
 
 _app = typer.Typer()
@@ -58,6 +59,34 @@ def test_figures_are_written_in_the_format_asked_for(run: Run) -> None:
         *("task_map.pdf", "length.pdf", "depth.pdf", "depth-other.pdf")
     ]
     assert all(path.read_bytes().startswith(b"%PDF") for path in paths)
+
+
+def test_only_what_is_named_is_made(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    load = Registry.load
+
+    def noted(self: Registry, name: str) -> object:
+        made.append(name)
+        return load(self, name)
+
+    monkeypatch.setattr(Registry, "load", noted)
+    both = _said("tables", run.path, "--only", "scale", "--only", "1")
+    assert [line[:8] for line in both.splitlines() if line.startswith("TABLE")] == [
+        *("TABLE 1:", "TABLE 5:")
+    ]
+    assert made == ["complete", "scale", "text"]
+    (path,) = _said("figures", run.path, "--only", "depth-other").splitlines()
+    assert Path(path).name == "depth-other.png"
+    assert made == ["complete", "scale", "text"]
+
+
+def test_a_misspelt_name_is_one_sentence(run: Run) -> None:
+    with pytest.raises(UsageError, match="no table 'metrcs'; did you mean 'metrics'"):
+        tables(run.path, only=["metrcs"])
+    with pytest.raises(UsageError, match="no figure 'dept'; did you mean 'depth'"):
+        figures(run.path, only=["dept"])
+    with pytest.raises(UsageError, match="nothing that the figure 'experts' shows"):
+        figures(run.path, only=["experts"])
 
 
 def test_wrong_use_is_named(run: Run, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import openpyxl
 import pytest
 from report.made_runs import MIXTURE, PAIR, ROUTED, SMALL, FakeModel, make_run
 
-from cortexscope.document import render
+from cortexscope.document import Document, Section, render
 from cortexscope.report import Written, build_tables, summary, tables_as, write_report
 from cortexscope.store import Run
 
@@ -221,6 +221,18 @@ def test_experts_are_drawn_in_the_report_and_as_a_file(make: Callable[..., Run])
         *("task_map", "length", "depth", "experts", "depth-other")
     }
     assert 'id="plot-experts"' in written.report.read_text(encoding="utf-8")
+
+
+def test_an_undefined_cell_bears_its_reason(make: Callable[..., Run]) -> None:
+    blind = dataclasses.replace(SMALL, label="mamba", attention=False)
+    run = make([blind, FakeModel()], tasks=["language_tasks"], prompts=2)
+    (table,) = build_tables(run, only=["complete"])
+    (part,) = table.parts
+    assert part.reasons[0, "Attention_Entropy"] == "no attention layers"
+    assert {row for row, _ in part.reasons} == {0}
+    assert table.footnotes == table.notes
+    page = render(Document("", (Section("a", "", (table,)),)), "html")
+    assert '<abbr title="no attention layers">–</abbr>' in str(page)
 
 
 def test_what_no_column_of_the_summary_shows_is_not_counted_in_it(

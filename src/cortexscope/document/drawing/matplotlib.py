@@ -39,17 +39,33 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
         canvas = draw(figure)
-        # Laid out once: each file would otherwise be, twice, which takes most of the time.
+        # Laid out once, and written without `savefig`, which draws everything twice: together these
+        # take most of the time.
         canvas.set_dpi(_DOTS_PER_INCH)
-        canvas.draw_without_rendering()
-        canvas.set_layout_engine("none")
+        if (engine := canvas.get_layout_engine()) is not None:
+            engine.execute(canvas)
+            canvas.set_layout_engine("none")
         for path in paths:
-            stamp = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix, {})
             # Some writers of matplotlib fail at a full disk with errors that do not say so.
-            drawn = io.BytesIO()
-            canvas.savefig(drawn, format=path.suffix[1:], dpi=_DOTS_PER_INCH, metadata=stamp)
+            drawn = _drawn(canvas, path.suffix)
             with whole_file(path) as part:
-                part.write_bytes(drawn.getvalue())
+                part.write_bytes(drawn)
+
+
+def _drawn(canvas: Canvas, suffix: str) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    out = io.BytesIO()
+    canvas.set_dpi(_DOTS_PER_INCH)
+    if suffix == ".png":
+        FigureCanvasAgg(canvas).print_png(out)
+    elif suffix == ".svg":
+        FigureCanvasSVG(canvas).print_svg(out, metadata={"Date": None})
+    else:
+        FigureCanvasPdf(canvas).print_pdf(out, metadata={"CreationDate": None})
+    return out.getvalue()
 
 
 def draw(figure: Figure) -> Canvas:

@@ -23,6 +23,7 @@ __all__ = [
     "complete_frame",
     "gaps",
     "numbers",
+    "reasons",
     "texts",
 ]
 
@@ -80,6 +81,27 @@ def complete_frame(frames: RunFrames) -> pd.DataFrame:
         columns={"model": "Model", "task": "Category", "inputs": INPUTS.name, "tokens": TOKENS}
     ).assign(Parameters=[parameters_text(int(count)) for count in cells["count"]], **values)
     return cells[[*(column.name for column in COMPLETE), "count"]]
+
+
+def reasons(frames: RunFrames, cells: pd.DataFrame) -> dict[tuple[int, str], str]:
+    """Return why cells of `complete_frame` are undefined, by row and column."""
+    missing = frames.primary_missing(_WANTED.values())
+    known = {
+        (str(model), str(metric)): "; ".join(dict.fromkeys(map(str, own["reason"])))
+        for (model, metric), own in missing.groupby(["model", "metric"], sort=False)
+    }
+    found = {}
+    for column, metric in _WANTED.items():
+        for place in cells[column].isna().to_numpy().nonzero()[0]:
+            row = cells.iloc[place]
+            why = known.get((row["Model"], metric), "")
+            if not row[INPUTS.name]:
+                why = "no measurement yet"
+            elif metric not in frames.metrics:
+                why = "not measured in this run"
+            if why:
+                found[int(place), column] = why
+    return found
 
 
 def gaps(frames: RunFrames) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cortexscope.document import Part, Table
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
-from cortexscope.report.tables._columns import COMPLETE, complete_frame, gaps
+from cortexscope.report.tables._columns import COMPLETE, complete_frame, gaps, reasons
 
 __all__ = ["build"]
 
@@ -21,5 +21,5 @@ def build(frames: RunFrames, labels: Labels) -> Table:
             "are the study's.",
             *gaps(frames),
         ),
-        parts=(Part(frame, COMPLETE),),
+        parts=(Part(frame, COMPLETE, reasons=reasons(frames, frame)),),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +45,7 @@ def build(frames: RunFrames, labels: Labels) -> Table:
     found, settings = frames.analysis.table("effects"), frames.analysis.settings
     rows: list[dict[str, Any]] = []
     reasons: Counter[str] = Counter()
+    cells: dict[tuple[int, str], str] = {}
     if len(found):
         found = found[(found["factor"] == "task") & found["metric"].isin(HEADLINE)]
         leaders = frames.analysis.table("leaders")
@@ -51,6 +53,7 @@ def build(frames: RunFrames, labels: Labels) -> Table:
             top = leaders
             if len(leaders):
                 top = leaders[(leaders["metric"] == metric) & (leaders["scope"] == scope)]
+            cells |= {(len(rows), column): why for column, why in _reasons(own)}
             rows.append({"Metric": metric, "Model": scope, **_numbers(own), **_leader(top)})
         reasons = Counter(str(why).rstrip(".") for why in found["reason"].dropna())
     frame = pd.DataFrame(rows, columns=[column.name for column in _COLUMNS])
@@ -75,7 +78,7 @@ def build(frames: RunFrames, labels: Labels) -> Table:
             "of tasks and more.",
             *(f"Undefined, {count} times: {why}." for why, count in reasons.items()),
         ),
-        parts=(Part(frame, _COLUMNS),),
+        parts=(Part(frame, _COLUMNS, reasons=cells),),
     )
 
 
@@ -87,6 +90,14 @@ def _numbers(own: pd.DataFrame) -> dict[str, Any]:
         cells[f"P_{form.title()}"] = forms["p"].get(form)
     cells["Partial_Omega_Squared_Adjusted"] = forms["omega_squared_partial"].get("adjusted")
     return cells
+
+
+def _reasons(own: pd.DataFrame) -> Iterator[tuple[str, str]]:
+    for row in own.dropna(subset="reason").to_dict("records"):
+        for name in ("Omega_Squared", "Partial_Omega_Squared", "P"):
+            column = f"{name}_{str(row['form']).title()}"
+            if any(column == known.name for known in _COLUMNS):
+                yield column, str(row["reason"]).rstrip(".")
 
 
 def _leader(top: pd.DataFrame) -> dict[str, Any]:
