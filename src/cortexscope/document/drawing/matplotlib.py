@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cortexscope.document._figure import Figure
 from cortexscope.document.drawing._text import for_matplotlib
@@ -59,12 +59,17 @@ def _drawn(canvas: Canvas, suffix: str) -> bytes:
 
     out = io.BytesIO()
     canvas.set_dpi(_DOTS_PER_INCH)
+    # They have no types.
+    own: Any
     if suffix == ".png":
-        FigureCanvasAgg(canvas).print_png(out)
+        own = FigureCanvasAgg(canvas)
+        own.print_png(out)
     elif suffix == ".svg":
-        FigureCanvasSVG(canvas).print_svg(out, metadata={"Date": None})
+        own = FigureCanvasSVG(canvas)
+        own.print_svg(out, metadata={"Date": None})
     else:
-        FigureCanvasPdf(canvas).print_pdf(out, metadata={"CreationDate": None})
+        own = FigureCanvasPdf(canvas)
+        own.print_pdf(out, metadata={"CreationDate": None})
     return out.getvalue()
 
 
