@@ -118,11 +118,24 @@ class MetricSpec:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Site:
-    """A place in a model that is measured: a stack and a layer, or the final output."""
+    """A place in a model that is measured: a layer of a stack, its final output, or all of it."""
 
     stack: Stack
     layer: int | None
-    """0 is the embedding output, 1..L are block outputs; None is the output after the last norm."""
+    """0 is the embedding output, 1..L are block outputs; None stands behind all of them."""
+
+    @classmethod
+    def final(cls, stack: Stack) -> Site:
+        """Return where a stack's output is seen, after its last norm."""
+        return cls(stack, None)
+
+    @classmethod
+    def whole(cls, stack: Stack) -> Site:
+        """Return where what is of a whole stack belongs: a value over its layers, its predictions.
+
+        In a table both have no layer.
+        """
+        return cls(stack, None)
 
 
 class _Record(BaseModel):

@@ -192,7 +192,7 @@ def pairs_of(slots: list[list[int]] | None, *, experts: int) -> tuple[dict[int, 
     layout = Layout(hidden=(), blocks=((site,),), attention=(), final=())
     (values,) = metric.compute(metric.update(metric.start(), site, seen), layout)
     assert values.values is not None
-    numbers = values.numbers or (0,)
+    numbers = values.index or (0,)
     return dict(zip(numbers, values.values[0, 0].tolist(), strict=True)), values.reason
 
 

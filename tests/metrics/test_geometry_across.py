@@ -114,7 +114,7 @@ def test_check_metric_finds_what_is_wrong_with_a_metric_of_tasks() -> None:
         def compute(self, state: State, layout: Layout) -> Iterator[Values]:
             for found in super().compute(state, layout):
                 assert found.values is not None
-                yield found._replace(values=found.values.repeat(1, 3))
+                yield replace(found, values=found.values.repeat(1, 3))
 
     class CountsBatches(CosineAcross):
         def update(self, state: State, site: Site, seen: Seen) -> State:

@@ -31,7 +31,7 @@ def values(metric: Metric, state: State) -> list[Values]:
 def assert_same(metric: Metric, left: State, right: State) -> None:
     for one, other in zip(values(metric, left), values(metric, right), strict=True):
         assert one.sites == other.sites
-        assert one.numbers == other.numbers
+        assert one.index == other.index
         assert one.values is not None
         assert other.values is not None
         torch.testing.assert_close(one.values, other.values, rtol=1e-9, atol=1e-12, equal_nan=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -299,4 +300,4 @@ def _over_prompts(found: Values) -> Values:
     if found.values is None:
         return found
     tokens = None if found.tokens is None else found.tokens.sum(1, keepdim=True)
-    return found._replace(values=found.values.mean(1, keepdim=True), tokens=tokens)
+    return replace(found, values=found.values.mean(1, keepdim=True), tokens=tokens)

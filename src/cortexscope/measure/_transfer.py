@@ -7,6 +7,7 @@ that one a metric, or one a layer, would take longer than the numbers do.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -34,7 +35,8 @@ def at_home(results: Sequence[tuple[Metric, list[Values]]]) -> list[tuple[Metric
             home[id(tensor)] = piece.view(tensor.shape)
 
     def moved(found: Values) -> Values:
-        return found._replace(
+        return replace(
+            found,
             values=home.get(id(found.values), found.values),
             tokens=home.get(id(found.tokens), found.tokens),
         )

@@ -61,7 +61,7 @@ def _hooks(
 
     def end(part: nn.Module, args: object, output: object) -> None:
         if not are_finite(getattr(output, "last_hidden_state", output), tokens):
-            found.append(Site(name, None))
+            found.append(Site.final(name))
 
     handles = [module.get_submodule(stack.backbone).register_forward_hook(end)]
     for path in dict.fromkeys(block.path for block in stack.blocks):

@@ -79,7 +79,7 @@ def layout_of(anatomy: Anatomy, ran: Collection[Stack]) -> Layout:
         hidden=tuple((Site(sites[0].stack, 0), *sites) for sites in blocks),
         blocks=tuple(blocks),
         attention=(*blocks, *crossed),
-        final=tuple(Site(stack.name, None) for stack in stacks),
+        final=tuple(Site.final(stack.name) for stack in stacks),
     )
 
 

@@ -153,7 +153,7 @@ def tabulate_steps(
             ]
             last = list(one.lengths)[-1]
             results += absent + [
-                (metric, [Values((Site(last, None),), None, _NEVER[metric.spec.replication])])
+                (metric, [Values((Site.whole(last),), None, _NEVER[metric.spec.replication])])
                 for metric in metrics
                 if metric.spec.replication in _NEVER
             ]
@@ -178,4 +178,4 @@ def _absent(
             yield Values(found.sites, None, found.reason)
         else:
             told.add(stack)
-            yield Values((Site(stack, None),), None, found.reason)
+            yield Values((Site.whole(stack),), None, found.reason)

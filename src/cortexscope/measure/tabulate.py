@@ -113,7 +113,7 @@ def _piece(
         head = along(2, np.arange(shape[2]))
     if values.ndim > 2 and spec.index is not None:
         last = values.ndim - 1
-        index = along(last, np.arange(shape[last]) if found.numbers is None else found.numbers)
+        index = along(last, np.arange(shape[last]) if found.index is None else found.index)
     stack = found.sites[0].stack
     tokens = none
     if lengths is not None:

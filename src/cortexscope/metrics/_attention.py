@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar, TypeVar
 
 import torch
@@ -48,7 +49,7 @@ class WithinStack(Mean[S]):
         """Divide, and say why cross-attention has no value."""
         yield from super().compute(state, layout)
         if any(sites[0].stack == "cross" for sites in layout.attention):
-            yield Values((Site("cross", None),), None, self.across)
+            yield Values((Site.whole("cross"),), None, self.across)
 
 
 class FlagOverRows(MeanOverRows):
@@ -64,5 +65,5 @@ class FlagOverRows(MeanOverRows):
             mean = found.values
             if mean is not None:
                 flag = self.holds(mean).to(mean.dtype)
-                found = found._replace(values=torch.where(mean.isfinite(), flag, mean))
+                found = replace(found, values=torch.where(mean.isfinite(), flag, mean))
             yield found

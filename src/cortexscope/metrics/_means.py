@@ -231,7 +231,7 @@ def quotients(
     """
     for sites in stacks:
         if not any(site in state or site in known for site in sites):
-            yield Values((Site(sites[0].stack, None),), None, absent.anywhere)
+            yield Values((Site.whole(sites[0].stack),), None, absent.anywhere)
             continue
         for alike in _alike(sites, state):
             total = torch.stack([state[site]["total"] for site in alike])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -51,7 +51,8 @@ class Layout:
     """Why something could not be seen in this pass, by the need."""
 
 
-class Values(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Values:
     """A metric's values at sites of one stack."""
 
     sites: tuple[Site, ...]
@@ -61,9 +62,9 @@ class Values(NamedTuple):
     such axes. Float64; NaN where undefined. None where nothing was seen at all."""
     reason: str | None
     """Why values are undefined, None where none can be."""
-    numbers: tuple[int, ...] | None = None
-    """The numbers of the further parts; 0, 1, 2, ... where None."""
-    tokens: Float[Tensor, "#site #prompt *part"] | None = None
+    index: tuple[int, ...] | None = None
+    """The index of each further part; 0, 1, 2, ... where None."""
+    tokens: Float[Tensor, "#site #prompt *#part"] | None = None
     """How many tokens stand behind each value, with as many of its axes as they differ along; None
     where it is not known."""
 

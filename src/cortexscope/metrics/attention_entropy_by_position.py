@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
@@ -69,4 +70,4 @@ class AttentionEntropyByPosition(Metric):
             absent=NO_ATTENTION,
             known=layout.known.attention,
         ):
-            yield found._replace(numbers=None if found.values is None else _FIRST)
+            yield replace(found, index=None if found.values is None else _FIRST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -34,7 +35,7 @@ class _OfLoads(ExpertLoad):
                 nothing = found.values[..., 0].new_full(found.values.shape[:-1], torch.nan)
                 yield Values(found.sites, nothing, "there is only one expert")
             else:
-                yield found._replace(values=self.of(found.values))
+                yield replace(found, values=self.of(found.values))
 
 
 class ExpertBalance(_OfLoads):

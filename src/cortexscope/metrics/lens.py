@@ -162,7 +162,7 @@ class DecisionDepth(Metric):
         layers = total(seen.undecided, seen.tokens)
         tokens = seen.tokens.sum(-1).double()
         count = tokens if site.layer == 0 else torch.zeros_like(tokens)
-        return add(state, Site(site.stack, None), {"total": layers, "count": count})
+        return add(state, Site.whole(site.stack), {"total": layers, "count": count})
 
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Divide by the number of tokens."""

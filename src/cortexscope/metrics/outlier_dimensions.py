@@ -60,7 +60,7 @@ class OutlierDimensions(Metric):
             "tokens": seen.positions.counts.double(),
             "passed": torch.ones_like(seen.positions.counts, dtype=torch.float64),
         }
-        whole = Site(site.stack, None)
+        whole = Site.whole(site.stack)
         if whole in state:
             sums = {name: value.to(state[whole][name].device) for name, value in sums.items()}
         return add(state, whole, sums)
@@ -68,7 +68,7 @@ class OutlierDimensions(Metric):
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Count the features, stack by stack."""
         for sites in layout.hidden:
-            whole = Site(sites[0].stack, None)
+            whole = Site.whole(sites[0].stack)
             if whole not in state:
                 yield Values((whole,), None, "no layers")
                 continue

@@ -40,7 +40,7 @@ class ResidualGrowth(ResidualNormRest):
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Fit the line, stack by stack."""
         for _, *blocks in layout.hidden:
-            whole = (Site(blocks[0].stack, None),)
+            whole = (Site.whole(blocks[0].stack),)
             seen = [site for site in blocks if site in state]
             if len(seen) < 2:
                 yield Values(whole, None, "fewer than two layers")

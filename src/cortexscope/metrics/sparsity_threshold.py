@@ -68,7 +68,7 @@ class SparsityThreshold(OverTokens):
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Number the values by share."""
         for values in super().compute(state, layout):
-            yield values._replace(numbers=_SHARES)
+            yield replace(values, index=_SHARES)
 
 
 class NeuronThreshold(OverTokensOfNeurons, SparsityThreshold):

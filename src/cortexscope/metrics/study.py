@@ -84,7 +84,7 @@ class StudyAttentionEntropy(Metric):
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Average over all heads of all layers that attend."""
         for sites in layout.attention:
-            whole = Site(sites[0].stack, None)
+            whole = Site.whole(sites[0].stack)
             if any(site in layout.known.attention and site not in state for site in sites):
                 yield Values((whole,), None, NO_ATTENTION.unread)
                 continue

@@ -32,7 +32,7 @@ def block_order(subject: Subject, plain: Pass) -> Finding:
         returned = plain.returned[stack.name]
         if returned and len(returned) != len(expected) + 1:
             what = f"transformers counts {len(returned) - 1} layers and {len(expected)} were found"
-            errors.append(Error(Site(stack.name, None), 1.0, what))
+            errors.append(Error(Site.whole(stack.name), 1.0, what))
         for layer in range(1, max(len(ran), len(expected)) + 1):
             pair = [(*paths, "nothing")[min(layer - 1, len(paths))] for paths in (ran, expected)]
             what = f"{pair[0]} runs where {pair[1]} was to run"
@@ -59,7 +59,7 @@ def hidden_states(subject: Subject, plain: Pass, reading: Reading) -> Finding:
         compared &= known is not None
         if known is not None:
             errors += _compared(stack, seen[:-1], known[:-1], "what transformers returns")
-            ends = (seen[-1], reading.states.get(Site(stack.name, None)))
+            ends = (seen[-1], reading.states.get(Site.final(stack.name)))
             last = min(_far(end, known[-1]) for end in ends)
             errors.append(Error(Site(stack.name, len(steps)), last, "what transformers returns"))
     note = (

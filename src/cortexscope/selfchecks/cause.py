@@ -81,7 +81,7 @@ def tokens_apart(subject: Subject, text: Text, reading: Reading) -> Finding:
 
     errors = []
     for stack in subject.anatomy.stacks:
-        site = Site(stack.name, None)
+        site = Site.final(stack.name)
         other = _with_another_first_token(text, target=stack is not subject.anatomy.stacks[0])
         pair = [subject.batch([one]) for one in (text, other)]
         whole = [watch(subject, one, needs=_STATES).states for one in pair]

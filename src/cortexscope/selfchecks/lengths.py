@@ -59,7 +59,7 @@ def longer_beside(subject: Subject, texts: Sequence[Text], context: int | None) 
     beyond = f" Texts of more than {end} tokens are read otherwise, so they go apart."
     return judged(
         name,
-        [Error(Site(subject.anatomy.stacks[-1].name, None), figure)],
+        [Error(Site.final(subject.anatomy.stacks[-1].name), figure)],
         tolerance_of(subject.dtype),
         good="A text is read alike alone and beside a longer one." + (beyond if borders else ""),
         bad="The model reads a text otherwise beside a longer one, so that what is measured "

@@ -120,7 +120,7 @@ def _layout() -> Layout:
         hidden=((Site("decoder", 0), *blocks),),
         blocks=(blocks,),
         attention=(blocks,),
-        final=(Site("decoder", None),),
+        final=(Site.final("decoder"),),
     )
 
 
