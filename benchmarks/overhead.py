@@ -53,13 +53,13 @@ def prepare(way: str, *, plain: bool = False, blocks: int | None = None) -> Read
     Every way has its memory as `cortexscope run` has: by chance of how it lies, a bare pass alone
     takes up to a quarter longer otherwise. A plain one has it as any process has.
     """
-    from cortexscope import attach, load_model
+    from cortexscope import LoadOptions, attach, load_model
     from cortexscope.engine._allocator import keep_freed_memory
 
     if not plain:
         keep_freed_memory()
 
-    model = load_model("demo-decoder", attention="eager" if way == "eager" else None)
+    model = load_model("demo-decoder", LoadOptions(attention="eager" if way == "eager" else None))
     backbone = model.module.base_model
     if blocks is not None:
         backbone.layers = backbone.layers[:blocks]

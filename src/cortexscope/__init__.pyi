@@ -9,6 +9,7 @@ from .measure import (
     attach as attach,
 )
 from .models import (
+    LoadOptions as LoadOptions,
     Model as Model,
     load_model as load_model,
 )

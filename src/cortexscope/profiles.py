@@ -92,7 +92,8 @@ def profile(
         go_on = Generation(tokens=generate) if isinstance(generate, int) else generate
         chosen = dataclasses.replace(chosen, generate=go_on)
     if attention is not None:
-        chosen = dataclasses.replace(chosen, attention=attention)
+        loading = dataclasses.replace(chosen.loading, attention=attention)
+        chosen = dataclasses.replace(chosen, loading=loading)
     request = RunRequest(
         models=(models,) if isinstance(models, str) else tuple(models),
         suite=suite,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cortexscope.engine._batches import batches_of, shards_of
-from cortexscope.engine._plan import Encoded
+from cortexscope.engine._encode import Encoded
 from cortexscope.models import LengthRule
 from cortexscope.records import Prompt
 

@@ -14,7 +14,7 @@ from tokenizers.trainers import BpeTrainer, UnigramTrainer, WordPieceTrainer
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from cortexscope.engine import RunRequest, Settings, run
-from cortexscope.engine._bytes import byte_ends
+from cortexscope.engine.passes._bytes import byte_ends
 
 DOG = "\N{DOG}"
 TEXTS = (

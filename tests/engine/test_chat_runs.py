@@ -11,9 +11,9 @@ from report.made_runs import SMALL
 
 from cortexscope.engine import RunRequest, Settings, run
 from cortexscope.engine._batches import Batch
-from cortexscope.engine._plan import Encoded, encode
+from cortexscope.engine._encode import Encoded, encode
 from cortexscope.engine._request import Silent
-from cortexscope.engine._told import text_of
+from cortexscope.engine.passes.text import text_of
 from cortexscope.errors import RunExistsError, SuiteError, UsageError
 from cortexscope.models import open_chat
 from cortexscope.profiles import profile

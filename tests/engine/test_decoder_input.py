@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from cortexscope.engine._batches import batches_of
-from cortexscope.engine._plan import Encoded, encode
+from cortexscope.engine._encode import Encoded, encode
 from cortexscope.errors import SuiteError
 from cortexscope.records import Prompt
 

@@ -18,7 +18,7 @@ from reference import METRICS, measure
 
 from cortexscope.engine import RunRequest, Settings, run
 from cortexscope.measure import attach
-from cortexscope.models import Model, load_model
+from cortexscope.models import LoadOptions, Model, load_model
 from cortexscope.records import Prompt
 from cortexscope.tasks import Suite, Task, load_suite
 
@@ -89,7 +89,7 @@ def test_a_single_token_equals_the_eager_float64_computation(model: Model) -> No
 
 
 def test_in_float64_all_metrics_are_those_of_the_eager_computation(model: Model) -> None:
-    exact = load_model(model.info.model, dtype="float64")
+    exact = load_model(model.info.model, LoadOptions(dtype="float64"))
     twin = eager(exact.module)
     for text in texts()[1::3]:
         ids = exact.tokenizer(text)["input_ids"]

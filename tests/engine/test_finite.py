@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from cortexscope.engine import RunRequest, Settings, Silent, run
 from cortexscope.errors import ModelError
+from cortexscope.models import LoadOptions
 from cortexscope.records import Finding
 from cortexscope.selfchecks import selfcheck
 
@@ -80,7 +81,7 @@ def request_of(model: PreTrainedModel, path: Path, *, selfcheck: bool) -> RunReq
         suite=suite_of(folder, lengths=(12, 5)),
         metrics=("residual_norm", "attention_entropy", "surprisal"),
         out=path / "run",
-        settings=Settings(dtype="auto"),
+        settings=Settings(loading=LoadOptions(dtype="auto")),
         selfcheck=selfcheck,
     )
 

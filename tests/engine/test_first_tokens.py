@@ -24,7 +24,7 @@ from transformers import (
 )
 
 import cortexscope
-from cortexscope.engine._plan import encode
+from cortexscope.engine._encode import encode
 from cortexscope.errors import SuiteError, UsageError
 from cortexscope.records import Prompt
 

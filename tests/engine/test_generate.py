@@ -14,7 +14,7 @@ from generated import KEYS, LENGTHS, folder_of, forced_row, forced_values, suite
 from cortexscope.engine import Generation, RunRequest, Settings, run
 from cortexscope.measure import attach
 from cortexscope.metrics import metric_names
-from cortexscope.models import load_model
+from cortexscope.models import LoadOptions, load_model
 from cortexscope.tasks import load_suite
 
 STEPS = 2
@@ -53,7 +53,7 @@ class Generated:
             # Its scan computes in float32.
             self.within = (1e-5, 1e-6)
         self.run = run(request_of(self.folder, path / "run", ALL, dtype=self.dtype))
-        self.model = load_model(str(self.folder), dtype=self.dtype)
+        self.model = load_model(str(self.folder), LoadOptions(dtype=self.dtype))
         self.pair = self.model.info.stack_kind == "encoder-decoder"
         frame = self.run.measurements(steps=True)
         self.steps = frame[frame["step"].notna()]
@@ -186,7 +186,7 @@ def test_values_of_steps_are_what_each_token_adds_to_a_sum(tmp_path: Path) -> No
     finished = run(request_of(folder, tmp_path / "run", tuple(MEANS), dtype="float64"))
     frame = finished.measurements(steps=True)
     added = texts_of(finished)["p-1"]["token_ids"]
-    model = load_model(str(folder), dtype="float64")
+    model = load_model(str(folder), LoadOptions(dtype="float64"))
     (prompt,) = (p for p in load_suite(suite_of(tmp_path)).prompts if p.id == "p-1")
     ids = list(model.tokenizer(prompt.text)["input_ids"])
     sums = []

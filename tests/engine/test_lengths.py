@@ -21,7 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from cortexscope.engine import Generation, RunRequest, Settings, run
 from cortexscope.errors import ModelError
 from cortexscope.measure import attach
-from cortexscope.models import LengthRule, Model, Switches, find_switches, load_model
+from cortexscope.models import LengthRule, LoadOptions, Model, Switches, find_switches, load_model
 from cortexscope.records import Finding
 from cortexscope.selfchecks import selfcheck
 from cortexscope.store import Run
@@ -135,14 +135,14 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             metrics=METRICS,
             out=path / "run",
             settings=Settings(
-                dtype=dtype,
+                loading=LoadOptions(dtype=dtype),
                 sample_tokens=None,
                 keep_states=False,
                 generate=Generation(tokens=3),
             ),
         )
     )
-    return Told(finished, load_model(str(folder), dtype=dtype), texts_of(finished))
+    return Told(finished, load_model(str(folder), LoadOptions(dtype=dtype)), texts_of(finished))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -293,7 +293,7 @@ def test_a_border_that_is_not_known_is_found_by_the_quick_check(
         tmp_path / "model",
     )
     blind = Switches((), LengthRule())
-    for place in ("selfchecks._subject", "engine._worker", "models._loading"):
+    for place in ("selfchecks._subject", "engine.passes._reader", "models._loading"):
         monkeypatch.setattr(f"cortexscope.{place}.find_switches", lambda module: blind)
     request = RunRequest(
         models=(f"tiny={folder}",), suite=suite_of(folder, lengths=(7,)), out=tmp_path / "run"

@@ -24,6 +24,8 @@ from cortexscope.errors import (
     SuiteError,
     UsageError,
 )
+from cortexscope.metrics import MetricOptions
+from cortexscope.models import LoadOptions
 from cortexscope.profiles import profile
 from cortexscope.store import MEASUREMENTS, SCHEMA_VERSION, Run
 from cortexscope.tasks import load_suite
@@ -146,8 +148,14 @@ def test_half_written_files_of_a_killed_process_are_removed(request_: RunRequest
         ({"metrics": ("residual_norm",)}, r"metrics\.\w+ was"),
         ({"tasks": ("naming",)}, r"suite\.hash was"),
         ({"settings": replace(SMALL, batch_tokens=32)}, r"settings\.batch_tokens was 64 and is 32"),
-        ({"settings": replace(SMALL, near_zero=0.1)}, r"settings\.near_zero was 0\.01 and is 0\.1"),
-        ({"settings": replace(SMALL, dtype="bfloat16")}, r'dtype was "float32" and is "bfloat16"'),
+        (
+            {"settings": replace(SMALL, options=MetricOptions(near_zero=0.1))},
+            r"settings\.near_zero was 0\.01 and is 0\.1",
+        ),
+        (
+            {"settings": replace(SMALL, loading=LoadOptions(dtype="bfloat16"))},
+            r'dtype was "float32" and is "bfloat16"',
+        ),
     ],
 )
 def test_resume_refuses_another_plan_and_says_what_differs(

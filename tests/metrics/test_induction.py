@@ -11,8 +11,8 @@ from eager import eager
 from torch import Tensor
 
 from cortexscope import load_model
-from cortexscope.engine._sequences import repeated_tokens
-from cortexscope.engine._worker import Worker
+from cortexscope.engine.passes._reader import Reader
+from cortexscope.engine.passes.sequences import Sequences, repeated_tokens
 from cortexscope.metrics import MetricOptions, make_metrics
 from cortexscope.metrics._metric import Known, Layout
 from cortexscope.metrics._states import State
@@ -87,7 +87,7 @@ def test_attention_to_another_text_has_a_reason() -> None:
 @pytest.mark.weights
 def test_heads_of_the_demo_decoder_that_copy_stand_out() -> None:
     model = load_model("demo-decoder")
-    frame = Worker(model, make_metrics(NAMES, MetricOptions())).measure_sequences().to_pandas()
+    frame = Sequences(Reader(model), make_metrics(NAMES, MetricOptions())).measure().to_pandas()
     start = model.tokenizer.bos_token_id
     ids = repeated_tokens(
         model.tokenizer,

@@ -15,7 +15,7 @@ from transformers import LlavaConfig
 import cortexscope
 from cortexscope.cli import main
 from cortexscope.errors import UsageError
-from cortexscope.models import load_model, open_model
+from cortexscope.models import LoadOptions, load_model, open_model
 from cortexscope.models._config import read_config
 from cortexscope.store import Run
 
@@ -111,7 +111,7 @@ def test_command_line_overrules_what_the_model_names(
     assert manifest.models[0].attention == attention
     assert manifest.notes == {}
     found = Run(out).measurements()
-    settings = cortexscope.Settings(attention=attention)
+    settings = cortexscope.Settings(loading=LoadOptions(attention=attention))
     assert found.equals(
         cortexscope.profile(f"m={llama}", suite, settings=settings, generate=2).frame()
     )
@@ -144,7 +144,7 @@ def test_other_choice_is_refused(
     llama: Path, suite: Path, asked: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(UsageError, match="choose one of the two"):
-        open_model(str(llama), attention=asked)
+        open_model(str(llama), LoadOptions(attention=asked))
     command = ["run", "--model", str(llama), "--suite", str(suite), "--attention", asked]
     assert main(command) == 2
     assert "eager and sdpa" in capsys.readouterr().err

@@ -23,7 +23,7 @@ from cortexscope.errors import (
     UnsupportedModelError,
     UsageError,
 )
-from cortexscope.models import load_model, open_model
+from cortexscope.models import LoadOptions, load_model, open_model
 
 
 def edit_config(folder: Path, **changes: Any) -> None:
@@ -33,7 +33,7 @@ def edit_config(folder: Path, **changes: Any) -> None:
 
 def refusal(folder: Path, kind: type[ModelError] = ModelFileError, **options: Any) -> str:
     with pytest.raises(kind) as caught:
-        load_model(str(folder), **options)
+        load_model(str(folder), LoadOptions(**options))
     assert type(caught.value) is kind
     message = str(caught.value)
     assert "\n" not in message
@@ -163,7 +163,7 @@ def test_code_of_the_folder_never_runs_for_a_known_model(llama: Path) -> None:
     (llama / "evil.py").write_text("raise SystemExit('ran')")
     edit_config(llama, auto_map={"AutoConfig": "evil.C", "AutoModelForCausalLM": "evil.M"})
     assert not load_model(str(llama)).info.remote_code
-    assert not load_model(str(llama), trust_remote_code=True).info.remote_code
+    assert not load_model(str(llama), LoadOptions(trust_remote_code=True)).info.remote_code
 
 
 def test_code_of_the_folder_runs_only_by_request(llama: Path) -> None:
@@ -175,7 +175,7 @@ def test_code_of_the_folder_runs_only_by_request(llama: Path) -> None:
     mapped = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnForCausalLM"}
     edit_config(llama, model_type="own", architectures=["OwnForCausalLM"], auto_map=mapped)
     assert "trust" in refusal(llama, UnsafeModelError)
-    model = load_model(str(llama), trust_remote_code=True)
+    model = load_model(str(llama), LoadOptions(trust_remote_code=True))
     assert type(model.module).__name__ == "OwnForCausalLM"
     assert model.info.remote_code
     assert model.info.stack_kind == "decoder"
@@ -218,7 +218,7 @@ def test_pickle_weights_need_a_request(llama: Path) -> None:
     torch.save(LlamaForCausalLM(tiny_config()).state_dict(), llama / "pytorch_model.bin")
     message = refusal(llama, UnsafeModelError)
     assert "pytorch_model.bin" in message
-    model = load_model(str(llama), allow_pickle=True)
+    model = load_model(str(llama), LoadOptions(allow_pickle=True))
     assert model.info.pickle
     assert "pytorch_model.bin" in model.info.files
 
@@ -262,7 +262,7 @@ def test_dtype_is_the_one_asked_for(
     make_folder: FolderMaker, dtype: str, loaded: torch.dtype
 ) -> None:
     folder = make_folder(LlamaForCausalLM(tiny_config()).half())
-    model = load_model(str(folder), dtype=dtype)
+    model = load_model(str(folder), LoadOptions(dtype=dtype))
     assert model.module.dtype is loaded
     assert model.info.dtype == str(loaded).removeprefix("torch.")
 
@@ -274,7 +274,7 @@ def test_auto_dtype_is_read_from_the_weights_where_the_config_names_none(
     config = json.loads((folder / "config.json").read_text())
     config.pop("dtype")
     (folder / "config.json").write_text(json.dumps(config))
-    assert load_model(str(folder), dtype="auto").info.dtype == "bfloat16"
+    assert load_model(str(folder), LoadOptions(dtype="auto")).info.dtype == "bfloat16"
 
 
 @pytest.mark.parametrize(
@@ -292,19 +292,19 @@ def test_auto_dtype_is_read_from_the_weights_where_the_config_names_none(
 def test_wrong_option_is_a_usage_error(llama: Path, option: str, value: str, says: str) -> None:
     options: dict[str, Any] = {option: value}
     with pytest.raises(UsageError) as caught:
-        open_model(str(llama), **options)
+        open_model(str(llama), LoadOptions(**options))
     assert says in str(caught.value)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_cuda_is_refused_where_there_is_none(llama: Path) -> None:
     with pytest.raises(UsageError, match="no CUDA GPU"):
-        open_model(str(llama), device="cuda")
+        open_model(str(llama), LoadOptions(device="cuda"))
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 def test_attention_is_passed_through(llama: Path, attention: str) -> None:
-    module = load_model(str(llama), attention=attention).module
+    module = load_model(str(llama), LoadOptions(attention=attention)).module
     assert module.config._attn_implementation == attention
 
 
@@ -326,7 +326,7 @@ def test_nothing_is_said_and_every_setting_is_restored(
 
 
 def test_source_knows_what_was_asked(llama: Path) -> None:
-    source = open_model(f"mine={llama}", dtype="bfloat16")
+    source = open_model(f"mine={llama}", LoadOptions(dtype="bfloat16"))
     assert (source.label, source.reference) == ("mine", str(llama))
     assert source.options.dtype == "bfloat16"
     assert isinstance(source.config, PreTrainedConfig)

@@ -18,7 +18,7 @@ from cortexscope.errors import (
     StoreError,
     UnsupportedModelError,
 )
-from cortexscope.models import load_model, open_model
+from cortexscope.models import LoadOptions, load_model, open_model
 
 
 def left_in_cache(tmp_path: Path) -> list[str]:
@@ -125,7 +125,7 @@ def test_file_without_tokenizer_reads_with_another(
             open_model(str(path))
         assert ("'rwkv'" if words else "it holds none") in str(caught.value)
     lines: list[str] = []
-    model = load_model(str(path), tokenizer=str(pristine), note=lines.append)
+    model = load_model(str(path), LoadOptions(tokenizer=str(pristine)), note=lines.append)
     assert lines == []
     ids = torch.tensor([[2, 4, 5, 6, 7]])
     assert torch.equal(model.module(ids).logits, original(ids).logits)
@@ -133,4 +133,4 @@ def test_file_without_tokenizer_reads_with_another(
     assert model.info.tokenizer is not None
     assert model.info.tokenizer.source == str(pristine)
     with pytest.raises(ModelNotFoundError, match=r"wordless\.gguf"):
-        open_model(str(pristine), tokenizer=str(path))
+        open_model(str(pristine), LoadOptions(tokenizer=str(path)))

@@ -21,7 +21,7 @@ from cortexscope.errors import (
     UnsafeModelError,
     UnsupportedModelError,
 )
-from cortexscope.models import load_model, open_model
+from cortexscope.models import LoadOptions, load_model, open_model
 from cortexscope.models._quiet import quiet
 
 
@@ -192,8 +192,8 @@ def test_adapter_is_fetched_from_the_hub_and_found_in_its_cache(
 def test_only_the_tokenizer_is_fetched_of_a_model_that_is_named_for_it(
     hub: Hub, pristine: Path
 ) -> None:
-    online = open_model(str(pristine), tokenizer="org/tiny").info
+    online = open_model(str(pristine), LoadOptions(tokenizer="org/tiny")).info
     assert "tokenizer/tokenizer.json" in online.files
     assert not any("model.safetensors" in line for line in hub.asked)
     hub.failure = (503, None)
-    assert open_model(str(pristine), tokenizer="org/tiny").info == online
+    assert open_model(str(pristine), LoadOptions(tokenizer="org/tiny")).info == online

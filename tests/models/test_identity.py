@@ -15,7 +15,7 @@ from models.tiny import tiny_config, tiny_tokenizer
 from transformers import LlamaForCausalLM
 
 from cortexscope.cli import main
-from cortexscope.models import open_model
+from cortexscope.models import LoadOptions, open_model
 from cortexscope.store import Run
 
 
@@ -104,10 +104,10 @@ def test_code_counts_with_what_it_imports(folder: Path) -> None:
     mapped = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnForCausalLM"}
     raw = {**json.loads(path.read_text()), "model_type": "own", "auto_map": mapped}
     path.write_text(json.dumps({**raw, "architectures": ["OwnForCausalLM"]}))
-    first = open_model(str(folder), trust_remote_code=True).info.files
+    first = open_model(str(folder), LoadOptions(trust_remote_code=True)).info.files
     assert {"code/own.py", "code/more.py"} <= first.keys()
     write("more.py", "SIZE = 2\n")(folder)
-    second = open_model(str(folder), trust_remote_code=True).info.files
+    second = open_model(str(folder), LoadOptions(trust_remote_code=True)).info.files
     assert {name for name in first if first[name] != second[name]} == {"code/more.py"}
 
 

@@ -24,7 +24,7 @@ from cortexscope.errors import (
     UnsupportedModelError,
     UsageError,
 )
-from cortexscope.models import load_model, open_model, parse_reference
+from cortexscope.models import LoadOptions, load_model, open_model, parse_reference
 from cortexscope.models._quiet import quiet
 
 peft = pytest.importorskip("peft")
@@ -152,7 +152,7 @@ def test_adapter_works_on_other_weights(
     with torch.inference_mode():
         exact = load_model(f"{base}+{adapter}").module(IDS[:1]).logits
         plain = load_model(str(base)).module(IDS[:1]).logits
-        model = load_model(f"{base}+{adapter}", quantize=quantize, dtype=dtype)
+        model = load_model(f"{base}+{adapter}", LoadOptions(quantize=quantize, dtype=dtype))
         found = model.module(IDS[:1]).logits.float()
     assert (found - exact).norm() < 0.5 * (found - plain).norm()
     assert model.info.parameters == open_model(f"{base}+{adapter}").info.parameters
@@ -160,7 +160,7 @@ def test_adapter_works_on_other_weights(
 
 def refusal(reference: str, kind: type[CortexscopeError], **options: Any) -> str:
     with pytest.raises(kind) as caught:
-        open_model(reference, **options)
+        open_model(reference, LoadOptions(**options))
     assert type(caught.value) is kind
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -209,7 +209,7 @@ def test_pickle_adapter_needs_a_request(llama: Path, lora: Path) -> None:
     torch.save(load_file(safe), lora / "adapter_model.bin")
     safe.unlink()
     assert "adapter_model.bin" in refusal(f"{llama}+{lora}", UnsafeModelError)
-    model = load_model(f"{llama}+{lora}", allow_pickle=True)
+    model = load_model(f"{llama}+{lora}", LoadOptions(allow_pickle=True))
     assert model.info.pickle
     assert torch.equal(model.module(IDS).logits, expected)
 
@@ -234,7 +234,7 @@ def test_adapter_that_acts_outside_the_modules_is_refused(
 def test_adapter_on_an_offloaded_model_is_refused(llama: Path, lora: Path) -> None:
     message = refusal(f"{llama}+{lora}", UsageError, device_map={"": "disk"})
     assert "merge the two" in message
-    model = load_model(f"{llama}+{lora}", device_map={"": "cpu"})
+    model = load_model(f"{llama}+{lora}", LoadOptions(device_map={"": "cpu"}))
     assert torch.equal(model.module(IDS).logits, load_model(f"{llama}+{lora}").module(IDS).logits)
 
 

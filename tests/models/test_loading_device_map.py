@@ -15,7 +15,7 @@ from transformers import BertConfig, BertModel, LlamaForCausalLM, PreTrainedMode
 
 import cortexscope
 from cortexscope.errors import UsageError
-from cortexscope.models import load_model, open_model
+from cortexscope.models import LoadOptions, load_model, open_model
 from cortexscope.models._device_map import input_device, is_offloaded, parse_device_map, place
 
 HALF = {
@@ -58,7 +58,7 @@ def test_spread_model_measures_the_same(
     llama: Path, suite: Path, scratch: Path, device_map: str | dict[str, str]
 ) -> None:
     plain = cortexscope.profile(str(llama), suite)
-    settings = cortexscope.Settings(device_map=device_map)
+    settings = cortexscope.Settings(loading=LoadOptions(device_map=device_map))
     spread = cortexscope.profile(str(llama), suite, settings=settings)
     assert spread.frame().equals(plain.frame())
     info = spread.manifest.models[0]
@@ -77,15 +77,17 @@ def test_offloaded_weights_leave_nothing_behind(
     if pickle:
         torch.save(load_model(str(llama)).module.state_dict(), llama / "pytorch_model.bin")
         (llama / "model.safetensors").unlink()
-    plain = load_model(str(llama), allow_pickle=pickle)
-    model = load_model(str(llama), device_map=json.dumps(HALF), allow_pickle=pickle)
+    plain = load_model(str(llama), LoadOptions(allow_pickle=pickle))
+    model = load_model(str(llama), LoadOptions(device_map=json.dumps(HALF), allow_pickle=pickle))
     ids = torch.tensor([[2, 4, 5, 6]])
     with torch.inference_mode():
         found = model.module(ids.to(model.device)).logits
         assert torch.equal(found, plain.module(ids).logits)
     assert model.device == torch.device("cpu")
     assert next(model.module.model.layers[1].parameters()).is_meta
-    assert model.info == open_model(str(llama), device_map=HALF, allow_pickle=pickle).info
+    assert (
+        model.info == open_model(str(llama), LoadOptions(device_map=HALF, allow_pickle=pickle)).info
+    )
     del model, found
     gc.collect()
     assert not list(scratch.iterdir())
@@ -95,7 +97,7 @@ def test_failed_load_leaves_nothing_behind(llama: Path, scratch: Path) -> None:
     config = json.loads((llama / "config.json").read_text())
     (llama / "config.json").write_text(json.dumps({**config, "intermediate_size": 128}))
     with pytest.raises(cortexscope.CortexscopeError):
-        load_model(str(llama), device_map=HALF)
+        load_model(str(llama), LoadOptions(device_map=HALF))
     assert not list(scratch.iterdir())
 
 
@@ -109,7 +111,7 @@ def test_encoder_can_be_spread(make_folder: FolderMaker, suite: Path) -> None:
     )
     folder = make_folder(BertModel(config))
     spread = {"embeddings": "cpu", "encoder.layer.0": "disk", "encoder": "cpu", "pooler": "disk"}
-    settings = cortexscope.Settings(device_map=spread)
+    settings = cortexscope.Settings(loading=LoadOptions(device_map=spread))
     found = cortexscope.profile(str(folder), suite, settings=settings).frame()
     assert found.equals(cortexscope.profile(str(folder), suite).frame())
 
@@ -167,13 +169,13 @@ def test_weights_rest_off_an_accelerator_or_all_in_one_place() -> None:
 )
 def test_wrong_map_is_a_usage_error(llama: Path, device_map: Any, says: str) -> None:
     with pytest.raises(UsageError) as caught:
-        open_model(str(llama), device_map=device_map)
+        open_model(str(llama), LoadOptions(device_map=device_map))
     assert says in str(caught.value)
 
 
 def test_device_and_map_together_are_refused(llama: Path) -> None:
     with pytest.raises(UsageError, match="leave the device out"):
-        open_model(str(llama), device="cpu", device_map="auto")
+        open_model(str(llama), LoadOptions(device="cpu", device_map="auto"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -14,7 +14,7 @@ from transformers import LlamaForCausalLM
 
 import cortexscope
 from cortexscope.errors import CortexscopeError, UnsupportedModelError, UsageError
-from cortexscope.models import Model, load_model, open_model
+from cortexscope.models import LoadOptions, Model, load_model, open_model
 from cortexscope.models._quantization import QUANTIZATIONS
 
 # Of the norm of the output of a tiny random Llama, half as much again as was measured.
@@ -61,8 +61,8 @@ def test_each_way_but_torchao_is_tried_where_the_development_tools_are() -> None
 def test_quantised_model_is_close_repeatable_and_counted_whole(
     wide: Path, name: str, dtype: str
 ) -> None:
-    plain = load_model(str(wide), dtype=dtype)
-    source = open_model(str(wide), dtype=dtype, quantize=name)
+    plain = load_model(str(wide), LoadOptions(dtype=dtype))
+    source = open_model(str(wide), LoadOptions(dtype=dtype, quantize=name))
     model = source.load()
     expected, found = logits(plain), logits(model)
     error = (found - expected).norm() / expected.norm()
@@ -83,7 +83,7 @@ def test_run_on_quantised_weights_measures_all_and_says_so(
 ) -> None:
     suite = tmp_path / "suite.csv"
     suite.write_text("task,id,text\nt,a,one two three\nt,b,four\n")
-    settings = cortexscope.Settings(quantize=name)
+    settings = cortexscope.Settings(loading=LoadOptions(quantize=name))
     capfd.readouterr()
     measured = cortexscope.profile(str(wide), suite, settings=settings)
     assert capfd.readouterr() == ("", "")
@@ -110,7 +110,7 @@ def test_wrong_quantisation_is_a_usage_error(
     wide: Path, options: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(UsageError, match=says):
-        open_model(str(wide), **options)
+        open_model(str(wide), LoadOptions(**options))
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *packages: str) -> None:
@@ -132,7 +132,7 @@ def test_missing_package_is_one_sentence_that_names_the_extra(
     package = QUANTIZATIONS[name].package
     without(monkeypatch, package)
     with pytest.raises(UsageError) as caught:
-        open_model(str(wide), quantize=name)
+        open_model(str(wide), LoadOptions(quantize=name))
     assert str(caught.value) == (
         f"The quantisation {name} needs {package}, which is not installed: "
         "pip install 'cortexscope[quantized]'"
@@ -189,15 +189,15 @@ def test_stored_kind_that_cannot_run_here_says_why_before_weights_are_read(wide:
 def test_checkpoint_stored_by_bitsandbytes_is_what_quantising_gives(
     wide: Path, tmp_path: Path, load: str, name: str, make_folder: FolderMaker
 ) -> None:
-    made = load_model(str(wide), quantize=f"bnb-{name}", dtype="bfloat16")
+    made = load_model(str(wide), LoadOptions(quantize=f"bnb-{name}", dtype="bfloat16"))
     folder = make_folder(made.module, name="stored")
-    model = load_model(str(folder), dtype="float32")
+    model = load_model(str(folder), LoadOptions(dtype="float32"))
     assert model.info.dtype == "bfloat16"
     assert model.info.quantization == f"bitsandbytes-{name}"
     assert model.info.parameters == made.info.parameters
     assert torch.equal(logits(model), logits(made))
     with pytest.raises(UsageError, match="quantised already"):
-        open_model(str(folder), quantize="bnb-8bit")
+        open_model(str(folder), LoadOptions(quantize="bnb-8bit"))
 
 
 @pytest.mark.parametrize("dtype", ["auto", "float32"])
@@ -209,7 +209,7 @@ def test_fp8_checkpoint_is_unpacked_without_fetching_kernels(
     torch.manual_seed(0)
     made = LlamaForCausalLM(tiny_config(hidden_size=64, intermediate_size=128)).bfloat16()
     folder = make_folder(made)
-    plain = load_model(str(folder), dtype=dtype)
+    plain = load_model(str(folder), LoadOptions(dtype=dtype))
     path = folder / "model.safetensors"
     state = load_file(path)
     for name in [name for name in state if name.endswith("_proj.weight")]:
@@ -222,7 +222,7 @@ def test_fp8_checkpoint_is_unpacked_without_fetching_kernels(
     set_quantization(
         folder, {"quant_method": "fp8", "weight_block_size": [128, 128], "fmt": "e4m3"}
     )
-    model = load_model(str(folder), dtype=dtype)
+    model = load_model(str(folder), LoadOptions(dtype=dtype))
     assert model.info.quantization == "fp8, unpacked"
     assert model.info.dtype == plain.info.dtype
     assert {p.dtype for p in model.module.parameters()} == {plain.module.dtype}
@@ -261,7 +261,7 @@ def test_mxfp4_experts_are_unpacked_exactly(make_folder: FolderMaker, dtype: str
         state[f"{name}_scales"] = torch.full((number, outer, inner // 32), 125).byte()
     save_file(state, path, metadata={"format": "pt"})
     set_quantization(folder, {"quant_method": "mxfp4"})
-    model = load_model(str(folder), dtype=dtype)
+    model = load_model(str(folder), LoadOptions(dtype=dtype))
     assert (model.info.quantization, model.info.parameters) == ("mxfp4, unpacked", count)
     # A byte holds two numbers of one sign bit and three bits, the lower four first.
     values = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6])

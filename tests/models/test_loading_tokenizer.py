@@ -15,7 +15,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 import cortexscope
 from cortexscope.errors import ModelFileError, ModelNotFoundError, UsageError
-from cortexscope.models import load_model, open_model
+from cortexscope.models import LoadOptions, load_model, open_model
 
 
 @pytest.fixture
@@ -41,7 +41,9 @@ def test_missing_tokenizer_says_how_to_take_another(llama: Path, tmp_path: Path)
     with pytest.raises(ModelNotFoundError, match="--tokenizer REF"):
         open_model(str(strip(llama)))
     other = save(tiny_tokenizer(), tmp_path / "other")
-    assert load_model(str(llama), tokenizer=str(other)).tokenizer("two").input_ids == [5]
+    assert load_model(str(llama), LoadOptions(tokenizer=str(other))).tokenizer("two").input_ids == [
+        5
+    ]
 
 
 def test_named_tokenizer_reads_the_prompts_and_is_recorded(
@@ -49,7 +51,7 @@ def test_named_tokenizer_reads_the_prompts_and_is_recorded(
 ) -> None:
     strip(llama)
     other = save(tiny_tokenizer(), tmp_path / "other")
-    settings = cortexscope.Settings(tokenizer=str(other))
+    settings = cortexscope.Settings(loading=LoadOptions(tokenizer=str(other)))
     found = cortexscope.profile(f"m={llama}", suite, settings=settings)
     assert found.frame().equals(cortexscope.profile(f"m={pristine}", suite).frame())
     assert found.manifest.settings["tokenizer"] == str(other)
@@ -66,7 +68,9 @@ def test_named_tokenizer_wins_over_the_models_own(llama: Path, tmp_path: Path) -
     content["model"]["vocab"]["one"], content["model"]["vocab"]["two"] = 5, 4
     other = save(reverse, tmp_path / "other")
     (other / "tokenizer.json").write_text(json.dumps(content))
-    assert open_model(str(llama), tokenizer=str(other)).tokenizer("one").input_ids == [5]
+    assert open_model(str(llama), LoadOptions(tokenizer=str(other))).tokenizer("one").input_ids == [
+        5
+    ]
 
 
 def test_tokenizer_of_another_kind_of_model_is_read_as_that_kind(
@@ -78,20 +82,20 @@ def test_tokenizer_of_another_kind_of_model_is_read_as_that_kind(
     bert = make_folder(BertModel(BertConfig(vocab_size=12, num_hidden_layers=1, **sizes)), "bert")
     strip(bert)
     (bert / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\none\ntwo\n")
-    found = open_model(str(llama), tokenizer=str(bert)).tokenizer
+    found = open_model(str(llama), LoadOptions(tokenizer=str(bert))).tokenizer
     assert found("one").input_ids == [2, 5, 3]
 
 
 @pytest.mark.parametrize("reference", ["./nowhere", "demo-decodr"])
 def test_tokenizer_that_is_not_there_is_named(llama: Path, reference: str) -> None:
     with pytest.raises(ModelNotFoundError, match=r"nowhere|demo-decodr"):
-        open_model(str(llama), tokenizer=reference)
+        open_model(str(llama), LoadOptions(tokenizer=reference))
 
 
 def test_tokenizer_with_an_adapter_is_refused(llama: Path, tmp_path: Path) -> None:
     (tmp_path / "lora").mkdir()
     with pytest.raises(UsageError, match="adapter"):
-        open_model(str(llama), tokenizer=f"{llama}+{tmp_path / 'lora'}")
+        open_model(str(llama), LoadOptions(tokenizer=f"{llama}+{tmp_path / 'lora'}"))
 
 
 @pytest.mark.parametrize("end", ["</s>", None])
@@ -141,16 +145,16 @@ def test_token_that_the_tokenizer_puts_into_every_text_may_not_lie_outside(llama
     [("fp32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)],
 )
 def test_dtype_has_a_short_form(llama: Path, short: str, loaded: torch.dtype) -> None:
-    model = load_model(str(llama), dtype=short)
+    model = load_model(str(llama), LoadOptions(dtype=short))
     assert model.module.dtype is loaded
     assert model.info.dtype == str(loaded).removeprefix("torch.")
 
 
 @pytest.mark.parametrize("dtype", ["bf16", "fp16"])
 def test_statistics_are_float32_whatever_the_weights(llama: Path, suite: Path, dtype: str) -> None:
-    settings = cortexscope.Settings(dtype=dtype)
+    settings = cortexscope.Settings(loading=LoadOptions(dtype=dtype))
     frame = cortexscope.profile(str(llama), suite, settings=settings).frame("residual_norm")
-    model = load_model(str(llama), dtype=dtype)
+    model = load_model(str(llama), LoadOptions(dtype=dtype))
     ids = torch.tensor([model.tokenizer("one two three four").input_ids])
     with torch.inference_mode():
         embedded = model.module.get_input_embeddings()(ids)

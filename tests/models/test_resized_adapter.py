@@ -25,7 +25,7 @@ from transformers import (
 
 import cortexscope
 from cortexscope.errors import ModelFileError
-from cortexscope.models import load_model, open_model
+from cortexscope.models import LoadOptions, load_model, open_model
 from cortexscope.models._quiet import quiet
 
 peft = pytest.importorskip("peft")
@@ -212,7 +212,7 @@ def test_quantised_base_is_resized_too(
     )
     with torch.inference_mode():
         exact = load_model(f"{base}+{adapter}").module(IDS).logits
-        found = load_model(f"{base}+{adapter}", quantize=quantize).module(IDS).logits
+        found = load_model(f"{base}+{adapter}", LoadOptions(quantize=quantize)).module(IDS).logits
     assert found.shape[-1] == MORE
     assert (found - exact).norm() < 0.3 * exact.norm()
 

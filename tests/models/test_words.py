@@ -27,7 +27,7 @@ from transformers import (
 import cortexscope
 from cortexscope.cli import main
 from cortexscope.errors import ModelFileError, SuiteError
-from cortexscope.models import open_chat, open_model
+from cortexscope.models import LoadOptions, open_chat, open_model
 from cortexscope.models._quiet import quiet
 
 peft = pytest.importorskip("peft")
@@ -83,7 +83,7 @@ def test_tokenizer_that_was_asked_for_wins_over_the_adapters(
 ) -> None:
     swapped().save_pretrained(lora)
     tiny_tokenizer().save_pretrained(tmp_path / "other")
-    source = open_model(f"{llama}+{lora}", tokenizer=str(tmp_path / "other"))
+    source = open_model(f"{llama}+{lora}", LoadOptions(tokenizer=str(tmp_path / "other")))
     assert source.tokenizer("one two").input_ids == [4, 5]
     assert source.info.tokenizer is not None
     assert source.info.tokenizer.source == str(tmp_path / "other")
@@ -252,7 +252,7 @@ def test_fixed_length_of_a_tokenizer_file_neither_cuts_nor_pads(
         "pad_id": 0, "pad_type_id": 0, "pad_token": "[PAD]",
     }  # fmt: skip
     path.write_text(json.dumps(raw))
-    from cortexscope.engine._plan import encode
+    from cortexscope.engine._encode import encode
     from cortexscope.records import Prompt
 
     prompts = [Prompt("a", "t", "one two three four"), Prompt("b", "t", "one")]
@@ -289,7 +289,7 @@ def test_share_of_unknown_tokens_is_told_above_a_tenth(
 
 
 def test_unknown_share_leaves_out_special_tokens_and_random_controls() -> None:
-    from cortexscope.engine._plan import Encoded
+    from cortexscope.engine._encode import Encoded
     from cortexscope.engine._sources import unknown_share
     from cortexscope.records import Prompt
 

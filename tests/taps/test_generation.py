@@ -11,7 +11,7 @@ from families import FAMILIES, tiny_model
 from generated import folder_of, forced_row, forced_values
 
 from cortexscope.measure import attach
-from cortexscope.models import load_model
+from cortexscope.models import LoadOptions, load_model
 
 READ, WRITTEN = 12, 5
 
@@ -82,7 +82,7 @@ PLACED = [
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "mistral", "t5"])
 def test_a_token_after_a_cache_is_not_taken_for_a_first_one(family: str, tmp_path: Path) -> None:
-    model = load_model(str(folder_of(family, tmp_path / family)), dtype="float64")
+    model = load_model(str(folder_of(family, tmp_path / family)), LoadOptions(dtype="float64"))
     module, pair = model.module, FAMILIES[family].kind == "encoder-decoder"
     drawn = torch.Generator().manual_seed(4)
     ids = torch.randint(3, 200, (2, READ), generator=drawn)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cortexscope.cli._options import AllowPickle, Tokenizer, TrustRemoteCode
+from cortexscope.cli._options import loading_options
 from cortexscope.cli._terminal import display, say
+from cortexscope.models import LoadOptions
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["inspect"]
 
 
+@loading_options("tokenizer", "allow_pickle", "trust_remote_code")
 def inspect(
+    *,
     reference: Annotated[str, typer.Argument(metavar="REF", help="The model to look into.")],
-    tokenizer: Tokenizer = None,
-    allow_pickle: AllowPickle = False,
-    trust_remote_code: TrustRemoteCode = False,
+    loading: LoadOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print what a model is made of and which metrics apply to it; no weights are loaded."""
@@ -38,9 +39,7 @@ def inspect(
 
     source = open_model(
         reference,
-        tokenizer=tokenizer,
-        allow_pickle=allow_pickle,
-        trust_remote_code=trust_remote_code,
+        loading,
         note=partial(say, err=True),
     )
     module = source.outline()

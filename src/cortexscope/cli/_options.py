@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
+from cortexscope.models import LoadOptions
+
 __all__ = [
-    "AllowPickle",
-    "Attention",
-    "Device",
-    "DeviceMap",
-    "Dtype",
     "Generate",
-    "Quantize",
     "Sample",
     "SampleSeed",
     "Temperature",
-    "Tokenizer",
     "TopP",
-    "TrustRemoteCode",
+    "loading_options",
 ]
 
-Dtype = Annotated[
+_Dtype = Annotated[
     str,
     typer.Option(
         help="Of the weights: float32, bfloat16, float16, float64 (or fp32, bf16, fp16, fp64), "
         "or auto."
     ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
-DeviceMap = Annotated[
+_Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+_DeviceMap = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|JSON",
@@ -38,7 +36,7 @@ DeviceMap = Annotated[
         "or the device of each part by module path.",
     ),
 ]
-Quantize = Annotated[
+_Quantize = Annotated[
     str | None,
     typer.Option(
         metavar="WAY",
@@ -46,11 +44,11 @@ Quantize = Annotated[
         "quanto-int8.",
     ),
 ]
-Tokenizer = Annotated[
+_Tokenizer = Annotated[
     str | None,
     typer.Option(metavar="REF", help="Take this model's tokenizer in place of each one's own."),
 ]
-Attention = Annotated[
+_Attention = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
@@ -58,12 +56,62 @@ Attention = Annotated[
         "one of these, by default.",
     ),
 ]
-AllowPickle = Annotated[
+_AllowPickle = Annotated[
     bool, typer.Option("--allow-pickle", help="Read pickle weights, which can run any code.")
 ]
-TrustRemoteCode = Annotated[
+_TrustRemoteCode = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run code of the model's repository.")
 ]
+_LOADING = {
+    "dtype": _Dtype,
+    "device": _Device,
+    "device_map": _DeviceMap,
+    "quantize": _Quantize,
+    "tokenizer": _Tokenizer,
+    "attention": _Attention,
+    "allow_pickle": _AllowPickle,
+    "trust_remote_code": _TrustRemoteCode,
+}
+"""The command line's option for each field of `LoadOptions`."""
+
+
+def loading_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what gives a verb options for its parameter `loading`, how a model is loaded.
+
+    Args:
+        names: of the fields of `LoadOptions` that it takes; all where none is named.
+    """
+    chosen = names or tuple(_LOADING)
+
+    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(verb)
+        def wrapped(**given: Any) -> None:  # noqa: ANN401 - what the command line holds
+            loading = LoadOptions(**{name: given.pop(name) for name in chosen})
+            verb(loading=loading, **given)
+
+        fields = LoadOptions.__dataclass_fields__
+        signature = inspect.signature(verb, eval_str=True)
+        rows: list[inspect.Parameter] = []
+        for name, parameter in signature.parameters.items():
+            if name != "loading":
+                rows.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+                continue
+            rows += [
+                inspect.Parameter(
+                    option,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=fields[option].default,
+                    annotation=_LOADING[option],
+                )
+                for option in chosen
+            ]
+        wrapped.__signature__ = signature.replace(parameters=rows)  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {row.name: row.annotation for row in rows}
+        return wrapped
+
+    return decorate
+
+
 Generate = Annotated[
     int | None,
     typer.Option(

@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cortexscope.cli._inspect import inspect
-from cortexscope.cli._options import (
-    AllowPickle,
-    DeviceMap,
-    Dtype,
-    Quantize,
-    Tokenizer,
-    TrustRemoteCode,
-)
+from cortexscope.cli._options import loading_options
 from cortexscope.cli._terminal import UNCUT, console, say
+from cortexscope.models import LoadOptions
 
 if TYPE_CHECKING:
     from cortexscope.models import Check
@@ -128,14 +122,13 @@ def check(
 
 
 @app.command()
+@loading_options(
+    *("dtype", "device_map", "quantize", "tokenizer", "allow_pickle", "trust_remote_code")
+)
 def show(
+    *,
     reference: Annotated[str, typer.Argument(metavar="REF", help="The model to show.")],
-    dtype: Dtype = "float32",
-    device_map: DeviceMap = None,
-    quantize: Quantize = None,
-    tokenizer: Tokenizer = None,
-    allow_pickle: AllowPickle = False,
-    trust_remote_code: TrustRemoteCode = False,
+    loading: LoadOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Fetch a model's files and print what is known of it; the weights are not loaded."""
@@ -145,12 +138,7 @@ def show(
 
     source = open_model(
         reference,
-        dtype=dtype,
-        device_map=device_map,
-        quantize=quantize,
-        tokenizer=tokenizer,
-        allow_pickle=allow_pickle,
-        trust_remote_code=trust_remote_code,
+        loading,
         note=partial(say, err=True),
     )
     if as_json:

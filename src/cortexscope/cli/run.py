@@ -11,26 +11,23 @@ import typer
 
 from cortexscope.cli._ending import Stopped
 from cortexscope.cli._options import (
-    AllowPickle,
-    Attention,
-    Device,
-    DeviceMap,
-    Dtype,
     Generate,
-    Quantize,
     Sample,
     SampleSeed,
     Temperature,
-    Tokenizer,
     TopP,
-    TrustRemoteCode,
+    loading_options,
 )
 from cortexscope.cli._terminal import remark, say
+from cortexscope.metrics import MetricOptions
+from cortexscope.models import LoadOptions
 
 __all__ = ["run"]
 
 
+@loading_options()
 def run(
+    *,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -101,12 +98,7 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the run that is in --out.")
     ] = False,
-    dtype: Dtype = "float32",
-    device: Device = "auto",
-    device_map: DeviceMap = None,
-    quantize: Quantize = None,
-    tokenizer: Tokenizer = None,
-    attention: Attention = None,
+    loading: LoadOptions,
     batch_tokens: Annotated[
         int, typer.Option(min=1, help="Most tokens of a batch, padding included.")
     ] = 2048,
@@ -175,8 +167,6 @@ def run(
             "prompt), of which `cortexscope stats` finds those that are selective for a task.",
         ),
     ] = False,
-    allow_pickle: AllowPickle = False,
-    trust_remote_code: TrustRemoteCode = False,
     no_selfcheck: Annotated[
         bool,
         typer.Option("--no-selfcheck", help="Measure without checking each model quickly first."),
@@ -218,12 +208,10 @@ def run(
         force=force,
         selfcheck=not no_selfcheck,
         settings=Settings(
-            dtype=dtype,
-            device=device,
-            device_map=device_map,
-            quantize=quantize,
-            tokenizer=tokenizer,
-            attention=attention,
+            loading=loading,
+            options=MetricOptions(
+                near_zero=near_zero, sink_threshold=sink_threshold, window=window
+            ),
             batch_tokens=batch_tokens,
             truncate=truncate,
             chat_template=chat_template,
@@ -231,14 +219,9 @@ def run(
             generate=asked_generation(
                 generate, sample=sample, temperature=temperature, top_p=top_p, seed=seed
             ),
-            near_zero=near_zero,
-            sink_threshold=sink_threshold,
-            window=window,
             sample_tokens=None if exact else sample_tokens or Settings().sample_tokens,
             keep_states=not no_states,
             keep_neurons=keep_neurons,
-            allow_pickle=allow_pickle,
-            trust_remote_code=trust_remote_code,
         ),
     )
     try:

@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cortexscope.cli._options import (
-    AllowPickle,
-    Attention,
-    Device,
-    DeviceMap,
-    Dtype,
-    Quantize,
-    Tokenizer,
-    TrustRemoteCode,
-)
+from cortexscope.cli._options import loading_options
 from cortexscope.cli._terminal import display, say
+from cortexscope.models import LoadOptions
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,16 +22,11 @@ __all__ = ["selfcheck"]
 _VERDICTS = {True: "holds", False: "FAILS", None: "n/a"}
 
 
+@loading_options()
 def selfcheck(
+    *,
     reference: Annotated[str, typer.Argument(metavar="REF", help="The model to check.")],
-    dtype: Dtype = "float32",
-    device: Device = "auto",
-    device_map: DeviceMap = None,
-    quantize: Quantize = None,
-    tokenizer: Tokenizer = None,
-    attention: Attention = None,
-    allow_pickle: AllowPickle = False,
-    trust_remote_code: TrustRemoteCode = False,
+    loading: LoadOptions,
     seed: Annotated[int, typer.Option(help="Of the random tokens that the model reads.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -56,14 +43,7 @@ def selfcheck(
 
     model = load_model(
         reference,
-        dtype=dtype,
-        device=device,
-        device_map=device_map,
-        quantize=quantize,
-        tokenizer=tokenizer,
-        attention=attention,
-        allow_pickle=allow_pickle,
-        trust_remote_code=trust_remote_code,
+        loading,
         note=partial(say, err=True),
     )
     findings = check(model, seed=seed)

@@ -1,4 +1,4 @@
-"""Drive models, taps, metrics and the store; one file a backend.
+"""Plan a run, have its jobs done, and store what is measured.
 
 What needs torch, or statistics, is imported when it is used.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cortexscope.engine._generation import Generation, asked_generation
 from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
-from cortexscope.engine._run import run
+from cortexscope.engine._run import jobs_of, run
 
 if TYPE_CHECKING:
     from cortexscope.engine._lengths import LengthMatched, match_lengths
@@ -23,6 +23,7 @@ __all__ = [
     "Settings",
     "Silent",
     "asked_generation",
+    "jobs_of",
     "match_lengths",
     "run",
 ]

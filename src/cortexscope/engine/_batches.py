@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cortexscope.engine._plan import Encoded
+from cortexscope.engine._encode import Encoded
 
 if TYPE_CHECKING:
     from cortexscope.models import LengthRule

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cortexscope import models
-from cortexscope.engine._plan import encode
+from cortexscope.engine._encode import encode
 from cortexscope.errors import UsageError
 from cortexscope.stats import Matched, matched_by_length
 from cortexscope.tasks import Suite, Task
@@ -44,7 +44,7 @@ def match_lengths(
     prompts = [prompt for prompt in suite.prompts if prompt.control is None]
     counts: dict[str, list[int]] = {prompt.id: [] for prompt in prompts}
     for reference in models.expand(references):
-        source = models.open_model(reference, tokenizer=tokenizer)
+        source = models.open_model(reference, models.LoadOptions(tokenizer=tokenizer))
         encoded, _ = encode(
             prompts, source.tokenizer, model=source.info.model, context=None, truncate=False
         )

@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from cortexscope.engine._generation import Generation
 from cortexscope.errors import UsageError
 from cortexscope.metrics import MetricOptions
+from cortexscope.models import LoadOptions
 from cortexscope.tasks import Suite
 
 __all__ = ["Progress", "RunRequest", "Settings", "Silent"]
 
-_POSITIVE = (
-    "batch_tokens",
-    "shard_batches",
-    "near_zero",
-    "sink_threshold",
-    "window",
-    "sample_tokens",
-)
+_POSITIVE = ("batch_tokens", "shard_batches", "sample_tokens")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Everything apart from models, suite and metrics that can change a number."""
 
-    dtype: str = "float32"
-    """Of the weights: float32, bfloat16, float16, float64 (in short fp32, bf16, fp16, fp64), or
-    auto for the checkpoint's own."""
-    device: str = "auto"
-    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
-    device_map: str | Mapping[str, str | int] | None = None
-    """Spreads each model over devices, memory and disk: `auto`, `balanced`, `balanced_low_0`,
-    `sequential`, or the device of each part by module path; stands in place of `device`."""
-    quantize: str | None = None
-    """Quantises linear layers: `bnb-8bit`, `bnb-4bit`, `torchao-int8` or `quanto-int8`."""
-    tokenizer: str | None = None
-    """The reference of a model whose tokenizer is taken in place of each model's own."""
+    loading: LoadOptions = field(default_factory=LoadOptions)
+    """How models are loaded."""
+    options: MetricOptions = field(default_factory=MetricOptions)
+    """What metrics read."""
     batch_tokens: int = 2048
     """Most tokens of one batch, padding included; of both inputs of an encoder-decoder."""
     shard_batches: int = 4
@@ -52,12 +37,6 @@ class Settings:
     """What the chat template's system role says; None leaves it to the template."""
     generate: Generation | None = None
     """Let models go on after each prompt, and measure what they generate; None for no more."""
-    near_zero: float = 0.01
-    """Below this |h| an entry counts as near zero."""
-    sink_threshold: float = 0.3
-    """A head is a sink where its mean attention on the first token exceeds this."""
-    window: int = 16
-    """How many of the nearest tokens count as local, the own one included."""
     sample_tokens: int | None = 32
     """How many tokens of a prompt stand for it where a metric is costly; all where None."""
     keep_states: bool = True
@@ -65,13 +44,6 @@ class Settings:
     keep_neurons: bool = False
     """Keep each prompt's mean activation of each MLP's neurons, of which selective ones are found:
     4 bytes a neuron and prompt."""
-    attention: str | None = None
-    """The implementation of attention, `sdpa` or `eager`; None leaves the choice to the model, and
-    takes one of these where it names another."""
-    allow_pickle: bool = False
-    """Read weights that are pickles, which can run any code."""
-    trust_remote_code: bool = False
-    """Run code that a model's repository holds."""
 
     def __post_init__(self) -> None:
         for name in _POSITIVE:
@@ -83,12 +55,6 @@ class Settings:
                 "A system text was given and no chat template to hold it; ask for that too, with "
                 "--chat-template (chat_template=True in Python)."
             )
-
-    def metric_options(self) -> MetricOptions:
-        """Return those that metrics read."""
-        return MetricOptions(
-            near_zero=self.near_zero, sink_threshold=self.sink_threshold, window=self.window
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +83,8 @@ class RunRequest:
     selfcheck: bool = True
     """Check each model quickly before it is measured, and stop where a check fails. It changes no
     number, so that a run may be continued without it."""
+    backend: str = "local"
+    """Who does the work, by its name in `engine.backends`; it changes no number either."""
 
 
 @runtime_checkable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import platform
 import time
 from collections.abc import Sequence
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from cortexscope import models
 from cortexscope._version import __version__
-from cortexscope.engine._allocator import keep_freed_memory
 from cortexscope.engine._batches import Shard, shards_of
+from cortexscope.engine._encode import encode
 from cortexscope.engine._generation import check_generation
-from cortexscope.engine._plan import encode
+from cortexscope.engine._job import Job, Plugin, Ready, Setup
 from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
-from cortexscope.engine._shards import measure_shards, shards_to_do
+from cortexscope.engine._shards import Keeper, shards_to_do
 from cortexscope.engine._sources import (
     check_labels,
     note_targets,
@@ -26,8 +25,9 @@ from cortexscope.engine._sources import (
     open_chats,
     open_source,
 )
+from cortexscope.engine.backends import BACKENDS
 from cortexscope.errors import ModelError, UsageError
-from cortexscope.metrics import make_metrics, metric_names, origins
+from cortexscope.metrics import make_metrics, metric_names, metric_specs, origins
 from cortexscope.records import ChatUse, Manifest, Truncation
 from cortexscope.store import (
     SCHEMA_VERSION,
@@ -39,17 +39,18 @@ from cortexscope.store import (
 from cortexscope.tasks import Suite, load_suite, paraphrases_of, with_controls
 
 if TYPE_CHECKING:
+    from cortexscope.engine.backends import Backend
     from cortexscope.metrics._metric import Metric
-    from cortexscope.models import Model, ModelSource
+    from cortexscope.models import ModelSource
+    from cortexscope.records import Finding, ModelInfo
 
-__all__ = ["run"]
-
-_TASKS, _SEQUENCES = WHOLES["task"], WHOLES["sequence"]
+__all__ = ["jobs_of", "run"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
     source: ModelSource
+    setup: Setup
     shards: list[Shard]
 
 
@@ -84,8 +85,11 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
         )
     check_labels(request.models)
     check_target(request.out, resume=request.resume, force=request.force)
-    metrics = make_metrics(names, request.settings.metric_options())
-    plan = _plan(request, suite, progress)
+    metrics = make_metrics(names, request.settings.options)
+    plan = _plan(request, suite, names, progress)
+    backend: Backend = BACKENDS.load(request.backend)(
+        progress.advance, {work.source.info.model: work.source for work in plan.works}
+    )
     manifest = _manifest(request, suite, metrics, plan)
     with RunWriter(
         request.out, manifest, suite.prompts, resume=request.resume, force=request.force
@@ -96,7 +100,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
                 "run from writing there at the same time"
             )
         for work in plan.works:
-            _measure(work, metrics, writer, progress, request)
+            _measure(work, metrics, writer, progress, backend)
         if writer.manifest.status != "complete":
             writer.finish(_now())
     return Run(request.out)
@@ -115,15 +119,34 @@ def _suite_of(request: RunRequest) -> Suite:
     return with_controls(suite, request.controls, paraphrases=paraphrases_of(suite))
 
 
-def _plan(request: RunRequest, suite: Suite, progress: Progress) -> _Plan:
+def jobs_of(request: RunRequest) -> list[Job]:
+    """Return all jobs of a request, whatever is measured already.
+
+    Raises:
+        UsageError: if the request cannot be carried out as it stands.
+        ModelError: if a model cannot be read.
+    """
+    request = replace(request, models=models.expand(request.models))
+    names = metric_names(request.metrics, plugins=request.plugins)
+    units = {spec.replication for spec in metric_specs(names)}
+    works = _plan(request, _suite_of(request), names, Silent()).works
+    return [
+        Job(work.setup, piece)
+        for work in works
+        for piece in (*work.shards, *sorted(units & {*WHOLES} - {"task"}))
+    ]
+
+
+def _plan(request: RunRequest, suite: Suite, names: Sequence[str], progress: Progress) -> _Plan:
     settings = request.settings
+    plugins = tuple(map(Plugin.of, request.plugins))
     sources = [open_source(reference, settings, progress) for reference in request.models]
     check_generation(settings.generate, [source.info for source in sources])
     chats = open_chats(sources, settings, progress)
     works: list[_Work] = []
     truncations: list[Truncation] = []
     notes: dict[str, list[str]] = {}
-    for source in sources:
+    for reference, source in zip(request.models, sources, strict=True):
         note_targets(source, suite.prompts, progress)
         encoded, cut = encode(
             suite.prompts,
@@ -148,7 +171,20 @@ def _plan(request: RunRequest, suite: Suite, progress: Progress) -> _Plan:
         said = note_words(source, encoded, progress)
         if said or source.notes:
             notes[source.info.model] = [*source.notes, *said]
-        works.append(_Work(source, shards))
+        setup = Setup(
+            reference=reference,
+            info=source.info,
+            loading=settings.loading,
+            metrics=tuple(names),
+            options=settings.options,
+            plugins=plugins,
+            sample_tokens=settings.sample_tokens,
+            keep_states=settings.keep_states,
+            keep_neurons=settings.keep_neurons,
+            generate=settings.generate,
+            selfcheck=request.selfcheck,
+        )
+        works.append(_Work(source, setup, shards))
         truncations.extend(cut)
     uses = {label: chat.use for label, chat in chats.items()}
     return _Plan(works, truncations, uses, notes)
@@ -183,11 +219,15 @@ def _manifest(
 
 def _told(settings: Settings) -> dict[str, Any]:
     """Return the settings for the manifest: names in full, and what `auto` came to."""
-    dtype = settings.dtype
-    if dtype != "auto":
-        dtype = str(models.choose_dtype(dtype)).removeprefix("torch.")
-    device = None if settings.device_map else str(models.choose_device(settings.device))
-    return {**asdict(settings), "dtype": dtype, "device": device}
+    told = asdict(settings)
+    loading = told.pop("loading")
+    if loading["dtype"] != "auto":
+        loading["dtype"] = str(models.choose_dtype(loading["dtype"])).removeprefix("torch.")
+    if loading["device_map"]:
+        loading["device"] = None
+    else:
+        loading["device"] = str(models.choose_device(loading["device"]))
+    return {**loading, **told.pop("options"), **told}
 
 
 def _measure(
@@ -195,61 +235,51 @@ def _measure(
     metrics: Sequence[Metric],
     writer: RunWriter,
     progress: Progress,
-    request: RunRequest,
+    backend: Backend,
 ) -> None:
-    # torch and all of transformers come here, after a wrong request has had its answer.
-    from cortexscope.engine._worker import Worker
-
-    keep_freed_memory()
-
     label = work.source.info.model
     todo = shards_to_do(label, work.shards, writer, progress)
-    whole = {WHOLES[m.spec.replication] for m in metrics if m.spec.replication in WHOLES}
-    lacking = {name for name in whole if not writer.has_whole(label, name)}
-    if not todo and lacking <= {_TASKS}:
-        if lacking:
-            _write_tasks(label, metrics, writer)
-        return
-    started = time.perf_counter()
-    progress.note(f"{label}: loading {work.source.info.parameters / 1e6:,.0f}M parameters")
-    model = work.source.load()
-    loaded = time.perf_counter()
-    if request.selfcheck:
-        _check(model, metrics, writer, progress)
-    worker = Worker(
-        model,
-        metrics,
-        sample=request.settings.sample_tokens,
-        keep_states=request.settings.keep_states,
-        keep_neurons=request.settings.keep_neurons,
-        generate=request.settings.generate,
-    )
-    checked = time.perf_counter()
-    tokens = sum(shard.tokens for shard in work.shards)
-    ahead = sum(shard.tokens for shard in todo)
-    progress.begin(label, tokens, tokens - ahead)
+    units = {m.spec.replication for m in metrics} & {*WHOLES}
+    lacking = {unit for unit in units if not writer.has_whole(label, WHOLES[unit])}
+    jobs = [Job(work.setup, piece) for piece in (*todo, *sorted(lacking - {"task"}))]
+    if jobs:
+        _do(jobs, work, writer, progress, backend)
+    if "task" in (units if jobs else lacking):
+        _write_tasks(label, metrics, writer)
+
+
+def _do(
+    jobs: Sequence[Job], work: _Work, writer: RunWriter, progress: Progress, backend: Backend
+) -> None:
+    """Have the jobs of a model done, and store what comes of them."""
+    info = work.source.info
+    progress.note(f"{info.model}: loading {info.parameters / 1e6:,.0f}M parameters")
+    ahead = sum(job.work.tokens for job in jobs if isinstance(job.work, Shard))
+    seconds: dict[str, float] = {}
+    began: float | None = None
     try:
-        measure_shards(worker, label, todo, writer, progress)
-        if _SEQUENCES in lacking:
-            table = worker.measure_sequences()
-            writer.write_whole(label, _SEQUENCES, table)
-        if _TASKS in whole:
-            _write_tasks(label, metrics, writer)
+        with Keeper(info.model, writer, progress) as keeper:
+            for found in backend.measure(jobs):
+                if not isinstance(found, Ready):
+                    keeper.keep(found)
+                    continue
+                seconds = {name: seconds.get(name, 0) + n for name, n in found.seconds.items()}
+                if began is not None:
+                    continue
+                if found.checks is not None:
+                    _check(info, found.checks, writer, progress)
+                tokens = sum(shard.tokens for shard in work.shards)
+                progress.begin(info.model, tokens, tokens - ahead)
+                began = time.perf_counter()
+                if found.refusal is not None:
+                    keeper.refused(found.refusal)
     finally:
-        progress.end()
-    finished = time.perf_counter()
-    writer.note_timings(
-        label,
-        {
-            "load_seconds": round(loaded - started, 3),
-            "check_seconds": round(checked - loaded, 3),
-            "measure_seconds": round(finished - checked, 3),
-            "tokens": float(ahead),
-        },
-    )
-    # The next model should find the memory of this one free.
-    del worker, model
-    gc.collect()
+        if began is not None:
+            progress.end()
+    assert began is not None
+    seconds["measure_seconds"] = time.perf_counter() - began
+    timings = {name: round(spent, 3) for name, spent in seconds.items()}
+    writer.note_timings(info.model, {**timings, "tokens": float(ahead)})
 
 
 def _write_tasks(label: str, metrics: Sequence[Metric], writer: RunWriter) -> None:
@@ -259,15 +289,15 @@ def _write_tasks(label: str, metrics: Sequence[Metric], writer: RunWriter) -> No
     controls = Run(writer.path).control_ids()
     kept = writer.read_vectors(label, pools_of(metrics))
     table = tabulate_tasks(metrics, kept, model=label, leave_out=controls)
-    writer.write_whole(label, _TASKS, table)
+    writer.write_whole(label, WHOLES["task"], table)
 
 
-def _check(model: Model, metrics: Sequence[Metric], writer: RunWriter, progress: Progress) -> None:
-    """Note what the quick checks find, and stop where what will be measured would be wrong."""
-    from cortexscope.selfchecks import UNSEEN, check_quickly
+def _check(
+    info: ModelInfo, findings: Sequence[Finding], writer: RunWriter, progress: Progress
+) -> None:
+    """Note what the quick checks found, and stop where what will be measured would be wrong."""
+    from cortexscope.selfchecks import UNSEEN
 
-    info = model.info
-    findings = check_quickly(model, metrics)
     for failed in findings:
         if failed.passed is not False:
             continue

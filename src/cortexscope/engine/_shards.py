@@ -1,18 +1,21 @@
-"""Measure shards one after the other and store each when it is finished."""
+"""Which shards are to be measured, and how each is stored when it is."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from cortexscope.engine._batches import Shard
+from cortexscope.engine._job import Finished, Steps
 from cortexscope.engine._request import Progress
-from cortexscope.store import RunWriter
+from cortexscope.store import WHOLES, RunWriter
 
 if TYPE_CHECKING:
-    from cortexscope.engine._worker import Worker
+    import pyarrow as pa
 
-__all__ = ["measure_shards", "shards_to_do"]
+__all__ = ["Keeper", "shards_to_do"]
 
 
 def shards_to_do(
@@ -39,39 +42,75 @@ def shards_to_do(
     return todo
 
 
-def measure_shards(
-    worker: Worker, label: str, shards: Sequence[Shard], writer: RunWriter, progress: Progress
-) -> None:
-    """Measure and store shards of a model; say why it generates nothing, if it was asked to.
+class Keeper:
+    """Stores what a backend measured of a model, and says what there is to say of it.
+
+    Leaving its block by an error removes what is half written.
 
     Args:
-        worker: with the model.
         label: of the model.
-        shards: that are still to be measured.
         writer: of the run.
         progress: told what happens.
     """
-    if worker.refusal is not None:
-        progress.note(f"{label}: generates nothing: {worker.refusal}")
-        writer.note_ungenerated(label, worker.refusal)
-    texts = full = 0
-    said = False
-    for shard in shards:
-        if worker.generates:
-            with writer.steps(label, shard.number) as take:
-                measured = worker.measure(shard, progress.advance, take)
+
+    def __init__(self, label: str, writer: RunWriter, progress: Progress) -> None:
+        self._label = label
+        self._writer = writer
+        self._progress = progress
+        self._exits = ExitStack()
+        self._steps: dict[int, tuple[ExitStack, Callable[[pa.Table], None]]] = {}
+        self._texts = self._full = 0
+        self._said = False
+
+    def __enter__(self) -> Keeper:
+        self._exits.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._exits.__exit__(kind, error, trace)
+        if kind is None and self._full:
+            self._progress.note(
+                f"{self._label}: {self._full} of {self._texts} texts end early, where the model's "
+                "context is full"
+            )
+
+    def refused(self, refusal: str) -> None:
+        """Note why the model generates nothing though it was asked to."""
+        self._progress.note(f"{self._label}: generates nothing: {refusal}")
+        self._writer.note_ungenerated(self._label, refusal)
+
+    def keep(self, found: Steps | Finished) -> None:
+        """Store what was measured."""
+        if isinstance(found, Steps):
+            _, take = self._opened(found.shard)
+            take(found.table)
+        elif isinstance(found.work, int):
+            self._finish(found, found.work)
         else:
-            measured = worker.measure(shard, progress.advance)
-        writer.write_shard(
-            label, shard.number, measured.table, measured.vectors, measured.generations
-        )
-        if measured.not_finite is not None and not said:
-            progress.note(f"{label}: {measured.not_finite}; values made of them are left empty")
-            said = True
-        if measured.generations is not None:
-            finishes = measured.generations["finish"].to_pylist()
-            texts, full = texts + len(finishes), full + finishes.count("context")
-    if full:
-        progress.note(
-            f"{label}: {full} of {texts} texts end early, where the model's context is full"
-        )
+            self._writer.write_whole(self._label, WHOLES[found.work], found.table)
+
+    def _opened(self, shard: int) -> tuple[ExitStack, Callable[[pa.Table], None]]:
+        if shard not in self._steps:
+            exits = self._exits.enter_context(ExitStack())
+            take = exits.enter_context(self._writer.steps(self._label, shard))
+            self._steps[shard] = exits, take
+        return self._steps[shard]
+
+    def _finish(self, found: Finished, shard: int) -> None:
+        if found.generations is not None:
+            self._opened(shard)
+            self._steps.pop(shard)[0].close()
+            finishes = found.generations["finish"].to_pylist()
+            self._texts += len(finishes)
+            self._full += finishes.count("context")
+        self._writer.write_shard(self._label, shard, found.table, found.vectors, found.generations)
+        if found.not_finite is not None and not self._said:
+            self._progress.note(
+                f"{self._label}: {found.not_finite}; values made of them are left empty"
+            )
+            self._said = True

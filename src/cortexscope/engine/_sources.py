@@ -14,7 +14,7 @@ from cortexscope.records import Prompt
 from cortexscope.store import LONGEST_LABEL, plain_name
 
 if TYPE_CHECKING:
-    from cortexscope.engine._plan import Encoded
+    from cortexscope.engine._encode import Encoded
     from cortexscope.models import Chat, ModelSource
 
 __all__ = [
@@ -60,18 +60,7 @@ def open_source(reference: str, settings: Settings, progress: Progress) -> Model
         UsageError: if the reference or a setting is wrong.
         ModelError: if the model cannot be found, read or trusted.
     """
-    return models.open_model(
-        reference,
-        dtype=settings.dtype,
-        device=settings.device,
-        device_map=settings.device_map,
-        quantize=settings.quantize,
-        tokenizer=settings.tokenizer,
-        allow_pickle=settings.allow_pickle,
-        trust_remote_code=settings.trust_remote_code,
-        attention=settings.attention,
-        note=progress.note,
-    )
+    return models.open_model(reference, settings.loading, note=progress.note)
 
 
 def note_targets(source: ModelSource, prompts: Sequence[Prompt], progress: Progress) -> None:

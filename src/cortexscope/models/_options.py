@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import torch
+from typing import TYPE_CHECKING
 
 from cortexscope.errors import UsageError
-from cortexscope.models._attention import VISIBLE
-from cortexscope.models._device_map import DeviceMap, parse_device_map
-from cortexscope.models._placement import choose_device, choose_dtype
-from cortexscope.models._quantization import check_quantization
+
+if TYPE_CHECKING:
+    from cortexscope.models._device_map import DeviceMap
 
 __all__ = ["LoadOptions"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
     """How a model is loaded."""
 
@@ -45,6 +43,13 @@ class LoadOptions:
         Raises:
             UsageError: if an option is wrong, or what it needs is not here.
         """
+        import torch
+
+        from cortexscope.models._attention import VISIBLE
+        from cortexscope.models._device_map import parse_device_map
+        from cortexscope.models._placement import choose_device, choose_dtype
+        from cortexscope.models._quantization import check_quantization
+
         if self.dtype != "auto":
             choose_dtype(self.dtype)
         choose_device(self.device)

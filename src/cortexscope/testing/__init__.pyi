@@ -1,3 +1,4 @@
+from ._backend import check_backend as check_backend
 from ._metric import check_metric as check_metric
 from ._panel import check_panel as check_panel
 from ._renderer import (

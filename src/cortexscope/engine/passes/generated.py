@@ -14,13 +14,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cortexscope.engine._batches import Batch
+from cortexscope.engine._encode import Encoded
 from cortexscope.engine._generation import Generation, choose, rng_of
-from cortexscope.engine._plan import Encoded
+from cortexscope.engine.passes._reader import Reader
 from cortexscope.errors import ModelError
 from cortexscope.measure.observer import Finished, Observer, needs_of
 from cortexscope.measure.steps import StepPass, StepReceiver, tabulate_steps
 from cortexscope.metrics._metric import Metric
-from cortexscope.models import Anatomy, CachedPasses, LengthRule, Memory, Model, ending_tokens
+from cortexscope.models import CachedPasses, Memory, ending_tokens
 from cortexscope.records import Site
 from cortexscope.store import GENERATIONS
 from cortexscope.taps import Unread
@@ -74,24 +75,16 @@ class _Chosen(NamedTuple):
 class Continuation:
     """Generates after prompts with the memory of the pass that measured them.
 
+    Each token is measured as the last one of the text so far, read in one pass.
+
     Args:
-        model: loaded.
-        anatomy: of it.
+        reader: of the model.
         metrics: what to measure.
         generation: how far to go, and how to choose.
-        lengths: which lengths of text the model reads alike. Each token is measured as the last
-            one of the text so far, read in one pass.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        anatomy: Anatomy,
-        metrics: Sequence[Metric],
-        generation: Generation,
-        *,
-        lengths: LengthRule,
-    ) -> None:
+    def __init__(self, reader: Reader, metrics: Sequence[Metric], generation: Generation) -> None:
+        model, anatomy, lengths = reader.model, reader.anatomy, reader.switches.rule
         self._model = model
         self._metrics = metrics
         self._generation = generation
@@ -142,8 +135,8 @@ class Continuation:
         inputs: Mapping[str, Tensor],
         output: Any,  # noqa: ANN401 - what the model returns
         run: Run,
-    ) -> Iterator[pa.Table]:
-        """Generate after the prompts of a batch, then yield what was measured, token by token.
+    ) -> list[StepPass]:
+        """Generate after the prompts of a batch; return what was measured, token by token.
 
         Args:
             batch: the prompts.
@@ -179,7 +172,11 @@ class Continuation:
             memory.take(output)
             last = torch.zeros(len(texts), dtype=torch.long, device=mask.device)
             passes.append(self._measured(texts, step))
-        yield from tabulate_steps(passes, self._metrics, model=self._model.info.model)
+        return passes
+
+    def tabulated(self, passes: Sequence[StepPass]) -> Iterator[pa.Table]:
+        """Yield what was measured of a batch, one value a row."""
+        return tabulate_steps(passes, self._metrics, model=self._model.info.model)
 
     def _choose(self, texts: Sequence[_Text], logits: Tensor, step: int) -> list[int]:
         """Add a token to each text that has room for it; return the texts that go on."""
@@ -235,7 +232,7 @@ class Continuation:
         surprisal = torch.tensor([text.surprisal[-1] for text in texts], dtype=torch.float64)
         self.receiver.expect(before, surprisal)
         for unread in self._unknown:
-            self._observer.tell(Site(self._stack, None), unread)
+            self._observer.tell(Site.whole(self._stack), unread)
         tokens = torch.tensor([text.tokens[-1] for text in texts], device=device)
         return run(**memory.inputs(tokens))
 

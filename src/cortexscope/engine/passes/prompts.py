@@ -1,0 +1,136 @@
+"""Read the prompts of a shard, and go on after them where it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import pyarrow as pa
+import torch
+
+from cortexscope.engine._batches import Batch, Shard
+from cortexscope.engine._job import Finished, Setup, Steps
+from cortexscope.engine.passes._ahead import Ahead
+from cortexscope.engine.passes._reader import Reader
+from cortexscope.engine.passes.generated import Continuation
+from cortexscope.measure import observer
+from cortexscope.measure.finite import are_finite
+from cortexscope.measure.observer import Observer, needs_of
+from cortexscope.measure.steps import Relay, StepPass
+from cortexscope.measure.tabulate import PromptRow, tabulate
+from cortexscope.metrics import MetricOptions
+from cortexscope.metrics._metric import Metric
+from cortexscope.metrics._pooled import MeanNeurons, MeanStates, OverPrompts
+from cortexscope.metrics._states import State, concatenate
+from cortexscope.store import Vectors
+
+__all__ = ["Prompts"]
+
+
+class Prompts:
+    """Measures metrics of prompts and of tasks, a value a prompt or what a task's is made of.
+
+    Args:
+        reader: of the model.
+        metrics: what to measure; those of other units are left out.
+        setup: how.
+        ahead: what is found out about a batch before it is measured.
+    """
+
+    def __init__(
+        self, reader: Reader, metrics: Sequence[Metric], setup: Setup, ahead: Sequence[type[Ahead]]
+    ) -> None:
+        self._reader = reader
+        own = [metric for metric in metrics if metric.spec.replication in ("prompt", "task")]
+        kept: list[OverPrompts] = []
+        if setup.keep_states:
+            kept.append(MeanStates(MetricOptions()))
+        if setup.keep_neurons:
+            kept.append(MeanNeurons(MetricOptions()))
+        self._watching = [*own, *kept]
+        self._needs = needs_of(self._watching)
+        self._sample = setup.sample_tokens
+        self._ahead = [kind(reader) for kind in ahead if kind.need in self._needs]
+        self._continuation: Continuation | None = None
+        self.refusal: str | None = None
+        """Why the model does not generate though it was asked to, None where it does."""
+        if setup.generate is not None:
+            continuation = Continuation(reader, metrics, setup.generate)
+            self.refusal = continuation.refusal
+            self._continuation = None if self.refusal else continuation
+
+    def measure(self, shard: Shard, advance: Callable[[int], None]) -> Iterator[Steps | Finished]:
+        """Yield what was measured of generated tokens as it comes, then of the shard.
+
+        Args:
+            shard: what to read.
+            advance: told the number of tokens after each batch.
+
+        Raises:
+            ModelError: if the model fails on a batch; the prompt ids are named.
+        """
+        label = self._reader.label
+        tables: list[pa.Table] = []
+        pooled: dict[str, State] = {}
+        rows: list[PromptRow] = []
+        unfinished: list[Batch] = []
+        for batch in self._parts(shard):
+            finite, found, passes = self._read(batch)
+            prompts = [(item.prompt.id, item.prompt.task) for item in batch.items]
+            tables.append(
+                tabulate(found.results, model=label, prompts=prompts, lengths=found.lengths)
+            )
+            for name, state in found.pooled.items():
+                pooled[name] = concatenate(pooled.get(name, {}), state)
+            rows.extend(prompts)
+            unfinished += [] if finite else [batch]
+            if self._continuation is not None:
+                for table in self._continuation.tabulated(passes):
+                    yield Steps(label, shard.number, table)
+            advance(batch.tokens)
+        yield Finished(
+            label,
+            shard.number,
+            pa.concat_tables(tables),
+            Vectors(pooled, rows) if pooled else None,
+            self._continuation.generations() if self._continuation else None,
+            self._not_finite(unfinished) if unfinished else None,
+        )
+
+    def _parts(self, shard: Shard) -> list[Batch]:
+        """Return the batches of a shard, in parts where all of one could not go on together."""
+        if self._continuation is None:
+            return list(shard.batches)
+        return [part for batch in shard.batches for part in self._continuation.parts(batch)]
+
+    @torch.inference_mode()
+    def _read(self, batch: Batch) -> tuple[bool, observer.Finished, list[StepPass]]:
+        """Let the model read a batch, and go on after it where it was asked to.
+
+        Returns:
+            Whether the state after the last norm is finite, what was measured of the prompts, and
+            of the generated tokens.
+        """
+        reader, continuation = self._reader, self._continuation
+        # Passes of their own are not to be measured, so they come before.
+        told = [ahead.read(batch) for ahead in self._ahead]
+        delivered: list[observer.Finished] = []
+        watching = Observer(self._watching, reader.anatomy, delivered.append)
+        relay = Relay(watching)
+        passes: list[StepPass] = []
+        with reader.tap(self._needs, relay, sample=self._sample):
+            for seen in told:
+                watching.tell(reader.last, seen)
+            inputs = reader.inputs(batch)
+            first = {} if continuation is None else continuation.first()
+            output = reader.run(batch, **inputs, **first)
+            finite = are_finite(output[0], reader.tokens(inputs)[reader.last.stack])
+            if continuation is not None:
+                relay.now = continuation.receiver
+                passes = continuation.go_on(batch, inputs, output, partial(reader.run, batch))
+        (found,) = delivered
+        return finite, found, passes
+
+    @torch.inference_mode()
+    def _not_finite(self, batches: Sequence[Batch]) -> str:
+        return self._reader.not_finite(batches)
