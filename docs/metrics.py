@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cortexscope.engine import Settings
 from cortexscope.metrics import GROUPS, METRICS, Metric, MetricSpec
-from cortexscope.metrics._words import GROUP_TEXTS, bounds, each, explanation, needs, unit
+from cortexscope.metrics.base.words import GROUP_TEXTS, bounds, each, explanation, needs, unit
 
 __all__ = ["page"]
 

@@ -6,7 +6,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from families import FAMILIES
 from models.tiny import tiny_config, tiny_tokenizer
+from panel import PANEL
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what `make test` leaves to `make check`: real weights, families off the panel.
+
+    A family on the panel stands for those of its kind.
+    """
+    for item in items:
+        params = getattr(item, "callspec", None)
+        asked = params.params.values() if params else ()
+        off = any(isinstance(own, str) and own in FAMILIES and own not in PANEL for own in asked)
+        if off or item.get_closest_marker("weights"):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ def test_all_names_are_there() -> None:
         cortexscope.profle  # type: ignore[attr-defined]  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ["cortexscope", "cortexscope.models", "cortexscope.stats"])
+@pytest.mark.parametrize(
+    "package", ["cortexscope", "cortexscope.engine", "cortexscope.models", "cortexscope.stats"]
+)
 def test_what_is_offered_is_what_type_checkers_see(package: str) -> None:
     stub = Path(str(files(package).joinpath("__init__.pyi"))).read_text(encoding="utf-8")
     told = {alias.asname for node in ast.walk(ast.parse(stub)) if isinstance(node, ast.ImportFrom)
@@ -64,7 +66,7 @@ def test_a_profile_reads_its_run_folder(
     assert "tiny on 12 prompts" in repr(again)
     with pytest.raises(UnknownNameError, match="task_map"):
         profile.plot("task_mop")
-    with pytest.raises(UnknownNameError, match="There is no table '9'"):
+    with pytest.raises(UnknownNameError, match="There is no table 9"):
         profile.table(9)
 
 

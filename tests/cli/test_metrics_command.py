@@ -14,7 +14,7 @@ import pytest
 
 from cortexscope.cli import main
 from cortexscope.metrics import GROUPS, METRICS, metric_names, metric_specs
-from cortexscope.metrics._words import bounds, each, needs
+from cortexscope.metrics.base.words import bounds, each, needs
 from cortexscope.store import Run
 from cortexscope.taps import NEEDS
 

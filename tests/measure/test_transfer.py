@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 
 from cortexscope.measure._transfer import at_home
 from cortexscope.metrics import MetricOptions, make_metrics
-from cortexscope.metrics._metric import Values
+from cortexscope.metrics.base.metric import Values
 from cortexscope.records import Site
 
 SITE = Site("decoder", 1)

@@ -14,7 +14,7 @@ from cortexscope import load_model
 from cortexscope.measure import attach
 from cortexscope.measure.observer import Finished, Observer, needs_of
 from cortexscope.metrics import MetricOptions, make_metrics
-from cortexscope.metrics._metric import Layout
+from cortexscope.metrics.base.metric import Layout
 from cortexscope.models import find_anatomy
 from cortexscope.records import Site
 from cortexscope.taps import AttentionRows, Tap, Tokens

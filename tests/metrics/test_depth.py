@@ -13,8 +13,8 @@ from reference import Values
 
 from cortexscope.measure import attach
 from cortexscope.metrics import MetricOptions, make_metrics
-from cortexscope.metrics._metric import Layout
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.metric import Layout
+from cortexscope.metrics.base.states import State
 from cortexscope.models import load_model
 from cortexscope.records import Site
 from cortexscope.taps import HiddenStates, Tokens

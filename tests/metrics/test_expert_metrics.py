@@ -18,7 +18,7 @@ from panel import WAYS, Case, agree
 from reference import Outcome, Values
 
 from cortexscope.metrics import MetricOptions, make_metrics
-from cortexscope.metrics._metric import Layout
+from cortexscope.metrics.base.metric import Layout
 from cortexscope.records import Site
 from cortexscope.taps import Routing
 

@@ -19,9 +19,9 @@ from reference import Values as Outcomes
 
 from cortexscope.measure import attach
 from cortexscope.metrics import MetricOptions, make_metrics
-from cortexscope.metrics._metric import Layout, Seen, Values
-from cortexscope.metrics._pooled import OverPromptsOfLayer
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.metric import Layout, Seen, Values
+from cortexscope.metrics.base.pooled import OverPromptsOfLayer
+from cortexscope.metrics.base.states import State
 from cortexscope.metrics.cosine import CosineAcross
 from cortexscope.metrics.intrinsic_dimension import two_nearest, two_nearest_line
 from cortexscope.records import Site

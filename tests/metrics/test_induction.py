@@ -14,8 +14,8 @@ from cortexscope import load_model
 from cortexscope.engine.passes._reader import Reader
 from cortexscope.engine.passes.sequences import Sequences, repeated_tokens
 from cortexscope.metrics import MetricOptions, make_metrics
-from cortexscope.metrics._metric import Known, Layout
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.metric import Known, Layout
+from cortexscope.metrics.base.states import State
 from cortexscope.records import Site
 from cortexscope.taps import AttentionSample, Tokens
 

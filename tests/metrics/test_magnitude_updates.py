@@ -14,8 +14,8 @@ from reference import Values, same
 
 from cortexscope.measure import attach
 from cortexscope.metrics import MetricOptions, make_metrics
-from cortexscope.metrics._metric import Layout
-from cortexscope.metrics._metric import Values as Found
+from cortexscope.metrics.base.metric import Layout
+from cortexscope.metrics.base.metric import Values as Found
 from cortexscope.models import load_model
 from cortexscope.records import Site
 from cortexscope.taps import HiddenStates, Tokens, Update

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cortexscope.metrics import METRICS, MetricOptions, make_metrics
-from cortexscope.metrics._metric import Metric, Values
-from cortexscope.metrics._states import State, concatenate, merge, select
+from cortexscope.metrics.base.metric import Metric, Values
+from cortexscope.metrics.base.states import State, concatenate, merge, select
 from cortexscope.testing._metric import _layout, _measure
 
 LENGTHS = (12, 7, 1, 9, 2)

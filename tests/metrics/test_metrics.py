@@ -13,8 +13,8 @@ from hypothesis.extra.numpy import arrays
 import cortexscope.metrics
 from cortexscope.errors import UnknownNameError
 from cortexscope.metrics import METRICS, MetricOptions, make_metrics, metric_names
-from cortexscope.metrics._states import State, add, concatenate, merge, total
 from cortexscope.metrics._table import GROUPS
+from cortexscope.metrics.base.states import State, add, concatenate, merge, total
 from cortexscope.records import Site
 from cortexscope.taps import HiddenStates, Tokens
 from cortexscope.testing import check_metric

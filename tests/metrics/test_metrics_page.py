@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from cortexscope.metrics import GROUPS, METRICS
-from cortexscope.metrics._words import GROUP_TEXTS, explanation
+from cortexscope.metrics.base.words import GROUP_TEXTS, explanation
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -326,7 +326,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(folder)
     rows = {name: METRICS.place(name) for group in table.GROUPS.values() for name in group}
     fresh = cortexscope.registry.Registry("metric", rows)
-    for home in ("cortexscope.metrics", "cortexscope.metrics._plugins"):
+    for home in ("cortexscope.metrics", "cortexscope.metrics.base.plugins"):
         monkeypatch.setattr(sys.modules[home], "METRICS", fresh)
     monkeypatch.delitem(sys.modules, "crest_metrics", raising=False)
     return folder

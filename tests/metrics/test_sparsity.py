@@ -17,7 +17,7 @@ from reference import Outcome, Values, same
 
 from cortexscope.measure import attach
 from cortexscope.metrics import MetricOptions, make_metrics
-from cortexscope.metrics._metric import Layout
+from cortexscope.metrics.base.metric import Layout
 from cortexscope.models import load_model
 from cortexscope.records import Site
 from cortexscope.taps import HiddenStates, Neurons, Tokens

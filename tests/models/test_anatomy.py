@@ -10,7 +10,7 @@ from transformers import XLMConfig, XLMWithLMHeadModel
 
 from cortexscope.errors import UnsupportedModelError
 from cortexscope.metrics import metric_specs
-from cortexscope.metrics._applicability import inapplicable
+from cortexscope.metrics.base.applicability import inapplicable
 from cortexscope.models import Block, describe_parts, find_anatomy
 from cortexscope.models._inspect import flatten
 from cortexscope.models._settings import of_layer

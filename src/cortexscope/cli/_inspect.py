@@ -34,7 +34,7 @@ def inspect(
     from rich.text import Text
 
     from cortexscope.metrics import metric_specs
-    from cortexscope.metrics._applicability import inapplicable
+    from cortexscope.metrics.base.applicability import inapplicable
     from cortexscope.models import describe_parts, find_anatomy, open_model
 
     source = open_model(

@@ -61,7 +61,7 @@ def show(
     import json
 
     from cortexscope.metrics import METRICS, metric_specs
-    from cortexscope.metrics._words import description
+    from cortexscope.metrics.base.words import description
 
     _load(plugin)
     specs = metric_specs([name])
@@ -106,7 +106,7 @@ def _print_list(specs: Sequence[MetricSpec], *, as_json: bool) -> None:
     from rich.text import Text
 
     from cortexscope.metrics import METRICS
-    from cortexscope.metrics._words import GROUP_TEXTS, description, each
+    from cortexscope.metrics.base.words import GROUP_TEXTS, description, each
 
     if as_json:
         metrics = {spec.name: description(METRICS.load(spec.name)) for spec in specs}
@@ -141,7 +141,7 @@ def _widths(specs: Sequence[MetricSpec], width: int) -> tuple[int, int, int]:
 
     Names stay in one piece for as long as they take no more than half, since they are copied.
     """
-    from cortexscope.metrics._words import each
+    from cortexscope.metrics.base.words import each
 
     name = min(max(len(spec.name) for spec in specs), width // 2)
     unit = max(len(spec.unit) for spec in specs)
@@ -157,7 +157,7 @@ def _print_one(metric: type[Metric]) -> None:
     from rich.text import Text
 
     from cortexscope.metrics import METRICS
-    from cortexscope.metrics._words import bounds, cost, each, explanation, needs, unit
+    from cortexscope.metrics.base.words import bounds, cost, each, explanation, needs, unit
 
     spec = metric.spec
     terminal = console(elsewhere=UNCUT)

@@ -14,8 +14,7 @@ from cortexscope.cli._terminal import UNCUT, console, say
 from cortexscope.models import LoadOptions
 
 if TYPE_CHECKING:
-    from cortexscope.models import Check
-    from cortexscope.models._check import Facts
+    from cortexscope.models import Check, Facts
 
 __all__ = ["app"]
 

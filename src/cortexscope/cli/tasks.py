@@ -64,7 +64,7 @@ def list_data_sets(
     from rich.table import Table
     from rich.text import Text
 
-    from cortexscope.tasks._datasets import data_sets
+    from cortexscope.tasks import data_sets
 
     rows = data_sets()
     if as_json:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from cortexscope.metrics._metric import Metric
+    from cortexscope.metrics.base.metric import Metric
     from cortexscope.models import LoadOptions, ModelSource
     from cortexscope.records import Finding, ModelInfo
     from cortexscope.store import Vectors

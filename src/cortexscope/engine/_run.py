@@ -40,7 +40,7 @@ from cortexscope.tasks import Suite, load_suite, paraphrases_of, with_controls
 
 if TYPE_CHECKING:
     from cortexscope.engine.backends import Backend
-    from cortexscope.metrics._metric import Metric
+    from cortexscope.metrics.base.metric import Metric
     from cortexscope.models import ModelSource
     from cortexscope.records import Finding, ModelInfo
 

@@ -19,7 +19,7 @@ from cortexscope.measure.observer import Finished, Observer, needs_of
 from cortexscope.measure.tabulate import PromptRow, tabulate
 from cortexscope.measure.tasks import tabulate_tasks
 from cortexscope.metrics import MetricOptions, make_metrics, metric_names
-from cortexscope.metrics._metric import Metric
+from cortexscope.metrics.base.metric import Metric
 from cortexscope.models import Model, find_anatomy
 from cortexscope.store import MEASUREMENTS, Vectors, to_frame, to_polars
 from cortexscope.taps import Tap

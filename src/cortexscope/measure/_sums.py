@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._means import summed
-from cortexscope.metrics._states import State, Sums, add
+from cortexscope.metrics.base.means import summed
+from cortexscope.metrics.base.states import State, Sums, add
 from cortexscope.records import Site
 
 __all__ = ["Columns", "Shelf"]

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._metric import Metric, Values
+from cortexscope.metrics.base.metric import Metric, Values
 
 __all__ = ["at_home"]
 

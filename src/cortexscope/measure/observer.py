@@ -12,11 +12,11 @@ from torch import Tensor
 
 from cortexscope.measure._sums import Columns, Shelf
 from cortexscope.measure._transfer import at_home
-from cortexscope.metrics._means import Mean
-from cortexscope.metrics._metric import Known, Layout, Metric, Seen, Values, sampled
-from cortexscope.metrics._plugins import failure
-from cortexscope.metrics._pooled import OverPrompts
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.means import Mean
+from cortexscope.metrics.base.metric import Known, Layout, Metric, Seen, Values, sampled
+from cortexscope.metrics.base.plugins import failure
+from cortexscope.metrics.base.pooled import OverPrompts
+from cortexscope.metrics.base.states import State
 from cortexscope.models import Anatomy, Block
 from cortexscope.records import Site, Stack
 from cortexscope.taps import Unread

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cortexscope.measure.observer import Lengths, Observer, Result
 from cortexscope.measure.tabulate import PromptRow, tabulate
-from cortexscope.metrics._metric import Metric, Values
+from cortexscope.metrics.base.metric import Metric, Values
 from cortexscope.records import Site, Stack
 from cortexscope.taps import Predictions, Receiver, Seen, Unread
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import torch
 
 from cortexscope.measure.observer import Lengths, Result
-from cortexscope.metrics._metric import Metric, Values
+from cortexscope.metrics.base.metric import Metric, Values
 from cortexscope.store import MEASUREMENTS
 
 __all__ = ["PromptRow", "tabulate"]

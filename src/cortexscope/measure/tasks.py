@@ -9,9 +9,9 @@ import torch
 
 from cortexscope.measure.observer import finish
 from cortexscope.measure.tabulate import PromptRow, tabulate
-from cortexscope.metrics._metric import Layout, Metric, Values
-from cortexscope.metrics._pooled import OverPrompts
-from cortexscope.metrics._states import State, select
+from cortexscope.metrics.base.metric import Layout, Metric, Values
+from cortexscope.metrics.base.pooled import OverPrompts
+from cortexscope.metrics.base.states import State, select
 from cortexscope.records import Stack
 from cortexscope.store import MEASUREMENTS, Vectors
 

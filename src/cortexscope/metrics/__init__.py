@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.metrics._headline import FAIR, HEADLINE, STUDY
-from cortexscope.metrics._options import MetricOptions
-from cortexscope.metrics._plugins import from_file, load_plugin, origins
 from cortexscope.metrics._table import GROUPS, METRICS
+from cortexscope.metrics.base.options import MetricOptions
+from cortexscope.metrics.base.plugins import from_file, load_plugin, origins
 from cortexscope.records import MetricSpec, Site
 from cortexscope.registry import suggestion
 
 if TYPE_CHECKING:
-    from cortexscope.metrics._means import (
+    from cortexscope.metrics.base.means import (
         MeanOverNeurons,
         MeanOverRoutes,
         MeanOverRows,
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
         MeanOverStates,
         MeanOverUpdates,
     )
-    from cortexscope.metrics._metric import Layout, Metric, Values
-    from cortexscope.metrics._pooled import (
+    from cortexscope.metrics.base.metric import Layout, Metric, Values
+    from cortexscope.metrics.base.pooled import (
         MEAN_STATE,
         UNIT_SUM,
         UNIT_SUM_REST,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         OverPromptsOfLayer,
         Pool,
     )
-    from cortexscope.metrics._states import State, add, total
+    from cortexscope.metrics.base.states import State, add, total
     from cortexscope.taps import (
         AttentionRows,
         AttentionSample,
@@ -92,7 +92,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "cortexscope.metrics._means": (
+    "cortexscope.metrics.base.means": (
         "MeanOverNeurons",
         "MeanOverRoutes",
         "MeanOverRows",
@@ -100,8 +100,8 @@ _HOMES = {
         "MeanOverStates",
         "MeanOverUpdates",
     ),
-    "cortexscope.metrics._metric": ("Layout", "Metric", "Values"),
-    "cortexscope.metrics._pooled": (
+    "cortexscope.metrics.base.metric": ("Layout", "Metric", "Values"),
+    "cortexscope.metrics.base.pooled": (
         "MEAN_STATE",
         "UNIT_SUM",
         "UNIT_SUM_REST",
@@ -109,7 +109,7 @@ _HOMES = {
         "OverPromptsOfLayer",
         "Pool",
     ),
-    "cortexscope.metrics._states": ("State", "add", "total"),
+    "cortexscope.metrics.base.states": ("State", "add", "total"),
     "cortexscope.taps": (
         "AttentionRows",
         "AttentionSample",

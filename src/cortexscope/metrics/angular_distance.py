@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import torch
 
-from cortexscope.metrics._metric import Layout, Metric, Seen, Values, not_finite_as_infinity
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values, not_finite_as_infinity
+from cortexscope.metrics.base.states import State
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import HiddenStates
 

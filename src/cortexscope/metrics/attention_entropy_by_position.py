@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import torch
 
-from cortexscope.metrics._absent import NO_ATTENTION
-from cortexscope.metrics._means import quotients
-from cortexscope.metrics._metric import Layout, Metric, Seen, Values
-from cortexscope.metrics._states import State, add
+from cortexscope.metrics.base.absent import NO_ATTENTION
+from cortexscope.metrics.base.means import quotients
+from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values
+from cortexscope.metrics.base.states import State, add
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import AttentionRows
 

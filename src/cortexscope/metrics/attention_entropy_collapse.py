@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._attention import FlagOverRows
+from cortexscope.metrics.base.attention import FlagOverRows
 from cortexscope.records import MetricSpec
 from cortexscope.taps import AttentionRows
 

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._attention import NO_KEY_OF_A_TOKEN, FlagOverRows, WithinStack
-from cortexscope.metrics._means import MeanOverRows
+from cortexscope.metrics.base.attention import NO_KEY_OF_A_TOKEN, FlagOverRows, WithinStack
+from cortexscope.metrics.base.means import MeanOverRows
 from cortexscope.records import MetricSpec
 from cortexscope.taps import AttentionRows
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from cortexscope.metrics._absent import Absent
-from cortexscope.metrics._means import MeanOverRows
-from cortexscope.metrics._metric import Layout
+from cortexscope.metrics.base.absent import Absent
+from cortexscope.metrics.base.means import MeanOverRows
+from cortexscope.metrics.base.metric import Layout
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import AttentionRows
 

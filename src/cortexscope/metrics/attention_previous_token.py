@@ -5,8 +5,8 @@ from __future__ import annotations
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._attention import WithinStack
-from cortexscope.metrics._means import MeanOverRows
+from cortexscope.metrics.base.attention import WithinStack
+from cortexscope.metrics.base.means import MeanOverRows
 from cortexscope.records import MetricSpec
 from cortexscope.taps import AttentionRows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from cortexscope.metrics._means import MeanOverSampledRows
+from cortexscope.metrics.base.means import MeanOverSampledRows
 from cortexscope.records import MetricSpec
 from cortexscope.taps import AttentionSample
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from cortexscope.metrics._absent import Absent
-from cortexscope.metrics._means import MeanOverStates
-from cortexscope.metrics._metric import Layout, Seen
+from cortexscope.metrics.base.absent import Absent
+from cortexscope.metrics.base.means import MeanOverStates
+from cortexscope.metrics.base.metric import Layout, Seen
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import HiddenStates
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._means import MeanOverUpdates
+from cortexscope.metrics.base.means import MeanOverUpdates
 from cortexscope.records import MetricSpec
 from cortexscope.taps import Update
 

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cortexscope.metrics._metric import Layout, Values, not_finite_as_infinity
-from cortexscope.metrics._pooled import MEAN_STATE, OverPrompts
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.metric import Layout, Values, not_finite_as_infinity
+from cortexscope.metrics.base.pooled import MEAN_STATE, OverPrompts
+from cortexscope.metrics.base.states import State
 from cortexscope.records import MetricSpec
 
 __all__ = ["CKA"]

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._over_tokens import OverTokens, where
-from cortexscope.metrics._pooled import UNIT_SUM, UNIT_SUM_REST, OverPromptsOfLayer
+from cortexscope.metrics.base.over_tokens import OverTokens, where
+from cortexscope.metrics.base.pooled import UNIT_SUM, UNIT_SUM_REST, OverPromptsOfLayer
 from cortexscope.records import MetricSpec
 from cortexscope.taps import HiddenStates
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cortexscope.metrics._means import MeanOverStates
-from cortexscope.metrics._metric import Seen
+from cortexscope.metrics.base.means import MeanOverStates
+from cortexscope.metrics.base.metric import Seen
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import HiddenStates
 

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cortexscope.metrics._metric import Layout, Values
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.metric import Layout, Values
+from cortexscope.metrics.base.states import State
 from cortexscope.metrics.expert_routing import ExpertLoad
 from cortexscope.records import MetricSpec
 

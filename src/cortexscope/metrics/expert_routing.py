@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._absent import NO_EXPERTS
-from cortexscope.metrics._means import MeanOverRoutes, quotients
-from cortexscope.metrics._metric import Layout, Metric, Seen, Values
-from cortexscope.metrics._states import State, add
+from cortexscope.metrics.base.absent import NO_EXPERTS
+from cortexscope.metrics.base.means import MeanOverRoutes, quotients
+from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values
+from cortexscope.metrics.base.states import State, add
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import Routing
 

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._means import MeanOverNeurons, MeanOverStates
-from cortexscope.metrics._neurons import of_neurons
+from cortexscope.metrics.base.means import MeanOverNeurons, MeanOverStates
+from cortexscope.metrics.base.neurons import of_neurons
 from cortexscope.records import MetricSpec
 from cortexscope.taps import HiddenStates
 

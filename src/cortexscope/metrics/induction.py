@@ -7,8 +7,8 @@ from typing import ClassVar
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._attention import WithinStack
-from cortexscope.metrics._means import MeanOverSampledRows
+from cortexscope.metrics.base.attention import WithinStack
+from cortexscope.metrics.base.means import MeanOverSampledRows
 from cortexscope.records import MetricSpec
 from cortexscope.taps import AttentionSample
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._pooled import MEAN_STATE, OverPromptsOfLayer
+from cortexscope.metrics.base.pooled import MEAN_STATE, OverPromptsOfLayer
 from cortexscope.records import MetricSpec
 
 __all__ = ["IntrinsicDimension", "IntrinsicDimensionLine"]

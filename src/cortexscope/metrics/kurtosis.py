@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._means import MeanOverStates
-from cortexscope.metrics._over_tokens import OverTokens, where
+from cortexscope.metrics.base.means import MeanOverStates
+from cortexscope.metrics.base.over_tokens import OverTokens, where
 from cortexscope.records import MetricSpec
 from cortexscope.taps import HiddenStates
 

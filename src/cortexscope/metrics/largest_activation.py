@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from cortexscope.metrics._metric import not_finite_as_infinity
-from cortexscope.metrics._over_tokens import OverTokens
+from cortexscope.metrics.base.metric import not_finite_as_infinity
+from cortexscope.metrics.base.over_tokens import OverTokens
 from cortexscope.records import MetricSpec
 from cortexscope.taps import HiddenStates
 

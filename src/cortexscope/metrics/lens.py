@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._means import quotients
-from cortexscope.metrics._metric import Layout, Metric, Seen, Values
-from cortexscope.metrics._predicted import MeanOverLayerPredictions, why_unread
-from cortexscope.metrics._states import State, add, total
+from cortexscope.metrics.base.means import quotients
+from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values
+from cortexscope.metrics.base.predicted import MeanOverLayerPredictions, why_unread
+from cortexscope.metrics.base.states import State, add, total
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import LayerPredictions
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cortexscope.metrics._over_tokens import OverTokens
+from cortexscope.metrics.base.over_tokens import OverTokens
 from cortexscope.records import MetricSpec
 from cortexscope.taps import HiddenStates
 

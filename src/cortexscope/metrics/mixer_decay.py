@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from cortexscope.metrics._absent import NO_MIXERS
-from cortexscope.metrics._mixers import MeanOverMixing
+from cortexscope.metrics.base.absent import NO_MIXERS
+from cortexscope.metrics.base.mixers import MeanOverMixing
 from cortexscope.records import MetricSpec
 from cortexscope.taps import Mixing
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from cortexscope.metrics._means import MeanOverNeurons, MeanOverStates
-from cortexscope.metrics._neurons import of_neurons
+from cortexscope.metrics.base.means import MeanOverNeurons, MeanOverStates
+from cortexscope.metrics.base.neurons import of_neurons
 from cortexscope.records import MetricSpec
 from cortexscope.taps import HiddenStates
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import torch
 
-from cortexscope.metrics._metric import Layout, Metric, Seen, Values
-from cortexscope.metrics._states import State, add
+from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values
+from cortexscope.metrics.base.states import State, add
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import HiddenStates
 

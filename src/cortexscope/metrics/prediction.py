@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._metric import Layout, Metric, Seen, Values, not_finite_as_infinity
-from cortexscope.metrics._predicted import MeanOverPredictions, why_unread
-from cortexscope.metrics._states import State, add, total
+from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values, not_finite_as_infinity
+from cortexscope.metrics.base.predicted import MeanOverPredictions, why_unread
+from cortexscope.metrics.base.states import State, add, total
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import Predictions, Text
 

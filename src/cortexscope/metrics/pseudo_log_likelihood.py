@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from cortexscope.metrics._means import Mean, quotients
-from cortexscope.metrics._metric import Layout, Seen, Values
-from cortexscope.metrics._predicted import why_unread
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.means import Mean, quotients
+from cortexscope.metrics.base.metric import Layout, Seen, Values
+from cortexscope.metrics.base.predicted import why_unread
+from cortexscope.metrics.base.states import State
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import MaskedPredictions, MaskedWordPredictions
 

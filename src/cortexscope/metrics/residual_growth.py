@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import torch
 
-from cortexscope.metrics._metric import Layout, Values
-from cortexscope.metrics._over_tokens import where
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.metric import Layout, Values
+from cortexscope.metrics.base.over_tokens import where
+from cortexscope.metrics.base.states import State
 from cortexscope.metrics.residual_norm import ResidualNormRest
 from cortexscope.records import MetricSpec, Site
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._means import MeanOverStates
+from cortexscope.metrics.base.means import MeanOverStates
 from cortexscope.records import MetricSpec
 from cortexscope.taps import HiddenStates
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._absent import NO_ATTENTION_MATRIX, NO_NEURONS
-from cortexscope.metrics._metric import Layout, Values, not_finite_as_infinity
-from cortexscope.metrics._neurons import of_neurons
-from cortexscope.metrics._over_tokens import OverTokens, OverTokensOfNeurons
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.absent import NO_ATTENTION_MATRIX, NO_NEURONS
+from cortexscope.metrics.base.metric import Layout, Values, not_finite_as_infinity
+from cortexscope.metrics.base.neurons import of_neurons
+from cortexscope.metrics.base.over_tokens import OverTokens, OverTokensOfNeurons
+from cortexscope.metrics.base.states import State
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import AttentionInput, HeadOutputs, HiddenStates, MLPInput
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._over_tokens import OverTokens, where
+from cortexscope.metrics.base.over_tokens import OverTokens, where
 from cortexscope.records import MetricSpec
 from cortexscope.taps import HiddenStates
 

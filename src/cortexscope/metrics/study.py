@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import torch
 
-from cortexscope.metrics._absent import NO_ATTENTION
-from cortexscope.metrics._metric import Layout, Metric, Seen, Values
-from cortexscope.metrics._states import State, add, total
+from cortexscope.metrics.base.absent import NO_ATTENTION
+from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values
+from cortexscope.metrics.base.states import State, add, total
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import AttentionRows, HiddenStates
 

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._means import MeanOverNeurons, MeanOverStates
-from cortexscope.metrics._neurons import of_neurons
-from cortexscope.metrics._over_tokens import OverTokens, OverTokensOfNeurons, where
+from cortexscope.metrics.base.means import MeanOverNeurons, MeanOverStates
+from cortexscope.metrics.base.neurons import of_neurons
+from cortexscope.metrics.base.over_tokens import OverTokens, OverTokensOfNeurons, where
 from cortexscope.records import MetricSpec
 from cortexscope.taps import HiddenStates
 

@@ -3,6 +3,7 @@ from ._anatomy import (
     StackAnatomy as StackAnatomy,
     find_anatomy as find_anatomy,
 )
+from ._attention import VISIBLE as VISIBLE
 from ._block import Block as Block
 from ._catalog import (
     Entry as Entry,
@@ -16,10 +17,12 @@ from ._chat import (
 )
 from ._check import (
     Check as Check,
+    Facts as Facts,
     check_entry as check_entry,
 )
 from ._describe import (
     decoder_start_of as decoder_start_of,
+    sizes_of as sizes_of,
     stack_kind_of as stack_kind_of,
 )
 from ._generation import (
@@ -43,6 +46,7 @@ from ._placement import (
     choose_device as choose_device,
     choose_dtype as choose_dtype,
 )
+from ._quiet import quiet as quiet
 from ._reference import (
     Reference as Reference,
     parse_reference as parse_reference,

@@ -13,9 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cortexscope.taps._functions import SDPA
-from cortexscope.taps._fused import fused_attention, is_fusible
-from cortexscope.taps._mask import read_mask
+from cortexscope.taps import SDPA, fused_attention, is_fusible, read_mask
 
 __all__ = ["Call", "Direct", "direct", "plain_rows", "read_call"]
 

@@ -11,12 +11,21 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from cortexscope.measure.observer import Finished, Lengths, Observer, needs_of
-from cortexscope.metrics._metric import Metric, Seen
+from cortexscope.metrics.base.metric import Metric, Seen
 from cortexscope.records import Site, Stack
 from cortexscope.selfchecks._call import Call, Direct, direct, read_call
 from cortexscope.selfchecks._subject import Batch, Subject
-from cortexscope.taps import AttentionRows, HiddenStates, Routing, Tap, Unread
-from cortexscope.taps._functions import MULTI_HEAD, SDPA, SOFTMAXES, seen_inside
+from cortexscope.taps import (
+    MULTI_HEAD,
+    SDPA,
+    SOFTMAXES,
+    AttentionRows,
+    HiddenStates,
+    Routing,
+    Tap,
+    Unread,
+    seen_inside,
+)
 
 __all__ = ["Alter", "Reading", "Rows", "watch"]
 

@@ -9,7 +9,7 @@ from torch import nn
 from cortexscope.errors import CortexscopeError, ModelError, UsageError
 from cortexscope.measure.observer import needs_of
 from cortexscope.metrics import MetricOptions, make_metrics
-from cortexscope.metrics._metric import Metric
+from cortexscope.metrics.base.metric import Metric
 from cortexscope.models import Model
 from cortexscope.records import Finding
 from cortexscope.selfchecks._plain import Pass, run_plainly

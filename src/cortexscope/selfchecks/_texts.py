@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from cortexscope.errors import UnsupportedModelError
-from cortexscope.models import known_part
-from cortexscope.models._describe import sizes_of
+from cortexscope.models import known_part, sizes_of
 from cortexscope.selfchecks._subject import Subject, Text
 
 __all__ = ["make_texts"]

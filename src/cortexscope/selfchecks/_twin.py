@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from cortexscope.models._quiet import quiet
+from cortexscope.models import quiet
 from cortexscope.records import Stack
 from cortexscope.selfchecks._subject import Batch, Subject
-from cortexscope.taps._functions import SOFTMAXES
+from cortexscope.taps import SOFTMAXES
 
 __all__ = ["Matrices", "eager_matrices", "twin_output"]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._metric import Metric
+from cortexscope.metrics.base.metric import Metric
 from cortexscope.records import Finding
 from cortexscope.selfchecks._reading import Reading, watch
 from cortexscope.selfchecks._subject import Batch, Subject, Text

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from cortexscope.metrics._metric import Metric
+from cortexscope.metrics.base.metric import Metric
 from cortexscope.records import Finding, Site
 from cortexscope.selfchecks._reading import Reading, watch
 from cortexscope.selfchecks._subject import Batch, Subject

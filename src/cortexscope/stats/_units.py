@@ -238,7 +238,7 @@ def _side_by_side(frame: pd.DataFrame) -> _Table:
     value, length = value[known], frame["n_tokens"].to_numpy(np.float64, na_value=np.nan)[known]
 
     def coded(name: str, *, sort: bool = False) -> tuple[NDArray[np.intp], pd.Index]:
-        codes, names = pd.factorize(frame[name].array[known], sort=sort)
+        codes, names = pd.factorize(frame[name].to_numpy()[known], sort=sort)
         return codes, pd.Index(names)
 
     prompt, prompts = coded("prompt_id", sort=True)

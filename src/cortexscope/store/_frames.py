@@ -20,12 +20,13 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     """Return an Arrow table as a pandas frame, whole numbers with nulls as pandas' own integers."""
     import pandas as pd
 
-    nullable = {
+    kinds = {
+        pa.string(): _texts(),
         pa.int16(): pd.Int16Dtype(),
         pa.int32(): pd.Int32Dtype(),
         pa.int64(): pd.Int64Dtype(),
     }
-    frame: pd.DataFrame = table.to_pandas(types_mapper=nullable.get)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=kinds.get)
     return frame
 
 
@@ -71,7 +72,15 @@ def _column(name: str, column: pa.ChunkedArray) -> pd.Series[Any]:
             mode="wrap",
         )
         start += len(chunk)
-    return pd.Series(texts, dtype=pd.StringDtype("python", na_value=np.nan), copy=False)
+    return pd.Series(texts, dtype=_texts(), copy=False)
+
+
+def _texts() -> pd.StringDtype:
+    """Return the type of all texts: one that can share them, so that frames compare."""
+    import numpy as np
+    import pandas as pd
+
+    return pd.StringDtype("python", na_value=np.nan)
 
 
 def to_polars(table: pa.Table) -> pl.DataFrame:

@@ -1,9 +1,13 @@
 """See what a model computes while it computes it: states, and attention without its matrix."""
 
 from cortexscope.taps._attention_rows import AttentionRows, AttentionSample
+from cortexscope.taps._functions import MULTI_HEAD, SDPA, SOFTMAXES, seen_inside
+from cortexscope.taps._fused import fused_attention, is_fusible
 from cortexscope.taps._lens import LayerPredictions
+from cortexscope.taps._mask import read_mask
 from cortexscope.taps._mixing import Mixing
-from cortexscope.taps._predictions import Predictions, Unread
+from cortexscope.taps._predictions import Predictions, Unread, distributions, spread_out
+from cortexscope.taps._readout import NO_HEAD, Readout, ReadoutError
 from cortexscope.taps._routing import Routing
 from cortexscope.taps._seen import Seen
 from cortexscope.taps._states import (
@@ -21,8 +25,12 @@ from cortexscope.taps._told import MaskedPredictions, MaskedWordPredictions, Tex
 from cortexscope.taps.rows import ROWS
 
 __all__ = [
+    "MULTI_HEAD",
     "NEEDS",
+    "NO_HEAD",
     "ROWS",
+    "SDPA",
+    "SOFTMAXES",
     "AttentionInput",
     "AttentionRows",
     "AttentionSample",
@@ -36,6 +44,8 @@ __all__ = [
     "Neurons",
     "Outcomes",
     "Predictions",
+    "Readout",
+    "ReadoutError",
     "Receiver",
     "Routing",
     "Seen",
@@ -44,4 +54,10 @@ __all__ = [
     "Tokens",
     "Unread",
     "Update",
+    "distributions",
+    "fused_attention",
+    "is_fusible",
+    "read_mask",
+    "seen_inside",
+    "spread_out",
 ]

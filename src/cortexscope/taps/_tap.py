@@ -13,8 +13,7 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from cortexscope.errors import UnsupportedModelError, UsageError
-from cortexscope.models import Anatomy
-from cortexscope.models._attention import VISIBLE
+from cortexscope.models import VISIBLE, Anatomy
 from cortexscope.records import Site, Stack
 from cortexscope.taps._attention_mode import AttentionMode
 from cortexscope.taps._lens import LensReader

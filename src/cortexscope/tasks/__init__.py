@@ -1,6 +1,7 @@
 """Prompts grouped by cognitive task: how suites are read, hashed, checked and controlled."""
 
 from cortexscope.tasks._controls import CONTROLS, random_tokens, shuffled, with_controls
+from cortexscope.tasks._datasets import data_sets
 from cortexscope.tasks._forms import FORMS, form_of, forms
 from cortexscope.tasks._lint import Finding, lint
 from cortexscope.tasks._loading import load_suite, paraphrases_of, suite_names
@@ -14,6 +15,7 @@ __all__ = [
     "Suite",
     "Task",
     "check_suite_file",
+    "data_sets",
     "form_of",
     "forms",
     "lint",

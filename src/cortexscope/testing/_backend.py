@@ -6,10 +6,10 @@ import pickle
 from collections.abc import Sequence
 from typing import Any
 
-from cortexscope.engine._job import Finished, Job, Measured, Ready, Steps
+from cortexscope.engine import Finished, Job, Measured, Ready, Steps
 from cortexscope.engine.backends import Backend
 from cortexscope.engine.backends.local import Local
-from cortexscope.metrics._contract import expect
+from cortexscope.metrics.base.contract import expect
 
 __all__ = ["check_backend"]
 

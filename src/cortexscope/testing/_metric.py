@@ -8,9 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._contract import check_spec, check_values, checked_update, expect
-from cortexscope.metrics._metric import Layout, Metric, Seen, sampled
-from cortexscope.metrics._states import State, concatenate
+from cortexscope.metrics.base.contract import check_spec, check_values, checked_update, expect
+from cortexscope.metrics.base.metric import Layout, Metric, Seen, sampled
+from cortexscope.metrics.base.states import State, concatenate
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import (
     ROWS,

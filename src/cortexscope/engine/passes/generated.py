@@ -20,12 +20,11 @@ from cortexscope.engine.passes._reader import Reader
 from cortexscope.errors import ModelError
 from cortexscope.measure.observer import Finished, Observer, needs_of
 from cortexscope.measure.steps import StepPass, StepReceiver, tabulate_steps
-from cortexscope.metrics._metric import Metric
+from cortexscope.metrics.base.metric import Metric
 from cortexscope.models import CachedPasses, Memory, ending_tokens
 from cortexscope.records import Site
 from cortexscope.store import GENERATIONS
-from cortexscope.taps import Unread
-from cortexscope.taps._readout import NO_HEAD, Readout, ReadoutError
+from cortexscope.taps import NO_HEAD, Readout, ReadoutError, Unread
 
 __all__ = ["Continuation"]
 

@@ -14,9 +14,17 @@ from cortexscope.engine._encode import Encoded
 from cortexscope.engine.passes._ahead import NO_PLACES, Ahead, encoding
 from cortexscope.engine.passes._reader import Reader
 from cortexscope.models import known_part
-from cortexscope.taps import MaskedPredictions, MaskedWordPredictions, Tokens, Unread
-from cortexscope.taps._predictions import distributions, spread_out
-from cortexscope.taps._readout import NO_HEAD, Readout, ReadoutError
+from cortexscope.taps import (
+    NO_HEAD,
+    MaskedPredictions,
+    MaskedWordPredictions,
+    Readout,
+    ReadoutError,
+    Tokens,
+    Unread,
+    distributions,
+    spread_out,
+)
 
 __all__ = ["MaskedPasses", "MaskedWordPasses"]
 

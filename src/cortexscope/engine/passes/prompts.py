@@ -19,9 +19,9 @@ from cortexscope.measure.observer import Observer, needs_of
 from cortexscope.measure.steps import Relay, StepPass
 from cortexscope.measure.tabulate import PromptRow, tabulate
 from cortexscope.metrics import MetricOptions
-from cortexscope.metrics._metric import Metric
-from cortexscope.metrics._pooled import MeanNeurons, MeanStates, OverPrompts
-from cortexscope.metrics._states import State, concatenate
+from cortexscope.metrics.base.metric import Metric
+from cortexscope.metrics.base.pooled import MeanNeurons, MeanStates, OverPrompts
+from cortexscope.metrics.base.states import State, concatenate
 from cortexscope.store import Vectors
 
 __all__ = ["Prompts"]

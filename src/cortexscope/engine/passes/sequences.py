@@ -14,7 +14,7 @@ from torch import Tensor
 from cortexscope.engine.passes._reader import Reader
 from cortexscope.measure.observer import Finished, Observer, needs_of
 from cortexscope.measure.tabulate import tabulate
-from cortexscope.metrics._metric import Metric, Values
+from cortexscope.metrics.base.metric import Metric, Values
 
 __all__ = ["Sequences", "repeated_tokens"]
 

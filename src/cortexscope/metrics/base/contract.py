@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._means import Mean
-from cortexscope.metrics._metric import Metric, Seen, Values
-from cortexscope.metrics._pooled import OverPrompts
-from cortexscope.metrics._spec import spec_fault
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.means import Mean
+from cortexscope.metrics.base.metric import Metric, Seen, Values
+from cortexscope.metrics.base.pooled import OverPrompts
+from cortexscope.metrics.base.spec import spec_fault
+from cortexscope.metrics.base.states import State
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import HiddenStates
 

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._absent import NO_NEURONS, NO_STATES, Absent
-from cortexscope.metrics._means import quotients
-from cortexscope.metrics._metric import Layout, Metric, Seen, Values, not_finite_as_infinity
-from cortexscope.metrics._states import State, add
+from cortexscope.metrics.base.absent import NO_NEURONS, NO_STATES, Absent
+from cortexscope.metrics.base.means import quotients
+from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values, not_finite_as_infinity
+from cortexscope.metrics.base.states import State, add
 from cortexscope.records import Site
 from cortexscope.taps import HiddenStates, Neurons
 

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cortexscope.metrics._metric import Layout, Metric, Seen, Values
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values
+from cortexscope.metrics.base.states import State
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import HiddenStates, Neurons
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cortexscope.metrics._absent import NO_MIXERS
-from cortexscope.metrics._means import Mean
-from cortexscope.metrics._metric import Layout, Seen
+from cortexscope.metrics.base.absent import NO_MIXERS
+from cortexscope.metrics.base.means import Mean
+from cortexscope.metrics.base.metric import Layout, Seen
 from cortexscope.records import Site
 from cortexscope.taps import Mixing
 

@@ -115,8 +115,8 @@ def _run(module: ModuleType, source: bytes, path: Path) -> dict[str, int]:
 
 def _metrics_in(module: ModuleType, path: Path, lines: dict[str, int]) -> dict[str, str]:
     """Return what each metric's class is called in the module, by the metric's name."""
-    from cortexscope.metrics._metric import Metric
-    from cortexscope.metrics._spec import spec_fault
+    from cortexscope.metrics.base.metric import Metric
+    from cortexscope.metrics.base.spec import spec_fault
 
     found: dict[str, str] = {}
     classes = {kind: name for name, kind in vars(module).items() if isinstance(kind, type)}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cortexscope.metrics._absent import Absent
-from cortexscope.metrics._means import Mean, quotients
-from cortexscope.metrics._metric import Layout, Seen, Values
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.absent import Absent
+from cortexscope.metrics.base.means import Mean, quotients
+from cortexscope.metrics.base.metric import Layout, Seen, Values
+from cortexscope.metrics.base.states import State
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import LayerPredictions, Predictions
 

@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from cortexscope.metrics._options import MetricOptions
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.options import MetricOptions
+from cortexscope.metrics.base.states import State
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import Seen
 

@@ -10,10 +10,10 @@ from typing import ClassVar, TypeVar
 import torch
 from torch import Tensor
 
-from cortexscope.metrics._absent import Absent
-from cortexscope.metrics._means import Mean, MeanOverRows
-from cortexscope.metrics._metric import Layout, Seen, Values
-from cortexscope.metrics._states import State
+from cortexscope.metrics.base.absent import Absent
+from cortexscope.metrics.base.means import Mean, MeanOverRows
+from cortexscope.metrics.base.metric import Layout, Seen, Values
+from cortexscope.metrics.base.states import State
 from cortexscope.records import Site
 
 __all__ = ["NO_KEY_OF_A_TOKEN", "FlagOverRows", "WithinStack"]

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from cortexscope.metrics._absent import (
+from cortexscope.metrics.base.absent import (
     NO_ATTENTION,
     NO_EXPERTS,
     NO_NEURONS,
@@ -21,8 +21,8 @@ from cortexscope.metrics._absent import (
     NO_UPDATES,
     Absent,
 )
-from cortexscope.metrics._metric import Layout, Metric, Seen, Values, not_finite_as_infinity
-from cortexscope.metrics._states import State, Sums, add, total
+from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values, not_finite_as_infinity
+from cortexscope.metrics.base.states import State, Sums, add, total
 from cortexscope.records import Site
 from cortexscope.taps import (
     AttentionRows,

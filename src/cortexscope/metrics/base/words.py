@@ -6,7 +6,7 @@ import inspect
 from dataclasses import asdict
 from typing import Any
 
-from cortexscope.metrics._metric import Metric
+from cortexscope.metrics.base.metric import Metric
 from cortexscope.records import MetricSpec
 from cortexscope.taps import NEEDS
 

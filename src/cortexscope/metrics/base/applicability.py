@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cortexscope.metrics._absent import (
+from cortexscope.metrics.base.absent import (
     NO_ATTENTION,
     NO_ATTENTION_MATRIX,
     NO_EXPERTS,
     NO_MIXERS,
     NO_NEURONS,
 )
-from cortexscope.taps._readout import NO_HEAD
+from cortexscope.taps import NO_HEAD
 
 if TYPE_CHECKING:
     from cortexscope.models import Anatomy

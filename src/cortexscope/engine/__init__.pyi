@@ -1,0 +1,25 @@
+from ._generation import (
+    Generation as Generation,
+    asked_generation as asked_generation,
+)
+from ._job import (
+    Finished as Finished,
+    Job as Job,
+    Measured as Measured,
+    Ready as Ready,
+    Steps as Steps,
+)
+from ._lengths import (
+    LengthMatched as LengthMatched,
+    match_lengths as match_lengths,
+)
+from ._request import (
+    Progress as Progress,
+    RunRequest as RunRequest,
+    Settings as Settings,
+    Silent as Silent,
+)
+from ._run import (
+    jobs_of as jobs_of,
+    run as run,
+)

@@ -1,0 +1,1 @@
+"""What metrics inherit from, and what measures, checks and describes them."""
