@@ -18,8 +18,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: $(VENV)/installed
 	$(BIN)/cortexscope run --model demo-decoder --model demo-encoder --out $(RUN) --force
 
+# What is quick and says most; `make check` runs all.
 test: $(VENV)/installed
-	$(PYTEST)
+	$(PYTEST) -m "not slow"
 
 lint: $(VENV)/installed
 	$(BIN)/ruff format --check src tests benchmarks docs examples

@@ -8,6 +8,7 @@ from .measure import (
     Probe as Probe,
     attach as attach,
 )
+from .metrics import MetricOptions as MetricOptions
 from .models import (
     LoadOptions as LoadOptions,
     Model as Model,

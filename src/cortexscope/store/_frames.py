@@ -75,7 +75,7 @@ def _column(name: str, column: pa.ChunkedArray) -> pd.Series[Any]:
     return pd.Series(texts, dtype=_texts(), copy=False)
 
 
-def _texts() -> pd.StringDtype:
+def _texts() -> pd.StringDtype[Any]:
     """Return the type of all texts: one that can share them, so that frames compare."""
     import numpy as np
     import pandas as pd
