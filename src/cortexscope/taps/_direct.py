@@ -9,7 +9,7 @@ Axes: B prompts, H query heads, G key heads (H is a multiple of G), Q queries, K
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -251,5 +251,5 @@ def _statistics(rows: Outcomes, wanted: Wanted) -> Statistics:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _joined(parts: Sequence[Statistics]) -> Statistics:
+def _joined(parts: Sequence[Mapping[str, Float[Tensor, "prompt head _"]]]) -> Statistics:
     return {name: torch.cat([part[name] for part in parts], -1) for name in parts[0]}
