@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,8 @@ class _LastToken:
                 changes[field.name] = value[..., -1:, :] if deep and whole else value[..., -1:]
             elif field.name == "slots" and value is not None:
                 changes["slots"] = value[:, -1:]
+            elif isinstance(value, Mapping):
+                changes[field.name] = {name: rows[..., -1:] for name, rows in value.items()}
             elif field.name not in ("experts", "start", "state_norm", "lengths"):
                 changes[field.name] = None if value is None else value[..., -1:]
         if isinstance(seen, Predictions) and seen.surprisal is not None:
