@@ -52,7 +52,9 @@ class Generated:
         elif family == "falcon_h1":
             # Its scan computes in float32.
             self.within = (1e-5, 1e-6)
-        self.run = run(request_of(self.folder, path / "run", ALL, dtype=self.dtype))
+        self.run = run(
+            request_of(self.folder, path / "run", ALL, loading=LoadOptions(dtype=self.dtype))
+        )
         self.model = load_model(str(self.folder), LoadOptions(dtype=self.dtype))
         self.pair = self.model.info.stack_kind == "encoder-decoder"
         frame = self.run.measurements(steps=True)
@@ -114,7 +116,7 @@ def test_every_value_of_a_step_is_that_of_the_last_token_of_one_pass(generated: 
 
 
 def test_prompts_are_measured_as_without_generation(generated: Generated, tmp_path: Path) -> None:
-    changes = {"dtype": generated.dtype, "generate": None}
+    changes = {"loading": LoadOptions(dtype=generated.dtype), "generate": None}
     plain = run(request_of(generated.folder, tmp_path / "plain", FEW, **changes))
     got, wanted = (
         run.measurements(metrics=FEW).set_index(["prompt_id", *KEYS]).sort_index()["value"]
@@ -133,7 +135,7 @@ def test_prompts_of_different_lengths_generate_as_each_alone(
     generated: Generated, tmp_path: Path
 ) -> None:
     assert generated.run.manifest.shards["tiny"] == 1
-    changes = {"dtype": generated.dtype, "batch_tokens": 1}
+    changes = {"loading": LoadOptions(dtype=generated.dtype), "batch_tokens": 1}
     alone = run(request_of(generated.folder, tmp_path / "alone", FEW, **changes))
     texts = texts_of(alone)
     for prompt, row in generated.texts.items():
@@ -183,7 +185,9 @@ MEANS = {
 
 def test_values_of_steps_are_what_each_token_adds_to_a_sum(tmp_path: Path) -> None:
     folder = folder_of("llama", tmp_path / "llama")
-    finished = run(request_of(folder, tmp_path / "run", tuple(MEANS), dtype="float64"))
+    finished = run(
+        request_of(folder, tmp_path / "run", tuple(MEANS), loading=LoadOptions(dtype="float64"))
+    )
     frame = finished.measurements(steps=True)
     added = texts_of(finished)["p-1"]["token_ids"]
     model = load_model(str(folder), LoadOptions(dtype="float64"))
