@@ -10,6 +10,8 @@ import pytest
 
 from cortexscope.metrics import GROUPS, METRICS
 
+pytestmark = pytest.mark.slow
+
 README = Path(__file__).parent.parent / "README.md"
 
 

@@ -104,6 +104,7 @@ def test_effects_are_those_of_task_effect(run: Run, found: Analysis) -> None:
     assert row["n"] == direct.n == 60
 
 
+@pytest.mark.slow
 def test_families_are_adjusted_as_declared(found: Analysis) -> None:
     table = found.table("effects")
     for name in ("effects", "task_contrasts", "model_contrasts", "depth"):
@@ -151,6 +152,7 @@ def test_contrasts_and_variance_have_rows_of_each_model(run: Run, found: Analysi
     assert set(between["scope"]) == {IN_UNITS}
 
 
+@pytest.mark.slow
 def test_numbers_do_not_depend_on_what_is_computed_beside_them(run: Run, found: Analysis) -> None:
     alone = analysed(run, metrics=[TASK])
     for name in ("effects", "means", "leaders", "task_contrasts", "depth", "heads"):
@@ -161,6 +163,7 @@ def test_numbers_do_not_depend_on_what_is_computed_beside_them(run: Run, found: 
         assert one.to_csv(index=False) == other.to_csv(index=False)
 
 
+@pytest.mark.slow
 def test_the_highest_task_is_named_and_length_is_not_taken_for_it(found: Analysis) -> None:
     table = found.table("leaders")
     for scope in SCOPES:
@@ -257,6 +260,7 @@ def test_the_selective_neuron_is_found(run: Run, found: Analysis) -> None:
     assert run.mean_neurons("other") is None
 
 
+@pytest.mark.slow
 def test_every_table_is_written_and_explained(run: Run, found: Analysis, tmp_path: Path) -> None:
     found = Analysis(run, settings=found.settings, folder=tmp_path)
     paths = found.write()
@@ -286,6 +290,7 @@ def test_the_same_seed_gives_the_same_and_another_other_draws(run: Run, found: A
     pd.testing.assert_frame_equal(found.table("variance"), other.table("variance"))
 
 
+@pytest.mark.slow
 def test_what_a_run_lacks_is_said(tmp_path: Path) -> None:
     bare = planted_run(tmp_path / "bare", count=6, controls=False, states=False)
     found = analysed(bare, metrics=[LENGTH])
@@ -300,6 +305,7 @@ def test_what_a_run_lacks_is_said(tmp_path: Path) -> None:
     assert any("too few" in sentence for sentence in found.sentences())
 
 
+@pytest.mark.slow
 def test_one_task_has_nothing_to_be_compared_with(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -316,6 +322,7 @@ def test_one_task_has_nothing_to_be_compared_with(
     assert means["low"].notna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("count", [1, 2, 3, 6])
 def test_a_few_prompts_a_task_are_no_fault(tmp_path: Path, count: int) -> None:
@@ -328,6 +335,7 @@ def test_a_few_prompts_a_task_are_no_fault(tmp_path: Path, count: int) -> None:
     assert list(found.sentences())
 
 
+@pytest.mark.slow
 def test_lengths_that_no_two_tasks_share_are_not_taken_for_controlled(tmp_path: Path) -> None:
     apart = planted_run(tmp_path / "apart", tasks=("naming", "telling"), longer=40.0)
     found = Analysis(apart, metrics=[LENGTH], settings=Settings(0, 200, 200))
@@ -350,6 +358,7 @@ def test_misuse_is_one_sentence(
     assert main(["stats", str(run.path), "--metric", "nothing"]) == 2
 
 
+@pytest.mark.slow
 def test_the_command_writes_and_says_what_holds(run: Run, tmp_path: Path) -> None:
     options = ["--resamples", "200", "--permutations", "200", "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(app, ["stats", str(run.path), *options])

@@ -188,6 +188,7 @@ def real_wrong() -> dict[tuple[str, str, str], WrongFigure]:
     return {(figure.table, figure.row, figure.column): figure for figure in audit.wrong}
 
 
+@pytest.mark.slow
 def test_the_studys_matrix_counts_three_models_that_are_none(
     real_wrong: dict[tuple[str, str, str], WrongFigure],
 ) -> None:
@@ -217,6 +218,7 @@ def test_the_studys_matrix_counts_three_models_that_are_none(
         assert float(rank.recomputed) == ranks[str(model)]
 
 
+@pytest.mark.slow
 def test_the_studys_overviews_count_what_is_none(
     real_wrong: dict[tuple[str, str, str], WrongFigure],
 ) -> None:

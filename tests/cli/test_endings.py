@@ -16,6 +16,8 @@ from cortexscope.cli import main
 from cortexscope.metrics import METRICS
 from cortexscope.store import Run
 
+pytestmark = pytest.mark.slow
+
 _INTERRUPT = (signal.SIGINT, 130, "Interrupted")
 _TERMINATE = (signal.SIGTERM, 143, "Ended by SIGTERM")
 _ENDINGS = [
@@ -63,6 +65,7 @@ def _command(folder: Path, suite: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "cortexscope", *asked, *more]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("phase", "number", "code", "how"), _ENDINGS)
 def test_a_signal_is_one_sentence_and_what_is_finished_is_kept(
     tiny_folder: Path,

@@ -44,6 +44,7 @@ def in_a_terminal(*arguments: str, columns: int) -> list[str]:
     return re.sub("\x1b\\[[0-9;]*m", "", text).splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 120])
 def test_the_list_fits_a_terminal_and_cuts_no_name(columns: int) -> None:
     lines = in_a_terminal("metrics", "list", columns=columns)
@@ -99,6 +100,7 @@ def test_show_says_everything_of_a_metric(name: str, capsys: pytest.CaptureFixtu
     assert "  Return the" not in out
 
 
+@pytest.mark.slow
 def test_show_wraps_in_a_terminal() -> None:
     lines = in_a_terminal("metrics", "show", "study.max_sparsity", columns=80)
     assert max(map(len, lines)) <= 80
@@ -135,6 +137,7 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(
     assert told in said
 
 
+@pytest.mark.slow
 def test_a_run_keeps_what_was_asked_of_metrics(
     tiny_folder: Path, suite_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,8 @@ from cortexscope.errors import ModelFileError, UnknownNameError, UsageError
 from cortexscope.metrics import METRICS
 from cortexscope.testing import check_backend
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = '''
 from cortexscope.metrics import MeanOverStates, MetricSpec
 

@@ -153,6 +153,7 @@ def test_tokens_of_a_letter_that_is_rewritten_share_its_bytes() -> None:
     assert found == [1, *[pytest.approx(1 / 3)] * 9, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [True, False])
 def test_bits_are_divided_by_the_bytes_after_the_first_token(first: bool, tmp_path: Path) -> None:
     torch.manual_seed(0)

@@ -160,6 +160,7 @@ def test_other_models_read_all_lengths_alike(family: str) -> None:
     assert find_switches(tiny_model(family)) == ((), LengthRule())
 
 
+@pytest.mark.slow
 def test_every_prompt_has_the_values_it_has_alone(told: Told) -> None:
     frame = told.run.measurements()
     for number, length in enumerate(LENGTHS):
@@ -266,6 +267,7 @@ def checks_of(model: PreTrainedModel, **options: Any) -> dict[str, Finding]:
     return {finding.check: finding for finding in selfcheck(model, **options)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["phi3", "phimoe", "ntk"])
 def test_selfcheck_reads_no_text_beside_one_from_over_the_border(case: str) -> None:
     model = model_of(CASES[case])
@@ -285,6 +287,7 @@ def test_selfcheck_reads_no_text_beside_one_from_over_the_border(case: str) -> N
     assert str(after) == str(before)
 
 
+@pytest.mark.slow
 def test_a_border_that_is_not_known_is_found_by_the_quick_check(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -75,6 +75,7 @@ class Notes(Silent):
         self.lines.append(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
@@ -102,6 +103,7 @@ def test_resume_measures_again_what_is_lost_or_damaged(
         assert sum(Path(name).name in line for line in notes.lines) == 1
 
 
+@pytest.mark.slow
 def test_a_failed_repair_loses_nothing(
     whole: RunRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,6 +125,7 @@ def test_a_failed_repair_loses_nothing(
     assert contents(out) == contents(whole.out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("label", ["m" * 201, "é" * 101, "漢" * 67])
 def test_a_label_too_long_for_names_of_files_is_refused_first(
     whole: RunRequest, tmp_path: Path, label: str
@@ -138,6 +141,7 @@ def test_a_label_too_long_for_names_of_files_is_refused_first(
     assert Run(request.out).remarks == ()
 
 
+@pytest.mark.slow
 def test_labels_that_differ_little_have_files_of_their_own(
     whole: RunRequest, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def everything(path: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 def test_a_run_folder_keeps_the_contract(request_: RunRequest) -> None:
     finished = run(replace(request_, metrics=METRICS))
     folder = request_.out
@@ -107,6 +108,7 @@ def test_a_run_folder_keeps_the_contract(request_: RunRequest) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shards", [1, 3])
 def test_an_interrupted_run_resumes_to_the_same_bits(
     request_: RunRequest, tmp_path: Path, shards: int
@@ -124,10 +126,12 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
     assert {name: again[name] for name in kept} == kept
 
 
+@pytest.mark.slow
 def test_resume_starts_a_run_that_is_not_there(request_: RunRequest) -> None:
     assert run(replace(request_, resume=True)).manifest.status == "complete"
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_changes_nothing(request_: RunRequest) -> None:
     run(request_)
     before = everything(request_.out)
@@ -135,6 +139,7 @@ def test_resuming_a_finished_run_changes_nothing(request_: RunRequest) -> None:
     assert everything(request_.out) == before
 
 
+@pytest.mark.slow
 def test_half_written_files_of_a_killed_process_are_removed(request_: RunRequest) -> None:
     interrupted(request_, 1)
     (request_.out / "measurements" / ".part-0123abcd-00-tiny-00001.parquet").write_bytes(b"PAR1")
@@ -142,6 +147,7 @@ def test_half_written_files_of_a_killed_process_are_removed(request_: RunRequest
     assert not list(request_.out.rglob(".part-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -168,6 +174,7 @@ def test_resume_refuses_another_plan_and_says_what_differs(
     assert everything(request_.out) == before
 
 
+@pytest.mark.slow
 def test_resume_refuses_a_model_whose_weights_have_changed(
     request_: RunRequest, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -183,6 +190,7 @@ def test_resume_refuses_a_model_whose_weights_have_changed(
         run(replace(request, resume=True))
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_kept_unless_forced(request_: RunRequest) -> None:
     run(request_)
     before = everything(request_.out)
@@ -193,12 +201,14 @@ def test_a_finished_run_is_kept_unless_forced(request_: RunRequest) -> None:
     assert set(forced.measurements()["metric"]) == {"residual_norm"}
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_kept_and_resume_is_named(request_: RunRequest) -> None:
     interrupted(request_, 1)
     with pytest.raises(RunExistsError, match="--resume"):
         run(request_)
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_no_run_is_kept_unless_forced(request_: RunRequest) -> None:
     request_.out.mkdir()
     letter = request_.out / "letter.txt"
@@ -212,6 +222,7 @@ def test_a_folder_that_is_no_run_is_kept_unless_forced(request_: RunRequest) -> 
     assert letter.read_text() == "dear"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shard", [0, 2])
 def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(
     request_: RunRequest, monkeypatch: pytest.MonkeyPatch, shard: int
@@ -242,6 +253,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(request_: RunRequest) -> N
         run(replace(request_, out=request_.out.parent / "file" / "run"))
 
 
+@pytest.mark.slow
 def test_a_prompt_too_long_is_named_and_can_be_cut(request_: RunRequest, suite_file: Path) -> None:
     text = " ".join(["one"] * 100)
     suite_file.write_text(suite_file.read_text() + f"naming,long,{text}\n")
@@ -266,6 +278,7 @@ def test_two_models_of_one_name_are_refused(request_: RunRequest) -> None:
         run(replace(request_, models=request_.models * 2))
 
 
+@pytest.mark.slow
 def test_the_same_model_twice_under_two_names_gives_the_same_values(
     request_: RunRequest, tiny_folder: Path
 ) -> None:
@@ -275,6 +288,7 @@ def test_the_same_model_twice_under_two_names_gives_the_same_values(
     assert first.equals(second)
 
 
+@pytest.mark.slow
 def test_a_model_that_fails_names_the_prompts(
     request_: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,6 +303,7 @@ def test_a_model_that_fails_names_the_prompts(
     assert not request_.out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["prompts.parquet", "models.parquet", "manifest.json"])
 def test_a_run_killed_at_its_very_start_can_be_resumed(
     request_: RunRequest, monkeypatch: pytest.MonkeyPatch, name: str
@@ -316,6 +331,7 @@ def test_a_run_killed_at_its_very_start_can_be_resumed(
     assert not list(request_.out.rglob(".part-*"))
 
 
+@pytest.mark.slow
 def test_a_replacement_killed_while_it_clears_leaves_no_finished_run(
     request_: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,6 +359,7 @@ def test_a_foreign_folder_of_measurements_is_never_taken_for_our_own(request_: R
         run(replace(request_, force=True))
 
 
+@pytest.mark.slow
 def test_a_failed_start_in_a_foreign_folder_removes_only_what_it_wrote(
     request_: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,6 +380,7 @@ def summaries(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_model_of_one_stack_reads_texts_and_keeps_targets(
     tiny_folder: Path, summaries: Path, tmp_path: Path
 ) -> None:
@@ -383,6 +401,7 @@ def test_a_model_of_one_stack_reads_texts_and_keeps_targets(
     assert found.manifest.suite.hash != plain.manifest.suite.hash
 
 
+@pytest.mark.slow
 def test_another_target_column_is_another_suite(
     tiny_folder: Path, summaries: Path, tmp_path: Path
 ) -> None:
@@ -412,6 +431,7 @@ def test_a_selection_of_the_catalogue_stands_for_its_models(request_: RunRequest
         run(replace(request_, models=("pythia-14m", "pythia-14m=pythia-31m", "family:pythia,<20M")))
 
 
+@pytest.mark.slow
 def test_a_run_says_where_tokens_also_reach_each_other_unseen(
     request_: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -440,6 +460,7 @@ def test_a_run_says_where_tokens_also_reach_each_other_unseen(
     assert verdicts["padding right"] is True
 
 
+@pytest.mark.slow
 def test_nothing_is_said_where_attention_is_all_there_is(request_: RunRequest) -> None:
     finished = run(request_)
     assert all(found.passed for found in finished.manifest.checks["tiny"])

@@ -75,6 +75,7 @@ def assert_same(one: pd.DataFrame, other: pd.DataFrame, *, exact: bool = False) 
     np.testing.assert_allclose(left["value"], right["value"], **bounds)
 
 
+@pytest.mark.slow
 def test_a_task_has_one_value_and_all_prompts_together_have_one(request_: RunRequest) -> None:
     frame = run(request_).measurements()
     rows = of_tasks(frame)
@@ -90,6 +91,7 @@ def test_a_task_has_one_value_and_all_prompts_together_have_one(request_: RunReq
     assert rows.loc[rows["task"].isna() | (rows["task"] == "many"), "value"].notna().all()
 
 
+@pytest.mark.slow
 def test_a_task_of_one_prompt_has_nothing_to_compare_and_says_so(request_: RunRequest) -> None:
     rows = of_tasks(run(request_).measurements())
     single = rows[rows["task"] == "single"]
@@ -104,6 +106,7 @@ def test_a_task_of_one_prompt_has_nothing_to_compare_and_says_so(request_: RunRe
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -122,6 +125,7 @@ def test_batches_and_shards_change_nothing(
     assert_same(first.measurements(), second.measurements())
 
 
+@pytest.mark.slow
 def test_shards_alone_change_no_bit(request_: RunRequest, tmp_path: Path) -> None:
     first = run(request_)
     settings = replace(request_.settings, shard_batches=2)
@@ -129,6 +133,7 @@ def test_shards_alone_change_no_bit(request_: RunRequest, tmp_path: Path) -> Non
     assert_same(first.measurements(), second.measurements(), exact=True)
 
 
+@pytest.mark.slow
 def test_the_order_of_the_suite_changes_nothing(
     request_: RunRequest, suite_file: Path, tmp_path: Path
 ) -> None:
@@ -164,6 +169,7 @@ def files(run_: Run) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shards", [0, 1, 3])
 def test_a_run_that_was_interrupted_between_shards_ends_in_the_same_bits(
     request_: RunRequest, tmp_path: Path, shards: int
@@ -178,6 +184,7 @@ def test_a_run_that_was_interrupted_between_shards_ends_in_the_same_bits(
     assert resumed.manifest.status == "complete"
 
 
+@pytest.mark.slow
 def test_a_run_that_ended_before_its_tasks_were_written_is_finished_without_the_model(
     request_: RunRequest, tmp_path: Path
 ) -> None:
@@ -199,6 +206,7 @@ def test_a_run_that_ended_before_its_tasks_were_written_is_finished_without_the_
     assert resumed.manifest.status == "complete"
 
 
+@pytest.mark.slow
 def test_the_vectors_of_every_prompt_are_in_the_folder(request_: RunRequest) -> None:
     finished = run(request_)
     shards = finished.manifest.shards["tiny"]
@@ -228,11 +236,13 @@ def bare(request: RunRequest) -> RunRequest:
     return replace(request, metrics=("residual_norm",), settings=settings)
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_where_no_task_is_measured(request_: RunRequest) -> None:
     run(bare(request_))
     assert not (request_.out / "vectors").exists()
 
 
+@pytest.mark.slow
 def test_mean_states_are_kept_whatever_is_measured(
     request_: RunRequest, suite_file: Path, tiny_folder: Path
 ) -> None:
@@ -252,6 +262,7 @@ def test_mean_states_are_kept_whatever_is_measured(
             np.testing.assert_allclose(kept.vectors[layer][place], expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_mean_neurons_are_kept_where_asked(
     request_: RunRequest, suite_file: Path, tiny_folder: Path
 ) -> None:
@@ -279,6 +290,7 @@ def test_mean_neurons_are_kept_where_asked(
     pd.testing.assert_frame_equal(plain.measurements(), finished.measurements())
 
 
+@pytest.mark.slow
 def test_a_model_without_dense_mlps_keeps_no_neurons(
     request_: RunRequest, tmp_path: Path, tiny_folder: Path
 ) -> None:
@@ -292,6 +304,7 @@ def test_a_model_without_dense_mlps_keeps_no_neurons(
     assert finished.mean_states("mamba") is not None
 
 
+@pytest.mark.slow
 def test_damaged_vectors_are_named_and_read_anew(request_: RunRequest) -> None:
     whole = files(run(request_))
     tasks = request_.out / "measurements" / "00-tiny-tasks.parquet"
@@ -304,6 +317,7 @@ def test_damaged_vectors_are_named_and_read_anew(request_: RunRequest) -> None:
     assert files(run(replace(request_, resume=True))) == whole
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_at_the_first_shard_leaves_nothing(
     request_: RunRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -322,6 +336,7 @@ def test_a_disk_that_is_full_at_the_first_shard_leaves_nothing(
     assert not request_.out.exists()
 
 
+@pytest.mark.slow
 def test_a_forced_run_keeps_no_vectors_of_the_one_before(request_: RunRequest) -> None:
     run(request_)
     run(replace(bare(request_), force=True))
@@ -329,6 +344,7 @@ def test_a_forced_run_keeps_no_vectors_of_the_one_before(request_: RunRequest) -
     assert not list(request_.out.rglob("*-tasks.parquet"))
 
 
+@pytest.mark.slow
 def test_a_probe_gives_what_a_run_gives(
     request_: RunRequest, tiny_folder: Path, suite_file: Path
 ) -> None:
@@ -378,6 +394,7 @@ def test_prompts_come_in_the_order_of_their_ids() -> None:
     assert value(order) == value(list(range(3000)))
 
 
+@pytest.mark.slow
 def test_values_of_tasks_are_in_the_frame_of_a_profile(tiny_folder: Path, suite_file: Path) -> None:
     found = profile(f"tiny={tiny_folder}", suite_file, metrics=["cka"])
     rows = of_tasks(found.frame())
@@ -385,6 +402,7 @@ def test_values_of_tasks_are_in_the_frame_of_a_profile(tiny_folder: Path, suite_
     assert rows["value"].notna().any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metrics", [["cka"], ["cka", "cosine_across"], list(NAMES)])
 def test_the_command_line_measures_tasks_and_writes_the_report(
     tiny_folder: Path, suite_file: Path, tmp_path: Path, metrics: list[str]

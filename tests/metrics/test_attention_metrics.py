@@ -250,6 +250,7 @@ def test_in_bfloat16_they_agree_within_a_twentieth() -> None:
     )
 
 
+@pytest.mark.slow
 def test_rows_that_come_in_many_parts_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cortexscope.taps._direct._CHUNK", 1000)
     for family in ("llama", "gpt_oss", "t5"):

@@ -242,6 +242,7 @@ def test_a_metric_without_a_spec_is_told_to_have_one() -> None:
         check_metric(NoSpec(MetricOptions()))
 
 
+@pytest.mark.slow
 def test_mistakes_are_found_where_nothing_is_checked_at_run_time() -> None:
     code = """
 from metrics.test_check_metric import *

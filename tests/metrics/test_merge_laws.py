@@ -37,6 +37,7 @@ def assert_same(metric: Metric, left: State, right: State) -> None:
         torch.testing.assert_close(one.values, other.values, rtol=1e-9, atol=1e-12, equal_nan=True)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -60,6 +61,7 @@ def test_batches_joined_in_order_give_what_one_batch_gives(
     assert_same(metric, whole, joined)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -92,6 +92,7 @@ def test_the_crest_factor_is_what_its_docstring_says() -> None:
     assert keep.tolist() == [[True, True, False]]
 
 
+@pytest.mark.slow
 def test_a_run_measures_plug_ins_besides_the_default_panel(
     tiny_folder: Path, suite_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_run_measures_plug_ins_besides_the_default_panel(
     capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_values_of_a_plug_in_do_not_depend_on_batches(
     tiny_folder: Path, suite_file: Path, tmp_path: Path
 ) -> None:
@@ -135,6 +137,7 @@ def test_values_of_a_plug_in_do_not_depend_on_batches(
     torch.testing.assert_close(torch.tensor(one), torch.tensor(other), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_metric_chooses_among_plug_ins_too(
     tiny_folder: Path, suite_file: Path, tmp_path: Path, plugin: Path
 ) -> None:
@@ -171,6 +174,7 @@ def test_a_probe_measures_plug_ins(plugin: Path) -> None:
     assert len(mine) > 2
 
 
+@pytest.mark.slow
 def test_a_run_is_not_resumed_with_another_plug_in(
     tiny_folder: Path, suite_file: Path, tmp_path: Path, plugin: Path
 ) -> None:
@@ -194,6 +198,7 @@ def test_a_run_is_not_resumed_with_another_plug_in(
         measure(resume=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "place"),
     [('raise ValueError("no such norm")', "mine.py, line 20"), ("return seen.values", "mine.py")],
@@ -208,6 +213,7 @@ def test_a_plug_in_that_fails_in_a_run_is_named_and_not_the_model(
         )
 
 
+@pytest.mark.slow
 def test_a_run_without_plug_ins_says_nothing_of_them(
     tiny_folder: Path, suite_file: Path, plugin: Path
 ) -> None:

@@ -188,6 +188,7 @@ def of_run(folder: Path, suite: Path, out: Path, *metrics: str, **settings: Any)
     return run(request).measurements().set_index(["metric", "prompt_id"])
 
 
+@pytest.mark.slow
 def test_bits_per_byte_counts_the_bytes_after_the_first_token(
     tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -203,6 +204,7 @@ def test_bits_per_byte_counts_the_bytes_after_the_first_token(
     assert found.loc[("bits_per_byte", "short"), "reason"] == ONE
 
 
+@pytest.mark.slow
 def test_no_sample_stands_for_the_tokens_of_a_text(
     tiny_folder: Path, suite_file: Path, tmp_path: Path
 ) -> None:
@@ -233,6 +235,7 @@ def test_a_long_text_has_the_bits_that_the_model_s_own_logits_give(tmp_path: Pat
     assert found == pytest.approx(float(nats) / math.log(2) / size, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_bits_per_byte_of_a_cut_text_count_what_was_read(tiny_folder: Path, tmp_path: Path) -> None:
     suite = tmp_path / "long.csv"
     suite.write_text("task,id,text\nt,long," + "one two " * 50 + "\n", encoding="utf-8")

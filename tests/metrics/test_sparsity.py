@@ -172,6 +172,7 @@ def test_attention_reads_the_normed_stream() -> None:
         assert dict(own) == pytest.approx(thresholds(np.abs(read)), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("family", PANEL)
 def test_they_equal_the_plain_computation(family: str, way: str) -> None:

@@ -98,6 +98,7 @@ def test_attention_of_parts_is_read_part_by_part(tmp_path: Path) -> None:
     assert found.vision_config._attn_implementation is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 def test_command_line_overrules_what_the_model_names(
     llama: Path, suite: Path, tmp_path: Path, attention: str
@@ -120,6 +121,7 @@ def test_command_line_overrules_what_the_model_names(
     )
 
 
+@pytest.mark.slow
 def test_run_tells_of_replaced_attention_in_manifest_and_report(
     llama: Path, pristine: Path, suite: Path, tmp_path: Path
 ) -> None:
@@ -131,6 +133,7 @@ def test_run_tells_of_replaced_attention_in_manifest_and_report(
     assert "flash_attention_2" in found.report().read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_selfcheck_takes_the_choice(llama: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name_attention(llama, "flex_attention")
     assert main(["selfcheck", str(llama), "--attention", "eager"]) == 0

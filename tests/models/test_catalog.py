@@ -63,6 +63,7 @@ def test_study_models_are_built_with_the_figures_of_the_study() -> None:
     assert found == STUDY
 
 
+@pytest.mark.slow
 def test_every_written_configuration_builds_what_its_row_says() -> None:
     checks = [check_entry(alias, entry) for alias, entry in catalog().items()]
     assert [check for check in checks if check.differing or check.problem] == []

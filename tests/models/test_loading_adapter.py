@@ -95,6 +95,7 @@ def measured(module: Any) -> pd.DataFrame:
     return probe.frame()
 
 
+@pytest.mark.slow
 def test_adapter_changes_what_is_measured_to_what_peft_gives(llama: Path, lora: Path) -> None:
     model = load_model(f"{llama}+{lora}")
     with quiet():
@@ -129,6 +130,7 @@ def test_record_names_base_and_adapter_and_hashes_both(llama: Path, lora: Path) 
     assert open_model(f"mine={llama}+{lora}").info.model == "mine"
 
 
+@pytest.mark.slow
 def test_run_measures_base_and_adapter_side_by_side(
     llama: Path, lora: Path, tmp_path: Path
 ) -> None:

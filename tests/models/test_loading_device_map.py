@@ -49,6 +49,7 @@ def outline(**changes: Any) -> PreTrainedModel:
         return LlamaForCausalLM._from_config(tiny_config(**changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "device_map",
     [HALF, {"": "disk"}, {"": "cpu"}, {"": "cpu", "model.layers.1.mlp": "disk"}, "auto"],
@@ -101,6 +102,7 @@ def test_failed_load_leaves_nothing_behind(llama: Path, scratch: Path) -> None:
     assert not list(scratch.iterdir())
 
 
+@pytest.mark.slow
 def test_encoder_can_be_spread(make_folder: FolderMaker, suite: Path) -> None:
     config = BertConfig(
         vocab_size=12,

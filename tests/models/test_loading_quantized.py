@@ -77,6 +77,7 @@ def test_quantised_model_is_close_repeatable_and_counted_whole(
     assert whole == [model.module.lm_head]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HERE)
 def test_run_on_quantised_weights_measures_all_and_says_so(
     wide: Path, name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -89,6 +89,7 @@ def by_hand(base: Path, folder: Path, rows: int = MORE) -> Any:
         return peft.PeftModel.from_pretrained(opened(base, rows), folder).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tie", [True, False], ids=["tied", "untied"])
 @pytest.mark.parametrize("family", BASES)
 @pytest.mark.parametrize("way", ["saved whole", "resized alone", "LoRA on both ends"])
@@ -153,6 +154,7 @@ def test_base_is_cut_where_the_adapter_has_fewer_tokens(llama: Path, tmp_path: P
     assert model.info.vocabulary == len(WORDS) - 2
 
 
+@pytest.mark.slow
 def test_run_reads_the_new_tokens(llama: Path, tmp_path: Path) -> None:
     adapter = tuned(
         llama, tmp_path / "tuned", target_modules=["q_proj"], modules_to_save=ENDS["llama"]

@@ -19,6 +19,8 @@ from cortexscope.document import Document, Section, render
 from cortexscope.report import Written, build_tables, summary, tables_as, write_report
 from cortexscope.store import Run
 
+pytestmark = pytest.mark.slow
+
 _HOSTILE = (
     "<script>alert(1)</script>",
     "=cmd|' /C calc'!A0",

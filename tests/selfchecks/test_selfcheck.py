@@ -51,6 +51,7 @@ def failed(findings: tuple[Finding, ...]) -> dict[str, Finding]:
     return {finding.check: finding for finding in findings if finding.passed is False}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", SAMPLE)
 def test_nothing_fails_where_nothing_is_wrong(family: str) -> None:
     findings = selfcheck(tiny_model(family))
@@ -60,6 +61,7 @@ def test_nothing_fails_where_nothing_is_wrong(family: str) -> None:
         assert finding.sentence.endswith(".")
 
 
+@pytest.mark.slow
 def test_half_precision_is_no_failure() -> None:
     findings = by_check(selfcheck(tiny_model("llama", sharpness=1).bfloat16()))
     assert not failed(tuple(findings.values()))
@@ -68,12 +70,14 @@ def test_half_precision_is_no_failure() -> None:
     assert tolerance > 0.1
 
 
+@pytest.mark.slow
 def test_every_check_is_made_of_a_decoder_with_experts() -> None:
     findings = by_check(selfcheck(tiny_model("mixtral")))
     assert {finding.passed for finding in findings.values()} == {True}
     assert {"router scores", "chosen experts", "nothing unseen"} <= set(findings)
 
 
+@pytest.mark.slow
 def test_what_does_not_apply_says_why() -> None:
     encoder = by_check(selfcheck(tiny_model("bert")))
     assert encoder["residual stream"].passed is None
@@ -93,6 +97,7 @@ def test_a_model_that_reads_padding_is_told_apart() -> None:
     assert "--batch-tokens 1" in findings["padding right"].sentence
 
 
+@pytest.mark.slow
 def test_prompts_reach_past_a_short_window_but_not_past_the_context() -> None:
     model = tiny_model("mistral")
     seen: list[int] = []
@@ -105,6 +110,7 @@ def test_prompts_reach_past_a_short_window_but_not_past_the_context() -> None:
     assert max(seen) == 20
 
 
+@pytest.mark.slow
 def test_a_model_is_left_as_it_was() -> None:
     model = tiny_model("llama").train()
     state = {name: value.clone() for name, value in model.state_dict().items()}
@@ -120,6 +126,7 @@ def test_a_model_is_left_as_it_was() -> None:
     assert all(p.requires_grad for p in model.parameters())
 
 
+@pytest.mark.slow
 def test_a_seed_decides_the_prompts() -> None:
     model = tiny_model("gpt2")
     assert selfcheck(model, seed=1) == selfcheck(model, seed=1)
@@ -177,6 +184,7 @@ class OwnAttention(nn.Module):
         return out.transpose(1, 2).reshape(batch, length, 16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fused", [True, False])
 def test_a_module_that_transformers_does_not_know(fused: bool) -> None:
     findings = by_check(selfcheck(Own(fused=fused)))
@@ -202,6 +210,7 @@ def test_it_is_part_of_the_public_surface() -> None:
     assert cortexscope.selfcheck is selfcheck
 
 
+@pytest.mark.slow
 def test_a_compiled_model_is_checked_uncompiled() -> None:
     graphs = []
 

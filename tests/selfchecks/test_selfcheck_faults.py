@@ -117,6 +117,7 @@ def a_layer_off(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(StackWatch, "_hidden", shown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
     ("plant", "check"),
@@ -159,6 +160,7 @@ def plant_mask(patch: pytest.MonkeyPatch, change: Callable[[Tensor], Tensor]) ->
     patch.setattr(mode_module, "small", lambda keys: True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["llama", "mistral"])
 def test_a_swapped_mask_is_found(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plant_mask(monkeypatch, lambda mask: mask.transpose(-1, -2))
@@ -168,12 +170,14 @@ def test_a_swapped_mask_is_found(family: str, monkeypatch: pytest.MonkeyPatch) -
     assert "outputs unchanged" not in found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["llama", "mistral", "bert"])
 def test_an_inverted_mask_is_found(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plant_mask(monkeypatch, lambda mask: ~mask)
     assert {"visible keys", "eager attention"} <= set(failures(tiny_model(family)))
 
 
+@pytest.mark.slow
 def test_an_ignored_window_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     plant_mask(monkeypatch, lambda mask: mask | mask.flip(-1).cumsum(-1).flip(-1).bool())
     found = failures(tiny_model("mistral"))
@@ -198,6 +202,7 @@ def take_another_mlp(anatomy: Anatomy) -> Anatomy:
     return dataclasses.replace(anatomy, stacks=(stack, *anatomy.stacks[1:]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("change", [swap_blocks, forget_a_block])
 def test_a_wrong_order_or_number_of_blocks_is_found(
@@ -209,6 +214,7 @@ def test_a_wrong_order_or_number_of_blocks_is_found(
     assert found.stack == ("decoder" if family in ("llama", "mistral") else "encoder")
 
 
+@pytest.mark.slow
 def test_a_part_that_is_missing_from_one_block_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         subject_module, "find_anatomy", lambda module: take_another_mlp(find_anatomy(module))
@@ -233,6 +239,7 @@ class Decoy(nn.Module):
         return result
 
 
+@pytest.mark.slow
 def test_a_softmax_elsewhere_is_no_attention(monkeypatch: pytest.MonkeyPatch) -> None:
     model: Any = tiny_model("llama")
     model.model.layers[1].mlp = Decoy(model.model.layers[1].mlp)
@@ -253,6 +260,7 @@ def test_a_softmax_elsewhere_is_no_attention(monkeypatch: pytest.MonkeyPatch) ->
     assert not failures(model)
 
 
+@pytest.mark.slow
 def test_attention_that_is_not_seen_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     place = StackWatch.place
     monkeypatch.setattr(StackWatch, "place", lambda self: None if self.layer == 3 else place(self))
@@ -260,12 +268,14 @@ def test_attention_that_is_not_seen_is_found(monkeypatch: pytest.MonkeyPatch) ->
     assert found["eager attention"].layer == 3
 
 
+@pytest.mark.slow
 def test_attention_that_is_nowhere_seen_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(StackWatch, "place", lambda self: None)
     found = failures(tiny_model("llama"))
     assert (found["eager attention"].stack, found["eager attention"].layer) == ("decoder", 1)
 
 
+@pytest.mark.slow
 def test_another_way_between_tokens_is_found() -> None:
     model: Any = tiny_model("llama")
 
@@ -282,6 +292,7 @@ def test_another_way_between_tokens_is_found() -> None:
     assert list(failures(model)) == ["nothing unseen"]
 
 
+@pytest.mark.slow
 def test_a_probe_that_changes_the_output_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     attend = AttentionMode._scaled_dot_product_attention
 
@@ -292,6 +303,7 @@ def test_a_probe_that_changes_the_output_is_found(monkeypatch: pytest.MonkeyPatc
     assert "outputs unchanged" in failures(tiny_model("llama"))
 
 
+@pytest.mark.slow
 def test_experts_in_another_order_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def change(seen: Any) -> Any:
         if isinstance(seen, Routing) and seen.probabilities is not None:

@@ -16,6 +16,8 @@ from cortexscope.stats._effect_sizes import cliffs_delta, hedges_g
 from cortexscope.stats._interval import interval
 from cortexscope.stats._length import length_basis
 
+pytestmark = pytest.mark.slow
+
 
 def rng(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)

@@ -170,6 +170,7 @@ def values_of(
     return np.asarray(curve(np.log(tokens)) + scatter(np.log(tokens)) * noise / np.sqrt(2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "models", "curve", "scatter"),
     [

@@ -10,6 +10,8 @@ import pytest
 
 from cortexscope.store import Measurements, Run
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

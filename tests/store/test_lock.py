@@ -22,6 +22,8 @@ from cortexscope.store import Run
 from cortexscope.store._layout import LOCK
 from cortexscope.store._lock import RunLock, check_unlocked
 
+pytestmark = pytest.mark.slow
+
 _HOLD = """
 import sys
 from pathlib import Path

@@ -48,6 +48,7 @@ def test_outputs_are_bit_identical(family: str) -> None:
     assert torch.equal(untouched, watched)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["longformer", "xlnet", "albert", "gpt_oss", "t5"])
 def test_a_metric_alone_has_the_values_it_has_in_company(family: str) -> None:
     model = tiny_model(family)

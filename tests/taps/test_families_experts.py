@@ -22,6 +22,7 @@ NUMBER = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("experts", "per_token"), [(2, 1), (2, 2), (4, 1), (4, 4), (8, 4)])
 @pytest.mark.parametrize("family", MIXTURES)
 def test_routing_equals_its_recomputation(family: str, experts: int, per_token: int) -> None:

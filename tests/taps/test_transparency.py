@@ -17,6 +17,7 @@ def hooks_of(model: nn.Module) -> int:
     return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in model.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", STUDY)
 @pytest.mark.parametrize("lengths", [[1], [33], [200], [70, 64, 33, 9]])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -180,6 +180,7 @@ def values_of(model: nn.Module) -> np.ndarray:
     return frame["value"].to_numpy(dtype=float)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_place", [True, False])
 def test_a_compiled_model_is_measured_and_stays_compiled(in_place: bool) -> None:
     wanted = values_of(tiny_llama())

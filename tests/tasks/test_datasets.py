@@ -70,6 +70,7 @@ def test_the_table_holds_the_data_sets_that_people_know() -> None:
     assert {row.group for row in known.values() if row.name in LANGUAGES} == {"flores"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_row_of_the_table_gives_its_prompt_in_every_format(form: str, tmp_path: Path) -> None:
     copies = {
