@@ -49,6 +49,7 @@ def checks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Chec
     return {rule.__name__: _checks(make_run(folder / rule.__name__, rule)) for rule in rules}
 
 
+@pytest.mark.slow
 def test_a_task_that_is_highest_for_its_length_holds_only_raw(
     checks: dict[str, dict[str, Check]], tmp_path: Path
 ) -> None:
@@ -137,6 +138,7 @@ def test_claims_on_the_studys_own_files_are_not_asked_of_a_run(
     assert own["model-figures"].verdict == "cannot be checked"
 
 
+@pytest.mark.slow
 def test_models_of_the_study_are_known_by_their_hub_id(tmp_path: Path) -> None:
     hubs = study().models
     models = [
@@ -216,6 +218,7 @@ def test_a_metric_that_is_undefined_cannot_be_checked_and_says_why(tmp_path: Pat
     assert "not defined here" in check.sentence
 
 
+@pytest.mark.slow
 def test_few_prompts_or_tasks_cannot_be_checked_and_say_why(tmp_path: Path) -> None:
     few = _checks(make_run(tmp_path / "few", truly_highest, prompts=2))
     assert few["entropy-highest"].verdict == "cannot be checked"
@@ -234,6 +237,7 @@ def test_tasks_of_quite_different_lengths_are_not_called_only_raw(tmp_path: Path
     assert "whether length explains it cannot be told" in check.sentence
 
 
+@pytest.mark.slow
 def test_an_audit_of_a_run_is_the_same_again(tmp_path: Path) -> None:
     lengths = {task: LENGTHS[task] for task in ("mathematical_reasoning", "logical_puzzles")}
     path = make_run(tmp_path / "run", by_length, models=[DECODER], lengths=lengths, prompts=8)
@@ -269,6 +273,7 @@ def test_a_task_that_is_lower_at_equal_lengths_is_contradicted_though_lengths_hi
 _GPT2 = dataclasses.replace(DECODER, label="theirs", name="openai-community/gpt2")
 
 
+@pytest.mark.slow
 def test_a_run_with_some_of_the_studys_models_is_judged_in_two_parts(tmp_path: Path) -> None:
     path = make_run(tmp_path / "run", not_highest, models=(_GPT2, DECODER, ENCODER))
     theirs, others = (_checks(path, (source,)) for source in (STUDY_MODELS, OTHER_MODELS))
@@ -292,6 +297,7 @@ def test_no_run_of_other_models_contradicts_a_claim(checks: dict[str, dict[str, 
             assert all(each.verdict != "contradicted" for each in found), check
 
 
+@pytest.mark.slow
 def test_all_of_the_studys_models_can_contradict_a_claim_on_their_average(tmp_path: Path) -> None:
     models = [
         dataclasses.replace(

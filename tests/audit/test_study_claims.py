@@ -25,6 +25,7 @@ def alone() -> Mapping[str, Check]:
     return checks_of(audit_study())
 
 
+@pytest.mark.slow
 def test_six_of_the_ten_highest_entropies_are_five(
     published: Audit, first_table: pd.DataFrame
 ) -> None:
@@ -146,6 +147,7 @@ def test_every_figure_of_a_claim_stands_in_its_lines_of_the_readme() -> None:
             assert figure in said, (claim.id, figure)
 
 
+@pytest.mark.slow
 def test_verdicts_follow_the_table_that_is_given(tmp_path: Path) -> None:
     cells = cells_of()
     checks = made_audit(cells, tmp_path)

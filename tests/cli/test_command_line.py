@@ -96,6 +96,7 @@ def test_a_run_prints_a_summary_and_where_the_report_is(
     assert (captured.out, captured.err) == ("", "")
 
 
+@pytest.mark.slow
 def test_a_run_without_attention_metrics_is_reported(
     tiny_folder: Path, suite_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

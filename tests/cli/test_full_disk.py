@@ -82,6 +82,7 @@ def _check(said: str, file: Path) -> None:
     assert not file.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _MEASURED)
 def test_of_a_run(
     asked: list[str],
@@ -103,6 +104,7 @@ def test_of_a_run(
     assert not list(tmp_path.rglob(".part-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("verb", "name"), _MADE)
 def test_of_what_is_made_of_a_run(
     whole: Path,

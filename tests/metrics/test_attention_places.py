@@ -117,6 +117,7 @@ def close(got: torch.Tensor, wanted: np.ndarray) -> None:
 CACHED = ["gpt2", "qwen2", "llama", "gemma3_text", "mistral", "gpt_oss", "bloom", "falcon"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [[LENGTH], [12, 1, 1, 1, 19, 1, 9], [9, 27, 8]], ids=str)
 @pytest.mark.parametrize("family", CACHED)
 def test_rows_read_in_several_passes_are_those_of_one(family: str, steps: list[int]) -> None:

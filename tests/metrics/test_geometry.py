@@ -100,6 +100,7 @@ def curvature(states: np.ndarray) -> float:
     return float(np.mean(angles)) if angles else math.nan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("family", PANEL)
 def test_they_equal_the_plain_computation(family: str, way: str) -> None:

@@ -68,6 +68,7 @@ def predicted_stack(case: Case) -> str:
     return "encoder" if case.family.kind == "encoder" else "decoder"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("family", [*PANEL, "gemma2", "cohere2", "granite"])
 def test_it_equals_the_plain_computation(family: str, way: str) -> None:

@@ -47,6 +47,7 @@ def reference(case: Case) -> Values:
     return values
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("family", PANEL)
 def test_they_equal_the_plain_computation(family: str, way: str) -> None:

@@ -343,6 +343,7 @@ def offer(folder: Path, row: str) -> None:
     (info / "entry_points.txt").write_text(f"[cortexscope.metrics]\n{row}\n")
 
 
+@pytest.mark.slow
 def test_a_package_adds_its_metric_to_the_default_panel(
     package: Path, tiny_folder: Path, suite_file: Path
 ) -> None:

@@ -48,6 +48,7 @@ def reference(case: Case) -> Values:
     return {(name, stack, None, None, None): value for name, value in values.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("family", [*PANEL, "gemma2", "cohere2", "granite"])
 def test_they_equal_the_plain_computation(family: str, way: str) -> None:

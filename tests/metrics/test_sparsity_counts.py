@@ -71,6 +71,7 @@ def within(case: Case, got: dict[Key, Outcome]) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("family", PANEL)
 def test_counted_entries_are_those_below_the_threshold(family: str, way: str) -> None:

@@ -71,6 +71,7 @@ def test_spread_model_measures_the_same(
     assert plain.manifest.models[0].placement is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pickle", [False, True])
 def test_offloaded_weights_leave_nothing_behind(
     llama: Path, scratch: Path, pickle: bool, tmp_path: Path

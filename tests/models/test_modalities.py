@@ -100,6 +100,7 @@ def alone_of(whole: PreTrainedModel) -> PreTrainedModel:
     return alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", WHOLES)
 def test_a_decoder_inside_of_a_larger_model_has_the_values_it_has_alone(
     family: str, tmp_path: Path

@@ -141,6 +141,7 @@ def sentence_folder(
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "file"),
     [
@@ -261,6 +262,7 @@ def test_fixed_length_of_a_tokenizer_file_neither_cuts_nor_pads(
     assert ([item.ids for item in found], cut) == ([(4, 5, 6, 7), (4,)], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
 def test_share_of_unknown_tokens_is_told_above_a_tenth(
     make_folder: FolderMaker, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]

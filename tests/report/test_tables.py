@@ -49,6 +49,7 @@ def _tables(run: Run) -> dict[str, Table]:
     return {table.key: table for table in build_tables(run)}
 
 
+@pytest.mark.slow
 def test_a_cell_is_the_mean_over_prompts_of_a_prompts_mean(small_run: Run) -> None:
     frame = _tables(small_run)["complete"].frame.set_index(["Model", "Category"]).sort_index()
     rows = small_run.measurements()
@@ -92,6 +93,7 @@ def test_models_stand_in_the_order_given_and_tasks_in_that_of_the_suite(small_ru
     assert list(frame["Category"].unique()) == small_run.manifest.suite.tasks
 
 
+@pytest.mark.slow
 def test_sizes_stand_in_the_order_of_numbers(make: Callable[..., Run]) -> None:
     models = [
         dataclasses.replace(FakeModel(), label=label, parameters=parameters)
@@ -101,6 +103,7 @@ def test_sizes_stand_in_the_order_of_numbers(make: Callable[..., Run]) -> None:
     assert list(frame["Parameters"]) == ["990.0K", "109.5M", "1.4B"]
 
 
+@pytest.mark.slow
 def test_top_lists_are_ranked_and_short_runs_have_short_lists(make: Callable[..., Run]) -> None:
     top = _tables(make([FakeModel()], tasks=["language_tasks", "technical_code"], prompts=2))["top"]
     assert [len(part.frame) for part in top.parts] == [2] * 5
@@ -138,6 +141,7 @@ def test_one_model_has_no_standard_deviation(make: Callable[..., Run]) -> None:
     assert any("no standard deviation" in note for note in tables["categories"].notes)
 
 
+@pytest.mark.slow
 def test_a_model_without_attention_is_undefined_and_says_why(make: Callable[..., Run]) -> None:
     blind = dataclasses.replace(SMALL, label="mamba", attention=False)
     tables = _tables(make([blind, FakeModel()], prompts=2))
@@ -194,6 +198,7 @@ def test_undefined_prompts_are_left_out_of_the_mean(
     assert "not a finite number" in notes
 
 
+@pytest.mark.slow
 def test_rows_over_a_task_or_with_a_further_index_are_in_no_cell(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -212,6 +217,7 @@ def test_rows_over_a_task_or_with_a_further_index_are_in_no_cell(
     pd.testing.assert_frame_equal(_tables(Run(run.path))["complete"].frame, before)
 
 
+@pytest.mark.slow
 def test_an_encoder_decoder_is_shown_by_its_encoder(make: Callable[..., Run]) -> None:
     run = make([PAIR, FakeModel()], prompts=2)
     tables = _tables(run)
@@ -231,6 +237,7 @@ def test_an_encoder_decoder_is_shown_by_its_encoder(make: Callable[..., Run]) ->
         assert any("t5-small: the values here are those of the enc" in n for n in tables[key].notes)
 
 
+@pytest.mark.slow
 def test_table_7_has_a_row_for_every_stack(make: Callable[..., Run]) -> None:
     run = make([PAIR], prompts=2)
     frame = _tables(run)["metrics"].frame
@@ -263,6 +270,7 @@ def test_a_gap_in_the_decoder_is_no_gap_in_the_tables(make: Callable[..., Run]) 
     assert list(summary["Undefined"]) == [0, 12, 0]
 
 
+@pytest.mark.slow
 def test_a_metric_with_an_index_is_in_no_mean(make: Callable[..., Run]) -> None:
     run = make([MIXTURE, SMALL], prompts=1, tasks=["language_tasks"], metrics=ROUTED)
     frame = _tables(run)["metrics"].frame
@@ -272,6 +280,7 @@ def test_a_metric_with_an_index_is_in_no_mean(make: Callable[..., Run]) -> None:
     assert np.isnan(router["Mean"]["all-MiniLM-L6-v2"])
 
 
+@pytest.mark.slow
 def test_the_task_effect_is_shown_raw_and_controlled_side_by_side(small_run: Run) -> None:
     table = build_tables(small_run)[7]
     assert table.key == "task_effects"
@@ -290,6 +299,7 @@ def test_the_task_effect_is_shown_raw_and_controlled_side_by_side(small_run: Run
     assert all(0 < p <= 1 for name in ("P_Raw", "P_Adjusted") for p in frame[name].dropna())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"seed": 3, "permutations": 300, "resamples": 300}])
 def test_a_test_has_one_p_value_in_a_run_folder(tmp_path: Path, options: dict[str, Any]) -> None:
     """Paraphrases and controls among the prompts, and other metrics beside those of the table."""
@@ -315,6 +325,7 @@ def test_a_test_has_one_p_value_in_a_run_folder(tmp_path: Path, options: dict[st
         assert shown.loc[(row.metric, row.scope), f"Holds_{str(row.form).title()}"] == holds
 
 
+@pytest.mark.slow
 def test_task_means_are_drawn_raw_and_at_equal_lengths(small_run: Run) -> None:
     (figure,) = [f for f in build_figures(small_run) if f.key == "task_means"]
     values = small_run.measurements(metrics=["study.attention_entropy"])
@@ -329,6 +340,7 @@ def test_task_means_are_drawn_raw_and_at_equal_lengths(small_run: Run) -> None:
     assert len(panel.rows) == len(tasks) == 12
 
 
+@pytest.mark.slow
 def test_a_table_asked_for_alone_is_the_same_and_reads_its_metrics_only(
     small_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -194,6 +194,7 @@ def test_a_module_that_transformers_does_not_know(fused: bool) -> None:
         assert findings[check].passed
 
 
+@pytest.mark.slow
 def test_prompts_may_be_given() -> None:
     findings = selfcheck(Own(fused=True), prompts=[[1, 2, 3, 4], [5, 6, 7]])
     assert not failed(findings)
@@ -228,6 +229,7 @@ def test_a_compiled_model_is_checked_uncompiled() -> None:
     assert graphs
 
 
+@pytest.mark.slow
 def test_a_model_made_of_torchs_own_layers_is_checked() -> None:
     class Own(nn.Module):
         def __init__(self) -> None:

@@ -233,6 +233,7 @@ def drawn_interval(
     return interval(draw(rng, n), rng=rng, statistic=statistic, resamples=1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("draw", "truth"),
     [

@@ -207,6 +207,7 @@ def test_what_is_undefined_has_a_reason(
     assert said in str(found.task.reason)
 
 
+@pytest.mark.slow
 def test_wald_tests_reject_more_often_than_promised_with_few_prompts() -> None:
     rng, rejected = np.random.default_rng(9), []
     frame = made(rng, prompts=4)

@@ -32,6 +32,7 @@ def _planted(rng: np.random.Generator, *, layers: int, at: int) -> NDArray[np.fl
     return vectors
 
 
+@pytest.mark.slow
 def test_the_layer_with_the_tasks_in_it_is_found_and_beats_the_baselines() -> None:
     rng = np.random.default_rng(0)
     found = probe_layers(
@@ -49,6 +50,7 @@ def test_the_layer_with_the_tasks_in_it_is_found_and_beats_the_baselines() -> No
     assert layers.loc[2, "selectivity"] == layers.loc[2, "accuracy"] - layers.loc[2, "control"]
 
 
+@pytest.mark.slow
 def test_random_vectors_are_told_at_chance_and_intervals_hold_it() -> None:
     rng = np.random.default_rng(1)
     vectors = rng.normal(size=(20, TASKS * EACH, 20))
@@ -59,6 +61,7 @@ def test_random_vectors_are_told_at_chance_and_intervals_hold_it() -> None:
     assert not found["beats"].any()
 
 
+@pytest.mark.slow
 def test_a_peak_by_luck_is_not_found_again_on_the_other_half() -> None:
     rng = np.random.default_rng(2)
     vectors = rng.normal(size=(20, TASKS * EACH, 20))
@@ -136,6 +139,7 @@ def test_accuracy_counts_a_prompt_once_however_many_paraphrases_it_has() -> None
     assert found.n == 40
 
 
+@pytest.mark.slow
 def test_paraphrases_never_leak_between_folds() -> None:
     """Paraphrases with the same random vector give away their task only if they are parted."""
     rng = np.random.default_rng(7)
@@ -177,6 +181,7 @@ def test_what_words_tell_does_not_count_as_the_models() -> None:
     assert not found.layers.beats[0]
 
 
+@pytest.mark.slow
 def test_no_layer_beats_baselines_by_luck_more_often_than_stated() -> None:
     rng = np.random.default_rng(10)
     names, beaten = np.repeat(["a", "b"], 12), 0
@@ -189,6 +194,7 @@ def test_no_layer_beats_baselines_by_luck_more_often_than_stated() -> None:
     assert beaten <= 4  # 1.5 are expected at most; more than 4 has a chance of 2 %
 
 
+@pytest.mark.slow
 def test_one_seed_gives_one_answer() -> None:
     vectors = _planted(np.random.default_rng(11), layers=2, at=0)
     lengths, texts = _lengths(np.random.default_rng(0)), _texts(np.random.default_rng(0))

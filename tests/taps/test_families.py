@@ -37,6 +37,7 @@ def test_every_metric_equals_the_eager_computation(family: str, way: str) -> Non
         assert compared == len(got)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_outputs_are_bit_identical(family: str) -> None:
     model = tiny_model(family)

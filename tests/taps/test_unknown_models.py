@@ -88,6 +88,7 @@ def homemade(way: Way = "sdpa") -> Homemade:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["sdpa", "sdpa without heads", "softmax", "softmax without heads"])
 @pytest.mark.parametrize("length", [1, 33, 70])
 def test_a_module_of_ones_own_is_measured_exactly(way: Way, length: int) -> None:
@@ -212,6 +213,7 @@ def test_hooks_of_accelerate_are_no_hindrance(tmp_path) -> None:  # type: ignore
     np.testing.assert_array_equal(values_of(offloaded), wanted)
 
 
+@pytest.mark.slow
 def test_an_adapter_of_peft_is_measured_with_its_base() -> None:
     peft = pytest.importorskip("peft")
     model = tiny_llama()

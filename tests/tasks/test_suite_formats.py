@@ -76,6 +76,7 @@ def by_task(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=lambda row: order.index(row[0]))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(ROWS)
 def test_every_format_gives_back_any_text_and_the_same_hash(rows: list[Row]) -> None:
