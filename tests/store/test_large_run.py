@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -22,7 +25,7 @@ def benchmark(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # Dataclasses look their module up.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(importlib.import_module("sys").modules, name, module)
+        patch.setitem(sys.modules, name, module)
         spec.loader.exec_module(module)
     return module
 
@@ -52,10 +55,16 @@ def test_a_large_run_is_whole_and_has_twelve_unequal_tasks(folder: Path) -> None
     assert again.PROMPTS * len(again.MODELS) == 100_000
 
 
-@pytest.mark.parametrize("name", ["frame", "one table", "tables", "stats", "report"])
-def test_every_reading_reads_it(folder: Path, name: str) -> None:
-    module = benchmark("reading")
-    cost = module.measured(module.readings(folder)[name])
-    assert cost.status == 0
-    assert 0 < cost.memory < 2
-    assert cost.cpu > 0
+def test_every_reading_reads_it_and_says_what_it_took(folder: Path) -> None:
+    # As a process: what the system counts as held by a child includes what its parent held.
+    ended = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "reading.py", folder],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [re.split(r" *\| *", line.strip("| ")) for line in ended.stdout.splitlines()[2:]]
+    assert [row[0] for row in rows] == ["frame", "one table", "tables", "stats", "report"]
+    for name, _, cpu, memory in rows:
+        assert 0 < float(memory) < 2, name
+        assert float(cpu) > 0, name

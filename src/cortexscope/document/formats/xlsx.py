@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cortexscope.document._table import Column, Part, Table
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["render"]
 
 _WIDEST = 44
+_UNDATED = datetime(1980, 1, 1, tzinfo=UTC)
+"""Of a document without a date, the first that a zip can have: not the clock's, by which the same
+document would be another file each second."""
 
 
 def render(document: Document) -> bytes:
@@ -35,9 +39,8 @@ def render(document: Document) -> bytes:
     }
     buffer = io.BytesIO()
     with xlsxwriter.Workbook(buffer, options) as book:
-        # Without a date of its own the file would differ at every writing.
-        made = {} if document.made is None else {"created": document.made}
-        book.set_properties({"title": plain(document.title or document.heading), **made})
+        title = plain(document.title or document.heading)
+        book.set_properties({"title": title, "created": document.made or _UNDATED})
         for place, table in enumerate(document.tables, 1):
             _sheet(book, _named(table, place), table.flat())
         _notes(book, document.tables)
