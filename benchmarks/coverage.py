@@ -48,9 +48,10 @@ from scipy.special import ndtr, ndtri, stdtrit
 
 from cortexscope.stats._clusters import unit_means
 from cortexscope.stats._contrasts import model_contrasts, task_contrasts
-from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, hedges_g
+from cortexscope.stats._effect_sizes import cliffs_delta, hedges_g
+from cortexscope.stats._estimate import Estimate
 from cortexscope.stats._interval import Statistic, difference_interval, interval
-from cortexscope.stats._limits import Bounds, Interval
+from cortexscope.stats._limits import Bounds
 from cortexscope.stats._max_t import max_t_paired, max_t_unpaired
 from cortexscope.stats._power import power_of
 from cortexscope.stats._task_means import task_means
@@ -59,7 +60,6 @@ Rng = np.random.Generator
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
 Draw = Callable[[Rng, int], Floats]
-Found = Interval | EffectSize
 
 SIZES = (10, 14, 20, 42, 100)
 EFFECT = 0.8
@@ -105,7 +105,7 @@ def seeded(seed: int, *names: object) -> Rng:
     return np.random.default_rng([seed, zlib.crc32(repr(names).encode())])
 
 
-def coverage(found: Callable[[Rng], Found], truth: float, times: int, rng: Rng) -> Row:
+def coverage(found: Callable[[Rng], Estimate], truth: float, times: int, rng: Rng) -> Row:
     """Return the share of intervals that hold the truth, in percent, and the median width."""
     widths, held = [], 0
     for _ in range(times):
@@ -231,12 +231,12 @@ class Held:
         }
 
 
-def of_one(draw: Draw, n: int, statistic: Statistic) -> Callable[[Rng], Found]:
+def of_one(draw: Draw, n: int, statistic: Statistic) -> Callable[[Rng], Estimate]:
     return lambda rng: interval(draw(rng, n), rng=rng, statistic=statistic)
 
 
-def of_clusters(draw: Draw, n: int) -> Callable[[Rng], Found]:
-    def found(rng: Rng) -> Found:
+def of_clusters(draw: Draw, n: int) -> Callable[[Rng], Estimate]:
+    def found(rng: Rng) -> Estimate:
         clusters = np.repeat(np.arange(n), rng.integers(1, 6, n))
         values = draw(rng, n)[clusters] + 0.5 * rng.normal(size=len(clusters))
         return interval(values, clusters, rng=rng)
@@ -244,21 +244,21 @@ def of_clusters(draw: Draw, n: int) -> Callable[[Rng], Found]:
     return found
 
 
-def of_two(draw: Draw, sizes: tuple[int, int]) -> Callable[[Rng], Found]:
+def of_two(draw: Draw, sizes: tuple[int, int]) -> Callable[[Rng], Estimate]:
     return lambda rng: difference_interval(draw(rng, sizes[0]), draw(rng, sizes[1]))
 
 
-def of_effect(measure: Callable[..., EffectSize], n: int) -> Callable[[Rng], Found]:
+def of_effect(measure: Callable[..., Estimate], n: int) -> Callable[[Rng], Estimate]:
     return lambda rng: measure(rng.normal(EFFECT, size=n), rng.normal(size=n))
 
 
-def at_equal_lengths(n: int) -> Callable[[Rng], Found]:
-    def found(rng: Rng) -> Found:
+def at_equal_lengths(n: int) -> Callable[[Rng], Estimate]:
+    def found(rng: Rng) -> Estimate:
         frame = tasks_of_lengths(rng, 3, n)
         row = task_contrasts(frame, adjusted=True, rng=rng, permutations=1).iloc[0]
         if row["reason"]:
-            return Interval(None, None, None, row["reason"])
-        return Interval(row["low"], row["high"], None)
+            return Estimate(None, None, None, n, reason=row["reason"])
+        return Estimate(row["difference"], row["low"], row["high"], n)
 
     return found
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cortexscope.errors import UsageError
-from cortexscope.stats import Correlation, pearson
+from cortexscope.stats import Estimate, pearson
 
 _numbers = st.floats(-1e3, 1e3, allow_nan=False).map(lambda value: round(value, 3))
 
@@ -17,14 +17,14 @@ def test_correlation_and_interval_are_those_of_scipy(pairs: list[tuple[float, fl
     x, y = np.array(pairs).T
     found = pearson(x, y)
     assert found.n == len(pairs)
-    if found.r is None or found.low is None or found.high is None:
+    if found.value is None or found.low is None or found.high is None:
         assert found.reason
         return
     reference = stats.pearsonr(x, y)
     interval = reference.confidence_interval(0.95)
-    assert found.r == pytest.approx(reference.statistic, abs=1e-9)
+    assert found.value == pytest.approx(reference.statistic, abs=1e-9)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=1e-5)
-    assert -1 <= found.low <= found.r <= found.high <= 1
+    assert -1 <= found.low <= found.value <= found.high <= 1
 
 
 @given(st.lists(st.tuples(_numbers, _numbers), min_size=4, max_size=20))
@@ -33,9 +33,9 @@ def test_correlation_does_not_change_when_the_two_are_swapped(
 ) -> None:
     x, y = np.array(pairs).T
     there, back = pearson(x, y), pearson(y, x)
-    assert (there.r is None) == (back.r is None)
-    if there.r is not None:
-        assert there.r == pytest.approx(back.r, abs=1e-12)
+    assert (there.value is None) == (back.value is None)
+    if there.value is not None:
+        assert there.value == pytest.approx(back.value, abs=1e-12)
 
 
 def test_confidence_widens_the_interval() -> None:
@@ -59,7 +59,7 @@ def test_undefined_correlation_has_a_reason_and_no_number(
     x: list[float], y: list[float], reason: str
 ) -> None:
     found = pearson(x, y, names=("length", "y"))
-    assert found == Correlation(None, None, None, len(x), reason)
+    assert found == Estimate(None, None, None, len(x), found.method, reason)
     assert reason in str(found)
 
 
@@ -74,7 +74,7 @@ def test_values_that_are_not_finite_are_left_out() -> None:
 def test_points_on_a_line_have_no_interval(slope: float, r: float) -> None:
     x = np.arange(6.0)
     found = pearson(x, slope * x + 1)
-    assert (found.r, found.low, found.high) == (r, None, None)
+    assert (found.value, found.low, found.high) == (r, None, None)
     assert "one line" in str(found)
 
 

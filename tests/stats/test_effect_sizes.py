@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from cortexscope.errors import UsageError
-from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, hedges_g, standardised
+from cortexscope.stats._effect_sizes import cliffs_delta, hedges_g, standardised
+from cortexscope.stats._estimate import Estimate
 
 
 def test_hedges_g_is_t_times_its_factors() -> None:
@@ -120,7 +121,7 @@ def test_what_is_undefined_has_a_reason() -> None:
         hedges_g([], [], paired=True),
         cliffs_delta([], []),
     ):
-        assert isinstance(found, EffectSize)
+        assert isinstance(found, Estimate)
         assert found.value is None
         assert found.low is None
         assert found.reason
@@ -142,6 +143,6 @@ def test_samples_that_do_not_fit_are_named() -> None:
 def test_a_standardised_difference_is_that_of_two_samples() -> None:
     x, y = np.array([1.0, 3, 5, 8]), np.array([0.0, 2, 3])
     spread = np.sqrt((3 * x.var(ddof=1) + 2 * y.var(ddof=1)) / 5)
-    direct = standardised((x.mean() - y.mean()) / spread, 12 / 7, 5, method="g")
+    direct = standardised((x.mean() - y.mean()) / spread, 12 / 7, 5, 3, method="g")
     assert direct.value == pytest.approx(hedges_g(x, y).value)
     assert direct.high == pytest.approx(hedges_g(x, y).high)

@@ -14,21 +14,22 @@ from scipy import optimize, stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from cortexscope.errors import UsageError
+from cortexscope.stats._estimate import Estimate
 from cortexscope.stats._interval import Statistic, difference_interval, interval, location
-from cortexscope.stats._limits import Bounds, Interval, cautious, wilson
+from cortexscope.stats._limits import Bounds, cautious, wilson
 from cortexscope.stats._robust import resampled
 
 Floats = NDArray[np.float64]
 STATISTICS: tuple[Statistic, ...] = ("mean", "trimmed mean", "median")
 
 
-def ends(found: Interval) -> tuple[float, float]:
+def ends(found: Estimate) -> tuple[float, float]:
     assert found.low is not None
     assert found.high is not None
     return found.low, found.high
 
 
-def coverage(found: Callable[[], Interval], truth: float, times: int) -> float:
+def coverage(found: Callable[[], Estimate], truth: float, times: int) -> float:
     held = 0
     for _ in range(times):
         each = found()
@@ -229,7 +230,7 @@ def drawn_interval(
     n: int,
     statistic: Statistic,
     rng: np.random.Generator,
-) -> Interval:
+) -> Estimate:
     return interval(draw(rng, n), rng=rng, statistic=statistic, resamples=1000)
 
 
@@ -268,7 +269,7 @@ def test_paraphrases_do_not_pass_for_prompts() -> None:
     rng = np.random.default_rng(8)
     clusters = np.repeat(np.arange(12), np.arange(12) % 4 + 1)
 
-    def found(*, known: bool) -> Interval:
+    def found(*, known: bool) -> Estimate:
         values = rng.normal(size=12)[clusters] + 0.2 * rng.normal(size=len(clusters))
         return interval(values, clusters if known else None, rng=rng, resamples=500)
 

@@ -43,8 +43,8 @@ def test_the_layer_with_the_tasks_in_it_is_found_and_beats_the_baselines() -> No
     assert layers.loc[2, "accuracy"] > 0.9
     assert layers["beats"].tolist() == [False, False, True, False]
     assert 0 < layers.loc[2, "p"] <= layers.loc[2, "p_max_t"] < 0.01
-    assert found.peak.low is not None
-    assert found.peak.low > 0.25
+    assert found.peak.accuracy.low is not None
+    assert found.peak.accuracy.low > 0.25
     assert found.chance == 0.25
     assert found.n == 60
     assert layers.loc[2, "selectivity"] == layers.loc[2, "accuracy"] - layers.loc[2, "control"]
@@ -67,9 +67,9 @@ def test_a_peak_by_luck_is_not_found_again_on_the_other_half() -> None:
     vectors = rng.normal(size=(20, TASKS * EACH, 20))
     peak = probe_layers(vectors, _NAMES, n_tokens=_lengths(rng), texts=_texts(rng), rng=rng).peak
     assert peak.chosen_accuracy is not None
-    assert peak.accuracy is not None
+    assert peak.accuracy.value is not None
     assert peak.chosen_accuracy > 0.35
-    assert peak.accuracy < 0.35
+    assert peak.accuracy.value < 0.35
 
 
 def test_accuracy_is_scikit_learns_of_the_same_pipeline() -> None:

@@ -128,10 +128,10 @@ def test_tasks_of_one_length_are_compared_by_welch_either_way() -> None:
     for adjusted in (False, True):
         found = highest_task(frame, task, adjusted=adjusted)
         assert found.other == other
-        assert found.difference == pytest.approx(means[task] - means[other])
-        assert found.low == pytest.approx(min(each.low for each in welch))
-        assert found.high is not None
-        assert found.high > min(each.high for each in welch)
+        assert found.difference.value == pytest.approx(means[task] - means[other])
+        assert found.difference.low == pytest.approx(min(each.low for each in welch))
+        assert found.difference.high is not None
+        assert found.difference.high > min(each.high for each in welch)
 
 
 @pytest.mark.parametrize("adjusted", [False, True])
@@ -169,11 +169,11 @@ def test_a_task_that_is_highest_is_so_both_ways_and_intervals_cover(models: int)
         for adjusted in held:
             found = highest_task(frame, "t3", adjusted=adjusted)
             held[adjusted] += found.holds is True
-        assert found.low is not None
-        assert found.high is not None
+        assert found.difference.low is not None
+        assert found.difference.high is not None
         sds = frame.groupby("model")["value"].std()
         truth = 1.0 if models == 1 else float((1.0 / sds).mean())
-        covered += found.low <= truth <= found.high
+        covered += found.difference.low <= truth <= found.difference.high
     assert min(held.values()) >= 36
     assert covered >= 36
 
@@ -193,7 +193,7 @@ def test_another_task_that_is_higher_contradicts() -> None:
     frame = made(np.random.default_rng(0), effects=(0.0, 2.0, 0.0, 0.0))
     found = highest_task(frame, "t3", adjusted=True)
     assert (found.other, found.holds, found.reason) == ("t1", False, None)
-    assert found.difference == pytest.approx(-2.0, abs=0.7)
+    assert found.difference.value == pytest.approx(-2.0, abs=0.7)
 
 
 def test_an_open_question_is_neither_true_nor_false() -> None:
@@ -242,7 +242,7 @@ def test_what_is_undefined_has_a_reason() -> None:
         (frame.assign(value=np.nan), "no value"), (frame[frame["task"] == "t3"], "no other task"),
     ):  # fmt: skip
         result = highest_task(rows, "t3", adjusted=True)
-        assert (result.low, result.high, result.holds) == (None, None, None)
+        assert (result.difference.low, result.difference.high, result.holds) == (None, None, None)
         assert said in str(result.reason)
 
 

@@ -207,5 +207,7 @@ def _facts(run: Measurements, frames: Mapping[str, pd.DataFrame]) -> dict[str, s
     for label in dict.fromkeys(entropy["model"]):
         own = entropy[entropy["model"] == label]
         found = pearson(own["n_tokens"].to_numpy("float64"), own["value"].to_numpy())
-        facts[f"Study's attention entropy with the number of tokens, {label}"] = str(found)
+        facts[f"Study's attention entropy with the number of tokens, {label}"] = (
+            f"r = {found:.3f}, n = {found.n}"
+        )
     return facts

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from cortexscope.report._frames import RunFrames
-from cortexscope.stats import Correlation, pearson
+from dataclasses import replace
 
-__all__ = ["NORMALIZED_ENTROPY", "STUDY_ENTROPY", "length_correlation"]
+from cortexscope.report._frames import RunFrames
+from cortexscope.stats import Estimate, pearson
+
+__all__ = ["NORMALIZED_ENTROPY", "STUDY_ENTROPY", "length_correlation", "r_of"]
 
 STUDY_ENTROPY = "study.attention_entropy"
 NORMALIZED_ENTROPY = "attention_entropy_normalized"
 
 
-def length_correlation(frames: RunFrames, model: str, metric: str) -> Correlation:
+def length_correlation(frames: RunFrames, model: str, metric: str) -> Estimate:
     """Return the correlation over prompts of a metric with the number of tokens.
 
     Both are those of the model's primary stack.
@@ -28,4 +30,9 @@ def length_correlation(frames: RunFrames, model: str, metric: str) -> Correlatio
         return found
     missing = frames.primary_missing([metric])
     why = missing.loc[missing["model"] == model, "reason"]
-    return Correlation(None, None, None, 0, "; ".join(dict.fromkeys(why)) or "not measured")
+    return replace(found, reason="; ".join(dict.fromkeys(why)) or "not measured")
+
+
+def r_of(found: Estimate) -> str:
+    """Return such as `r = 0.980 [0.973, 0.985], n = 168`."""
+    return f"r = {found:.3f}, n = {found.n}"

@@ -43,9 +43,9 @@ def _count(number: int, noun: str) -> str:
 def _length(frames: RunFrames) -> str | None:
     found = {
         metric: {
-            model: known.r
+            model: known.value
             for model in frames.labels
-            if (known := length_correlation(frames, model, metric)).r is not None
+            if (known := length_correlation(frames, model, metric)).value is not None
         }
         for metric in (STUDY_ENTROPY, NORMALIZED_ENTROPY)
     }

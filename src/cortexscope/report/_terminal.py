@@ -9,6 +9,7 @@ from cortexscope.report._correlations import (
     NORMALIZED_ENTROPY,
     STUDY_ENTROPY,
     length_correlation,
+    r_of,
 )
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import plain, shortened
@@ -61,7 +62,7 @@ def _lines(frames: RunFrames) -> Iterator[str]:
     for model in frames.labels:
         yield (f"  {shortened(model, 60)}")
         for name, metric in (("study entropy", STUDY_ENTROPY), ("normalised", NORMALIZED_ENTROPY)):
-            yield (f"    {name:<14} {length_correlation(frames, model, metric)}")
+            yield (f"    {name:<14} {r_of(length_correlation(frames, model, metric))}")
     missing = frames.primary_missing(_METRICS)
     undefined = int(missing["values"].sum())
     if undefined:

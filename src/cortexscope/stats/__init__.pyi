@@ -2,31 +2,26 @@ from ._contrasts import (
     model_contrasts as model_contrasts,
     task_contrasts as task_contrasts,
 )
-from ._correlation import (
-    Correlation as Correlation,
-    pearson as pearson,
-)
+from ._correlation import pearson as pearson
 from ._depth import (
     layer_contrasts as layer_contrasts,
     map_contrasts as map_contrasts,
 )
 from ._effect_sizes import (
-    EffectSize as EffectSize,
     cliffs_delta as cliffs_delta,
     hedges_g as hedges_g,
 )
+from ._estimate import Estimate as Estimate
 from ._interval import (
     difference_interval as difference_interval,
     interval as interval,
+    mean_of as mean_of,
 )
 from ._length import (
     adjusted_values as adjusted_values,
     length_basis as length_basis,
 )
-from ._limits import (
-    Bounds as Bounds,
-    Interval as Interval,
-)
+from ._limits import Bounds as Bounds
 from ._matching import (
     Balance as Balance,
     Matched as Matched,
@@ -37,10 +32,6 @@ from ._max_t import (
     max_t_paired as max_t_paired,
     max_t_unpaired as max_t_unpaired,
     step_down as step_down,
-)
-from ._mean import (
-    Mean as Mean,
-    mean_of as mean_of,
 )
 from ._mixed import (
     MixedFit as MixedFit,

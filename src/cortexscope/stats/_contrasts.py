@@ -10,10 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cortexscope.stats._clusters import checked_frame
-from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, hedges_g
+from cortexscope.stats._effect_sizes import cliffs_delta, hedges_g
+from cortexscope.stats._estimate import Estimate
 from cortexscope.stats._fit import Fit
 from cortexscope.stats._interval import difference_interval
-from cortexscope.stats._limits import UNBOUNDED, Bounds, Interval
+from cortexscope.stats._limits import UNBOUNDED, Bounds
 from cortexscope.stats._max_t import MaxT, max_t_paired
 from cortexscope.stats._pair_tests import pair_tests
 from cortexscope.stats._task_pairs import adjusted_pairs, comparable
@@ -178,28 +179,22 @@ def _at_equal_lengths(
     for pair in adjusted_pairs(units, fits, reasons, level=level, bounds=bounds):
         a, b = pair.first, pair.second
         names = {"a": units.tasks[a], "b": units.tasks[b]}
-        sizes = {"n_a": units.counts[a], "n_b": units.counts[b], "difference": pair.difference}
-        rows.append(names | sizes | _measured(pair.interval, pair.hedges_g, pair.cliffs_delta))
+        sizes = {"n_a": units.counts[a], "n_b": units.counts[b]}
+        rows.append(names | sizes | _measured(pair.difference, pair.hedges_g, pair.cliffs_delta))
     return rows
 
 
-def _compared(x: Floats, y: Floats, found: Interval, *, paired: bool, level: float) -> _Row:
-    known = len(x) > 0 and len(y) > 0
-    return {
-        "n_a": len(x),
-        "n_b": len(y),
-        "difference": float(x.mean() - y.mean()) if known else None,
-    } | _measured(
-        found,
-        hedges_g(x, y, paired=paired, level=level),
-        cliffs_delta(x, y, paired=paired, level=level),
-    )
+def _compared(x: Floats, y: Floats, found: Estimate, *, paired: bool, level: float) -> _Row:
+    sizes = (measure(x, y, paired=paired, level=level) for measure in (hedges_g, cliffs_delta))
+    row = {"n_a": len(x), "n_b": len(y)} | _measured(found, *sizes)
+    # The difference of the means, as they stand elsewhere, to the last digit also where paired.
+    return row | {"difference": float(x.mean() - y.mean()) if min(len(x), len(y)) else None}
 
 
-def _measured(found: Interval, g: EffectSize, delta: EffectSize) -> _Row:
+def _measured(found: Estimate, g: Estimate, delta: Estimate) -> _Row:
     parts = (found, g, delta)
     return {
-        "low": found.low, "high": found.high,
+        "difference": found.value, "low": found.low, "high": found.high,
         "hedges_g": g.value, "hedges_g_low": g.low, "hedges_g_high": g.high,
         "cliffs_delta": delta.value, "cliffs_delta_low": delta.low, "cliffs_delta_high": delta.high,
         "method": _joined(*(part.method or "" for part in parts if not part.reason)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,32 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortexscope.errors import UsageError
 from cortexscope.stats._clusters import constant
+from cortexscope.stats._estimate import Estimate
 from cortexscope.stats._noncentral import noncentral_t
 
-__all__ = ["EffectSize", "cliffs_delta", "hedges_g", "standardised"]
+__all__ = ["cliffs_delta", "hedges_g", "standardised"]
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class EffectSize:
-    """An effect size, or why there is none."""
-
-    value: float | None
-    """Positive where the first sample is larger; None where it is undefined."""
-    low: float | None
-    """Lower end of the interval; None where it is undefined."""
-    high: float | None
-    """Upper end of the interval; None where it is undefined."""
-    method: str
-    """What it is and how its interval is made."""
-    reason: str | None = None
-    """Why the value or its interval is undefined."""
-
-
 def hedges_g(
     first: ArrayLike, second: ArrayLike, *, paired: bool = False, level: float = 0.95
-) -> EffectSize:
+) -> Estimate:
     """Return the difference of two means in standard deviations, without the bias of few values.
 
     The standard deviation is pooled or, if paired, that of the differences, the one which
@@ -65,23 +49,24 @@ def hedges_g(
     """
     method = f"Hedges g{' of differences' if paired else ''}, noncentral t"
     x, y = _samples(first, second, paired=paired)
+    n = min(len(x), len(y))
     if paired:
         x, y = x - y, np.zeros(1)
     degrees = len(x) + len(y) - 2
     # At one degree of freedom the factor is 0.
-    if min(len(x), len(y)) < 1 or degrees < 2:
-        return EffectSize(None, None, None, method, "too few prompts")
+    if n < 1 or degrees < 2:
+        return Estimate(None, None, None, n, method, "too few prompts")
     if constant(x) and constant(y):
-        return EffectSize(None, None, None, method, "the values have no spread")
+        return Estimate(None, None, None, n, method, "the values have no spread")
     squares = ((x - x.mean()) ** 2).sum() + ((y - y.mean()) ** 2).sum()
     d = float((x.mean() - y.mean()) / math.sqrt(squares / degrees))
-    size = float(len(x)) if paired else len(x) * len(y) / (len(x) + len(y))
-    return standardised(d, size, degrees, method=method, level=level)
+    size = float(n) if paired else len(x) * len(y) / (len(x) + len(y))
+    return standardised(d, size, degrees, n, method=method, level=level)
 
 
 def standardised(
-    d: float, size: float, degrees: int, *, method: str, level: float = 0.95
-) -> EffectSize:
+    d: float, size: float, degrees: int, n: int, *, method: str, level: float = 0.95
+) -> Estimate:
     """Return a difference in standard deviations as Hedges g.
 
     Args:
@@ -89,6 +74,7 @@ def standardised(
         size: the variance of a value over that of the difference: n for a mean of n differences,
             n m / (n + m) for two groups.
         degrees: at least 2.
+        n: number of independent prompts, in the smaller group if there are two.
         method: what it is.
         level: of the interval.
     """
@@ -96,12 +82,12 @@ def standardised(
 
     log = gammaln(degrees / 2) - gammaln((degrees - 1) / 2) - math.log(degrees / 2) / 2
     low, high = (end / math.sqrt(size) for end in _shifts(d * math.sqrt(size), degrees, level))
-    return EffectSize(d * math.exp(float(log)), low, high, method)
+    return Estimate(d * math.exp(float(log)), low, high, n, method)
 
 
 def cliffs_delta(
     first: ArrayLike, second: ArrayLike, *, paired: bool = False, level: float = 0.95
-) -> EffectSize:
+) -> Estimate:
     """Return how much more often the first sample is larger than smaller, between -1 and 1.
 
     P(first > second) - P(first < second), over all pairs of values or, if paired, over prompts.
@@ -128,23 +114,24 @@ def cliffs_delta(
 
     method = f"Cliff's delta{' of pairs, Wilson' if paired else ', asymmetric'}"
     x, y = _samples(first, second, paired=paired)
-    if min(len(x), len(y)) < 2:
-        return EffectSize(None, None, None, method, "too few prompts")
+    n = min(len(x), len(y))
+    if n < 2:
+        return Estimate(None, None, None, n, method, "too few prompts")
     z = float(ndtri((1 + level) / 2))
     if paired:
         delta = float(np.sign(x - y).mean())
-        return EffectSize(delta, *_wilson(delta, len(x), z), method)
+        return Estimate(delta, *_wilson(delta, n, z), n, method)
     signs = np.sign(x[:, None] - y[None, :])
     delta = float(signs.mean())
     if abs(delta) == 1.0:
         method = "Cliff's delta, Wilson"
-        return EffectSize(delta, *_wilson(delta, min(len(x), len(y)), z), method)
+        return Estimate(delta, *_wilson(delta, n, z), n, method)
     variance = float(
         signs.mean(axis=1).var(ddof=1) / len(x) + signs.mean(axis=0).var(ddof=1) / len(y)
     )
     if variance == 0.0:
-        return EffectSize(delta, None, None, method, "all values are equal")
-    return EffectSize(delta, *_asymmetric(delta, variance, z), method)
+        return Estimate(delta, None, None, n, method, "all values are equal")
+    return Estimate(delta, *_asymmetric(delta, variance, z), n, method)
 
 
 def _samples(first: ArrayLike, second: ArrayLike, *, paired: bool) -> tuple[Floats, Floats]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cortexscope.stats._limits import Interval, cautious, skewed_interval, student
+from cortexscope.stats._estimate import Estimate
+from cortexscope.stats._limits import SKEWED, cautious, skewed_ends, student
 from cortexscope.stats._units import Units
 
 __all__ = ["COVARIANCE", "Contrast", "Fit", "contrasts"]
@@ -68,18 +69,18 @@ class Contrast(NamedTuple):
     n: int
     """Units of the smallest task in it."""
 
-    def interval(self, level: float, *, skewed: bool = False) -> Interval:
-        """Return Welch's interval or, of a mean that may be skewed, `skewed_interval`."""
+    def interval(self, level: float, *, skewed: bool = False) -> Estimate:
+        """Return it with Welch's interval or, of a mean that may be skewed, `skewed_ends`."""
         if self.n < 2 or not self.error:
             reason = "fewer than 2 prompts" if self.n < 2 else "the values are the same throughout"
-            return Interval(None, None, None, reason)
-        caution = cautious(self.n, self.skewness)
-        if skewed:
-            own = skewed_interval(self.estimate, self.error, self.degrees, self.skewness, level)
-            return replace(own, method=f"{own.method}, {COVARIANCE}", caution=caution)
-        half = student(self.degrees, level) * self.error
+            return Estimate(self.estimate, None, None, self.n, reason=reason)
+        half, method = student(self.degrees, level) * self.error, f"Welch's t of the {COVARIANCE}"
         ends = self.estimate - half, self.estimate + half
-        return Interval(*ends, f"Welch's t of the {COVARIANCE}", caution=caution)
+        if skewed:
+            ends = skewed_ends(self.estimate, self.error, self.degrees, self.skewness, level)
+            method = f"{SKEWED}, {COVARIANCE}"
+        caution = cautious(self.n, self.skewness)
+        return Estimate(self.estimate, *ends, self.n, method, caution=caution)
 
 
 def contrasts(units: Units, fits: list[Fit], weights: Floats) -> Iterator[Contrast]:

@@ -16,19 +16,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortexscope.errors import UsageError
 from cortexscope.stats._clusters import constant, unit_means, unknown_spread
+from cortexscope.stats._estimate import Estimate
 from cortexscope.stats._limits import (
+    SKEWED,
     UNBOUNDED,
     Bounds,
-    Interval,
     cautious,
     of_differences,
-    skewed_interval,
+    skewed_ends,
     student,
     wilson,
 )
 from cortexscope.stats._robust import median_interval, trimmed_mean_interval
 
-__all__ = ["Statistic", "difference_interval", "interval", "location", "mean_interval"]
+__all__ = ["Statistic", "difference_interval", "interval", "location", "mean_of"]
 
 Floats = NDArray[np.float64]
 Labels = Sequence[Any] | NDArray[Any]
@@ -58,11 +59,11 @@ def interval(
     level: float = 0.95,
     statistic: Statistic = "mean",
     bounds: Bounds = UNBOUNDED,
-) -> Interval:
-    """Return the interval of a statistic of prompts, whose paraphrases are averaged first.
+) -> Estimate:
+    """Return a statistic of prompts with its interval; their paraphrases are averaged first.
 
     Mean: each end is the farther one of two. One is Student's; the other is Student's made free of
-    skewness by Hall's monotone transformation (`skewed_interval`). Student's alone holds too rarely
+    skewness by Hall's monotone transformation (`skewed_ends`). Student's alone holds too rarely
     where values are skewed, Hall's alone where they are even but have far values, and the interval
     holds wherever one of them does. Where values are of two kinds, which are both bounds or, these
     unknown, are each found more than once, the share of the higher kind has Wilson's score interval
@@ -84,7 +85,7 @@ def interval(
         bounds: lowest and highest value possible, inside which the interval lies where values do.
 
     Returns:
-        The interval; with a caution where `cautious` has one.
+        The statistic and its interval; with a caution where `cautious` has one.
 
     Raises:
         UsageError: if an option is out of range, or values and clusters differ in length.
@@ -95,35 +96,43 @@ def interval(
         >>> interval([2, 2, 2], rng=np.random.default_rng(0)).reason
         'all prompts have the same value'
         >>> interval([0] * 6 + [1] * 6, rng=np.random.default_rng(0))
-        Interval(low=0.253..., high=0.746..., method='Wilson score', reason=None, caution=None)
+        Estimate(value=0.5, low=0.253..., high=0.746..., n=12, method='Wilson score', ...)
     """
     if resamples < 1:
         raise UsageError(f"resamples must be at least 1, and is {resamples}.")
     _check(level)
     units = _finite(values, clusters)
-    if statistic == "mean":
-        return mean_interval(units, level, bounds)
+    # Of sorted values, so that the order of prompts does not move its last digit.
+    value = location(units, statistic) if len(units) else None
     reason = unknown_spread(units)
-    if reason is not None:
-        return Interval(None, None, None, reason)
-    if statistic == "median":
+    if statistic == "mean":
+        found = mean_of(units, level=level, bounds=bounds)
+    elif reason is not None:
+        return Estimate(value, None, None, len(units), reason=reason)
+    elif statistic == "median":
         found = median_interval(np.sort(units), level)
     else:
         found = trimmed_mean_interval(units, level, rng=rng, resamples=resamples)
-    return found.within(bounds)
+    return replace(found, value=value).within(bounds)
 
 
-def mean_interval(units: Floats, level: float = 0.95, bounds: Bounds = UNBOUNDED) -> Interval:
-    """Return the interval of the mean of independent units, as `interval` describes it.
+def mean_of(values: ArrayLike, *, level: float = 0.95, bounds: Bounds = UNBOUNDED) -> Estimate:
+    """Return the mean of independent prompts with its interval, as `interval` describes it.
 
     Args:
-        units: finite values, [unit].
+        values: one a prompt; those that are not finite are left out.
         level: share of such intervals that hold the true mean.
         bounds: lowest and highest value possible.
+
+    Example:
+        >>> print(mean_of([1, 3, float("nan")]))
+        2 [-10.7, 14.7], n = 2
     """
+    units = _finite(values, None)
     n, reason = len(units), unknown_spread(units)
-    if n < 2:
-        return Interval(None, None, None, reason)
+    mean = float(units.mean()) if n else None
+    if mean is None or n < 2:
+        return Estimate(mean, None, None, n, reason=reason)
     if reason is not None:
         return _of_one_kind(units, level, bounds)
     lowest, highest = float(units.min()), float(units.max())
@@ -132,11 +141,11 @@ def mean_interval(units: Floats, level: float = 0.95, bounds: Bounds = UNBOUNDED
     certain = 1 < times < n - 1 if None in bounds else bounds == (lowest, highest)
     if certain and ((units == lowest) | (units == highest)).all():
         low, high = (lowest + (highest - lowest) * end for end in wilson(times / n, n, level))
-        return Interval(low, high, "Wilson score", caution=cautious(n, 0.0))
+        return Estimate(mean, low, high, n, "Wilson score", caution=cautious(n, 0.0))
     return _of_many_kinds(units, level, bounds)
 
 
-def _of_many_kinds(units: Floats, level: float, bounds: Bounds) -> Interval:
+def _of_many_kinds(units: Floats, level: float, bounds: Bounds) -> Estimate:
     n = len(units)
     centre = float(units.mean())
     # Squares of the smallest numbers would be 0.
@@ -144,8 +153,8 @@ def _of_many_kinds(units: Floats, level: float, bounds: Bounds) -> Interval:
     away = (units - centre) / reach
     spread = math.sqrt(float((away**2).mean()))
     skewness = float((away**3).mean()) / spread**3 / math.sqrt(n)
-    found = skewed_interval(centre, reach * spread / math.sqrt(n - 1), n - 1, skewness, level)
-    return replace(found, caution=cautious(n, skewness)).within(bounds)
+    ends = skewed_ends(centre, reach * spread / math.sqrt(n - 1), n - 1, skewness, level)
+    return Estimate(centre, *ends, n, SKEWED, caution=cautious(n, skewness)).within(bounds)
 
 
 def difference_interval(
@@ -156,8 +165,8 @@ def difference_interval(
     paired: bool = False,
     level: float = 0.95,
     bounds: Bounds = UNBOUNDED,
-) -> Interval:
-    """Return the interval of the mean of `first` minus that of `second`.
+) -> Estimate:
+    """Return the mean of `first` minus that of `second`, with its interval.
 
     Paired: that of the mean of differences, as `interval` has it of values of many kinds, since
     differences of values of two kinds are of three. Of other prompts: Welch's, since skewness
@@ -189,8 +198,10 @@ def difference_interval(
         _finite(values, labels)
         for values, labels in zip((first, second), clusters or (None, None), strict=True)
     )
-    if min(len(one), len(two)) < 2:
-        return Interval(None, None, None, "a group has fewer than 2 prompts")
+    n = min(len(one), len(two))
+    if n < 2:
+        difference = float(one.mean() - two.mean()) if n else None
+        return Estimate(difference, None, None, n, reason="a group has fewer than 2 prompts")
     if constant(one) or constant(two):
         return _of_two_intervals(one, two, level, bounds)
     reach = max(float(np.abs(group - group.mean()).max()) for group in (one, two))
@@ -200,12 +211,10 @@ def difference_interval(
     difference, error = float(one.mean() - two.mean()), float(np.sqrt(parts.sum()))
     half = student(float(degrees), level) * error * reach
     thirds = [float((group**3).sum()) / len(group) ** 3 for group in away]
-    return Interval(
-        difference - half,
-        difference + half,
-        "Welch's t",
-        caution=cautious(min(len(one), len(two)), (thirds[0] - thirds[1]) / error**3),
-    ).within(of_differences(bounds))
+    caution = cautious(n, (thirds[0] - thirds[1]) / error**3)
+    ends = difference - half, difference + half
+    found = Estimate(difference, *ends, n, "Welch's t", caution=caution)
+    return found.within(of_differences(bounds))
 
 
 def _finite(values: ArrayLike, clusters: Labels | None) -> Floats:
@@ -221,17 +230,17 @@ def _check(level: float) -> None:
         raise UsageError(f"level must lie between 0 and 1, and is {level}.")
 
 
-def _of_one_kind(units: Floats, level: float, bounds: Bounds) -> Interval:
+def _of_one_kind(units: Floats, level: float, bounds: Bounds) -> Estimate:
     """Return how far values not found may draw the mean of values that are all the same."""
-    lowest, highest = bounds
+    (lowest, highest), value, n = bounds, float(units.mean()), len(units)
     if lowest is None or highest is None:
-        return Interval(None, None, None, unknown_spread(units))
+        return Estimate(value, None, None, n, reason=unknown_spread(units))
     # A share u of others leaves n of one kind with the chance (1 - u)^n, and Wilson's upper end for
     # none of n bounds it; the mean then lies no farther than u of the way to either bound.
-    value, (_, share) = float(units.mean()), wilson(0.0, len(units), level)
+    share = wilson(0.0, n, level)[1]
     low, high = (value + share * (end - value) for end in (lowest, highest))
-    caution = cautious(len(units), 0.0)
-    return Interval(low, high, "Wilson score, all the same", caution=caution)
+    method = "Wilson score, all the same"
+    return Estimate(value, low, high, n, method, caution=cautious(n, 0.0))
 
 
 def _of_differences(
@@ -240,28 +249,28 @@ def _of_differences(
     clusters: tuple[Labels, Labels] | None,
     level: float,
     bounds: Bounds,
-) -> Interval:
+) -> Estimate:
     one, two = (np.asarray(values, dtype=np.float64) for values in (first, second))
     if one.shape != two.shape or (clusters and list(clusters[0]) != list(clusters[1])):
         raise UsageError("Pairs need as many values of both, of the same prompts.")
     units = _finite(one - two, clusters[0] if clusters else None)
-    reason = unknown_spread(units)
-    if len(units) < 2:
-        return Interval(None, None, None, reason)
-    many = reason is None
-    return _of_many_kinds(units, level, bounds) if many else _of_one_kind(units, level, bounds)
+    if len(units) > 1 and not constant(units):
+        return _of_many_kinds(units, level, bounds)
+    return mean_of(units, level=level, bounds=bounds)
 
 
-def _of_two_intervals(one: Floats, two: Floats, level: float, bounds: Bounds) -> Interval:
-    """Return the interval of a difference from those of both means."""
-    first, second = (mean_interval(group, level, bounds) for group in (one, two))
+def _of_two_intervals(one: Floats, two: Floats, level: float, bounds: Bounds) -> Estimate:
+    """Return a difference with an interval from those of both means."""
+    a, b, n = float(one.mean()), float(two.mean()), min(len(one), len(two))
+    first, second = (mean_of(group, level=level, bounds=bounds) for group in (one, two))
     if first.low is None or first.high is None or second.low is None or second.high is None:
-        both = constant(one) and constant(two)
-        return Interval(None, None, None, "neither group varies" if both else _ONE_CONSTANT)
-    a, b = float(one.mean()), float(two.mean())
-    return Interval(
+        reason = "neither group varies" if constant(one) and constant(two) else _ONE_CONSTANT
+        return Estimate(a - b, None, None, n, reason=reason)
+    return Estimate(
+        a - b,
         a - b - math.hypot(a - first.low, second.high - b),
         a - b + math.hypot(first.high - a, b - second.low),
+        n,
         "both groups' intervals (Newcombe)",
         caution=first.caution or second.caution,
     )

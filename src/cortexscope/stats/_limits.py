@@ -1,18 +1,17 @@
-"""What intervals are made of: their record, their quantiles, and when to be cautious of them."""
+"""What intervals are made of: bounds, quantiles, ends, and when to be cautious of them."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 
 __all__ = [
     "FEWEST",
+    "SKEWED",
     "UNBOUNDED",
     "Bounds",
-    "Interval",
     "cautious",
     "of_differences",
-    "skewed_interval",
+    "skewed_ends",
     "student",
     "wilson",
 ]
@@ -25,33 +24,11 @@ UNBOUNDED: Bounds = (None, None)
 FEWEST = 10
 """The smallest number of independent prompts at which intervals hold about as often as they say."""
 
+SKEWED = "farther ends of Student's t and Hall's transformation"
+"""How `skewed_ends` are found."""
+
 # n > 25 G1^2 (Cochran 1977), whose G1 / sqrt(n) is the skewness of the mean itself.
 _COCHRAN = 25.0
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An interval, or why there is none."""
-
-    low: float | None
-    """Lower end; None where it is undefined."""
-    high: float | None
-    """Upper end; None where it is undefined."""
-    method: str | None
-    """How it was made, in a few words."""
-    reason: str | None = None
-    """Why it is undefined."""
-    caution: str | None = None
-    """Why it may hold the truth less often than it says."""
-
-    def within(self, bounds: Bounds) -> Interval:
-        """Return the part of it that values can reach."""
-        if self.low is None or self.high is None:
-            return self
-        lowest, highest = bounds
-        low = self.low if lowest is None else min(max(self.low, lowest), self.high)
-        high = self.high if highest is None else max(min(self.high, highest), low)
-        return replace(self, low=float(low), high=float(high))
 
 
 def student(degrees: int | float, level: float) -> float:
@@ -61,9 +38,9 @@ def student(degrees: int | float, level: float) -> float:
     return float(stdtrit(degrees, (1 + level) / 2))
 
 
-def skewed_interval(
+def skewed_ends(
     estimate: float, error: float, degrees: int | float, skewness: float, level: float
-) -> Interval:
+) -> tuple[float, float]:
     """Return the farther ends of Student's interval and of that by Hall's transformation.
 
     Hall (1992, J. R. Stat. Soc. B 54, 221-228): T + k T^2 / 3 + k^2 T^3 / 27 + k / 6 is about
@@ -82,7 +59,7 @@ def skewed_interval(
         estimate - error * side * max(side * _unskewed(side * quantile, skewness), quantile)
         for side in (1, -1)
     )
-    return Interval(low, high, "farther ends of Student's t and Hall's transformation")
+    return low, high
 
 
 def _unskewed(quantile: float, skewness: float) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortexscope.errors import UsageError
 from cortexscope.stats._clusters import unit_means
+from cortexscope.stats._estimate import Estimate
 from cortexscope.stats._features import Features, length_features, vector_features, word_features
 from cortexscope.stats._layers import ReadUnits, Stack, layer_vectors, prompts_of, read_units
 from cortexscope.stats._max_t import max_t_paired
@@ -35,14 +36,8 @@ class Peak:
     """The layer with the highest accuracy on one half of the prompts; None where undefined."""
     chosen_accuracy: float | None
     """Its accuracy on that half, too high since it was the highest there."""
-    accuracy: float | None
+    accuracy: Estimate
     """Its accuracy on the other half, to be reported."""
-    low: float | None
-    """Lower end of the interval of `accuracy`."""
-    high: float | None
-    """Upper end of the interval of `accuracy`."""
-    n: int
-    """Prompts in the other half; paraphrases of one count as one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,13 +160,11 @@ def probe_layers(
     known = baselines["accuracy"].notna().any()
     why = "the layer tells every prompt as the better baseline does" if known else _NO_BASELINE
     layers.loc[alike, "reason"] = why
-    peak = _peak(told.right, units, level, rng=rng)
-    if peak.layer is None:
-        reason = next((why for why in told.reasons if why), "there are no layers")
+    peak = _peak(told, units, level, rng=rng)
     return Probe(
         layers=layers, baselines=baselines, peak=peak,
         chance=1 / len(units.tasks) if len(units.tasks) > 1 else None, tasks=units.tasks,
-        n=n, left_out=int((~stack.known).sum()), reason=reason,
+        n=n, left_out=int((~stack.known).sum()), reason=peak.accuracy.reason,
         method=f"logistic regression, {folds} folds by cluster; {tested.method}",
     )  # fmt: skip
 
@@ -282,12 +275,15 @@ def _accuracies(right: Floats, codes: Places, level: float) -> tuple[Floats, Flo
     )
 
 
-def _peak(right: Floats, units: ReadUnits, level: float, *, rng: np.random.Generator) -> Peak:
+def _peak(told: _Told, units: ReadUnits, level: float, *, rng: np.random.Generator) -> Peak:
+    right = told.right
     if not len(right) or np.isnan(right).all():
-        return Peak(None, None, None, None, None, 0)
+        reason = next((why for why in told.reasons if why), "there are no layers")
+        return Peak(None, None, Estimate(None, None, None, 0, reason=reason))
     first = halves_of(units.codes, rng=rng)
     chosen = _accuracies(right[:, first], units.codes[first], level)[0]
     layer = int(np.nanargmax(chosen))
     found = _accuracies(right[[layer]][:, ~first], units.codes[~first], level)
     accuracy, low, high = (float(row[0]) for row in found)
-    return Peak(layer, float(chosen[layer]), accuracy, low, high, int((~first).sum()))
+    estimate = Estimate(accuracy, low, high, int((~first).sum()), "Wilson score")
+    return Peak(layer, float(chosen[layer]), estimate)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cortexscope.stats._limits import FEWEST, Interval, cautious, student
+from cortexscope.stats._estimate import Estimate
+from cortexscope.stats._limits import FEWEST, cautious, student
 
 __all__ = ["Resampled", "median_interval", "resampled", "trimmed_mean_interval"]
 
@@ -39,17 +40,18 @@ class _Ends(NamedTuple):
 
 def trimmed_mean_interval(
     units: Floats, level: float, *, rng: np.random.Generator, resamples: int
-) -> Interval:
-    """Return the interval of the 20 % trimmed mean of units, [unit], which are not all the same."""
-    found = resampled(units, rng=rng, resamples=resamples)
+) -> Estimate:
+    """Return the 20 % trimmed mean of units, [unit], not all the same, with its interval."""
+    found, n = resampled(units, rng=rng, resamples=resamples), len(units)
     if found.error == 0:
-        return Interval(None, None, None, "the values that are not trimmed are all the same")
+        reason = "the values that are not trimmed are all the same"
+        return Estimate(found.estimate, None, None, n, reason=reason)
     ends, method = _quantiles(found.estimate, found.estimates, found.errors, level), "bootstrap-t"
     if ends is None:
-        half = student(len(units) - 1 - 2 * (len(units) // 5), level)
+        half = student(n - 1 - 2 * (n // 5), level)
         ends, method = _Ends(-half, half), "Student's t"
     low, high = (found.estimate - end * found.error for end in (ends.above, ends.below))
-    return Interval(low, high, method, caution=cautious(len(units), 0.0))
+    return Estimate(found.estimate, low, high, n, method, caution=cautious(n, 0.0))
 
 
 def resampled(units: Floats, *, rng: np.random.Generator, resamples: int = 2000) -> Resampled:
@@ -74,18 +76,18 @@ def resampled(units: Floats, *, rng: np.random.Generator, resamples: int = 2000)
     )
 
 
-def median_interval(ordered: Floats, level: float) -> Interval:
-    """Return the interval of the median of rising values, [unit], between order statistics."""
+def median_interval(ordered: Floats, level: float) -> Estimate:
+    """Return the median of rising values, [unit], with its interval between order statistics."""
     from scipy.special import bdtr
 
-    n = len(ordered)
+    n, median = len(ordered), float(np.median(ordered))
     method = "order statistics, interpolated"
     # The interval from the rank k to the rank n + 1 - k holds the median with these chances.
     ranks = np.arange(1, n // 2 + 1)
     chances = 1.0 - 2.0 * bdtr(ranks - 1, n, 0.5)
     if chances[0] < level:
         reason = f"{n} prompts are too few for the interval of a median"
-        return Interval(None, None, None, reason)
+        return Estimate(median, None, None, n, reason=reason)
     rank = int(np.flatnonzero(chances >= level)[-1]) + 1
     here = chances[rank - 1]
     after = chances[rank] if rank < len(ranks) else 0.0
@@ -94,7 +96,7 @@ def median_interval(ordered: Floats, level: float) -> Interval:
     inner = min(rank, n - 1)
     low = (1 - share) * ordered[rank - 1] + share * ordered[inner]
     high = (1 - share) * ordered[n - rank] + share * ordered[n - 1 - inner]
-    return Interval(float(low), float(high), method, caution=cautious(n, 0.0))
+    return Estimate(median, float(low), float(high), n, method, caution=cautious(n, 0.0))
 
 
 def _located(rows: Floats) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cortexscope.stats._clusters import checked_frame, unit_means
-from cortexscope.stats._interval import Statistic, interval, location
+from cortexscope.stats._interval import Statistic, interval
 from cortexscope.stats._limits import FEWEST, UNBOUNDED, Bounds
 from cortexscope.stats._power import prompts_needed
 
@@ -91,8 +91,7 @@ def _described(
         )
         if statistic == "mean":
             row["caution"] = found.caution
-        value = location(units, statistic) if n else None
-        row |= zip(names, (value, found.low, found.high), strict=True)
+        row |= zip(names, (found.value, found.low, found.high), strict=True)
         methods += [f"{statistic}: {found.method}"] if found.method else []
         reasons += [found.reason] if found.reason else []
     row["method"] = "; ".join(methods) or None

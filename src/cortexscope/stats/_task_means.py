@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cortexscope.errors import UsageError
+from cortexscope.stats._estimate import Estimate
 from cortexscope.stats._fit import COVARIANCE, Fit, contrasts
-from cortexscope.stats._interval import difference_interval, mean_interval
-from cortexscope.stats._limits import (
-    UNBOUNDED,
-    Bounds,
-    Interval,
-)
+from cortexscope.stats._interval import difference_interval, mean_of
+from cortexscope.stats._limits import UNBOUNDED, Bounds
 from cortexscope.stats._overlap import overlap_of
 from cortexscope.stats._units import Units, units_of
 
@@ -31,23 +29,19 @@ class Comparison:
     task: str
     other: str | None
     """The task with the highest mean of the others."""
-    difference: float | None
-    """The task's mean less that of `other`; None where it is undefined."""
-    low: float | None
-    """Lower end of the interval; None where it is undefined."""
-    high: float | None
-    """Upper end of the interval; None where it is undefined."""
-    holds: bool | None
-    """True where the whole interval lies above 0: the task is the highest. False where it lies
-    below: another one is higher. None where this is open or undefined."""
-    n: int
-    """Prompts of the task; paraphrases of one count as one."""
-    method: str
-    """How the interval was found."""
-    reason: str | None = None
-    """Why `holds` is None."""
-    caution: str | None = None
-    """Why the interval may hold the true difference less often than it says."""
+    difference: Estimate
+    """The task's mean less that of `other`; n is the number of the task's prompts."""
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the task is the highest, or another one is; None where it is open."""
+        return self.difference.positive
+
+    @property
+    def reason(self) -> str | None:
+        """Why `holds` is None."""
+        undecided = "the interval holds 0" if self.holds is None else None
+        return self.difference.reason or undecided
 
 
 def task_means(
@@ -61,7 +55,7 @@ def task_means(
     curve(log tokens) by least squares; the error adds up what each prompt moves the mean, through
     its task and through the curve (a sandwich, HC2, so that tasks may scatter differently), its
     degrees of freedom are Satterthwaite's over the tasks, and the ends are those of
-    `skewed_interval`.
+    `skewed_ends`.
 
     Args:
         frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `n_tokens`,
@@ -88,24 +82,19 @@ def task_means(
     units, reason = _prepared(frame, adjusted=adjusted)
     bounds = UNBOUNDED if units.scale else bounds
     if reason is not None or not len(units):
-        found = [(np.nan, Interval(None, None, None, reason)) for _ in units.tasks]
+        found = [Estimate(None, None, None, int(n), reason=reason) for n in units.counts]
     elif adjusted:
         fits = [Fit.of(units, model) for model in range(len(units.models))]
         found = [
-            (one.estimate, one.interval(level, skewed=True).within(bounds))
+            one.interval(level, skewed=True).within(bounds)
             for one in contrasts(units, fits, np.eye(len(units.tasks)))
         ]
     else:
-        groups = _groups(units)
-        found = [(float(own.mean()), mean_interval(own, level, bounds)) for own in groups]
-    rows = [
-        {"task": task, "mean": mean, "low": own.low, "high": own.high, "n": n, "method": own.method,
-         "reason": own.reason, "caution": own.caution}
-        for task, n, (mean, own) in zip(units.tasks, units.counts, found, strict=True)
-    ]  # fmt: skip
-    columns = ["task", "mean", "low", "high", "n", "method", "reason", "caution"]
+        found = [mean_of(own, level=level, bounds=bounds) for own in _groups(units)]
+    rows = [{"task": task, **asdict(own)} for task, own in zip(units.tasks, found, strict=True)]
+    columns = ["task", "value", "low", "high", "n", "method", "reason", "caution"]
     # As objects, texts that are missing stay None.
-    table = pd.DataFrame(rows, columns=columns, dtype=object)
+    table = pd.DataFrame(rows, columns=columns, dtype=object).rename(columns={"value": "mean"})
     return table.astype(dict.fromkeys(("mean", "low", "high"), np.float64) | {"n": np.int64})
 
 
@@ -147,7 +136,7 @@ def highest_task(
     method += f"Welch's t of the {COVARIANCE}" if adjusted else "differences of two tasks"
 
     def unknown(why: str) -> Comparison:
-        return Comparison(task, None, None, None, None, None, n, method, why)
+        return Comparison(task, None, Estimate(None, None, None, n, method, why))
 
     if n == 0 or len(units.tasks) < 2:
         return unknown("the task has no value" if n == 0 else "there is no other task")
@@ -156,19 +145,19 @@ def highest_task(
     place, others = units.tasks.index(task), [name for name in units.tasks if name != task]
     # The upper ends hold at once, the lower ones each: two intervals of every difference.
     strict = 1.0 - (1.0 - level) / len(others)
-    differences, lower, upper = _against(units, place, (level, strict), bounds, adjusted=adjusted)
+    lower, upper = _against(units, place, (level, strict), bounds, adjusted=adjusted)
+    differences = [math.nan if each.value is None else each.value for each in lower]
     best = int(np.argmin(differences))
-    difference, other = float(differences[best]), others[best]
+    difference, other = differences[best], others[best]
     ends = [(low.low, high.high) for low, high in zip(lower, upper, strict=True)]
     why = next((own.reason for own in (*lower, *upper) if own.reason), None)
     known = [(low, high) for low, high in ends if low is not None and high is not None]
     if why is not None or len(known) < len(ends):
-        return Comparison(task, other, difference, None, None, None, n, method, why)
+        return Comparison(task, other, Estimate(difference, None, None, n, method, why))
     low, high = min(low for low, _ in known), min(high for _, high in known)
-    holds = True if low > 0 else False if high < 0 else None
-    undecided = "the interval holds 0" if holds is None else None
     caution = next((own.caution for own in lower if own.caution), None)
-    return Comparison(task, other, difference, low, high, holds, n, method, undecided, caution)
+    estimate = Estimate(difference, low, high, n, method, caution=caution)
+    return Comparison(task, other, estimate)
 
 
 def _groups(units: Units) -> list[Floats]:
@@ -179,15 +168,15 @@ def _groups(units: Units) -> list[Floats]:
 
 def _against(
     units: Units, place: int, levels: tuple[float, float], bounds: Bounds, *, adjusted: bool
-) -> tuple[Floats, list[Interval], list[Interval]]:
-    """Return one task's differences to each other one, and their intervals of two levels."""
+) -> tuple[list[Estimate], list[Estimate]]:
+    """Return one task's differences to each other one, with intervals of two levels."""
     others = [task for task in range(len(units.tasks)) if task != place]
     if adjusted:
         eye = np.eye(len(units.tasks))
         fits = [Fit.of(units, model) for model in range(len(units.models))]
         found = list(contrasts(units, fits, eye[place] - eye[others]))
         lower, upper = ([one.interval(level) for one in found] for level in levels)
-        return np.array([one.estimate for one in found]), lower, upper
+        return lower, upper
     groups = _groups(units)
     lower, upper = (
         [
@@ -196,7 +185,7 @@ def _against(
         ]
         for level in levels
     )
-    return np.array([groups[place].mean() - groups[task].mean() for task in others]), lower, upper
+    return lower, upper
 
 
 def leading_task(frame: pd.DataFrame) -> str | None:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortexscope.stats._clusters import constant
-from cortexscope.stats._effect_sizes import EffectSize, cliffs_delta, standardised
+from cortexscope.stats._effect_sizes import cliffs_delta, standardised
+from cortexscope.stats._estimate import Estimate
 from cortexscope.stats._fit import Fit, contrasts
-from cortexscope.stats._limits import UNBOUNDED, Bounds, Interval, of_differences
+from cortexscope.stats._limits import UNBOUNDED, Bounds, of_differences
 from cortexscope.stats._overlap import overlap_of
 from cortexscope.stats._units import Units
 
@@ -28,13 +29,10 @@ class TaskPair:
     first: int
     """The first task's place in the tasks of the units."""
     second: int
-    difference: float | None
-    """The first task's adjusted mean less the second's; None where it is undefined."""
-    interval: Interval
-    hedges_g: EffectSize
-    cliffs_delta: EffectSize
-    reason: str | None
-    """Why the numbers are undefined."""
+    difference: Estimate
+    """The first task's adjusted mean less the second's."""
+    hedges_g: Estimate
+    cliffs_delta: Estimate
 
 
 def comparable(units: Units) -> tuple[list[Fit], list[str | None]]:
@@ -92,6 +90,10 @@ class _Pair:
     fits: list[Fit]
 
     @property
+    def n(self) -> int:
+        return int(self.units.counts[[self.first, self.second]].min())
+
+    @property
     def mine(self) -> NDArray[np.bool_]:
         return np.isin(self.units.codes, (self.first, self.second))
 
@@ -110,7 +112,7 @@ class _Pair:
 
     def reason(self) -> str | None:
         """Return why the two cannot be compared; None where they can."""
-        if self.units.counts[[self.first, self.second]].min() < 2:
+        if self.n < 2:
             return "a task has fewer than 2 prompts"
         codes, values = self.units.codes, np.mean([fit.adjusted for fit in self.fits], axis=0)
         if all(constant(values[codes == task]) for task in (self.first, self.second)):
@@ -120,9 +122,8 @@ class _Pair:
         return overlap_of(self.only()).reason
 
     def unknown(self, reason: str) -> TaskPair:
-        nothing = EffectSize(None, None, None, "", reason)
-        interval = Interval(None, None, None, reason)
-        return TaskPair(self.first, self.second, None, interval, nothing, nothing, reason)
+        nothing = Estimate(None, None, None, self.n, reason=reason)
+        return TaskPair(self.first, self.second, nothing, nothing, nothing)
 
     def compared(self, *, level: float, bounds: Bounds) -> TaskPair:
         codes = self.units.codes
@@ -135,9 +136,9 @@ class _Pair:
         degrees = len(one) + len(two) - 2
         g = standardised(
             found.estimate / (spread / np.sqrt(degrees)),
-            1.0 / float((np.mean(shares, axis=0) ** 2).sum()), degrees,
+            1.0 / float((np.mean(shares, axis=0) ** 2).sum()), degrees, self.n,
             method="Hedges g, noncentral t", level=level,
         )  # fmt: skip
         delta = cliffs_delta(one, two, level=level)
-        interval = found.interval(level).within(of_differences(bounds))
-        return TaskPair(self.first, self.second, found.estimate, interval, g, delta, None)
+        difference = found.interval(level).within(of_differences(bounds))
+        return TaskPair(self.first, self.second, difference, g, delta)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cortexscope.analysis._frames import of_metrics, of_model
-from cortexscope.analysis._places import places
-from cortexscope.analysis._scopes import bounds_of
+from cortexscope.analysis._places import contrasted
 from cortexscope.analysis.tables._step import Step
 from cortexscope.stats import map_contrasts
 
@@ -26,19 +24,7 @@ class Heads(Step):
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a metric, model, layer and head."""
-        tables = []
-        for place in places(of, heads=True):
-            found = map_contrasts(
-                place.values,
-                place.task,
-                place.other,
-                by="task",
-                rng=of.stream(self.name, place.metric, place.model),
-                permutations=of.settings.permutations,
-                bounds=bounds_of(place.values),
-            )
-            tables.append((place.metric, of_model(found, place.model)))
-        return of_metrics(tables)
+        return contrasted(of, self.name, map_contrasts, lambda place: place.values, heads=True)
 
     def absent(self, of: Analysis) -> str:
         """Return why no heads are compared."""

@@ -49,14 +49,14 @@ class Leaders(Step):
                         "task": task,
                         "form": form,
                         "other": found.other,
-                        "difference": found.difference,
-                        "low": found.low,
-                        "high": found.high,
+                        "difference": found.difference.value,
+                        "low": found.difference.low,
+                        "high": found.difference.high,
                         "holds": found.holds,
-                        "n": found.n,
-                        "method": found.method,
+                        "n": found.difference.n,
+                        "method": found.difference.method,
                         "reason": found.reason,
-                        "caution": found.caution,
+                        "caution": found.difference.caution,
                     }
                 )
         return pd.DataFrame(rows)

@@ -40,9 +40,9 @@ class ProbeBaselines(Step):
             best = {
                 "baseline": _BEST,
                 "layer": None if peak.layer is None else own.layers[peak.layer],
-                "accuracy": peak.accuracy,
-                "low": peak.low,
-                "high": peak.high,
+                "accuracy": peak.accuracy.value,
+                "low": peak.accuracy.low,
+                "high": peak.accuracy.high,
                 "reason": probe.reason,
             }
             rows = pd.concat([probe.baselines, pd.DataFrame([best])], ignore_index=True)

@@ -13,9 +13,9 @@ from cortexscope.audit._words import metric_unit
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cortexscope.stats import Mean
+    from cortexscope.stats import Estimate
 
-__all__ = ["above", "clustered", "difference", "mean_over_prompts", "verdict_of"]
+__all__ = ["clustered", "difference", "mean_over_prompts", "verdict_of"]
 
 
 def clustered(table: pd.DataFrame, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -29,25 +29,18 @@ def clustered(table: pd.DataFrame, numbers: NDArray[np.float64]) -> NDArray[np.f
     return series.groupby(level="cluster").mean().to_numpy(dtype=np.float64)
 
 
-def mean_over_prompts(table: pd.DataFrame, numbers: NDArray[np.float64]) -> Mean:
+def mean_over_prompts(table: pd.DataFrame, numbers: NDArray[np.float64]) -> Estimate:
     """Return the mean over the clusters of prompts, with its t interval."""
     from cortexscope.stats import mean_of
 
     return mean_of(clustered(table, numbers))
 
 
-def above(found: Mean) -> bool | None:
-    """Return whether the mean is clearly above 0, or clearly below; None where neither is so."""
-    if found.low is not None and found.low > 0:
-        return True
-    return False if found.high is not None and found.high < 0 else None
-
-
-def difference(name: str, found: Mean, metric: str, *, read_by: str = "both") -> Quantity:
+def difference(name: str, found: Estimate, metric: str, *, read_by: str = "both") -> Quantity:
     """Return a difference that is claimed to be above 0."""
     note = f"n = {found.n} prompts, read by {read_by}; t interval"
     unit = metric_unit(metric)
-    return Quantity(name, "> 0", found.value, found.low, found.high, above(found), note, unit)
+    return Quantity(name, "> 0", found.value, found.low, found.high, found.positive, note, unit)
 
 
 def verdict_of(right: bool | None) -> Verdict:

@@ -14,7 +14,7 @@ from cortexscope.audit._words import capital, metric_unit, spoken
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cortexscope.stats import Comparison
+    from cortexscope.stats import Comparison, Estimate
 
 __all__ = ["Part", "is_above", "is_first", "lacks_tasks", "judged", "unit_in"]
 
@@ -125,7 +125,9 @@ def _all(comparisons: Iterable[Comparison]) -> bool | None:
 
 def _verdict(parts: Sequence[Part]) -> tuple[Verdict, str]:
     raw, adjusted = _all(part.raw for part in parts), _all(part.adjusted for part in parts)
-    unknown = next((part.adjusted.reason for part in parts if part.adjusted.low is None), None)
+    unknown = next(
+        (part.adjusted.reason for part in parts if part.adjusted.difference.low is None), None
+    )
     if raw is False:
         return "contradicted", "It is not so as measured."
     if raw is None and adjusted is False:
@@ -163,25 +165,24 @@ def _numbers(part: Part, unit: str) -> str:
         for found in (part.raw, part.adjusted)
     )
     return (
-        f"{_text(part.raw)} {unit} as measured{raw}, {_text(part.adjusted)} with length "
-        f"controlled{adjusted}; n = {part.raw.n} prompts."
+        f"{_text(part.raw.difference)} {unit} as measured{raw}, {_text(part.adjusted.difference)} "
+        f"with length controlled{adjusted}; n = {part.raw.difference.n} prompts."
     )
 
 
-def _text(found: Comparison) -> str:
-    if found.difference is None:
+def _text(found: Estimate) -> str:
+    if found.value is None:
         return f"undefined ({found.reason})"
-    if found.low is None or found.high is None:
-        return f"{found.difference:.3g} (no interval)"
-    return f"{found.difference:.3g} [{found.low:.3g}, {found.high:.3g}]"
+    return f"{found.value:.3g} (no interval)" if found.low is None else f"{found:.3g}"
 
 
 def _quantities(part: Part, title: str, unit: str) -> Iterator[Quantity]:
     for way, found in (("as measured", part.raw), ("length controlled", part.adjusted)):
         other = f" ({spoken(found.other)})" if found.other and part.named else ""
-        note = f"n = {found.n} prompts; {found.method}"
+        own = found.difference
+        note = f"n = {own.n} prompts; {own.method}"
         note += f"; {found.reason}" if found.reason else ""
         yield Quantity(
-            f"{title}{part.words}{other}, {way}", "> 0", found.difference,
-            found.low, found.high, found.holds, note, unit,
+            f"{title}{part.words}{other}, {way}", "> 0", own.value,
+            own.low, own.high, own.positive, note, unit,
         )  # fmt: skip

@@ -16,7 +16,7 @@ from cortexscope.audit.kinds._kind import OfMetric
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cortexscope.stats import Mean
+    from cortexscope.stats import Estimate
 
 __all__ = ["Ratio"]
 
@@ -138,7 +138,5 @@ class Ratio(OfMetric):
         return evidence.says(verdict_of(right), said, *quantities)
 
 
-def _text(found: Mean) -> str:
-    if found.value is None or found.low is None or found.high is None:
-        return f"– ({found.reason})"
-    return f"{found.value:.3g} [{found.low:.3g}, {found.high:.3g}]"
+def _text(found: Estimate) -> str:
+    return f"– ({found.reason})" if found.low is None else f"{found:.3g}"

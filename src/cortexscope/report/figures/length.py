@@ -11,6 +11,7 @@ from cortexscope.report._correlations import (
     NORMALIZED_ENTROPY,
     STUDY_ENTROPY,
     length_correlation,
+    r_of,
 )
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain, task_title
@@ -77,7 +78,7 @@ class Length:
             found = length_correlation(frames, model, metric)
             known = found.low is not None and found.high is not None
             span = f"{found.low:.3f} to {found.high:.3f}" if known else UNDEFINED
-            rows.append((plain(model), labels.title(metric), found.r, span, found.n))
+            rows.append((plain(model), labels.title(metric), found.value, span, found.n))
             if found.reason:
                 reasons[place, "r"] = found.reason
         columns = (
@@ -105,5 +106,5 @@ def _cloud(frames: RunFrames, rows: pd.DataFrame, model: str, metric: str) -> Po
         x=rows["n_tokens"].to_numpy(dtype="float64"),
         y=rows["value"].to_numpy(dtype="float64"),
         names=tuple(names),
-        statement=str(length_correlation(frames, model, metric)),
+        statement=r_of(length_correlation(frames, model, metric)),
     )
