@@ -28,8 +28,8 @@ import numpy as np
 import pandas as pd
 
 from cortexscope.stats._mixed import mixed_model
-from cortexscope.stats._model_effect import model_effect_of
-from cortexscope.stats._task_effect import task_effect_of
+from cortexscope.stats._model_effect import model_effect
+from cortexscope.stats._task_effect import task_effect
 from cortexscope.stats._units import Units, units_of
 
 ALPHA = 0.05
@@ -160,7 +160,7 @@ def p_values(
 ) -> list[float]:
     """Return p of the default and the raw test; NaN where undefined."""
     units = replace(prompts.units, values=values)
-    effect_of = task_effect_of if of == "tasks" else model_effect_of
+    effect_of = task_effect if of == "tasks" else model_effect
     effect = effect_of(units, rng=rng, permutations=options.permutations)
     return [math.nan if p is None else p for p in (effect.p, effect.raw.p)]
 

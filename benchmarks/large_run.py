@@ -209,7 +209,7 @@ def main() -> None:
     parser.add_argument("--force", action="store_true", help="replace the run that is there")
     asked = parser.parse_args()
     run = write(asked.folder, scale=asked.scale, force=asked.force)
-    rows = sum(len(table) for table in run.rows())
+    rows = sum(len(read()) for read in run.readings())
     print(f"{asked.folder}: {rows:,} rows of {run.manifest.suite.prompts:,} prompts")
 
 

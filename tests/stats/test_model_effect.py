@@ -13,7 +13,7 @@ from scipy.stats import ttest_rel
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from cortexscope.stats._model_effect import model_effect, model_effect_of
+from cortexscope.stats._model_effect import model_effect
 from cortexscope.stats._units import units_of
 
 
@@ -134,7 +134,7 @@ def test_models_that_do_the_same_are_told_apart_as_often_as_promised(
         for _ in range(20):
             noise = rng.normal(size=(n, 1)) + scatter * rng.normal(size=(n, models))
             values = options.get("slope", 0.0) * np.log(tokens) + noise
-            effect = model_effect_of(replace(units, values=values), rng=rng, permutations=199)
+            effect = model_effect(replace(units, values=values), rng=rng, permutations=199)
             found.append((effect.p, effect.raw.p))
     default, raw = (np.array(found, dtype=float) <= 0.05).mean(axis=0)
     # 500 simulations of a test that rejects 5 % reject 2.6 to 7.8 % in 99 of 100 tries.

@@ -15,7 +15,7 @@ from statsmodels.stats.anova import anova_lm
 
 from cortexscope.stats._length import length_basis
 from cortexscope.stats._permutation import bins_of, p_value, shuffles
-from cortexscope.stats._task_effect import task_effect, task_effect_of
+from cortexscope.stats._task_effect import task_effect
 from cortexscope.stats._units import units_of
 
 Curve = Callable[[np.ndarray], np.ndarray]
@@ -190,7 +190,7 @@ def test_tasks_that_differ_in_length_only_are_told_apart_as_often_as_promised(
         tokens = frame["n_tokens"].to_numpy().reshape(models, -1).T
         for _ in range(20):
             values = values_of(rng, tokens, curve, scatter)
-            effect = task_effect_of(replace(units, values=values), rng=rng, permutations=99)
+            effect = task_effect(replace(units, values=values), rng=rng, permutations=99)
             found.append((effect.p, effect.raw.p))
     default, raw = (np.array(found, dtype=float) <= 0.05).mean(axis=0)
     # 500 simulations of a test that rejects 5 % reject 2.6 to 7.8 % in 99 of 100 tries.
@@ -201,7 +201,7 @@ def test_tasks_that_differ_in_length_only_are_told_apart_as_often_as_promised(
 def test_units_that_are_put_together_already_give_the_same() -> None:
     frame = made(np.random.default_rng(4), models=2, spaced=0.1)
     one = task_effect(frame, rng=np.random.default_rng(0), permutations=99)
-    two = task_effect_of(units_of(frame), rng=np.random.default_rng(0), permutations=99)
+    two = task_effect(units_of(frame), rng=np.random.default_rng(0), permutations=99)
     assert one == two
 
 

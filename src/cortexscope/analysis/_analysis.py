@@ -16,6 +16,7 @@ from cortexscope.analysis._settings import ABOUT, Settings, settings_of
 from cortexscope.analysis._values import metrics_with_values, without_controls
 from cortexscope.analysis._vectors import Vectors, vectors_of
 from cortexscope.analysis.tables import TABLES
+from cortexscope.analysis.tables._step import Step
 from cortexscope.errors import UnknownNameError
 from cortexscope.files import as_csv, whole_file
 from cortexscope.metrics import HEADLINE
@@ -81,7 +82,7 @@ class Analysis:
         self.folder = folder or (alone.path / "stats" if alone else None)
         """Where tables are written, None where no folder was named."""
         self.note = note
-        self._kept = Kept(self.folder, self.measured, [asdict(settings), self.metrics, self.focus])
+        self._kept = Kept(self.folder, self.measured)
         self._made: dict[object, Any] = {}
 
     def __repr__(self) -> str:
@@ -130,7 +131,17 @@ class Analysis:
             with threadpool_limits(1):
                 return step.build(self)
 
-        return self._kept.table(name, build, of_vectors=step.of_vectors)
+        return self._kept.table(name, build, self._choices(step), of_vectors=step.of_vectors)
+
+    def kept(self, name: str) -> bool:
+        """Return whether a table is there already."""
+        step = TABLES[name]
+        return self._kept.holds(name, self._choices(step), of_vectors=step.of_vectors)
+
+    def _choices(self, step: Step) -> list[object]:
+        # The rows of a table are in the order of the run's metrics, whatever their order here.
+        chosen = sorted(self.focus) if step.of_focus else [self.metrics, self.focus]
+        return [asdict(self.settings), chosen]
 
     def missing(self, name: str) -> str | None:
         """Return why a table is empty, None where it has rows."""
@@ -180,8 +191,12 @@ class Analysis:
 
     @cached_property
     def read(self) -> pd.DataFrame:
-        """The values of prompts and their paraphrases, without other controls."""
-        return without_controls(self.table("values"))
+        """The values of prompts and their paraphrases, without other controls.
+
+        Texts are categories in the order of names, which are grouped and compared as numbers.
+        """
+        texts = ("model", "metric", "task", "prompt_id", "cluster", "kind")
+        return without_controls(self.table("values")).astype(dict.fromkeys(texts, "category"))
 
     @cached_property
     def close(self) -> pd.DataFrame:

@@ -31,44 +31,64 @@ class Kept:
     Args:
         folder: where they are, in its folder `kept`; None where nothing is to be kept.
         measured: what they are of.
-        choices: what else decides all of them, as data.
     """
 
-    def __init__(
-        self, folder: Path | None, measured: Measurements, choices: Sequence[object]
-    ) -> None:
+    def __init__(self, folder: Path | None, measured: Measurements) -> None:
         self._folder = None if folder is None else folder / "kept"
         self._measured = measured
-        self._choices = list(choices)
         self._digests: dict[bool, str] = {}
 
+    def holds(self, name: str, choices: Sequence[object], *, of_vectors: bool) -> bool:
+        """Return whether a table is kept."""
+        return self._found(name, choices, of_vectors=of_vectors) is not None
+
     def table(
-        self, name: str, build: Callable[[], pd.DataFrame], *, of_vectors: bool
+        self,
+        name: str,
+        build: Callable[[], pd.DataFrame],
+        choices: Sequence[object],
+        *,
+        of_vectors: bool,
     ) -> pd.DataFrame:
         """Return a table as it was kept, or as it is built; the same to the last bit.
 
         Args:
             name: of the table.
             build: makes it.
+            choices: what decides it besides what was measured, as data.
             of_vectors: whether it is made of vectors too.
         """
         import pyarrow as pa
 
-        if self._folder is None:
-            return _as_read(pa.Table.from_pandas(build(), preserve_index=False))
-        source = _digest([self._digest(of_vectors), _code()])
-        key = _digest([source, self._choices, name])
-        file = self._folder / f"{name}-{key[:16]}.parquet"
-        kept = _read(file)
-        if kept is None or kept.schema.metadata.get(_KEY) != key.encode():
+        kept = self._found(name, choices, of_vectors=of_vectors)
+        if kept is None:
             kept = pa.Table.from_pandas(build(), preserve_index=False)
-            about = {**kept.schema.metadata, _SOURCE: source.encode(), _KEY: key.encode()}
-            kept = kept.replace_schema_metadata(about)
-            # Whoever may not write here, or has no room, has the table all the same.
-            with contextlib.suppress(StoreError):
-                _write(kept, file)
-                self._forget(name, source)
-        return _as_read(kept)
+            if self._folder is not None:
+                file, source, key = self._named(name, choices, of_vectors=of_vectors)
+                about = {**kept.schema.metadata, _SOURCE: source.encode(), _KEY: key.encode()}
+                # Whoever may not write here, or has no room, has the table all the same.
+                with contextlib.suppress(StoreError):
+                    _write(kept.replace_schema_metadata(about), file)
+                    self._forget(name, source)
+        frame: pd.DataFrame = kept.to_pandas()
+        return frame
+
+    def _found(self, name: str, choices: Sequence[object], *, of_vectors: bool) -> pa.Table | None:
+        if self._folder is None:
+            return None
+        file, _, key = self._named(name, choices, of_vectors=of_vectors)
+        kept = _read(file)
+        whole = kept is not None and kept.schema.metadata.get(_KEY) == key.encode()
+        return kept if whole else None
+
+    def _named(
+        self, name: str, choices: Sequence[object], *, of_vectors: bool
+    ) -> tuple[Path, str, str]:
+        """Return a table's file, and the digests of what it is made of and of all that decides."""
+        assert self._folder is not None
+        source = _digest([self._digest(of_vectors), _code()])
+        key = _digest([source, list(choices), name])
+        return self._folder / f"{name}-{key[:16]}.parquet", source, key
 
     def _digest(self, of_vectors: bool) -> str:
         if of_vectors not in self._digests:
@@ -84,11 +104,6 @@ class Kept:
             if other is None or other.schema.metadata.get(_SOURCE) != source.encode():
                 with contextlib.suppress(OSError):
                     file.unlink()
-
-
-def _as_read(table: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = table.to_pandas()
-    return frame
 
 
 def _read(file: Path) -> pa.Table | None:

@@ -13,7 +13,16 @@ from cortexscope.stats import Bounds
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["IN_UNITS", "STANDARDISED", "bounds_of", "scopes", "stream", "unknown", "with_units"]
+__all__ = [
+    "IN_UNITS",
+    "STANDARDISED",
+    "bounds_of",
+    "by_scope",
+    "scopes",
+    "stream",
+    "unknown",
+    "with_units",
+]
 
 STANDARDISED = "all models, standardised"
 """The scope in which a prompt's value is its mean over the models, each model's values less its
@@ -37,6 +46,19 @@ def scopes(values: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
         for model in models:
             yield str(metric), str(model), frame[frame["model"] == model]
         if len(models) > 1:
+            yield str(metric), STANDARDISED, frame
+
+
+def by_scope(values: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield the same, all metrics of a scope after each other, so that they can share what it has.
+
+    Such as its prompts' permutations, which are too large to be kept for all scopes.
+    """
+    for model, own in values.groupby("model", sort=False):
+        for metric, frame in own.groupby("metric", sort=False):
+            yield str(metric), str(model), frame
+    for metric, frame in values.groupby("metric", sort=False):
+        if frame["model"].nunique() > 1:
             yield str(metric), STANDARDISED, frame
 
 

@@ -84,32 +84,34 @@ def without_controls(values: pd.DataFrame) -> pd.DataFrame:
 def _with_prompts(
     frame: pd.DataFrame, measured: Measurements, metrics: Sequence[str]
 ) -> pd.DataFrame:
+    import numpy as np
     import pandas as pd
 
     prompts = measured.prompts
-    known = set(prompts["prompt_id"])
+    known = prompts["origin"].isin(prompts["prompt_id"])
     facts = pd.DataFrame(
         {
-            "prompt_id": prompts["prompt_id"],
             # A paraphrase whose source was not read is a prompt of its own.
-            "cluster": prompts["origin"].where(prompts["origin"].isin(known), prompts["prompt_id"]),
-            "kind": prompts["control"]
-            .where(prompts["origin"].isin(known))
-            .astype(object)
-            .fillna("original"),
-            "place": range(len(prompts)),
+            "cluster": prompts["origin"].where(known, prompts["prompt_id"]),
+            "kind": prompts["control"].where(known).astype(object).fillna("original"),
         }
     )
-    labels = list(measured.labels)
-    order = frame.merge(facts, on="prompt_id", how="left").assign(
-        metric_place=lambda found: found["metric"].map(list(metrics).index),
-        model_place=lambda found: found["model"].map(labels.index),
+    ends = np.array(
+        [[np.nan if end is None else end for end in measured.specs[m].bounds] for m in metrics]
+    ).reshape(-1, 2)
+    # Numbers in place of texts, which are slow: places in what is the order of rows.
+    metric, model, place = (
+        pd.Index(names).get_indexer(frame[column])
+        for column, names in (
+            ("metric", metrics), ("model", measured.labels), ("prompt_id", prompts["prompt_id"])
+        )
+    )  # fmt: skip
+    order = np.lexsort([place, model, metric])
+    more = [name for name in ("layer", "head") if name in frame]
+    found = frame[[*_KEYS, "n_tokens", *more, "value"]].take(order).reset_index(drop=True)
+    facts = facts.take(place[order]).reset_index(drop=True)
+    lowest, highest = ends[metric[order]].T
+    found = found.assign(
+        cluster=facts["cluster"], kind=facts["kind"], lowest=lowest, highest=highest
     )
-    order = order.sort_values(["metric_place", "model_place", "place"], kind="stable")
-    specs = measured.specs
-    for place, name in enumerate(("lowest", "highest")):
-        ends = {metric: specs[metric].bounds[place] for metric in metrics}
-        order[name] = order["metric"].map(ends).astype("float64")
-    columns = [*_KEYS, "cluster", "kind", "n_tokens", "lowest", "highest"]
-    more = [name for name in ("layer", "head") if name in order]
-    return order[[*columns, *more, "value"]].reset_index(drop=True)
+    return found[[*_KEYS, "cluster", "kind", "n_tokens", "lowest", "highest", *more, "value"]]

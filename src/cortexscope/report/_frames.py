@@ -31,13 +31,18 @@ class RunFrames:
         self.run = run
         self.measured = Measurements.of(run)
         self._read: dict[tuple[str, str], pd.DataFrame] = {}
+        self._cells: dict[tuple[str, ...], pd.DataFrame] = {}
 
     @cached_property
     def analysis(self) -> Analysis:
-        """The run's statistics, those of `cortexscope stats`."""
+        """The run's statistics of the headline metrics, those of `cortexscope stats`.
+
+        Of all metrics where these are kept; none is made that is not shown.
+        """
         from cortexscope.analysis import Analysis
 
-        return Analysis(self.measured)
+        every = Analysis(self.measured)
+        return every if every.kept("effects") else Analysis(self.measured, metrics=every.focus)
 
     @property
     def manifest(self) -> Manifest:
@@ -55,9 +60,14 @@ class RunFrames:
         return self.measured.prompts
 
     @cached_property
+    def lengths(self) -> pd.DataFrame:
+        """How many tokens the primary stack was given, as `Measurements.lengths`."""
+        return self.primary(self.measured.lengths())
+
+    @cached_property
     def tasks(self) -> tuple[str, ...]:
         """In the order of the suite."""
-        read = self.measured.lengths()["task"].dropna().unique()
+        read = self.lengths["task"].dropna().unique()
         return tuple(dict.fromkeys([*self.manifest.suite.tasks, *map(str, read)]))
 
     @property
@@ -159,12 +169,18 @@ class RunFrames:
             Columns model, task, inputs (prompts read), tokens (their mean length), and a metric's
             mean in the model's primary stack.
         """
+        key = tuple(metrics)
+        if key not in self._cells:
+            self._cells[key] = self._cells_of(key)
+        return self._cells[key].copy()
+
+    def _cells_of(self, metrics: Collection[str]) -> pd.DataFrame:
         import pandas as pd
 
         index = pd.MultiIndex.from_product(
             [list(self.labels), list(self.tasks)], names=["model", "task"]
         )
-        read = self.primary(self.measured.lengths()).groupby(["model", "task"])
+        read = self.lengths.groupby(["model", "task"])
         values = self.values(metrics)
         means = values.groupby(["model", "task", "metric"])["value"].mean().unstack("metric")
         inputs = read["prompt_id"].nunique().reindex(index).fillna(0).astype("int64")

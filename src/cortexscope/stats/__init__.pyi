@@ -80,4 +80,8 @@ from ._task_means import (
     leading_task as leading_task,
     task_means as task_means,
 )
+from ._units import (
+    Units as Units,
+    units_of as units_of,
+)
 from ._variance import variance_explained as variance_explained

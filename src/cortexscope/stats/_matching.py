@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heapify, heapreplace
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -68,36 +71,55 @@ def matched_by_length(
     if len(lengths) < 2:
         raise UsageError("Matching needs two tasks or more; name more tasks.")
     logs = {
-        task: sorted((_log_length(tokens), name) for name, tokens in prompts.items())
+        task: sorted(zip(_log_lengths(list(prompts.values())), prompts, strict=True))
         for task, prompts in lengths.items()
     }
     limit = float(np.log(ratio)) + 1e-12
-    places = dict.fromkeys(logs, 0)
-    chosen: dict[str, list[tuple[float, str]]] = {task: [] for task in logs}
-    while all(places[task] < len(logs[task]) for task in logs):
-        front = {task: logs[task][places[task]] for task in logs}
-        shortest = min(front, key=front.__getitem__)
-        if max(log for log, _ in front.values()) - front[shortest][0] > limit:
-            places[shortest] += 1
-            continue
-        for task, prompt in front.items():
-            chosen[task].append(prompt)
-            places[task] += 1
-    sets = len(next(iter(chosen.values())))
+    waiting = [iter(own) for own in logs.values()]
+    sets = []
+    front = _shortest(waiting)
+    longest = max(front)[0]
+    while longest < math.inf:
+        if longest - front[0][0] > limit:
+            task = front[0][2]
+            following = next(waiting[task], _NONE)
+            heapreplace(front, (*following, task))
+            longest = max(longest, following[0])
+        else:
+            sets.append([prompt[:2] for prompt in sorted(front, key=itemgetter(2))])
+            front = _shortest(waiting)
+            longest = max(front)[0]
     if not sets:
         raise SuiteError(
             f"No {len(logs)} prompts, one of each task, are alike in length to a ratio of {ratio}; "
             "allow a larger ratio, or name fewer tasks."
         )
-    ids = tuple(chosen[task][number][1] for number in range(sets) for task in logs)
-    return Matched(ids, sets, _balance(logs), _balance(chosen))
+    chosen = dict(zip(logs, zip(*sets, strict=True), strict=True))
+    ids = tuple(name for own in sets for _, name in own)
+    return Matched(ids, len(sets), _balance(logs), _balance(chosen))
 
 
-def _log_length(tokens: Tokens) -> float:
-    counts = np.atleast_1d(np.asarray(tokens, dtype=np.float64))
-    if not len(counts) or not (counts > 0).all():
-        raise UsageError(f"A prompt's length must be above 0, and is {tokens}.")
-    return float(np.log(counts).mean())
+_NONE = (math.inf, "")
+"""Where no prompt of a task is left."""
+
+
+def _shortest(waiting: Sequence[Iterator[tuple[float, str]]]) -> list[tuple[float, str, int]]:
+    """Return the next prompt of each task, the shortest of all first: a heap."""
+    front = [(*next(own, _NONE), task) for task, own in enumerate(waiting)]
+    heapify(front)
+    return front
+
+
+def _log_lengths(tokens: Sequence[Tokens]) -> list[float]:
+    """Return the mean log length of each prompt over the models that count it."""
+    counts = [np.ravel(own).astype(np.float64) for own in tokens]
+    for own, given in zip(counts, tokens, strict=True):
+        if not len(own) or not own.min() > 0:
+            raise UsageError(f"A prompt's length must be above 0, and is {given}.")
+    sizes = np.array([len(own) for own in counts], dtype=np.intp)
+    sums = np.add.reduceat(np.log(np.concatenate([[], *counts])), np.cumsum(sizes) - sizes)
+    means: list[float] = (sums / sizes).tolist()
+    return means
 
 
 def _balance(logs: Mapping[str, Sequence[tuple[float, str]]]) -> Balance:

@@ -12,8 +12,9 @@ from cortexscope.stats._permutation import p_value
 from cortexscope.stats._task_effect import Effect
 from cortexscope.stats._units import Units, units_of
 
-__all__ = ["ModelEffect", "model_effect", "model_effect_of"]
+__all__ = ["ModelEffect", "model_effect"]
 
+_TOGETHER = 128
 _CONSTANT = 1e-12
 
 
@@ -43,7 +44,7 @@ class ModelEffect:
 
 
 def model_effect(
-    frame: pd.DataFrame, *, rng: np.random.Generator, permutations: int = 2000
+    frame: pd.DataFrame | Units, *, rng: np.random.Generator, permutations: int = 2000
 ) -> ModelEffect:
     """Return whether models differ in their means over the same prompts, raw and adjusted.
 
@@ -63,7 +64,7 @@ def model_effect(
 
     Args:
         frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `n_tokens`,
-            `value`.
+            `value`; or its units.
         rng: draws the signs.
         permutations: how often they are drawn.
 
@@ -78,13 +79,7 @@ def model_effect(
         >>> round(effect.statistic, 6), effect.df, effect.df_residual
         (24.0, 1, 3)
     """
-    return model_effect_of(units_of(frame), rng=rng, permutations=permutations)
-
-
-def model_effect_of(
-    units: Units, *, rng: np.random.Generator, permutations: int = 2000
-) -> ModelEffect:
-    """Return the same as `model_effect` for units that are put together already."""
+    units = units_of(frame)
     method = f"signs of prompts' differences between models flipped ({permutations})"
     raw = _effect(units.values, permutations, method, rng=rng)
     if raw.reason is not None or _one_length(units):
@@ -152,8 +147,16 @@ def _effect(
             return np.asarray((explained / df) / (np.maximum(total - explained, 0) / df_residual))
 
     found = float(statistic(apart.sum(axis=0, keepdims=True))[0])
-    signs = 2.0 * rng.integers(2, size=(permutations, n)) - 1.0
-    flipped = statistic(signs @ apart)
+    # Few at a time, since the signs of 10,000 prompts are large.
+    flipped = np.concatenate(
+        [
+            statistic(
+                (2.0 * rng.integers(2, size=(min(_TOGETHER, permutations - start), n)) - 1.0)
+                @ apart
+            )
+            for start in range(0, permutations, _TOGETHER)
+        ]
+    )
     # In mean squares of what is left.
     own = df * (found - 1.0)
     left = (total - (apart.sum(axis=0) ** 2).sum() / n) / df_residual

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -60,31 +60,48 @@ def shuffles(
 
 
 class Remembered:
-    """Shuffles that only the seed and the strata decide, drawn once for each strata.
+    """Shuffles that only the seed and the strata decide, made of few that are drawn once.
 
     So a p-value is the same whatever is tested beside it, and quantities of the same units share
-    their shuffles, as a test of all at once needs it.
-    """
+    their shuffles, as a test of all at once needs it. Threads may share them.
 
-    _MOST = 1 << 28
-    """Bytes of shuffles that are kept."""
+    A stratum's shuffles are those of a power of two of units, of which the others are left out,
+    for that takes a third of the time that drawing takes. Each stratum of a call has its own.
+    """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._drawn: dict[tuple[bytes, int], NDArray[Any]] = {}
+        self._drawn: dict[tuple[int, int, int], NDArray[Any]] = {}
+        self._lock = threading.Lock()
 
     def __call__(self, strata: NDArray[np.intp], times: int) -> NDArray[Any]:
         """Return permutations as `shuffles` does, [times, unit]."""
-        key = (np.asarray(strata, dtype=np.int64).tobytes(), times)
-        if key not in self._drawn:
-            # Numbers of 10,000 units take a quarter of the memory so.
-            dtype = np.uint16 if len(strata) <= 1 << 16 else np.uint32
-            rng = np.random.default_rng([self._seed, zlib.crc32(key[0])])
-            drawn = shuffles(strata, times, rng=rng, dtype=dtype)
-            while self._drawn and sum(d.nbytes for d in self._drawn.values()) > self._MOST:
-                del self._drawn[next(iter(self._drawn))]
-            self._drawn[key] = drawn
-        return self._drawn[key]
+        dtype = _smallest(len(strata))
+        orders = np.empty((times, len(strata)), dtype=dtype)
+        for number, stratum in enumerate(np.unique(strata)):
+            places = np.flatnonzero(strata == stratum).astype(dtype)
+            drawn = self._of(number, len(places), times)
+            for start in range(0, times, _TOGETHER):
+                part = drawn[start : start + _TOGETHER]
+                kept = part[part < len(places)].reshape(len(part), -1)
+                orders[start : start + _TOGETHER, places] = places[kept]
+        return orders
+
+    def _of(self, number: int, units: int, times: int) -> NDArray[Any]:
+        """Return permutations of as many units or more, for a stratum of that number."""
+        more = 1 << max(units - 1, 0).bit_length()
+        key = (number, more, times)
+        with self._lock:
+            if key not in self._drawn:
+                rng = np.random.default_rng([self._seed, *key])
+                whole = np.zeros(more, dtype=np.intp)
+                self._drawn[key] = shuffles(whole, times, rng=rng, dtype=_smallest(more))
+            return self._drawn[key]
+
+
+def _smallest(units: int) -> type[np.integer[Any]]:
+    """Return the type for places of so many units: small ones take a quarter of the memory."""
+    return np.uint16 if units <= 1 << 16 else np.uint32
 
 
 def p_value(found: float, permuted: NDArray[np.float64]) -> float:

@@ -15,7 +15,7 @@ from cortexscope.stats._overlap import Overlap, overlap_of
 from cortexscope.stats._permutation import Shuffler, bins_of, p_value, shuffles
 from cortexscope.stats._units import Units, units_of
 
-__all__ = ["Effect", "TaskEffect", "task_effect", "task_effect_of"]
+__all__ = ["Effect", "TaskEffect", "task_effect"]
 
 _TOGETHER = 128
 """Permutations that are in memory together, which the processor's cache holds best."""
@@ -88,7 +88,7 @@ class TaskEffect:
 
 
 def task_effect(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Units,
     *,
     rng: np.random.Generator,
     permutations: int = 2000,
@@ -111,7 +111,7 @@ def task_effect(
 
     Args:
         frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `n_tokens`,
-            `value`.
+            `value`; or its units.
         rng: draws the permutations, unless `shuffled` gives them.
         permutations: how many.
         shuffled: gives the permutations, such as the same ones for many metrics (`Remembered`).
@@ -127,17 +127,7 @@ def task_effect(
         >>> round(effect.statistic, 6), effect.df, effect.df_residual
         (13.5, 1, 4)
     """
-    return task_effect_of(units_of(frame), rng=rng, permutations=permutations, shuffled=shuffled)
-
-
-def task_effect_of(
-    units: Units,
-    *,
-    rng: np.random.Generator,
-    permutations: int = 2000,
-    shuffled: Shuffler | None = None,
-) -> TaskEffect:
-    """Return the same as `task_effect` for units that are put together already."""
+    units = units_of(frame)
     units, overlap = units.alike(), overlap_of(units)
     everything = np.zeros(len(units), dtype=np.intp)
     method = f"permutation of prompts over tasks ({permutations})"

@@ -45,7 +45,7 @@ class Comparison:
 
 
 def task_means(
-    frame: pd.DataFrame, *, adjusted: bool, level: float = 0.95, bounds: Bounds = UNBOUNDED
+    frame: pd.DataFrame | Units, *, adjusted: bool, level: float = 0.95, bounds: Bounds = UNBOUNDED
 ) -> pd.DataFrame:
     """Return the mean of each task over its prompts, of the mean over models, with intervals.
 
@@ -59,7 +59,7 @@ def task_means(
 
     Args:
         frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `n_tokens`,
-            `value`.
+            `value`; or its units.
         adjusted: whether means are those at each model's mean log length, as `adjusted_values`
             has them, or of the values as they are.
         level: of the intervals.
@@ -99,7 +99,7 @@ def task_means(
 
 
 def highest_task(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Units,
     task: str,
     *,
     adjusted: bool,
@@ -117,7 +117,7 @@ def highest_task(
     the interval holds the true difference at least as often as `level`.
 
     Args:
-        frame: a values frame of one metric.
+        frame: a values frame of one metric, or its units.
         task: the task in question.
         adjusted: whether means are those at each model's mean log length.
         level: of the interval.
@@ -128,7 +128,9 @@ def highest_task(
     """
     units, reason = _prepared(frame, adjusted=adjusted)
     bounds = UNBOUNDED if units.scale else bounds
-    tasks = [str(name) for name in np.unique(frame["task"].to_numpy(dtype=str))]
+    # One without a value is in the frame alone.
+    every = units.tasks if isinstance(frame, Units) else frame["task"].unique()
+    tasks = sorted(map(str, every))
     if task not in tasks:
         raise UsageError(f"There is no task {task!r} in the values; there are {', '.join(tasks)}.")
     n = int(units.counts[units.tasks.index(task)]) if task in units.tasks else 0
@@ -188,13 +190,13 @@ def _against(
     return lower, upper
 
 
-def leading_task(frame: pd.DataFrame) -> str | None:
+def leading_task(frame: pd.DataFrame | Units) -> str | None:
     """Return the task with the highest mean as measured; None where no prompt has a value.
 
     `highest_task` says whether it is the highest beyond chance.
 
     Args:
-        frame: a values frame of one metric.
+        frame: a values frame of one metric, or its units.
 
     Raises:
         UsageError: if columns are missing or contradict each other.
@@ -206,7 +208,7 @@ def leading_task(frame: pd.DataFrame) -> str | None:
     return units.tasks[int(np.argmax(sums / units.counts))]
 
 
-def _prepared(frame: pd.DataFrame, *, adjusted: bool) -> tuple[Units, str | None]:
+def _prepared(frame: pd.DataFrame | Units, *, adjusted: bool) -> tuple[Units, str | None]:
     units = units_of(frame).alike()
     if not adjusted:
         return units.without_length(), None

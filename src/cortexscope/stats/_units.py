@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -177,19 +177,22 @@ class Units:
         return (np.asarray(slopes), None) if rank == basis.shape[1] else (None, _WITHIN)
 
 
-def units_of(frame: pd.DataFrame) -> Units:
+def units_of(frame: pd.DataFrame | Units) -> Units:
     """Return the units of a values frame, in the order of their tasks' and clusters' names.
 
     A prompt counts where every model has a finite value for it; models without any value are left
-    out. The order of the frame's rows does not matter.
+    out. The order of the frame's rows does not matter. Units are given back as they are, so that
+    several statistics of a frame need not put them together each.
 
     Raises:
         UsageError: if a column is missing, a model reads a prompt twice, or the prompts of a
             cluster have different tasks.
     """
-    table, lengths, clusters_of, tasks_of, models = _side_by_side(frame)
-    clusters, places = np.unique(clusters_of, return_inverse=True)
-    tasks, codes = np.unique(tasks_of, return_inverse=True)
+    if isinstance(frame, Units):
+        return frame
+    table, lengths, cluster, task, names = _side_by_side(frame)
+    clusters, places = np.unique(cluster, return_inverse=True)
+    tasks, codes = np.unique(task, return_inverse=True)
     unit_codes = np.zeros(len(clusters), dtype=np.intp)
     unit_codes[places] = codes
     order = np.argsort(unit_codes, kind="stable")
@@ -214,9 +217,9 @@ def units_of(frame: pd.DataFrame) -> Units:
         ),
         logs=_means(logs[:, None], places, len(clusters))[:, 0],
         codes=unit_codes,
-        tasks=tuple(str(task) for task in tasks),
-        models=tuple(str(model) for model in models),
-        clusters=tuple(str(name) for name in clusters[order]),
+        tasks=_texts(names["task"][tasks]),
+        models=_texts(names["model"]),
+        clusters=_texts(names["cluster"][clusters[order]]),
         left_out=int(frame["cluster"].nunique()) - len(clusters),
     )
 
@@ -225,9 +228,11 @@ class _Table(NamedTuple):
     values: NDArray[np.float64]
     """Of the prompts that every model has a value for, in their order, [prompt, model]."""
     lengths: NDArray[np.float64]
-    clusters: NDArray[np.str_]
-    tasks: NDArray[np.str_]
-    models: pd.Index
+    cluster: NDArray[np.intp]
+    """Of each prompt, as a place in its `names`."""
+    task: NDArray[np.intp]
+    names: dict[str, NDArray[Any]]
+    """Of all models, clusters and tasks, in order."""
 
 
 def _side_by_side(frame: pd.DataFrame) -> _Table:
@@ -236,15 +241,8 @@ def _side_by_side(frame: pd.DataFrame) -> _Table:
     value = frame["value"].to_numpy(dtype=np.float64)
     known = np.isfinite(value)
     value, length = value[known], frame["n_tokens"].to_numpy(np.float64, na_value=np.nan)[known]
-
-    def coded(name: str, *, sort: bool = False) -> tuple[NDArray[np.intp], pd.Index]:
-        codes, names = pd.factorize(frame[name].to_numpy()[known], sort=sort)
-        return codes, pd.Index(names)
-
-    prompt, prompts = coded("prompt_id", sort=True)
-    model, models = coded("model", sort=True)
-    cluster, clusters = coded("cluster")
-    task, tasks = coded("task")
+    coded = {name: _coded(frame[name], known) for name in ("model", "prompt_id", "cluster", "task")}
+    (model, models), (prompt, prompts), (cluster, clusters), (task, _) = coded.values()
     cell = prompt * len(models) + model
     facts = np.zeros((2, len(prompts)), dtype=np.intp)
     facts[:, prompt] = task, cluster
@@ -258,10 +256,24 @@ def _side_by_side(frame: pd.DataFrame) -> _Table:
     found[:, model, prompt] = value, length
     whole = ~np.isnan(found[0]).any(axis=0)
     return _Table(
-        found[0][:, whole].T, found[1][:, whole].T,
-        np.asarray(clusters, dtype=str)[facts[1, whole]],
-        np.asarray(tasks, dtype=str)[facts[0, whole]], models,
+        found[0][:, whole].T, found[1][:, whole].T, facts[1, whole], facts[0, whole],
+        {name: names for name, (_, names) in coded.items()},
     )  # fmt: skip
+
+
+def _coded(
+    column: pd.Series[Any], known: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[Any]]:
+    """Return rows of a column of names as places in all of these names, and the names, in order."""
+    # Categories in another order than that of names are of no use.
+    numbered = hasattr(column, "cat") and column.cat.categories.is_monotonic_increasing
+    rows = column.array if numbered else column.to_numpy()
+    codes, names = pd.factorize(rows[known], sort=True)
+    return codes.astype(np.intp, copy=False), np.asarray(names)
+
+
+def _texts(names: NDArray[Any]) -> tuple[str, ...]:
+    return tuple(map(str, names.tolist()))
 
 
 def _check_columns(frame: pd.DataFrame) -> None:

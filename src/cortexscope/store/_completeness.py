@@ -17,6 +17,7 @@ from cortexscope.store._contents import (
     read_rows,
 )
 from cortexscope.store._layout import Layout
+from cortexscope.threads import threaded
 
 __all__ = ["Completeness", "damaged", "state_of"]
 
@@ -71,13 +72,20 @@ class Completeness:
                 f"measurements ({self._named(missing)}), and what is left is no fair sample; "
                 f"{_REPAIR}."
             )
-        shards = [shard for info in layout.manifest.models for shard in layout.finished(info.model)]
+        every = [
+            (shard, info.model)
+            for info in layout.manifest.models
+            for shard in layout.finished(info.model)
+        ]
         try:
-            state = asked, *map(state_of, shards)
+            state = asked, *(state_of(shard) for shard, _ in every)
         except OSError as error:
             raise damaged(Path(str(error.filename)), "is gone") from error
         if state == self._sound:
             return
+        # Each is looked into once, here.
+        for _ in threaded(lambda own: self._prompts_in(*own), every):
+            pass
         for info in layout.manifest.models:
             seen: dict[str, Path] = {}
             for shard in layout.finished(info.model):

@@ -109,11 +109,12 @@ class Measurements(Sources):
         """
         keys = ["model", "stack", "metric", "layer", "index"]
         names = [name for name in self._chosen(metrics) if self._indexed(name)]
-        tables = (
-            table.filter(pc.and_(table["layer"].is_valid(), table["index"].is_valid()))
-            for table in self.tables(names, wholes=False)
-        )
-        found = summed((reduced(table, keys) for table in tables), keys)
+
+        def work(table: pa.Table) -> pd.DataFrame:
+            known = pc.and_(table["layer"].is_valid(), table["index"].is_valid())
+            return reduced(table.filter(known), keys)
+
+        found = summed(self.each(work, names, wholes=False), keys)
         return found.astype({"layer": "int64", "index": "int64"})
 
     def wholes(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
@@ -127,11 +128,12 @@ class Measurements(Sources):
         keys = ["model", "stack", "metric"]
         chosen = self._chosen(metrics)
         names = [name for name in chosen if self.specs[name].replication != "prompt"]
-        tables = (
-            table.filter(pc.and_(table["prompt_id"].is_null(), table["task"].is_null()))
-            for table in self.tables(names)
-        )
-        return summed((reduced(table, keys) for table in tables), keys)
+
+        def work(table: pa.Table) -> pd.DataFrame:
+            alone = pc.and_(table["prompt_id"].is_null(), table["task"].is_null())
+            return reduced(table.filter(alone), keys)
+
+        return summed(self.each(work, names), keys)
 
     def common(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
         """Return the most frequent value of labels, over prompts, layers and heads.
@@ -144,10 +146,8 @@ class Measurements(Sources):
 
         keys = ["model", "stack", "metric"]
         names = [name for name in self._chosen(metrics) if self.specs[name].scale == "label"]
-        tables = [
-            decoded(table.select([*keys, "prompt_id", "value"]))
-            for table in self.tables(names, wholes=False)
-        ]
+        columns = [*keys, "prompt_id", "value"]
+        tables = list(self.each(lambda table: decoded(table.select(columns)), names, wholes=False))
         rows = []
         if tables:
             every = pd.concat(tables, ignore_index=True)
@@ -168,23 +168,28 @@ class Measurements(Sources):
         import pandas as pd
 
         keys = ["model", "stack", "metric"]
-        counts, totals, seen = [], [], []
-        for table in self.tables(metrics):
-            totals.append(reduced(table, keys, [([], "count_all")]))
+
+        def work(table: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
             missing = table.filter(table["value"].is_null())
-            counts.append(reduced(missing, [*keys, "reason"], [([], "count_all")]))
-            seen.append(reduced(missing, [*keys, "reason"], [("prompt_id", "count_distinct")]))
-        if not totals:
+            return (
+                reduced(table, keys, [([], "count_all")]),
+                reduced(missing, [*keys, "reason"], [([], "count_all")]),
+                reduced(missing, [*keys, "reason"], [("prompt_id", "count_distinct")]),
+            )
+
+        found = list(self.each(work, metrics))
+        if not found:
             return pd.DataFrame(columns=[*keys, "reason", "values", "of", "prompts"])
+        totals, counts, seen = zip(*found, strict=True)
         of = added(totals, keys, "count_all").rename(columns={"count_all": "of"})
-        found = added(counts, [*keys, "reason"], "count_all")
+        missing = added(counts, [*keys, "reason"], "count_all")
         # No prompt is in two files of a model.
         prompts = added(seen, [*keys, "reason"], "prompt_id_count_distinct")
-        found = found.rename(columns={"count_all": "values"}).assign(
+        missing = missing.rename(columns={"count_all": "values"}).assign(
             prompts=prompts["prompt_id_count_distinct"]
         )
-        found = found.merge(of, on=keys, how="left")
-        return found.assign(reason=found["reason"].fillna("no reason given"))
+        missing = missing.merge(of, on=keys, how="left")
+        return missing.assign(reason=missing["reason"].fillna("no reason given"))
 
     def reasons(self, metric: str) -> tuple[str, ...]:
         """Return why values of a metric are undefined; none where all are defined."""
@@ -205,7 +210,10 @@ class Measurements(Sources):
         controls: bool,
     ) -> pd.DataFrame:
         names = [name for name in self._chosen(metrics) if not self._indexed(name)]
-        tables = self.tables(names, models=models, controls=controls, wholes=False)
-        found = summed((reduced(table, keys) for table in tables), keys, apart=True)
+        sums = self.each(
+            lambda table: reduced(table, keys),
+            names, models=models, controls=controls, wholes=False,
+        )  # fmt: skip
+        found = summed(sums, keys, apart=True)
         labels = [name for name in names if self.specs[name].scale == "label"]
         return found.assign(value=found["value"].mask(found["metric"].isin(labels)))

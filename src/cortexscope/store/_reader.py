@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,12 +102,14 @@ class Run:
             CorruptRunError: if the measurements are not whole.
         """
         parts = [
-            table.cast(MEASUREMENTS)
-            for table in self.rows(metrics=metrics, models=models, controls=controls, steps=steps)
+            read().cast(MEASUREMENTS)
+            for read in self.readings(
+                metrics=metrics, models=models, controls=controls, steps=steps
+            )
         ]
         return pa.concat_tables(parts) if parts else MEASUREMENTS.empty_table()
 
-    def rows(
+    def readings(
         self,
         *,
         metrics: Collection[str] | None = None,
@@ -114,11 +117,11 @@ class Run:
         controls: bool = False,
         steps: bool = False,
         wholes: bool = True,
-    ) -> Iterator[pa.Table]:
-        """Yield measurements file by file, each with a dictionary for the texts of a column.
+    ) -> list[Callable[[], pa.Table]]:
+        """Return what reads measurements, a file each, with a dictionary for a column's texts.
 
-        No prompt has rows in two files, but for those of generated tokens. Nothing is kept, so
-        that one file at a time is in memory.
+        No prompt has rows in two files, but for those of generated tokens. They can be called in
+        any order and from any thread; nothing is kept.
 
         Args:
             metrics: only these, all where None.
@@ -129,44 +132,43 @@ class Run:
 
         Raises:
             UnknownNameError: for a metric or model that the run has not.
-            CorruptRunError: if the measurements are not whole.
+            CorruptRunError: here or there, if the measurements are not whole.
         """
         labels = [info.model for info in self.manifest.models]
         self._check_names("metric", metrics, self.manifest.metrics)
         self._check_names("model", models, labels)
         self._completeness.check(self._ids()[0])
-        return self._rows(
-            None if metrics is None else frozenset(metrics),
-            labels if models is None else [label for label in labels if label in set(models)],
-            frozenset() if controls else frozenset(self.control_ids()),
-            steps=steps,
-            wholes=wholes,
-        )
+        if metrics is not None and not metrics:
+            return []
+        names = None if metrics is None else frozenset(metrics)
+        left_out = frozenset() if controls else frozenset(self.control_ids())
+        found: list[Callable[[], pa.Table]] = []
+        for label in labels:
+            if models is not None and label not in models:
+                continue
+            for file in self._layout.finished(label):
+                found.append(partial(self._rows, file, label, names, left_out))
+                if steps and self._layout.generates(label):
+                    found.append(partial(self._steps, file, label, names, left_out))
+            found += [
+                partial(self._completeness.rows, file, label, names, of_prompts=False)
+                for file in filter(Path.is_file, self._layout.wholes(label) if wholes else ())
+            ]
+        return found
 
     def _rows(
-        self,
-        metrics: Collection[str] | None,
-        models: Sequence[str],
-        left_out: Collection[str],
-        *,
-        steps: bool,
-        wholes: bool,
-    ) -> Iterator[pa.Table]:
-        layout = self._layout
-        if metrics is not None and not metrics:
-            return
-        for label in models:
-            for file in layout.finished(label):
-                table = self._completeness.rows(file, label, metrics)
-                yield _without(table, left_out)
-                if steps and layout.generates(label):
-                    more = layout.steps(file)
-                    table = self._completeness.rows(more, label, metrics)
-                    found = pc.unique(table["prompt_id"]).to_pylist()
-                    self._completeness.check_beside(more, found, file, label, all_of_them=False)
-                    yield _without(table, left_out)
-            for file in filter(Path.is_file, layout.wholes(label) if wholes else ()):
-                yield self._completeness.rows(file, label, metrics, of_prompts=False)
+        self, file: Path, label: str, metrics: Collection[str] | None, left_out: Collection[str]
+    ) -> pa.Table:
+        return _without(self._completeness.rows(file, label, metrics), left_out)
+
+    def _steps(
+        self, shard: Path, label: str, metrics: Collection[str] | None, left_out: Collection[str]
+    ) -> pa.Table:
+        file = self._layout.steps(shard)
+        table = self._completeness.rows(file, label, metrics)
+        found = pc.unique(table["prompt_id"]).to_pylist()
+        self._completeness.check_beside(file, found, shard, label, all_of_them=False)
+        return _without(table, left_out)
 
     def contents(self, model: str) -> list[Contents]:
         """Return what each of a model's files of measurements is of, those of controls too.
@@ -190,8 +192,8 @@ class Run:
         steps: bool = False,
     ) -> pd.DataFrame:
         """Return measurements as a pandas frame; whole-number columns with nulls are Int64-like."""
-        tables = self.rows(metrics=metrics, models=models, controls=controls, steps=steps)
-        return joined(tables, MEASUREMENTS)
+        every = self.readings(metrics=metrics, models=models, controls=controls, steps=steps)
+        return joined((read() for read in every), MEASUREMENTS)
 
     def _check_names(self, kind: str, names: Iterable[str] | None, known: Iterable[str]) -> None:
         for name in names or ():

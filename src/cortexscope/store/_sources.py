@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 
@@ -15,11 +15,14 @@ from cortexscope.store._contents import Contents, parts
 from cortexscope.store._reader import Run
 from cortexscope.store._sums import finite
 from cortexscope.store._vectors import LayerMeans
+from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Sources"]
+
+_Made = TypeVar("_Made")
 
 _PROMPT = ["model", "stack", "task", "prompt_id", "n_tokens"]
 
@@ -118,15 +121,22 @@ class Sources:
         Of a metric that this stack has not, such as the surprisal of an encoder-decoder, those of
         the first stack that has it.
         """
+        import numpy as np
+
         if "metric" not in frame:
             first = {model: names[0] for model, names in self.stacks.items()}
             return frame[frame["stack"] == frame["model"].map(first)]
         known = {
-            f"{model}\0{metric}": in_order(names)[0]
+            (model, metric): in_order(names)[0]
             for model, own in self._by_model.items()
             for metric, names in own.items()
         }
-        return frame[frame["stack"] == (frame["model"] + "\0" + frame["metric"]).map(known)]
+        # Of the few groups of rows there are, and not row by row.
+        place = frame.groupby(["model", "metric", "stack"], sort=False).ngroup().to_numpy()
+        first = np.unique(place, return_index=True)[1]
+        groups = frame[["model", "metric", "stack"]].iloc[first].itertuples(index=False)
+        kept = np.array([known.get((row[0], row[1])) == row[2] for row in groups], dtype=bool)
+        return frame[kept[place]]
 
     @cached_property
     def prompts(self) -> pd.DataFrame:
@@ -201,31 +211,41 @@ class Sources:
         own = self._sources[model]
         return own.run.mean_neurons(own.label)
 
-    def tables(
+    def each(
         self,
+        work: Callable[[pa.Table], _Made],
         metrics: Collection[str] | None = None,
         *,
         models: Collection[str] | None = None,
         controls: bool = False,
         wholes: bool = True,
-    ) -> Iterator[pa.Table]:
-        """Yield measurements file by file, as `Run.rows`, with values that are finite or null.
+    ) -> Iterator[_Made]:
+        """Yield what is made of each file's measurements, in order, several files at a time.
 
         Args:
+            work: of a table as `Run.readings` give it, with values that are finite or null.
             metrics: only these, all where None.
             models: only these, all where None.
             controls: those of controls too.
             wholes: values of whole tasks and of sequences too.
         """
+        readings: list[tuple[Callable[[], pa.Table], _Source]] = []
         for own in self._sources.values():
-            if models is not None and own.name not in models:
-                continue
-            known = own.run.manifest.metrics
-            names = None if metrics is None else [name for name in metrics if name in known]
-            for table in own.run.rows(
-                metrics=names, models=[own.label], controls=controls, wholes=wholes
-            ):
-                yield _named(finite(table), own)
+            if models is None or own.name in models:
+                known = own.run.manifest.metrics
+                names = None if metrics is None else [name for name in metrics if name in known]
+                readings += [
+                    (read, own)
+                    for read in own.run.readings(
+                        metrics=names, models=[own.label], controls=controls, wholes=wholes
+                    )
+                ]
+
+        def made(reading: tuple[Callable[[], pa.Table], _Source]) -> _Made:
+            read, own = reading
+            return work(_named(finite(read()), own))
+
+        return threaded(made, readings)
 
 
 def _named(table: pa.Table, own: _Source) -> pa.Table:

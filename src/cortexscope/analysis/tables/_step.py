@@ -27,6 +27,8 @@ class Step(ABC):
     """What it holds, in a phrase."""
     of_vectors: ClassVar[bool] = False
     """Whether it is made of vectors that a run kept, besides its measurements."""
+    of_focus: ClassVar[bool] = False
+    """Whether only the metrics that are looked at closely decide it, whichever others there are."""
 
     @abstractmethod
     def build(self, of: Analysis) -> pd.DataFrame:

@@ -21,6 +21,7 @@ class Depth(Step):
 
     name = "depth"
     holds = "where along depth the highest task differs from the next"
+    of_focus = True
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a metric, model and layer."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cortexscope.analysis._scopes import IN_UNITS, scopes
+from cortexscope.analysis._scopes import IN_UNITS, by_scope
 from cortexscope.analysis.tables._step import Step
 from cortexscope.errors import SuiteError, UsageError
 from cortexscope.stats import (
@@ -21,7 +23,9 @@ from cortexscope.stats import (
     model_effect,
     step_down,
     task_effect,
+    units_of,
 )
+from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Effects"]
 
 _Test = Callable[["pd.DataFrame"], TaskEffect]
-_Found = dict[tuple[Any, ...], tuple[Matched | str, int]]
+_Found = dict[bytes, tuple[Matched | str, int]]
 """Of the prompts that a metric has values of, those that were matched."""
 
 _ORDER = (
@@ -62,32 +66,49 @@ class Effects(Step):
 
         of.note("effects of tasks and models")
         permutations = of.settings.permutations
-        matched: _Found = {}
         test = partial(
             task_effect,
             rng=of.stream(self.name),
             permutations=permutations,
             shuffled=Remembered(of.settings.seed),
         )
-        rows = []
-        for metric, scope, frame in scopes(of.read):
-            found = test(frame)
-            for form, effect in (("raw", found.raw), ("adjusted", found.adjusted)):
-                rows.append(_row(metric, "task", scope, form, effect, found))
-            rows.append(_matched(metric, scope, frame, test, matched))
-        for name, frame in of.read.groupby("metric", sort=False):
-            if frame["model"].nunique() > 1:
-                # One stream for all, so that all metrics have the same signs.
-                signs = of.stream(self.name, "model")
-                between = model_effect(frame, rng=signs, permutations=permutations)
-                for form, effect in (("raw", between.raw), ("adjusted", between.adjusted)):
-                    rows.append(_row(str(name), "model", IN_UNITS, form, effect, between))
+
+        def of_scope(frames: list[tuple[str, str, pd.DataFrame]]) -> list[dict[str, Any]]:
+            rows = []
+            matched: _Found = {}
+            for metric, scope, frame in frames:
+                units = units_of(frame)
+                found = test(units)
+                rows.append(_row(metric, "task", scope, "raw", found.raw, found))
+                rows.append(_row(metric, "task", scope, "adjusted", found.adjusted, found))
+                rows.append(_matched(metric, scope, frame, test, matched))
+            return rows
+
+        def of_models(own: tuple[str, pd.DataFrame]) -> list[dict[str, Any]]:
+            metric, frame = own
+            if frame["model"].nunique() < 2:
+                return []
+            # One stream for all, so that all metrics have the same signs.
+            signs = of.stream(self.name, "model")
+            found = model_effect(frame, rng=signs, permutations=permutations)
+            return [
+                _row(metric, "model", IN_UNITS, form, effect, found)
+                for form, effect in (("raw", found.raw), ("adjusted", found.adjusted))
+            ]
+
+        groups = [list(own) for _, own in groupby(by_scope(of.read), itemgetter(1))]
+        metrics = [(str(name), own) for name, own in of.read.groupby("metric", sort=False)]
+        every = chain(threaded(of_scope, groups), threaded(of_models, metrics))
+        rows = list(chain.from_iterable(every))
         numbers = dict.fromkeys(("f", "omega_squared", "omega_squared_partial", "p"), "float64")
-        return pd.DataFrame(_with_families(rows))[list(_ORDER)].astype(numbers)
+        order = {metric: place for place, metric in enumerate(of.metrics)}
+        rows.sort(key=lambda row: order[row["metric"]])
+        _add_families(rows)
+        return pd.DataFrame(rows)[list(_ORDER)].astype(numbers)
 
 
-def _with_families(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows by metric, with p-values that count all metrics."""
+def _add_families(rows: list[dict[str, Any]]) -> None:
+    """Add p-values that count all metrics."""
     families: dict[tuple[str, ...], dict[tuple[str, ...], list[dict[str, Any]]]] = {}
     for row in rows:
         row |= {"p_max_t": np.nan, "p_least": np.nan}
@@ -100,15 +121,16 @@ def _with_families(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             least = len(groups) / len(tested)
             for row, p in zip(own, step_down(tested)[1], strict=True):
                 row |= {"p_max_t": min(len(groups) * p, 1.0), "p_least": min(least, 1.0)}
-    order = {metric: place for place, metric in enumerate(dict.fromkeys(r["metric"] for r in rows))}
-    return sorted(rows, key=lambda row: order[row["metric"]])
 
 
 def _matched(
     metric: str, scope: str, frame: pd.DataFrame, test: _Test, found: _Found
 ) -> dict[str, Any]:
+    from pandas.util import hash_pandas_object
+
     own = frame[(frame["kind"] == "original") & frame["value"].notna()]
-    key = tuple(tuple(own[name]) for name in ("model", "task", "prompt_id", "n_tokens"))
+    facts = own[["model", "task", "prompt_id", "n_tokens"]]
+    key = hash_pandas_object(facts, index=False).to_numpy().tobytes()
     if key not in found:
         found[key] = _matching(own)
     kept, count = found[key]

@@ -21,6 +21,7 @@ class Heads(Step):
 
     name = "heads"
     holds = "which heads differ between these two tasks"
+    of_focus = True
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a metric, model, layer and head."""

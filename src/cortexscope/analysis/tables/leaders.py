@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cortexscope.analysis._scopes import STANDARDISED, bounds_of, scopes, unknown
 from cortexscope.analysis.tables._step import Step
-from cortexscope.stats import highest_task, leading_task
+from cortexscope.stats import highest_task, leading_task, units_of
+from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +26,7 @@ class Leaders(Step):
 
     name = "leaders"
     holds = "the task with the highest mean, and whether that outlives length control"
+    of_focus = True
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a metric, scope and form (raw, adjusted).
@@ -33,33 +36,8 @@ class Leaders(Step):
         """
         import pandas as pd
 
-        rows: list[dict[str, Any]] = []
-        for metric, scope, frame in scopes(of.close):
-            task = leading_task(frame)
-            if task is None:
-                continue
-            for form in ("raw", "adjusted"):
-                found = highest_task(
-                    frame, task, adjusted=form == "adjusted", bounds=bounds_of(frame)
-                )
-                rows.append(
-                    {
-                        "metric": metric,
-                        "scope": scope,
-                        "task": task,
-                        "form": form,
-                        "other": found.other,
-                        "difference": found.difference.value,
-                        "low": found.difference.low,
-                        "high": found.difference.high,
-                        "holds": found.holds,
-                        "n": found.difference.n,
-                        "method": found.difference.method,
-                        "reason": found.reason,
-                        "caution": found.difference.caution,
-                    }
-                )
-        return pd.DataFrame(rows)
+        found = threaded(lambda own: _rows(*own), list(scopes(of.close)))
+        return pd.DataFrame(chain.from_iterable(found))
 
     def says(self, of: Analysis) -> Iterator[str]:
         """Yield of each metric whether the highest task is clear, and with length controlled."""
@@ -99,3 +77,31 @@ def _difference(row: _Row) -> str:
         f"{row['difference']:+.3g}{unit} [{row['low']:.3g}, {row['high']:.3g}] against "
         f"{row['other']}, n = {row['n']}"
     )
+
+
+def _rows(metric: str, scope: str, frame: pd.DataFrame) -> list[_Row]:
+    rows: list[_Row] = []
+    units = units_of(frame)
+    task = leading_task(units)
+    if task is None:
+        return rows
+    for form in ("raw", "adjusted"):
+        found = highest_task(units, task, adjusted=form == "adjusted", bounds=bounds_of(frame))
+        rows.append(
+            {
+                "metric": metric,
+                "scope": scope,
+                "task": task,
+                "form": form,
+                "other": found.other,
+                "difference": found.difference.value,
+                "low": found.difference.low,
+                "high": found.difference.high,
+                "holds": found.holds,
+                "n": found.difference.n,
+                "method": found.difference.method,
+                "reason": found.reason,
+                "caution": found.difference.caution,
+            }
+        )
+    return rows

@@ -24,6 +24,7 @@ class Means(Step):
         "each task's mean, raw and at equal lengths, with intervals; of all models in standard "
         "deviations"
     )
+    of_focus = True
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a metric, scope, form (raw, adjusted) and task."""

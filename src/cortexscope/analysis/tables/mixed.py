@@ -23,6 +23,7 @@ class Mixed(Step):
 
     name = "mixed"
     holds = "linear mixed models with and without length, and their assumptions"
+    of_focus = True
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a metric, scope and form (raw, adjusted)."""

@@ -22,6 +22,7 @@ class ModelContrasts(Step):
 
     name = "model_contrasts"
     holds = "every pair of models over the prompts that both read"
+    of_focus = True
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a metric and pair of models."""

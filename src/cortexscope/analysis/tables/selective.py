@@ -23,6 +23,7 @@ class Selective(Step):
 
     name = "selective"
     holds = "the heads that tell each task from the others, judged on other prompts"
+    of_focus = True
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a metric, model, task, form and head that was chosen."""

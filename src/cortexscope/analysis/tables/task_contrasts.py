@@ -25,6 +25,7 @@ class TaskContrasts(Step):
         "every pair of tasks, raw and at equal lengths, in each model and over all of them "
         "standardised"
     )
+    of_focus = True
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a metric, scope, form (raw, adjusted) and pair of tasks."""
