@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heapreplace
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -112,12 +113,15 @@ def _shortest(waiting: Sequence[Iterator[tuple[float, str]]]) -> list[tuple[floa
 
 def _log_lengths(tokens: Sequence[Tokens]) -> list[float]:
     """Return the mean log length of each prompt over the models that count it."""
-    counts = [np.ravel(own).astype(np.float64) for own in tokens]
-    for own, given in zip(counts, tokens, strict=True):
-        if not len(own) or not own.min() > 0:
-            raise UsageError(f"A prompt's length must be above 0, and is {given}.")
-    sizes = np.array([len(own) for own in counts], dtype=np.intp)
-    sums = np.add.reduceat(np.log(np.concatenate([[], *counts])), np.cumsum(sizes) - sizes)
+    own = [each if isinstance(each, Sequence | np.ndarray) else (each,) for each in tokens]
+    sizes = np.fromiter(map(len, own), np.intp)
+    counts = np.fromiter(chain.from_iterable(own), np.float64)
+    if not sizes.all() or not (counts > 0).all():
+        wrong = next(
+            given for each, given in zip(own, tokens, strict=True) if not min(each, default=0) > 0
+        )
+        raise UsageError(f"A prompt's length must be above 0, and is {wrong}.")
+    sums = np.add.reduceat(np.log(counts), np.cumsum(sizes) - sizes)
     means: list[float] = (sums / sizes).tolist()
     return means
 

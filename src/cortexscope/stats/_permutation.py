@@ -65,17 +65,34 @@ class Remembered:
     So a p-value is the same whatever is tested beside it, and quantities of the same units share
     their shuffles, as a test of all at once needs it. Threads may share them.
 
-    A stratum's shuffles are those of a power of two of units, of which the others are left out,
-    for that takes a third of the time that drawing takes. Each stratum of a call has its own.
+    A stratum's shuffles are those of a round number of units, of which the others are left out, for
+    that takes a third of the time that drawing takes. Each stratum of a call has its own.
     """
+
+    _MOST = 1 << 28
+    """Bytes of shuffles that are kept, besides those that they are made of."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
+        self._made: dict[tuple[bytes, int], NDArray[Any]] = {}
         self._drawn: dict[tuple[int, int, int], NDArray[Any]] = {}
-        self._lock = threading.Lock()
+        self._making, self._drawing = threading.Lock(), threading.Lock()
 
     def __call__(self, strata: NDArray[np.intp], times: int) -> NDArray[Any]:
         """Return permutations as `shuffles` does, [times, unit]."""
+        key = (np.asarray(strata, dtype=np.int64).tobytes(), times)
+        made = self._made.get(key)
+        if made is None:
+            made = self._orders(strata, times)
+        with self._making:
+            # Those that were used last go last.
+            self._made.pop(key, None)
+            while self._made and sum(own.nbytes for own in self._made.values()) > self._MOST:
+                del self._made[next(iter(self._made))]
+            self._made[key] = made
+        return made
+
+    def _orders(self, strata: NDArray[np.intp], times: int) -> NDArray[Any]:
         dtype = _smallest(len(strata))
         orders = np.empty((times, len(strata)), dtype=dtype)
         for number, stratum in enumerate(np.unique(strata)):
@@ -84,14 +101,18 @@ class Remembered:
             for start in range(0, times, _TOGETHER):
                 part = drawn[start : start + _TOGETHER]
                 kept = part[part < len(places)].reshape(len(part), -1)
-                orders[start : start + _TOGETHER, places] = places[kept]
+                # Of a single stratum each is its own place.
+                single = len(places) == len(strata)
+                where = slice(None) if single else places
+                orders[start : start + _TOGETHER, where] = kept if single else places[kept]
         return orders
 
     def _of(self, number: int, units: int, times: int) -> NDArray[Any]:
         """Return permutations of as many units or more, for a stratum of that number."""
-        more = 1 << max(units - 1, 0).bit_length()
+        step = 1 << max((units - 1).bit_length() - 4, 0)
+        more = -(-units // step) * step
         key = (number, more, times)
-        with self._lock:
+        with self._drawing:
             if key not in self._drawn:
                 rng = np.random.default_rng([self._seed, *key])
                 whole = np.zeros(more, dtype=np.intp)
