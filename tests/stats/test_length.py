@@ -12,7 +12,7 @@ from scipy.interpolate import CubicSpline
 
 from cortexscope.errors import UsageError
 from cortexscope.stats._length import adjusted_values, length_basis
-from cortexscope.stats._units import LengthCurve
+from cortexscope.stats._length_curve import LengthCurve
 
 
 def left_over(columns: np.ndarray, values: np.ndarray) -> float:

@@ -101,7 +101,7 @@ def _with_prompts(
     ).reshape(-1, 2)
     # Numbers in place of texts, which are slow: places in what is the order of rows.
     metric, model, place = (
-        pd.Index(names).get_indexer(frame[column])
+        pd.Index(names).get_indexer(pd.Index(frame[column]))
         for column, names in (
             ("metric", metrics), ("model", measured.labels), ("prompt_id", prompts["prompt_id"])
         )

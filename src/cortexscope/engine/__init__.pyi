@@ -13,13 +13,11 @@ from ._lengths import (
     LengthMatched as LengthMatched,
     match_lengths as match_lengths,
 )
+from ._plan import jobs_of as jobs_of
 from ._request import (
     Progress as Progress,
     RunRequest as RunRequest,
     Settings as Settings,
     Silent as Silent,
 )
-from ._run import (
-    jobs_of as jobs_of,
-    run as run,
-)
+from ._run import run as run

@@ -102,7 +102,7 @@ def _joined(*methods: str) -> str:
 
 
 def task_contrasts(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | Units,
     *,
     adjusted: bool,
     rng: np.random.Generator,
@@ -121,7 +121,7 @@ def task_contrasts(
 
     Args:
         frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `n_tokens`,
-            `value`.
+            `value`; or its units.
         adjusted: whether what length does is taken out.
         rng: draws the permutations.
         permutations: how many are drawn; all relabellings are made if they are no more.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cortexscope.stats._units import LengthCurve
+from cortexscope.stats._length_curve import LengthCurve
 
 __all__ = ["Features", "length_features", "vector_features", "word_features"]
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cortexscope.errors import UsageError
 from cortexscope.stats._clusters import constant, unit_means
-from cortexscope.stats._units import LengthCurve
+from cortexscope.stats._length_curve import LengthCurve
 
 __all__ = [
     "LayerVectors",

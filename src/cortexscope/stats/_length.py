@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from cortexscope.stats._units import LengthCurve, units_of
+from cortexscope.stats._length_curve import LengthCurve
+from cortexscope.stats._units import units_of
 
 __all__ = ["adjusted_values", "length_basis"]
 

@@ -9,8 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cortexscope.stats._clusters import constant
+from cortexscope.stats._length_curve import LengthCurve
 from cortexscope.stats._reml import Fitted, fitted
-from cortexscope.stats._units import LengthCurve, known_rows
+from cortexscope.stats._units import known_rows
 
 __all__ = ["CAUTION", "MixedFit", "MixedModel", "Residuals", "Wald", "mixed_model"]
 

@@ -21,8 +21,8 @@ Floats = NDArray[np.float64]
 
 # Of the mean square that could be: below it a permutation is fitted exactly.
 _EXACT = 1e-9
-# Permutations that are in memory together, which the processor's cache holds best.
-_TOGETHER = 500
+# Values of permutations that are in memory together, which the processor's cache holds.
+_TOGETHER = 1 << 16
 
 
 class PairTests(NamedTuple):
@@ -67,9 +67,10 @@ def pair_tests(
     keys = rng.random((permutations, len(units)))
     statistics = np.empty((permutations + 1, len(pairs)))
     least, methods = np.empty(len(pairs)), []
-    parts = [slice(at, at + _TOGETHER) for at in range(0, permutations, _TOGETHER)]
     for place, (first, second) in enumerate(pairs):
         mine = np.isin(units.codes, (first, second))
+        size = max(_TOGETHER // int(mine.sum()), 1)
+        parts = [slice(at, at + size) for at in range(0, permutations, size)]
         bins = bins_of(units.logs[mine], 2) if curved else np.zeros(mine.sum(), dtype=np.intp)
         of_second = units.codes[mine] == second
         groups = [np.flatnonzero(units.codes == task) for task in (first, second)]
@@ -166,7 +167,8 @@ def _of_orders(
     def statistic(orders: NDArray[np.intp]) -> Floats:
         difference, moved = np.zeros(len(orders)), np.zeros(orders.shape)
         for rest, share, other, basis, fitted, spread in known:
-            rows = rest.take(orders)
+            # To look whether each is in range, which all are, takes as long as to take its value.
+            rows = rest.take(orders, mode="clip")
             difference += rows @ share + float(other)
             moved += (rows - (rows @ basis + fitted) @ basis.T) * spread
         squares = np.maximum((moved**2).sum(axis=1), _EXACT * scale)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Remembered", "Shuffler", "bins_of", "p_value", "shuffles"]
+__all__ = ["Remembered", "Shuffler", "bins_of", "p_value", "permuted_sums", "shuffles"]
 
 Shuffler = Callable[[NDArray[np.intp], int], NDArray[Any]]
 """Gives permutations within strata, so many, as `shuffles` does."""
@@ -18,6 +18,8 @@ _ROUNDING = 1e-9
 _SMALLEST_BIN = 8
 _MOST_BINS = 10
 _TOGETHER = 128
+_CACHED = 1 << 17
+"""Values that the processor's cache holds."""
 
 
 def bins_of(logs: NDArray[np.float64], tasks: int) -> NDArray[np.intp]:
@@ -123,6 +125,26 @@ class Remembered:
 def _smallest(units: int) -> type[np.integer[Any]]:
     """Return the type for places of so many units: small ones take a quarter of the memory."""
     return np.uint16 if units <= 1 << 16 else np.uint32
+
+
+def permuted_sums(
+    values: NDArray[np.float64], orders: NDArray[Any], columns: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the sums of permuted values times columns, [permutation, column].
+
+    Args:
+        values: [unit].
+        orders: permutations of the units, [permutation, unit].
+        columns: [unit, column].
+    """
+    sums = np.empty((len(orders), columns.shape[1]))
+    size = max(_CACHED // len(values), 1)
+    for start in range(0, len(orders), size):
+        part = orders[start : start + size].astype(np.intp)
+        # To look whether each is in range, which all are, takes as long as to take its value.
+        # Unlike `matmul`, this leaves other threads alone where the product is a small one.
+        np.dot(values.take(part, mode="clip"), columns, out=sums[start : start + size])
+    return sums
 
 
 def p_value(found: float, permuted: NDArray[np.float64]) -> float:

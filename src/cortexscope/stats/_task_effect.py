@@ -12,13 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cortexscope.stats._overlap import Overlap, overlap_of
-from cortexscope.stats._permutation import Shuffler, bins_of, p_value, shuffles
+from cortexscope.stats._permutation import Shuffler, bins_of, p_value, permuted_sums, shuffles
 from cortexscope.stats._units import Units, units_of
 
 __all__ = ["Effect", "TaskEffect", "task_effect"]
-
-_TOGETHER = 1 << 17
-"""Values of permutations that are in memory together, which the processor's cache holds."""
 
 _CONSTANT = 1e-12
 
@@ -276,10 +273,10 @@ def _squares_of(
     )
 
     def squares(orders: NDArray[Any]) -> NDArray[np.float64]:
-        means = _permuted_sums(of_mean, orders, every)
+        means = permuted_sums(of_mean, orders, every)
         # One model is its own mean.
         own = means if models == 1 else np.hstack(
-            [_permuted_sums(own, orders, part) for own, part in zip(left, columns, strict=True)]
+            [permuted_sums(own, orders, part) for own, part in zip(left, columns, strict=True)]
         )  # fmt: skip
 
         def remaining(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -292,17 +289,3 @@ def _squares_of(
         return np.stack([without - unexplained, unexplained])
 
     return squares
-
-
-def _permuted_sums(
-    values: NDArray[np.float64], orders: NDArray[Any], columns: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the sums of permuted values times columns, [permutation, column]."""
-    sums = np.empty((len(orders), columns.shape[1]))
-    size = max(_TOGETHER // len(values), 1)
-    for start in range(0, len(orders), size):
-        part = orders[start : start + size].astype(np.intp)
-        # To look whether each is in range, which all are, takes as long as to take its value.
-        # Unlike `matmul`, this leaves other threads alone where the product is a small one.
-        np.dot(values.take(part, mode="clip"), columns, out=sums[start : start + size])
-    return sums

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cortexscope.stats._units import LengthCurve, Units, units_of
+from cortexscope.stats._length_curve import LengthCurve
+from cortexscope.stats._units import Units, units_of
 
 __all__ = ["COMPONENTS", "variance_explained"]
 

@@ -133,8 +133,8 @@ class Sources:
         }
         # Of the few groups of rows there are, and not row by row.
         place = frame.groupby(["model", "metric", "stack"], sort=False).ngroup().to_numpy()
-        first = np.unique(place, return_index=True)[1]
-        groups = frame[["model", "metric", "stack"]].iloc[first].itertuples(index=False)
+        heads = np.unique(place, return_index=True)[1]
+        groups = frame[["model", "metric", "stack"]].iloc[heads].itertuples(index=False)
         kept = np.array([known.get((row[0], row[1])) == row[2] for row in groups], dtype=bool)
         return frame[kept[place]]
 

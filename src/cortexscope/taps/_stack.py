@@ -1,4 +1,4 @@
-"""Follow one stack of a model through a forward pass: which block runs, and what it shows."""
+"""What one stack of a model shows in a forward pass."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from cortexscope.errors import UnsupportedModelError
-from cortexscope.models import Block, StackAnatomy
+from cortexscope.models import StackAnatomy
 from cortexscope.records import Site, Stack
 from cortexscope.taps._attention_rows import AttentionRows, AttentionSample
 from cortexscope.taps._branches import BranchWatch
 from cortexscope.taps._lens import LensReader
 from cortexscope.taps._mixing import MixerNotes, MixerWatch, Mixing
-from cortexscope.taps._padding import TokenReader
 from cortexscope.taps._place import Place
 from cortexscope.taps._predictions import PredictionReader, Unread
 from cortexscope.taps._routing import RouterNotes, RouterWatch
@@ -24,6 +22,7 @@ from cortexscope.taps._seen import Seen
 from cortexscope.taps._states import HiddenStates, Update
 from cortexscope.taps._statistics import Rows, Statistics
 from cortexscope.taps._tokens import Tokens
+from cortexscope.taps._walk import Walk
 
 __all__ = ["Reader", "StackWatch"]
 
@@ -33,7 +32,7 @@ Reader = PredictionReader | LensReader
 _STATES = frozenset({"hidden", "updates", "lens"})
 
 
-class StackWatch:
+class StackWatch(Walk):
     """One stack, watched by hooks that are there until they are removed.
 
     Args:
@@ -59,23 +58,11 @@ class StackWatch:
         show: Callable[[Site, Seen | Unread], None],
         end: Callable[[StackWatch], None],
     ) -> None:
-        self.anatomy = anatomy
-        self._module = module
-        self._kind = type(module).__name__
+        super().__init__(module, anatomy, outer_mask=outer_mask, sample=sample)
         self._needs = needs
-        self._sample = sample
         self._begin, self._show, self._end = begin, show, end
         self.readers: tuple[Reader, ...] = ()
         """Those of the stack that the model's head reads."""
-        self.backbone = module.get_submodule(anatomy.backbone)
-        self._reader = TokenReader(
-            module,
-            anatomy.backbone,
-            outer_mask=outer_mask,
-            token_first=anatomy.peculiar.token_first_ends,
-            refuse=self.refuse,
-        )
-        self._order = [module.get_submodule(block.path) for block in anatomy.blocks]
         self._branches = BranchWatch(
             module,
             list(dict.fromkeys(anatomy.blocks)),
@@ -95,21 +82,11 @@ class StackWatch:
 
     def reset(self) -> None:
         """Forget the pass that was under way."""
-        self._tokens: Tensor | None = None
-        self._inside: Tokens | None = None
+        super().reset()
         self._last: HiddenStates | None = None
-        self._step = 0
-        self._block: Block | None = None
-        self._part: str | None = None
-        self._sink = False
         self._attended: set[Site] = set()
         self._mixers.notes = None
         self._routers.forget()
-
-    @property
-    def layer(self) -> int | None:
-        """The layer whose block is running, None outside of the blocks."""
-        return None if self._block is None else self._step + 1
 
     @property
     def notes(self) -> RouterNotes | None:
@@ -141,110 +118,43 @@ class StackWatch:
 
     def hook(self) -> Iterator[RemovableHandle]:
         """Install the hooks, yielding what removes each."""
-        yield from self._reader.hook()
         yield from self._branches.hook()
         yield from self._mixers.hook()
         yield from self._routers.hook()
-        yield self.backbone.register_forward_pre_hook(self._before_forward, with_kwargs=True)
-        yield self.backbone.register_forward_hook(self._after_forward)
-        for module in dict.fromkeys(self._order):
-            yield module.register_forward_pre_hook(self._before_block, with_kwargs=True)
-            yield module.register_forward_hook(self._after_block)
-        for block in dict.fromkeys(self.anatomy.blocks):
-            for part, path in (("self", block.attention), ("cross", block.cross_attention)):
-                if path is not None:
-                    yield from self._hook_attention(part, self._module.get_submodule(path))
+        yield from super().hook()
 
-    def _hook_attention(self, part: str, module: nn.Module) -> Iterator[RemovableHandle]:
-        # Some attention has a sink a head, a logit that is no key's.
-        sink = any(name.startswith("sink") for m in module.modules() for name in m._parameters)
-
-        def enter(module: nn.Module, args: object) -> None:
-            self._part, self._sink = part, sink
-
-        def leave(module: nn.Module, args: object, output: object) -> None:
-            self._part, self._sink = None, False
-
-        yield module.register_forward_pre_hook(enter)
-        yield module.register_forward_hook(leave)
-
-    def refuse(self, what: str) -> UnsupportedModelError:
-        """Return the error that says what is not as it should be, and where."""
-        where = "" if self.layer is None else f" in block {self.layer}"
-        if where and self.anatomy.has_cross_attention:
-            where += " of the decoder"
-        return UnsupportedModelError(f"{self._kind} cannot be measured: {what}{where}.")
-
-    def _before_forward(
-        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        self.reset()
-        if torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
-            raise self.refuse("a CUDA graph is captured of it, in which no number can be read")
-        self._tokens = self._reader.read(args, kwargs)
-        self._inside = self._places(self._tokens)
+    def begun(self, tokens: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Tell who predicts of the states, and who asked, that the stack begins."""
         for reader in self.readers:
             reader.begin(args, kwargs)
-        self._begin(self, self._tokens)
+        self._begin(self, tokens)
 
-    def _before_block(
-        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        if self._tokens is None:
-            return
-        if self._step >= len(self._order) or self._order[self._step] is not module:
-            raise self.refuse(
-                f"after {self._step} of its {len(self._order)} blocks one runs that was not to "
-                "come, twice or out of order"
-            )
-        if self._step == 0:
-            states = args[0] if args else kwargs.get("hidden_states")
-            if self.anatomy.peculiar.padded_inside:
-                self._inside = self._tokens_inside(states)
-            if self._needs & _STATES:
-                self._hidden(0, states)
-        self._block = self.anatomy.blocks[self._step]
+    def entered(self, states: object) -> None:
+        """Show what the first block reads."""
+        if self._step == 0 and self._needs & _STATES:
+            self._hidden(0, states)
         self._branches.begin()
 
-    def _after_block(self, module: nn.Module, args: tuple[Any, ...], output: object) -> None:
-        if self._tokens is None:
-            return
+    def left(self, states: object) -> None:
+        """Show what a block did, and what it gave."""
         if "experts" in self._needs:
             self._routing()
         self._show_updates()
         if self._needs & _STATES:
-            self._hidden(self._step + 1, output[0] if isinstance(output, tuple | list) else output)
-        self._block, self._part = None, None
+            self._hidden(self._step + 1, states)
         self._routers.forget()
-        self._step += 1
 
-    def _after_forward(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401
-        if self._tokens is None:
-            return
-        if self._step != len(self._order):
-            raise self.refuse(f"{self._step} of its {len(self._order)} blocks have run")
+    def through(self, output: Any) -> None:  # noqa: ANN401
+        """Show the last states."""
         if "final" in self._needs or self.readers:
             state = getattr(output, "last_hidden_state", None)
             if state is None:
                 state = output[0] if isinstance(output, tuple | list) else output
             self._hidden(None, state)
-        self.reset()
-        self._reader.forget()
+
+    def over(self) -> None:
+        """Tell who asked."""
         self._end(self)
-
-    def _tokens_inside(self, states: object) -> Tokens:
-        """Return which positions of the blocks' states are no padding of the model's own."""
-        assert self._tokens is not None
-        length = states.shape[1] if isinstance(states, Tensor) and states.dim() == 3 else 0
-        more = max(0, length - self._tokens.shape[1])
-        return self._places(nn.functional.pad(self._tokens, (0, more), value=False))
-
-    def _places(self, mask: Tensor) -> Tokens:
-        """Return where tokens are, and how many of each prompt came in earlier passes."""
-        so_far, before = self._reader.so_far, None
-        if so_far is not None and self._tokens is not None:
-            before = so_far[:, : so_far.shape[1] - self._tokens.shape[1]].sum(-1)
-        return Tokens(mask, sample=self._sample, before=before)
 
     def _hidden(self, layer: int | None, states: object) -> None:
         peculiar = self.anatomy.peculiar

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cortexscope.analysis._scopes import bounds_of, scopes
 from cortexscope.analysis.tables._step import Step
-from cortexscope.stats import task_means
+from cortexscope.stats import task_means, units_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +32,9 @@ class Means(Step):
 
         found = []
         for metric, scope, frame in scopes(of.close):
+            units = units_of(frame)
             for form in ("raw", "adjusted"):
-                means = task_means(frame, adjusted=form == "adjusted", bounds=bounds_of(frame))
+                means = task_means(units, adjusted=form == "adjusted", bounds=bounds_of(frame))
                 found.append(means.assign(metric=metric, scope=scope, form=form))
         columns = ["metric", "scope", "form", "task", "mean", "low", "high", "n", "method"]
         columns += ["reason", "caution"]

@@ -1,0 +1,181 @@
+"""What a request comes to: models opened, prompts encoded and put into shards, the manifest."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from cortexscope import models
+from cortexscope._version import __version__
+from cortexscope.engine._batches import Shard, shards_of
+from cortexscope.engine._encode import encode
+from cortexscope.engine._generation import check_generation
+from cortexscope.engine._job import Job, Plugin, Setup
+from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
+from cortexscope.engine._sources import note_targets, note_words, open_chats, open_source
+from cortexscope.metrics import metric_names, metric_specs, origins
+from cortexscope.records import ChatUse, Manifest, Truncation
+from cortexscope.store import SCHEMA_VERSION, WHOLES
+from cortexscope.tasks import Suite, load_suite, paraphrases_of, with_controls
+
+if TYPE_CHECKING:
+    from cortexscope.metrics.base.metric import Metric
+    from cortexscope.models import ModelSource
+
+__all__ = ["Plan", "Work", "jobs_of", "manifest_of", "now", "plan_of", "suite_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is measured of a model."""
+
+    source: ModelSource
+    setup: Setup
+    shards: list[Shard]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a request comes to before anything is measured, and what is to be said of it."""
+
+    works: list[Work]
+    truncations: list[Truncation]
+    chats: dict[str, ChatUse]
+    notes: dict[str, list[str]]
+
+
+def suite_of(request: RunRequest) -> Suite:
+    """Return what is read: the chosen tasks of the suite, with controls where asked for."""
+    suite = request.suite if isinstance(request.suite, Suite) else load_suite(request.suite)
+    if request.tasks is not None:
+        suite = suite.select(request.tasks)
+    if not request.controls:
+        return suite
+    return with_controls(suite, request.controls, paraphrases=paraphrases_of(suite))
+
+
+def jobs_of(request: RunRequest) -> list[Job]:
+    """Return all jobs of a request, whatever is measured already.
+
+    Raises:
+        UsageError: if the request cannot be carried out as it stands.
+        ModelError: if a model cannot be read.
+    """
+    request = replace(request, models=models.expand(request.models))
+    names = metric_names(request.metrics, plugins=request.plugins)
+    units = {spec.replication for spec in metric_specs(names)}
+    works = plan_of(request, suite_of(request), names, Silent()).works
+    return [
+        Job(work.setup, piece)
+        for work in works
+        for piece in (*work.shards, *sorted(units & {*WHOLES} - {"task"}))
+    ]
+
+
+def plan_of(request: RunRequest, suite: Suite, names: Sequence[str], progress: Progress) -> Plan:
+    """Return what is to be done: all models are opened, all prompts encoded.
+
+    Raises:
+        UsageError: if the request cannot be carried out as it stands.
+        ModelError: if a model cannot be read.
+    """
+    settings = request.settings
+    plugins = tuple(map(Plugin.of, request.plugins))
+    sources = [open_source(reference, settings, progress) for reference in request.models]
+    check_generation(settings.generate, [source.info for source in sources])
+    chats = open_chats(sources, settings, progress)
+    works: list[Work] = []
+    truncations: list[Truncation] = []
+    notes: dict[str, list[str]] = {}
+    for reference, source in zip(request.models, sources, strict=True):
+        note_targets(source, suite.prompts, progress)
+        encoded, cut = encode(
+            suite.prompts,
+            source.tokenizer,
+            model=source.info.model,
+            context=source.info.context,
+            truncate=settings.truncate,
+            vocabulary=source.info.vocabulary,
+            decoder_start=(
+                models.decoder_start_of(source.config)
+                if source.info.stack_kind == "encoder-decoder"
+                else None
+            ),
+            chat=chats.get(source.info.model),
+        )
+        shards = shards_of(
+            encoded,
+            batch_tokens=settings.batch_tokens,
+            shard_batches=settings.shard_batches,
+            lengths=source.lengths,
+        )
+        said = note_words(source, encoded, progress)
+        if said or source.notes:
+            notes[source.info.model] = [*source.notes, *said]
+        setup = Setup(
+            reference=reference,
+            info=source.info,
+            loading=settings.loading,
+            metrics=tuple(names),
+            options=settings.options,
+            plugins=plugins,
+            sample_tokens=settings.sample_tokens,
+            keep_states=settings.keep_states,
+            keep_neurons=settings.keep_neurons,
+            generate=settings.generate,
+            selfcheck=request.selfcheck,
+        )
+        works.append(Work(source, setup, shards))
+        truncations.extend(cut)
+    uses = {label: chat.use for label, chat in chats.items()}
+    return Plan(works, truncations, uses, notes)
+
+
+def manifest_of(
+    request: RunRequest,
+    suite: Suite,
+    metrics: Sequence[Metric],
+    plan: Plan,
+) -> Manifest:
+    """Return the manifest of a run that begins now."""
+    own = origins([metric.spec.name for metric in metrics])
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        status="running",
+        created=now(),
+        versions={
+            "cortexscope": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "transformers")},
+        },
+        models=[work.source.info for work in plan.works],
+        suite=suite.info(),
+        metrics={metric.spec.name: metric.spec for metric in metrics},
+        settings=_told(request.settings) | ({"plugins": own} if own else {}),
+        shards={work.source.info.model: len(work.shards) for work in plan.works},
+        truncations=plan.truncations,
+        chats=plan.chats,
+        notes=plan.notes,
+    )
+
+
+def _told(settings: Settings) -> dict[str, Any]:
+    """Return the settings for the manifest: names in full, and what `auto` came to."""
+    told = asdict(settings)
+    loading = told.pop("loading")
+    if loading["dtype"] != "auto":
+        loading["dtype"] = str(models.choose_dtype(loading["dtype"])).removeprefix("torch.")
+    if loading["device_map"]:
+        loading["device"] = None
+    else:
+        loading["device"] = str(models.choose_device(loading["device"]))
+    return {**loading, **told.pop("options"), **told}
+
+
+def now() -> str:
+    """Return the time in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
