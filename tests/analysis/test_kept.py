@@ -174,3 +174,49 @@ def test_a_table_that_does_not_exist_is_refused(run: Run) -> None:
         UnknownNameError, match="There is no table 'effect'; did you mean 'effects'"
     ):
         Analysis(run).table("effect")
+
+
+@pytest.fixture
+def one_in_focus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the run's two metrics."""
+    for place in ("analysis._analysis", "report.tables.task_effects"):
+        monkeypatch.setattr(f"cortexscope.{place}.HEADLINE", (TASK,))
+
+
+@pytest.mark.usefixtures("one_in_focus")
+def test_tables_of_the_metrics_in_focus_are_the_same_beside_others(
+    run: Run, built: list[str]
+) -> None:
+    every = Analysis(run, settings=FEW)
+    assert (every.focus, every.metrics) == ((TASK,), (LENGTH, TASK))
+    close = [name for name, step in TABLES.items() if step.of_focus]
+    tables = {name: every.table(name) for name in close}
+    built.clear()
+    alone = Analysis(run, settings=FEW, metrics=every.focus)
+    for name in close:
+        pd.testing.assert_frame_equal(alone.table(name), tables[name], check_exact=True)
+    assert built == []
+    shutil.rmtree(run.path / "stats")
+    anew = Analysis(run, settings=FEW, metrics=every.focus)
+    for name in close:
+        pd.testing.assert_frame_equal(anew.table(name), tables[name], check_exact=True)
+
+
+@pytest.mark.usefixtures("one_in_focus")
+def test_a_report_makes_no_effects_that_it_does_not_show(run: Run, built: list[str]) -> None:
+    def shown() -> pd.DataFrame:
+        (table,) = build_tables(Run(run.path), only=["task_effects"])
+        return table.frame
+
+    alone = shown()
+    assert set(alone["Metric"]) == {TASK}
+    assert built.count("effects") == 1
+    assert set(Analysis(run).table("effects")["metric"]) == {LENGTH, TASK}
+    assert built.count("effects") == 2
+    # Where the effects of all metrics are kept, they are used, and are the same.
+    built.clear()
+    for file in (run.path / "stats" / "kept").glob("effects-*"):
+        if set(pd.read_parquet(file)["metric"]) == {TASK}:
+            file.unlink()
+    pd.testing.assert_frame_equal(shown(), alone, check_exact=True)
+    assert built == []
