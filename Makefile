@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 RUN ?= demo-run
 # A process a core, each with one thread: tiny models lose more by threads than they win.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+# Every call's arrays against their annotated shapes and types, which takes three times as long.
+TYPED := --jaxtyping-packages=cortexscope,beartype.beartype
 
 .PHONY: demo test check coverage lint architectures metrics clean
 
@@ -37,6 +39,7 @@ check: lint
 	build/empty/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
 	cd build/empty && bin/cortexscope --version && bin/cortexscope tasks list > /dev/null
 	rm -rf build/empty
+	$(PYTEST) $(TYPED) -m "not slow" tests/taps tests/metrics tests/measure
 	$(PYTEST)
 
 # Half as long again as the tests alone, and so not a part of every check.

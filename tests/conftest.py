@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         off = any(isinstance(own, str) and own in FAMILIES and own not in PANEL for own in asked)
         if off or item.get_closest_marker("weights"):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of every collection what is there to stay: all libraries, and all tests.
+
+    A run collects after each model, and half of its time in a test would go there.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -38,9 +38,10 @@ class Local:
         try:
             for job in jobs:
                 if worker is None or worker.setup != job.setup:
-                    # The next model should find the memory of this one free.
-                    worker = None
-                    gc.collect()
+                    if worker is not None:
+                        # The next model should find the memory of this one free.
+                        worker = None
+                        gc.collect()
                     worker = Worker(job.setup, self._opened.get(job.setup.info.model))
                     yield worker.ready
                 yield from worker.measure(job, self._advance)
