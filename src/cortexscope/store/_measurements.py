@@ -29,7 +29,7 @@ class Measurements(Sources):
     that of files, and additions are made in that order by one thread, so that they are the same to
     the last bit whenever they are read. A mean is NaN where nothing is defined.
 
-    Memory is that of one file and of what is returned.
+    Memory is that of the few files that are read at once, and of what is returned.
     """
 
     @classmethod

@@ -20,8 +20,8 @@ __all__ = ["Walk"]
 class Walk:
     """Where a pass through a stack is, by hooks that are there until they are removed.
 
-    What comes of it is for those who take it further: `begun`, `entered`, `left` and `through` are
-    called as the pass goes on, in this order.
+    What comes of it is for those who take it further: as the pass goes on `begun` is called,
+    `entered` and `left` for each block, `through` and `over`.
 
     Args:
         module: the whole model.
