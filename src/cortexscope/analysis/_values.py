@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 from cortexscope.store import Measurements
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 __all__ = ["KINDS", "head_values", "metrics_with_values", "prompt_values", "without_controls"]
 
@@ -56,7 +58,7 @@ def prompt_values(measured: Measurements, metrics: Sequence[str]) -> pd.DataFram
         metrics, models and prompts.
     """
     frame = measured.primary(measured.by_prompt(metrics, controls=True))
-    return _with_prompts(frame, measured, metrics)
+    return _with_prompts(frame, measured, metrics, lambda names, codes: names.take(codes))
 
 
 def head_values(
@@ -71,9 +73,10 @@ def head_values(
 
     Returns:
         Columns as of `prompt_values`, and layer and head; `head` is -1 where a metric has none.
+        Texts are categories in the order of names: of millions of rows, texts are slow.
     """
     frame = measured.primary(measured.by_head(metrics, models=models, controls=True))
-    return _with_prompts(frame, measured, metrics)
+    return _with_prompts(frame, measured, metrics, _categories)
 
 
 def without_controls(values: pd.DataFrame) -> pd.DataFrame:
@@ -82,20 +85,20 @@ def without_controls(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_prompts(
-    frame: pd.DataFrame, measured: Measurements, metrics: Sequence[str]
+    frame: pd.DataFrame,
+    measured: Measurements,
+    metrics: Sequence[str],
+    texts: Callable[[pd.Index[str], NDArray[np.intp]], Any],
 ) -> pd.DataFrame:
+    """Return values with what is known of their prompts; `texts` makes columns of names."""
     import numpy as np
     import pandas as pd
 
     prompts = measured.prompts
     known = prompts["origin"].isin(prompts["prompt_id"])
-    facts = pd.DataFrame(
-        {
-            # A paraphrase whose source was not read is a prompt of its own.
-            "cluster": prompts["origin"].where(known, prompts["prompt_id"]),
-            "kind": prompts["control"].where(known).astype(object).fillna("original"),
-        }
-    )
+    # A paraphrase whose source was not read is a prompt of its own.
+    cluster = prompts["origin"].where(known, prompts["prompt_id"])
+    kind = prompts["control"].where(known).astype(object).fillna("original")
     ends = np.array(
         [[np.nan if end is None else end for end in measured.specs[m].bounds] for m in metrics]
     ).reshape(-1, 2)
@@ -107,11 +110,23 @@ def _with_prompts(
         )
     )  # fmt: skip
     order = np.lexsort([place, model, metric])
+    metric, model, place = metric[order], model[order], place[order]
+    lowest, highest = ends[metric].T
+    words = {"task": prompts["task"], "prompt_id": prompts["prompt_id"]}
+    words |= {"cluster": cluster, "kind": kind}
     more = [name for name in ("layer", "head") if name in frame]
-    found = frame[[*_KEYS, "n_tokens", *more, "value"]].take(order).reset_index(drop=True)
-    facts = facts.take(place[order]).reset_index(drop=True)
-    lowest, highest = ends[metric[order]].T
-    found = found.assign(
-        cluster=facts["cluster"], kind=facts["kind"], lowest=lowest, highest=highest
-    )
+    numbers = frame[["n_tokens", *more, "value"]].take(order).reset_index(drop=True)
+    columns = {
+        "model": texts(pd.Index(measured.labels), model),
+        "metric": texts(pd.Index(metrics), metric),
+        **{name: texts(pd.Index(known), place) for name, known in words.items()},
+    }
+    found = pd.DataFrame(columns).join(numbers).assign(lowest=lowest, highest=highest)
     return found[[*_KEYS, "cluster", "kind", "n_tokens", "lowest", "highest", *more, "value"]]
+
+
+def _categories(names: pd.Index[str], codes: NDArray[np.intp]) -> pd.Categorical[Any]:
+    import pandas as pd
+
+    words = names.unique().sort_values()
+    return pd.Categorical.from_codes(words.get_indexer(names)[codes], words)

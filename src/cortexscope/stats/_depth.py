@@ -170,9 +170,10 @@ def _sides(
     known: pd.DataFrame, a: str, b: str, *, by: Compared, places: tuple[str, ...]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return both sides' values at the places that both have, [unit, place]."""
+    present = known[by].unique()
     for name in (a, b):
-        if name not in set(known[by]):
-            names = ", ".join(sorted(map(str, known[by].unique())))
+        if name not in present:
+            names = ", ".join(sorted(map(str, present)))
             raise UsageError(f"There is no {by} {name!r} in the values; there are {names}.")
     models = known.loc[known["task"].isin([a, b]), "model"].unique()
     if by == "task" and len(models) > 1:

@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 
 from cortexscope.errors import UsageError
 
-__all__ = ["Exchanges", "coupled", "distinct", "relabellings", "sign_flips"]
-
-_BITS = 53
-"""Of a random number."""
+__all__ = ["Exchanges", "distinct", "relabellings", "sign_flips"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,42 +104,6 @@ def distinct(first: int, second: int) -> int:
     """
     ways = comb(first + second, first)
     return max(ways // 2, 1) if first == second else ways
-
-
-def coupled(
-    keys: NDArray[np.float64], second: NDArray[np.bool_], strata: NDArray[np.intp]
-) -> NDArray[np.intp]:
-    """Return permutations of two groups' units within strata, [exchange, unit], as keys say.
-
-    Each is as likely as any other, whatever the groups. Two pairs of groups that share one have
-    permutations that move its units alike, out of it and back, since a unit's key decides: so the
-    differences of all pairs of groups are exchanged together about as they vary together.
-
-    Args:
-        keys: from 0 to 1 for each exchange and unit, [exchange, unit].
-        second: whether a unit is of the second group, [unit]; those of the first come first.
-        strata: what a unit stays within, [unit].
-
-    Example:
-        >>> keys = np.array([[0.1, 0.9, 0.8]])
-        >>> coupled(keys, np.array([False, False, True]), np.zeros(3, int)).tolist()
-        [[0, 2, 1]]
-    """
-    n = keys.shape[1]
-    places = max(n - 1, 1).bit_length()
-    bits = min(_BITS, 64 - places - int(strata.max(initial=0)).bit_length())
-    numbers = (keys * 2.0**_BITS).astype(np.uint64)
-    numbers = np.where(second, np.uint64(2**_BITS - 1) - numbers, numbers) >> np.uint64(
-        _BITS - bits
-    )
-    # Whole numbers of a stratum, a key and a place: to sort them takes a third of the time that
-    # `argsort` takes. Of many units the last bits of a key have no room.
-    numbers |= strata.astype(np.uint64) << np.uint64(bits)
-    numbers = (numbers << np.uint64(places)) | np.arange(n, dtype=np.uint64)
-    numbers.sort(axis=1)
-    orders = np.empty(keys.shape, dtype=np.intp)
-    orders[:, np.argsort(strata, kind="stable")] = numbers & np.uint64(2**places - 1)
-    return orders
 
 
 def _check(permutations: int) -> None:

@@ -91,6 +91,9 @@ class TaskDesign:
 
     def _degrees(self, weights: Floats) -> float:
         """Return Bell and McCaffrey's degrees of freedom of a sum of weighted squared residuals."""
-        fitted = self.curve @ self.curve.T + np.outer(self.own, self.own) / (self.own @ self.own)
-        squares = (np.eye(len(weights)) - fitted) ** 2
-        return float((weights @ self.spare) ** 2 / (weights @ squares @ weights))
+        # The squares of what is left of each prompt's error in another's residual are those of the
+        # identity less the projection: summed over the projection's columns, not over all pairs.
+        columns = np.column_stack([self.curve, self.own / np.linalg.norm(self.own)])
+        inner = columns.T @ (weights[:, None] * columns)
+        squares = (inner**2).sum() + weights**2 @ (2.0 * self.spare - 1.0)
+        return float((weights @ self.spare) ** 2 / squares)

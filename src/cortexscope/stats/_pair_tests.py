@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import factorial, prod
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cortexscope.stats._exchanges import coupled, distinct
+from cortexscope.stats._coupled import Coupled
+from cortexscope.stats._exchanges import distinct
 from cortexscope.stats._fit import Fit
 from cortexscope.stats._max_t import step_down
 from cortexscope.stats._permutation import bins_of
@@ -21,8 +22,6 @@ Floats = NDArray[np.float64]
 
 # Of the mean square that could be: below it a permutation is fitted exactly.
 _EXACT = 1e-9
-# Values of permutations that are in memory together, which the processor's cache holds.
-_TOGETHER = 1 << 16
 
 
 class PairTests(NamedTuple):
@@ -53,7 +52,7 @@ def pair_tests(
     fitted again. The statistic is the difference over its own error (HC2; Welch's t without a
     curve), so that tasks may scatter differently. A pair's permutations touch its two tasks alone,
     so a third that differs changes nothing of its test, and those of all pairs are coupled
-    (`coupled`): step-down max-T over them keeps the family (Westfall and Young 1993; Romano and
+    (`Coupled`): step-down max-T over them keeps the family (Westfall and Young 1993; Romano and
     Wolf 2005, Econometrica 73, 1237-1282). It has no floor that rises with the number of pairs.
 
     Args:
@@ -63,115 +62,169 @@ def pair_tests(
         rng: draws the permutations.
         permutations: how many.
     """
+    if not pairs:
+        nothing = np.empty(0)
+        return PairTests(nothing, nothing, nothing, ())
     curved = any(basis.shape[1] for basis in units.bases)
-    keys = rng.random((permutations, len(units)))
+    coupled = Coupled(units.codes, permutations, rng=rng)
     statistics = np.empty((permutations + 1, len(pairs)))
     least, methods = np.empty(len(pairs)), []
+    plain: list[int] = []
     for place, (first, second) in enumerate(pairs):
-        mine = np.isin(units.codes, (first, second))
-        size = max(_TOGETHER // int(mine.sum()), 1)
-        parts = [slice(at, at + size) for at in range(0, permutations, size)]
-        bins = bins_of(units.logs[mine], 2) if curved else np.zeros(mine.sum(), dtype=np.intp)
-        of_second = units.codes[mine] == second
-        groups = [np.flatnonzero(units.codes == task) for task in (first, second)]
-        if curved or min(map(len, groups)) < 2:
-            statistic = _of_orders(units, fits, mine, first, second)
-            statistics[0, place] = statistic(np.arange(mine.sum())[None])[0]
-            for part in parts:
-                orders = coupled(keys[part][:, mine], of_second, bins)
-                statistics[1:, place][part] = statistic(orders)
+        sizes = units.counts[[first, second]]
+        logs = units.logs[np.isin(units.codes, (first, second))]
+        bins = bins_of(logs, 2) if curved else np.zeros(len(logs), dtype=np.intp)
+        if curved or sizes.min() < 2:
+            statistics[:, place] = _permuted(fits, coupled, first, second, bins)
         else:
-            relabelled = _of_first(fits, mine, first, second, groups)
-            statistics[0, place] = relabelled(~of_second[None])[0]
-            for part in parts:
-                statistics[1:, place][part] = relabelled(_first(keys[part], groups))
-        sizes = np.bincount(bins)
-        ways = (
-            prod(factorial(int(size)) for size in sizes)
-            if curved
-            else distinct(int((~of_second).sum()), int(of_second.sum()))
-        )
+            plain.append(place)
+        ways, kind = distinct(*sizes.tolist()), "relabellings"
+        if curved:
+            in_bins = [size for size in np.bincount(bins).tolist() if size]
+            ways = prod(map(factorial, in_bins))
+            kind = f"Freedman-Lane permutations within {len(in_bins)} length bins"
         least[place] = max(1 / ways, 1 / (permutations + 1))
-        kind = (
-            f"Freedman-Lane permutations within {np.count_nonzero(sizes)} length bins"
-            if curved
-            else "relabellings"
-        )
         methods.append(f"{permutations} random {kind}")
+    if plain:
+        statistics[:, plain] = _relabelled(fits, coupled, [pairs[place] for place in plain])
     p, adjusted = np.maximum(step_down(statistics), least)
     # The permutations of one pair are exact where those of all together are nearly so.
     return PairTests(p, np.maximum(p, adjusted), least, tuple(methods))
 
 
-def _first(keys: Floats, groups: Sequence[NDArray[np.intp]]) -> NDArray[np.bool_]:
-    """Return which of two groups' units `coupled` puts into the first, [exchange, unit]."""
-    turned = np.hstack([keys[:, groups[0]], 1.0 - keys[:, groups[1]]])
-    number = len(groups[0])
-    last = np.partition(turned, number - 1, axis=1)[:, number - 1]
-    return np.asarray(turned <= last[:, None])
+def _relabelled(fits: Sequence[Fit], coupled: Coupled, pairs: Sequence[tuple[int, int]]) -> Floats:
+    """Return the studentised differences without a curve, as found and of each exchange.
+
+    The same as those of `_permuted`, [1 + exchange, pair]. An exchange leaves the units with the
+    lowest keys in the first task and brings those with the highest of the second into it, so sums
+    along the keys, which all pairs of a task share, are all that it takes.
+    """
+    # Without a curve all models are fitted alike, and what is left of a task is 0 on average.
+    left = np.sum([fit.left for fit in fits], axis=0)
+    columns = np.stack([left, left**2])
+    ways = [_Relabelling.of(fits, columns, coupled.groups, *pair) for pair in pairs]
+    statistics = np.empty((coupled.times + 1, len(pairs)))
+    for place, way in enumerate(ways):
+        whole = columns[:, coupled.groups[way.first]].sum(axis=1)
+        statistics[0, place] = way.statistic(whole, np.zeros(2), way.sizes[0])
+    for exchanges, orders, keys in coupled.ranked():
+        rows = np.arange(len(keys[0]))
+        sums = [
+            np.pad(columns.take(order, axis=1).cumsum(axis=2), ((0, 0), (0, 0), (1, 0)))
+            for order in orders
+        ]
+        for place, way in enumerate(ways):
+            first, second = sums[way.first], sums[way.second]
+            staying = coupled.staying(keys[way.first], keys[way.second])
+            leaving = way.sizes[0] - staying
+            joined = second[:, :, -1] - second[:, rows, way.sizes[1] - leaving]
+            statistics[1:, place][exchanges] = way.statistic(
+                first[:, rows, staying], joined, staying
+            )
+    return statistics
 
 
-def _of_first(
+class _Relabelling(NamedTuple):
+    """Two tasks without a curve, of which a sum over those in the first gives the difference."""
+
+    first: int
+    second: int
+    sizes: tuple[int, int]
+    steps: tuple[float, float]
+    """From what is left of each task's values to what is left if the two are equal."""
+    whole: Floats
+    """Sums of the latter and of its squares over both, [2]."""
+    least: float
+    """The square of an error below which the fit is exact."""
+
+    @classmethod
+    def of(
+        cls, fits: Sequence[Fit], columns: Floats, groups: Sequence[slice], first: int, second: int
+    ) -> Self:
+        """Return it; `columns` are the sum of what the models' fits leave, and its square."""
+        one, two = groups[first], groups[second]
+        n = one.stop - one.start, two.stop - two.start
+        apart = sum(float((fit.means[first] - fit.means[second]) @ fit.values) for fit in fits)
+        steps = apart * n[1] / sum(n), -apart * n[0] / sum(n)
+        rest = np.concatenate([columns[0, one] + steps[0], columns[0, two] + steps[1]])
+        scale = sum(float((_rest(fit, first, second)[np.r_[one, two]] ** 2).mean()) for fit in fits)
+        least = _EXACT * scale * sum(1.0 / (size - 1.0) for size in n)
+        return cls(first, second, n, steps, np.array([rest.sum(), (rest**2).sum()]), least)
+
+    def statistic(self, stayed: Floats, joined: Floats, staying: NDArray[np.intp] | int) -> Floats:
+        """Return the studentised differences.
+
+        Args:
+            stayed: sums of `columns` over those of the first task that stay in it, [2, exchange].
+            joined: over those of the second that come into it.
+            staying: how many stay, [exchange].
+        """
+        one, squares_one = np.zeros_like(joined)
+        for (sums, squares), step, count in (
+            (stayed, self.steps[0], staying),
+            (joined, self.steps[1], self.sizes[0] - staying),
+        ):
+            one += sums + step * count
+            squares_one += squares + 2.0 * step * sums + step**2 * count
+        two, squares_two = self.whole[0] - one, self.whole[1] - squares_one
+        squares = np.zeros_like(one)
+        for total, square, n in (
+            (one, squares_one, self.sizes[0]),
+            (two, squares_two, self.sizes[1]),
+        ):
+            # Its share, over what the fit leaves of its own error.
+            squares += (square - total**2 / n) / (n * (n - 1.0))
+        difference = one / self.sizes[0] - two / self.sizes[1]
+        return np.asarray(np.abs(difference) / np.sqrt(np.maximum(squares, self.least)))
+
+
+def _permuted(
     fits: Sequence[Fit],
-    mine: NDArray[np.bool_],
+    coupled: Coupled,
     first: int,
     second: int,
-    groups: Sequence[NDArray[np.intp]],
-) -> Callable[[NDArray[np.bool_]], Floats]:
-    """Return what gives, without a curve, the statistic of those that are put first.
+    bins: NDArray[np.intp],
+) -> Floats:
+    """Return the studentised difference as it is found and of each exchange, [1 + exchange]."""
+    mine = np.r_[coupled.groups[first], coupled.groups[second]]
+    places = np.argsort(bins, kind="stable")
+    known, scale = [], 0.0
+    for fit in fits:
+        share = fit.means[first] - fit.means[second]
+        rest = _rest(fit, first, second)
+        # The other tasks' own columns are 0 here.
+        columns = fit.basis[:, fit.basis[mine].any(axis=0)]
+        others = np.delete(rest, mine) @ np.delete(np.column_stack([share, columns]), mine, axis=0)
+        spread = (share / np.sqrt(fit.free))[mine]
+        scale += float((spread**2).sum()) * float((rest[mine] ** 2).mean())
+        both = np.column_stack([share[mine], columns[mine]])[places]
+        spread = spread[places]
+        known.append((rest[mine], spread, both, others, both[:, 1:].T * spread))
 
-    The same as `_of_orders`; sums over the first group are all that it takes.
-    """
-    # Without a curve all models are fitted alike.
-    rest = np.sum([_rest(fit, first, second) for fit in fits], axis=0)[mine]
-    scale = np.sum([(_rest(fit, first, second)[mine] ** 2).mean() for fit in fits])
-    columns = np.column_stack([rest, rest**2])
-    whole = columns.sum(axis=0)
-    sizes = np.array([len(group) for group in groups], dtype=np.float64)
-    # What a unit's square counts: its share, over what the fit leaves of its own error.
-    weights = 1.0 / (sizes**2 * (1.0 - 1.0 / sizes))
-    least = _EXACT * float((weights * sizes).sum() * scale)
+    back = np.vstack([part for *_, part in known])
 
-    def statistic(chosen: NDArray[np.bool_]) -> Floats:
-        inside = chosen.astype(np.float64) @ columns
-        (one, squares_one), (two, squares_two) = inside.T, (whole - inside).T
-        squares = weights[0] * (squares_one - one**2 / sizes[0])
-        squares += weights[1] * (squares_two - two**2 / sizes[1])
-        return np.asarray(
-            np.abs(one / sizes[0] - two / sizes[1]) / np.sqrt(np.maximum(squares, least))
-        )
+    def statistic(orders: NDArray[np.intp]) -> Floats:
+        moved, fitted, difference = np.zeros(orders.shape), [], np.zeros(len(orders))
+        for rest, spread, both, others, _ in known:
+            # To look whether each is in range, which all are, takes as long as to take its value.
+            rows = rest.take(orders, mode="clip")
+            sums = rows.dot(both) + others
+            difference += sums[:, 0]
+            fitted.append(sums[:, 1:])
+            rows *= spread
+            moved += rows
+        moved -= np.hstack(fitted).dot(back)
+        squares = np.einsum("ij,ij->i", moved, moved)
+        return np.asarray(np.abs(difference) / np.sqrt(np.maximum(squares, _EXACT * scale)))
 
-    return statistic
+    statistics = np.empty(coupled.times + 1)
+    statistics[0] = statistic(places[None])[0]
+    for exchanges, orders in coupled.orders(first, second, bins):
+        statistics[1:][exchanges] = statistic(orders)
+    return statistics
 
 
 def _rest(fit: Fit, first: int, second: int) -> Floats:
     """Return what is left of the values if the two tasks are equal, [unit]."""
     share = fit.means[first] - fit.means[second]
     return np.asarray(fit.left + share * float(share @ fit.values) / float(share @ share))
-
-
-def _of_orders(
-    units: Units, fits: Sequence[Fit], mine: NDArray[np.bool_], first: int, second: int
-) -> Callable[[NDArray[np.intp]], Floats]:
-    """Return what gives the size of the studentised difference in orders of both tasks' units."""
-    known, scale = [], 0.0
-    for fit in fits:
-        share = fit.means[first] - fit.means[second]
-        rest = _rest(fit, first, second)
-        others = np.where(mine, 0.0, rest)
-        basis = fit.basis[mine]
-        spread = (share / np.sqrt(fit.free))[mine]
-        known.append((rest[mine], share[mine], others @ share, basis, others @ fit.basis, spread))
-        scale += float((spread**2).sum()) * float((rest[mine] ** 2).mean())
-
-    def statistic(orders: NDArray[np.intp]) -> Floats:
-        difference, moved = np.zeros(len(orders)), np.zeros(orders.shape)
-        for rest, share, other, basis, fitted, spread in known:
-            # To look whether each is in range, which all are, takes as long as to take its value.
-            rows = rest.take(orders, mode="clip")
-            difference += rows @ share + float(other)
-            moved += (rows - (rows @ basis + fitted) @ basis.T) * spread
-        squares = np.maximum((moved**2).sum(axis=1), _EXACT * scale)
-        return np.asarray(np.abs(difference) / np.sqrt(squares))
-
-    return statistic

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cortexscope.analysis._places import contrasted
-from cortexscope.analysis.tables._step import Step
+from cortexscope.analysis.tables._place import Place, PlaceStep
 from cortexscope.stats import map_contrasts
 
 if TYPE_CHECKING:
@@ -16,16 +15,16 @@ if TYPE_CHECKING:
 __all__ = ["Heads"]
 
 
-class Heads(Step):
+class Heads(PlaceStep):
     """As `stats.map_contrasts` gives them (Benjamini and Hochberg)."""
 
     name = "heads"
     holds = "which heads differ between these two tasks"
-    of_focus = True
+    heads = True
 
-    def build(self, of: Analysis) -> pd.DataFrame:
-        """Return a row a metric, model, layer and head."""
-        return contrasted(of, self.name, map_contrasts, lambda place: place.values, heads=True)
+    def of_place(self, of: Analysis, place: Place) -> pd.DataFrame:
+        """Return a row a layer and head."""
+        return self.contrasted(of, place, map_contrasts, place.values)
 
     def absent(self, of: Analysis) -> str:
         """Return why no heads are compared."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from cortexscope.analysis._frames import of_metrics, of_model
-from cortexscope.analysis._places import places
-from cortexscope.analysis.tables._step import Step
+from cortexscope.analysis.tables._place import Place, PlaceStep
 from cortexscope.stats import selective
 
 if TYPE_CHECKING:
@@ -18,22 +16,17 @@ if TYPE_CHECKING:
 __all__ = ["Selective", "most_selective"]
 
 
-class Selective(Step):
+class Selective(PlaceStep):
     """Chosen on one half of the prompts and judged on the other: `stats.selective`."""
 
     name = "selective"
     holds = "the heads that tell each task from the others, judged on other prompts"
-    of_focus = True
+    heads = True
 
-    def build(self, of: Analysis) -> pd.DataFrame:
-        """Return a row a metric, model, task, form and head that was chosen."""
-        tables = []
-        for place in places(of, heads=True):
-            rng = of.stream(self.name, place.metric, place.model)
-            tables.append(
-                (place.metric, of_model(selective(place.values, rng=rng).chosen, place.model))
-            )
-        return of_metrics(tables)
+    def of_place(self, of: Analysis, place: Place) -> pd.DataFrame:
+        """Return a row a task, form and head that was chosen."""
+        rng = of.stream(self.name, place.metric, place.model)
+        return selective(place.values, rng=rng).chosen
 
     def absent(self, of: Analysis) -> str:
         """Return why no heads are chosen."""
