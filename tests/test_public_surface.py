@@ -43,6 +43,7 @@ def test_importing_loads_nothing_heavy() -> None:
     assert found.stdout == "set()\n"
 
 
+@pytest.mark.slow
 def test_a_profile_reads_its_run_folder(
     tiny_folder: Path, suite_file: Path, tmp_path: Path
 ) -> None:

@@ -45,6 +45,7 @@ def everything(found: Analysis) -> dict[str, pd.DataFrame]:
     return {name: found.table(name) for name in TABLES}
 
 
+@pytest.mark.slow
 def test_every_table_is_the_same_kept_and_made_anew(run: Run, built: list[str]) -> None:
     first = everything(Analysis(run, settings=FEW))
     assert sorted(built) == sorted(TABLES)
@@ -103,6 +104,7 @@ def test_what_is_measured_anew_is_analysed_anew(run: Run, built: list[str]) -> N
     assert len(list((run.path / "stats" / "kept").glob("means-*.parquet"))) == 1
 
 
+@pytest.mark.slow
 def test_vectors_decide_the_tables_of_layers_alone(run: Run, built: list[str]) -> None:
     everything(Analysis(run, settings=FEW))
     built.clear()

@@ -81,7 +81,7 @@ def test_a_run_prints_a_summary_and_where_the_report_is(
 ) -> None:
     out = tmp_path / "run"
     asked = ["run", "--model", f"tiny={tiny_folder}", "--suite", str(suite_file), "--out", str(out)]
-    assert main(asked) == 0
+    assert main([*asked, "--metric", "study", "--metric", "attention"]) == 0
     captured = capsys.readouterr()
     assert f"Report: {out / 'report.html'}" in captured.out
     assert "tiny" in captured.out
@@ -106,13 +106,14 @@ def test_a_run_without_attention_metrics_is_reported(
     assert set(Run(out).measurements()["metric"]) == {"residual_norm"}
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_measurements(tiny_folder: Path, tmp_path: Path) -> None:
     suite = tmp_path / "suite.csv"
-    texts = (" ".join(["one", "two", "three"][: 1 + i % 3] * (1 + i % 20)) for i in range(250))
+    texts = (" ".join(["one", "two", "three"][: 1 + i % 3] * (1 + i % 20)) for i in range(120))
     suite.write_text("task,id,text\n" + "".join(f"t,p{i},{t}\n" for i, t in enumerate(texts)))
     command = [sys.executable, "-m", "cortexscope", "run", "--model", f"tiny={tiny_folder}"]
     command += ["--suite", str(suite), "--batch-tokens", "64", "--no-report", "--quiet"]
-    command += ["--no-selfcheck"]
+    command += ["--no-selfcheck", "--metric", "study"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run([*command, "--out", str(whole)], check=True)
     process = subprocess.Popen([*command, "--out", str(killed)])

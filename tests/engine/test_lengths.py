@@ -177,6 +177,7 @@ def test_every_prompt_has_the_values_it_has_alone(told: Told) -> None:
         told.assert_close(got, wanted)
 
 
+@pytest.mark.slow
 def test_every_generated_token_is_the_last_one_of_one_pass_over_the_text(told: Told) -> None:
     frame = told.run.measurements(steps=True)
     for prompt, row in told.texts.items():

@@ -90,6 +90,7 @@ def hooks_of(model: torch.nn.Module) -> int:
     return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in model.modules())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "ran_before"), [(way, way in (around, its_forward, in_place)) for way in WAYS]
 )
