@@ -31,6 +31,8 @@ class Column:
     """Whether long text may take several lines."""
     tones: Mapping[str, Tone] = field(default_factory=dict)
     """Texts that stand out."""
+    aside: bool = False
+    """Whether it is the same in many rows, and stands behind the others where room is short."""
 
     @property
     def numeric(self) -> bool:

@@ -25,6 +25,7 @@ from ._limits import Bounds as Bounds
 from ._matching import (
     Balance as Balance,
     Matched as Matched,
+    length_balance as length_balance,
     matched_by_length as matched_by_length,
 )
 from ._max_t import (
@@ -46,6 +47,7 @@ from ._multiple import (
     benjamini_hochberg as benjamini_hochberg,
     holm as holm,
 )
+from ._noncentral import explained_interval as explained_interval
 from ._permutation import Remembered as Remembered
 from ._power import (
     power_of as power_of,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cortexscope.errors import SuiteError, UsageError
 
-__all__ = ["Balance", "Matched", "Tokens", "matched_by_length"]
+__all__ = ["Balance", "Matched", "Tokens", "length_balance", "matched_by_length"]
 
 Tokens = float | int | Sequence[float | int] | NDArray[Any]
 """Of a prompt, as one model counts them or as several do."""
@@ -98,6 +98,27 @@ def matched_by_length(
     chosen = dict(zip(logs, zip(*sets, strict=True), strict=True))
     ids = tuple(name for own in sets for _, name in own)
     return Matched(ids, len(sets), _balance(logs), _balance(chosen))
+
+
+def length_balance(lengths: Mapping[str, Mapping[str, Tokens]]) -> Balance:
+    """Return how far tasks differ in length.
+
+    Args:
+        lengths: as `matched_by_length` takes them.
+
+    Raises:
+        UsageError: if a length is not above 0.
+
+    Example:
+        >>> round(length_balance({"a": {"a1": 10, "a2": 12}, "b": {"b1": 10, "b2": 12}}).explained)
+        0
+    """
+    return _balance(
+        {
+            task: list(zip(_log_lengths(list(prompts.values())), prompts, strict=True))
+            for task, prompts in lengths.items()
+        }
+    )
 
 
 _NONE = (math.inf, "")

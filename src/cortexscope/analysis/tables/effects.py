@@ -19,6 +19,7 @@ from cortexscope.stats import (
     ModelEffect,
     Remembered,
     TaskEffect,
+    explained_interval,
     matched_by_length,
     model_effect,
     step_down,
@@ -40,8 +41,8 @@ _Found = dict[bytes, tuple[Matched | str, int]]
 
 _ORDER = (
     "metric", "factor", "scope", "form", "f", "df", "df_residual", "omega_squared",
-    "omega_squared_partial", "p", "p_max_t", "p_least", "family", "n", "left_out", "method",
-    "reason",
+    "omega_squared_partial", "low", "high", "p", "p_max_t", "p_least", "family", "n", "left_out",
+    "method", "reason",
 )  # fmt: skip
 
 
@@ -54,7 +55,8 @@ class Effects(Step):
     Metrics of the same prompts share their permutations, which the seed and these prompts alone
     decide: a number is the same whatever else is made. `p_max_t` counts all metrics: step-down
     max-T over those of the same prompts, times the number of such groups; `p_least` is the smallest
-    that it could have been.
+    that it could have been. `low` and `high` are the interval of the task's share of the variance
+    that length leaves (`stats.explained_interval`), which `omega_squared_partial` estimates.
     """
 
     name = "effects"
@@ -101,7 +103,9 @@ class Effects(Step):
         # All models together, which are last, take longest: first, they leave no thread idle.
         every = [*threaded(of_scope, groups[::-1])][::-1]
         rows = list(chain.from_iterable([*every, *threaded(of_models, metrics)]))
-        numbers = dict.fromkeys(("f", "omega_squared", "omega_squared_partial", "p"), "float64")
+        numbers = dict.fromkeys(
+            ("f", "omega_squared", "omega_squared_partial", "low", "high", "p"), "float64"
+        )
         order = {metric: place for place, metric in enumerate(of.metrics)}
         rows.sort(key=lambda row: order[row["metric"]])
         _add_families(rows)
@@ -167,6 +171,7 @@ def _row(
     effect: Effect,
     found: TaskEffect | ModelEffect | None,
 ) -> dict[str, Any]:
+    low, high = _interval(effect) if factor == "task" else (None, None)
     return {
         "metric": metric,
         "factor": factor,
@@ -177,6 +182,8 @@ def _row(
         "df_residual": effect.df_residual,
         "omega_squared": effect.omega_squared,
         "omega_squared_partial": effect.omega_squared_partial,
+        "low": low,
+        "high": high,
         "p": effect.p,
         "family": f"{form} effect of the {factor} in {scope}, all metrics",
         "n": found.n if found else 0,
@@ -186,3 +193,12 @@ def _row(
         "clusters": found.clusters if found else (),
         "permuted": effect.permuted,
     }
+
+
+def _interval(effect: Effect) -> tuple[float, float] | tuple[None, None]:
+    """Return the ends of the share of variance that the task explains of what length leaves."""
+    f, df, residual = effect.statistic, effect.df, effect.df_residual
+    if effect.reason or f is None or not np.isfinite(f) or not df or not residual:
+        return None, None
+    # Of what explains nothing, F can be less than 0 by rounding.
+    return explained_interval(max(f, 0.0), df, residual)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cortexscope.document._table import UNDEFINED, Part
@@ -18,8 +23,8 @@ __all__ = ["render"]
 def render(document: Document) -> str:
     """Return a document as one HTML page.
 
-    All texts are escaped, and the page's content security policy forbids it to load anything; one
-    without figures may not run anything either.
+    All texts are escaped, and the page's content security policy forbids it to load anything and
+    to run anything but its own scripts, which it knows by their hashes.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -32,14 +37,32 @@ def render(document: Document) -> str:
         lstrip_blocks=True,
     )
     environment.filters["plain"] = plain
-    environment.globals |= {"cells": _cells, "drawn": _drawn}
-    plotly = ""
+    environment.globals |= {"cells": _cells, "drawn": _drawn, "shown": _shown}
+    scripts, plotly = [_template("page.js").decode()], ""
+    hashed = list(scripts)
     if any(figure.panels for figure in document.figures):
-        from plotly.offline import get_plotlyjs
-
-        plotly = Markup(get_plotlyjs())
+        packed = _template("plotly-cartesian.min.js.gz")
+        plotly = b64encode(packed).decode()
+        scripts.append(_template("figures.js").decode())
+        hashed += [scripts[-1], gzip.decompress(packed).decode()]
     page = environment.get_template("document.html.j2")
-    return str(page.render(document=document, plotly=plotly))
+    return str(
+        page.render(
+            document=document,
+            plotly=plotly,
+            scripts=[Markup(script) for script in scripts],
+            hashes=[b64encode(sha256(script.encode()).digest()).decode() for script in hashed],
+        )
+    )
+
+
+def _template(name: str) -> bytes:
+    return (files("cortexscope.document") / "templates" / name).read_bytes()
+
+
+def _shown(part: Part) -> Part:
+    """Return a part with the columns that say little of a row at the end."""
+    return replace(part, columns=tuple(sorted(part.columns, key=lambda column: column.aside)))
 
 
 class _Cell(NamedTuple):
@@ -53,7 +76,13 @@ class _Cell(NamedTuple):
     code: bool
 
 
-def _cells(part: Part) -> Iterator[list[_Cell]]:
+class _Row(NamedTuple):
+    cells: list[_Cell]
+    empty: bool
+    """Whether none of its numbers is defined."""
+
+
+def _cells(part: Part) -> Iterator[_Row]:
     names = [column.name for column in part.columns]
     for place, (row, texts) in enumerate(
         zip(part.frame[names].itertuples(index=False), part.texts(), strict=True)
@@ -75,15 +104,13 @@ def _cells(part: Part) -> Iterator[list[_Cell]]:
                     column.kind == "code",
                 )
             )
-        yield cells
+        numbers = [cell.text for cell, own in zip(cells, part.columns, strict=True) if own.numeric]
+        yield _Row(cells, bool(numbers) and set(numbers) == {UNDEFINED})
 
 
 def _drawn(figure: Figure) -> dict[str, Any]:
-    from markupsafe import Markup
-
     from cortexscope.document.drawing.plotly import interactive
 
     drawing = interactive(figure)
-    # Within a script element only these characters could end it.
-    text = drawing.json.replace("<", "\\u003c").replace(">", "\\u003e")
-    return {**drawing._asdict(), "json": Markup(text.replace("&", "\\u0026"))}
+    packed = gzip.compress(drawing.json.encode(), mtime=0)
+    return {**drawing._asdict(), "packed": b64encode(packed).decode()}

@@ -45,8 +45,9 @@ def numbers(*names: str) -> tuple[Column, ...]:
 
 
 COMPLETE = (
-    *texts("Model", "Model_Name", "Architecture", "Parameters"),
-    *(Column(name, "integer") for name in ("Layers", "Heads", "Hidden_Size")),
+    *texts("Model"),
+    *(Column(name, aside=True) for name in ("Model_Name", "Architecture", "Parameters")),
+    *(Column(name, "integer", aside=True) for name in ("Layers", "Heads", "Hidden_Size")),
     *texts("Category"),
     *numbers(*STUDY),
     INPUTS,

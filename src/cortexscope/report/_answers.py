@@ -1,0 +1,270 @@
+"""What a run answers: findings with effect, interval and verdict, the clearest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from cortexscope.metrics import HEADLINE
+from cortexscope.report._correlations import STUDY_ENTROPY, length_correlation
+from cortexscope.report._frames import RunFrames
+from cortexscope.report._labels import Labels, plain, task_title
+
+__all__ = ["CHANCE", "Answer", "Verdict", "answers", "of_tasks", "trusted"]
+
+CHANCE = 0.05
+"""A p-value above it, over all metrics shown, is open."""
+
+Verdict = Literal["clear", "only raw", "open"]
+"""`clear`: also at equal lengths. `only raw`: where lengths are as they are. `open`: not told."""
+
+_Row = Mapping[Any, Any]
+
+_RANK: dict[Verdict, int] = {"clear": 0, "only raw": 1, "open": 2}
+_MOST = 8
+_OF_A_KIND = 3
+_PAIRS_OF = 6
+"""Models; of more, pairs are compared only where the statistics are kept, for they are many."""
+
+
+class Answer(NamedTuple):
+    """A finding in a sentence."""
+
+    kind: str
+    """What it is of: tasks, the highest task, models, length."""
+    metric: str
+    verdict: Verdict
+    size: float
+    """The share of variance that it explains at least, by which answers are ranked; 0 to 1."""
+    text: str
+    to: str
+    """Where it is shown: `table-KEY` or `figure-KEY`."""
+    value: float
+    """The share of variance that it explains."""
+    low: float
+    high: float
+
+
+def answers(frames: RunFrames, labels: Labels) -> tuple[Answer, ...]:
+    """Return up to eight findings, ranked by how clear and how large they are.
+
+    None is made of a tie: a task is only called the highest where its lead is more than chance.
+    """
+    every = [
+        *of_tasks(frames, labels),
+        *_highest(frames, labels),
+        *_models(frames, labels),
+        *_length(frames, labels),
+    ]
+    ranked = sorted(every, key=lambda own: (_RANK[own.verdict], -own.size))
+    # The best of each kind, and then what is left: no kind hides the others.
+    first = [
+        own
+        for own in ranked
+        if [other.kind for other in ranked[: ranked.index(own)]].count(own.kind) < _OF_A_KIND
+    ]
+    chosen = [*first, *(own for own in ranked if own not in first)][:_MOST]
+    return tuple(own for own in ranked if own in chosen)
+
+
+def of_tasks(frames: RunFrames, labels: Labels) -> tuple[Answer, ...]:
+    """Return whether tasks differ in each of the headline metrics that was measured."""
+    found = frames.analysis.table("effects")
+    if not len(found):
+        return ()
+    found = found[(found["factor"] == "task") & found["metric"].isin(HEADLINE)]
+    made = []
+    for metric, own in found.groupby("metric", sort=False):
+        # All models together are last, where there are several.
+        scope = own["scope"].iloc[-1]
+        rows = {row["form"]: row for row in own[own["scope"] == scope].to_dict("records")}
+        if not np.isnan(rows["raw"]["p_max_t"]):
+            made.append(_of_task(str(metric), _where(frames, str(scope)), rows, labels))
+    return tuple(made)
+
+
+def _of_task(metric: str, where: str, rows: Mapping[Any, _Row], labels: Labels) -> Answer:
+    raw, equal = rows["raw"], rows["adjusted"]
+    title = _lower(labels.title(metric))
+    above = raw["p_max_t"] <= CHANCE
+    known = not np.isnan(equal["p_max_t"])
+    verdict: Verdict = "only raw" if above else "open"
+    if known and equal["p_max_t"] <= CHANCE:
+        verdict = "clear"
+    shown = equal if known else raw
+    told = {
+        "clear": f"Tasks differ in {title} at equal lengths",
+        "only raw": f"Tasks differ in {title} only as they are, not clearly at equal lengths",
+        "open": f"Whether tasks differ in {title} is open",
+    }[verdict]
+    form = "that length leaves" if known else "raw"
+    text = (
+        f"{told}: the task explains {_share(shown)} {form}"
+        f"{f' (p = {_p(shown)})' if verdict != 'only raw' or not known else ''}"
+    )
+    if verdict == "only raw" and known:
+        text += f" (p = {_p(equal)}), and {_share(raw)} raw (p = {_p(raw)})"
+    elif known:
+        text += f"; raw, {_share(raw)}"
+    if not known and isinstance(equal["reason"], str):
+        text += f"; at equal lengths it is unknown: {equal['reason'].rstrip('.')}"
+    value, low, high = (float(shown[name]) for name in ("omega_squared_partial", "low", "high"))
+    return Answer(
+        "tasks", metric, verdict, low if low == low else 0.0,
+        f"{text}. {where}, n = {raw['n']:.0f} prompts.", "table-task_effects", value, low, high,
+    )  # fmt: skip
+
+
+def _highest(frames: RunFrames, labels: Labels) -> Iterator[Answer]:
+    """Yield the task that leads a metric in a model, where its lead is more than chance."""
+    found = frames.analysis.table("leaders")
+    if not len(found):
+        return
+    keys = ["metric", "scope"]
+    read = frames.analysis.read.groupby(["metric", "model"], observed=True)
+    spread = read["value"].std().to_dict()
+    for (metric, scope), own in found.groupby(keys, sort=False):
+        forms: dict[str, dict[Any, Any]] = {str(row["form"]): row for row in own.to_dict("records")}
+        raw, equal = forms["raw"], forms.get("adjusted", {})
+        if raw["holds"] is not True or scope not in frames.labels:
+            continue
+        clear = equal.get("holds") is True
+        row = equal if clear else raw
+        unit = labels.unit(str(metric))
+        sizes = [float(row[name]) / float(spread[metric, scope]) for name in ("difference", "low")]
+        text = (
+            f"{task_title(row['task']).capitalize()} has the highest "
+            f"{_lower(labels.title(str(metric)))} in {plain(str(scope))}"
+            f"{' at equal lengths' if clear else ', but not clearly so at equal lengths'}: "
+            f"{row['difference']:.3g} [{row['low']:.3g}, {row['high']:.3g}] {unit}".rstrip()
+            + f" above {task_title(row['other'])}, the next, n = {int(row['n'])} prompts."
+        )
+        yield Answer(
+            "highest", str(metric), "clear" if clear else "only raw", _explained(sizes[1]), text,
+            "table-task_effects", _explained(sizes[0]), _explained(sizes[1]), float("nan"),
+        )  # fmt: skip
+
+
+def _models(frames: RunFrames, labels: Labels) -> Iterator[Answer]:
+    """Yield how far two models lie apart, a pair a metric: the farthest."""
+    analysis = frames.analysis
+    if not 2 <= len(frames.labels) <= _PAIRS_OF and not analysis.kept("model_contrasts"):
+        return
+    found = analysis.table("model_contrasts")
+    if not len(found):
+        return
+    found = found[found["task"].isna() & found["low"].notna() & found["p_max_t"].notna()]
+    for metric, own in found[found["metric"].isin(HEADLINE)].groupby("metric", sort=False):
+        row = max(own.to_dict("records"), key=lambda one: abs(one["hedges_g"]))
+        clear = row["p_max_t"] <= CHANCE
+        first, second = (row["a"], row["b"]) if row["difference"] > 0 else (row["b"], row["a"])
+        ends = sorted((abs(row["low"]), abs(row["high"])))
+        if row["low"] < 0 < row["high"]:
+            clear, ends = False, [-ends[0], ends[1]]
+        unit = labels.unit(str(metric))
+        text = (
+            f"{plain(str(first))} has a higher {_lower(labels.title(str(metric)))} than "
+            f"{plain(str(second))}: by {abs(row['difference']):.3g} [{ends[0]:.3g}, "
+            f"{ends[1]:.3g}] {unit}".rstrip()
+            + f", n = {int(row['n_a'])} prompts that both read, "
+            "each with its own tokens."
+        )
+        sizes = [abs(row[name]) for name in ("hedges_g_low", "hedges_g_high")]
+        if clear:
+            yield Answer(
+                "models", str(metric), "clear", _explained(min(sizes)), text, "table-models",
+                _explained(abs(row["hedges_g"])), _explained(min(sizes)), _explained(max(sizes)),
+            )  # fmt: skip
+
+
+def _length(frames: RunFrames, labels: Labels) -> Iterator[Answer]:
+    """Yield how far length alone decides the study's attention entropy."""
+    known = [
+        (model, found)
+        for model in frames.labels
+        if (found := length_correlation(frames, model, STUDY_ENTROPY)).value is not None
+    ]
+    if not known:
+        return
+    model, found = min(known, key=lambda own: abs(own[1].value or 0.0))
+    value, low, high = found.value or 0.0, found.low, found.high
+    more = " or more" if len(known) > 1 else ""
+    ends = "" if low is None or high is None else f" [{low:.3f}, {high:.3f}]"
+    yield Answer(
+        "length", STUDY_ENTROPY, "clear" if low is not None and low > 0 else "open",
+        (low or 0.0) ** 2,
+        f"{labels.title(STUDY_ENTROPY)} follows the number of tokens, whatever the task: "
+        f"r = {value:.3f}{ends}{more} ({plain(model)}, n = {found.n} prompts); length alone "
+        f"accounts for {100 * value**2:.0f} % of its variance.",
+        "figure-length", value**2, (low or 0.0) ** 2, (high or 1.0) ** 2,
+    )  # fmt: skip
+
+
+def _explained(g: float) -> float:
+    """Return the share of variance that a difference of two groups of one size explains."""
+    return g**2 / (g**2 + 4.0)
+
+
+def _share(row: _Row) -> str:
+    ends = "" if np.isnan(row["low"]) else f" [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+    return f"{max(100 * row['omega_squared_partial'], 0):.0f}{ends} % of the variance"
+
+
+def _p(row: _Row) -> str:
+    return f"{row['p_max_t']:.2g}"
+
+
+def _where(frames: RunFrames, scope: str) -> str:
+    if scope in frames.labels:
+        return plain(scope)
+    return f"Mean of {len(frames.labels)} models, each in its own standard deviations"
+
+
+def _lower(title: str) -> str:
+    # A name that begins with a capital letter of its own keeps it.
+    return title[:1].lower() + title[1:] if title[1:2].islower() else title
+
+
+def trusted(frames: RunFrames) -> Iterator[tuple[str, str, bool]]:
+    """Yield what a reader should know before trusting a run: a name, what is so, if it is fine."""
+    from cortexscope.stats import length_balance
+
+    manifest = frames.manifest
+    checks = {model: found for model, found in manifest.checks.items() if found}
+    failed = [
+        f"{plain(model)}: {own.check}"
+        for model, found in checks.items()
+        for own in found
+        if own.passed is False
+    ]
+    count = sum(own.passed is not None for found in checks.values() for own in found)
+    unchecked = len(manifest.models) - len(checks)
+    told = "; ".join(islice(failed, 3)) if failed else f"{count} checks passed"
+    if unchecked:
+        of = f"{unchecked} of {len(manifest.models)} models unchecked"
+        told = f"{told if checks else 'not made'} ({of})"
+    yield "Selfcheck", told, not failed and not unchecked
+    missing = frames.missing()
+    lost = int(missing["values"].sum()) if len(missing) else 0
+    metrics = missing["metric"].nunique() if len(missing) else 0
+    yield (
+        "Undefined values",
+        f"{lost:,} in {metrics} metrics" if lost else "none",
+        not lost,
+    )
+    cut = len(manifest.truncations)
+    yield "Texts cut short", str(cut) if cut else "none", not cut
+    unread = [plain(model) for model in frames.labels if not frames.stacks_of(model)]
+    yield "Models without a value", ", ".join(unread) or "none", not unread
+    lengths = frames.lengths.dropna(subset=["task"])
+    if lengths["task"].nunique() > 1:
+        tokens = lengths[lengths["n_tokens"] > 0]
+        by_task: dict[str, dict[str, list[int]]] = {}
+        for task, prompt, count in tokens[["task", "prompt_id", "n_tokens"]].to_numpy():
+            by_task.setdefault(str(task), {}).setdefault(str(prompt), []).append(int(count))
+        balance = length_balance(by_task)
+        share = f"{100 * balance.explained:.0f} % of the variance of log length"
+        yield "Length explained by task", share, balance.explained < 0.05

@@ -1,0 +1,163 @@
+"""The report as a reader has it: opened from disk in Chromium, where that is installed."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report.made_runs import BIG, SMALL, make_run
+
+from cortexscope.report import write_html
+
+pytestmark = pytest.mark.slow
+
+_HOSTILE = ("<script>alert(1)</script>", "\"'><img src=x onerror=alert(2)>", "two\n\x1b[31mlines")
+_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    models = [
+        BIG,
+        SMALL,
+        *(dataclasses.replace(SMALL, label=label, name=label) for label in _HOSTILE),
+    ]
+    tasks = ["</script><b>task", "naming", "telling", "asking"]
+    run = make_run(tmp_path_factory.mktemp("browser") / "run", models, tasks=tasks, prompts=6)
+    return write_html(run)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if _CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with sync.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+class Opened:
+    """A page, and what it said and asked for."""
+
+    def __init__(self, browser: Any, path: Path, *, width: int = 1440, place: str = "") -> None:
+        self.page = browser.new_page(viewport={"width": width, "height": 900})
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.said.append(f"dialog {dialog.message}"))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(f"{path.as_uri()}{place}")
+        self.page.wait_for_selector("html.drawn")
+
+    def column(self, key: str, number: int) -> list[str]:
+        """Return the texts of a table's column, of the rows that are shown."""
+        shown = f'table[data-key="{key}"] tbody tr:not([hidden]) > :nth-child({number})'
+        texts: list[str] = self.page.locator(shown).all_inner_texts()
+        return texts
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_it_opens_without_a_request_or_an_error(browser: Any, report: Path, width: int) -> None:
+    opened = Opened(browser, report, width=width)
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    opened.page.wait_for_timeout(300)
+    assert opened.said == []
+    assert opened.asked == [report.as_uri()]
+    # Every figure is drawn, and the page is no wider than its window.
+    boxes = opened.page.locator(".plot")
+    assert boxes.count() > 3
+    assert opened.page.locator(".plot .main-svg").count() >= boxes.count()
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+    text = opened.page.inner_text("body")
+    assert _HOSTILE[0] in text
+    assert _HOSTILE[1] in text
+    opened.page.close()
+
+
+def test_a_script_that_slips_in_does_not_run(browser: Any, report: Path, tmp_path: Path) -> None:
+    page = report.read_text(encoding="utf-8")
+    planted = tmp_path / "planted.html"
+    script = "<script>document.title = 'ran'</script><img src=x onerror=\"document.title = 'ran'\">"
+    planted.write_text(page.replace("<main ", f"{script}<main ", 1), encoding="utf-8")
+    opened = Opened(browser, planted)
+    assert opened.page.title() != "ran"
+    assert any("Content Security Policy" in said for said in opened.said)
+    opened.page.close()
+
+
+def test_rows_are_sorted_and_found_and_a_link_shows_the_same(browser: Any, report: Path) -> None:
+    opened = Opened(browser, report)
+    page = opened.page
+    before = opened.column("complete", 4)
+    head = page.locator('table[data-key="complete"] thead th:nth-child(4)')
+    head.locator("button").click()
+    assert head.get_attribute("aria-sort") == "descending"
+    falling = opened.column("complete", 4)
+    numbers = [float(text) for text in falling]
+    assert numbers == sorted(numbers, reverse=True)
+    assert sorted(before) == sorted(falling)
+    head.locator("button").click()
+    assert opened.column("complete", 4)[0] == min(before, key=float)
+    page.locator("#table-complete input[type=search]").fill("naming all-mini")
+    found = opened.column("complete", 2)
+    assert found == ["naming"]
+    page.locator("#theme").click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    place = re.sub("^[^#]*", "", page.url)
+    page.close()
+    again = Opened(browser, report, place=place)
+    assert again.column("complete", 2) == found
+    assert again.page.evaluate("document.documentElement.dataset.theme") == "dark"
+    # A link to another place keeps what was chosen.
+    again.page.locator('nav a[href="#missing"]').click()
+    assert again.page.url.split("#")[1].startswith("missing&")
+    assert again.column("complete", 2) == found
+    again.page.close()
+
+
+def test_an_answer_leads_to_where_it_is_shown(browser: Any, report: Path) -> None:
+    opened = Opened(browser, report)
+    link = opened.page.locator("#answer ul.prose a").first
+    target = str(link.get_attribute("href"))
+    link.click()
+    opened.page.wait_for_timeout(800)
+    top = opened.page.evaluate(
+        "key => document.getElementById(key).getBoundingClientRect().top", target[1:]
+    )
+    assert 0 <= top < 400
+    opened.page.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_it_can_be_read_by_all(browser: Any, report: Path, width: int, theme: str) -> None:
+    """No rule of axe-core is broken that it calls serious or critical."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core")
+    # Axe is a script that the page's policy would not run.
+    page = browser.new_page(
+        viewport={"width": width, "height": 900}, color_scheme=theme, bypass_csp=True
+    )
+    page.goto(report.as_uri())
+    page.wait_for_selector("html.drawn")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    found = axe.Axe().run(page).response["violations"]
+    assert [rule["id"] for rule in found if rule["impact"] in ("serious", "critical")] == []
+    page.close()
+
+
+def test_it_prints_every_figure(browser: Any, report: Path, tmp_path: Path) -> None:
+    opened = Opened(browser, report)
+    printed = tmp_path / "report.pdf"
+    opened.page.pdf(path=str(printed), prefer_css_page_size=True)
+    assert printed.read_bytes().startswith(b"%PDF")
+    boxes = opened.page.locator(".plot")
+    assert opened.page.locator(".plot .main-svg").count() >= boxes.count()
+    opened.page.close()
