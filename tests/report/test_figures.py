@@ -152,7 +152,14 @@ def test_layers_without_experts_are_blank_rows(make: Callable[..., Run]) -> None
 
 def test_a_run_without_experts_has_no_figure_of_them(make: Callable[..., Run]) -> None:
     run = make([SMALL, FakeModel()], prompts=1, metrics=ROUTED)
-    assert list(_figures(run)) == ["task_map", "length", "depth", "task_means", "depth-other"]
+    assert list(_figures(run)) == [
+        "task_map",
+        "length",
+        "depth",
+        "task_means",
+        "heads",
+        "depth-other",
+    ]
 
 
 def test_points_state_the_correlation_of_scipy(small_run: Run) -> None:

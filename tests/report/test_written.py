@@ -102,9 +102,9 @@ def test_hostile_labels_are_text_in_the_report(page: _Page) -> None:
     assert "</script><b>task" in shown
     # A bar of a chart has one of each.
     assert page.tags.count("b") == page.tags.count("i")
-    # The figures' data (5), plotly, and the page's own two scripts.
-    assert page.tags.count("script") == 8
-    for data in page.scripts[:5]:
+    # The figures' data (6), plotly, and the page's own two scripts.
+    assert page.tags.count("script") == 9
+    for data in page.scripts[:6]:
         spec = json.loads(gzip.decompress(base64.b64decode(data)))
         assert set(spec) == {"data", "wide", "narrow"}
 
@@ -142,7 +142,7 @@ def test_every_file_is_there_and_nothing_else(hostile: Run, written: Written) ->
     assert names == {"tables.txt", "tables.xlsx", *(f"table{n}.csv" for n in range(1, 9))}
     assert {path.name for path in written.figures} == {
         f"{key}.{form}"
-        for key in ("task_map", "length", "depth", "task_means", "depth-other")
+        for key in ("task_map", "length", "depth", "task_means", "heads", "depth-other")
         for form in ("png", "svg")
     }
     for path in (*written.tables, *written.figures, written.report):
@@ -224,7 +224,7 @@ def test_experts_are_drawn_in_the_report_and_as_a_file(make: Callable[..., Run])
     run = make([FEW_EXPERTS, SMALL], tasks=["language_tasks"], prompts=1, metrics=ROUTED)
     written = write_report(run)
     assert {path.stem for path in written.figures} == {
-        *("task_map", "length", "depth", "experts", "depth-other")
+        *("task_map", "length", "depth", "experts", "heads", "depth-other")
     }
     assert 'id="plot-experts"' in written.report.read_text(encoding="utf-8")
 

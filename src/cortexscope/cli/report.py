@@ -14,6 +14,9 @@ __all__ = ["report"]
 
 def report(
     run: Annotated[Path, typer.Argument(help="The folder that `cortexscope run --out` wrote.")],
+    texts: Annotated[
+        bool, typer.Option("--texts/--no-texts", help="Show the prompts' texts, or leave them out.")
+    ] = True,
 ) -> None:
     """Write report.html of a run again, with its tables and figures, and print its path.
 
@@ -23,4 +26,4 @@ def report(
     from cortexscope.report import write_report
     from cortexscope.store import Run
 
-    say(write_report(remark(Run(run))).report)
+    say(write_report(remark(Run(run)), texts=texts).report)

@@ -120,6 +120,17 @@ class RunFrames:
         return self.measured.by_layer(metrics)
 
     @cached_property
+    def heads(self) -> pd.DataFrame:
+        """Means over prompts at each head of the primary stack, as `Measurements.by_place`."""
+        names = [
+            name
+            for name in self.metrics
+            if name in self.measured.specs and "head" in self.measured.specs[name].axes
+        ]
+        found = self.primary(self.measured.by_place(names))
+        return found[(found["head"] >= 0) & found["value"].notna()]
+
+    @cached_property
     def experts(self) -> pd.DataFrame:
         """The load of the experts, as `Measurements.by_index`."""
         return self.measured.by_index(["expert_load"])

@@ -17,12 +17,17 @@ __all__ = ["Shown"]
 class Shown:
     """What the sections of a report are made of; nothing is made before it is asked for.
 
+    Args:
+        run: what is reported.
+        texts: whether the prompts' texts are shown.
+
     Raises:
         CorruptRunError: here or later, if a file of the run is missing or damaged.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, *, texts: bool = True) -> None:
         self.run = run
+        self.texts = texts
         self.manifest = run.manifest
         self.frames = RunFrames(run)
         self.labels = Labels(run.manifest.metrics)

@@ -91,13 +91,17 @@ def build_figures(run: Run, *, only: Collection[str] | None = None) -> tuple[Fig
     return figures_of(RunFrames(run), Labels(run.manifest.metrics), only)
 
 
-def build_report(run: Run) -> Document:
+def build_report(run: Run, *, texts: bool = True) -> Document:
     """Return the report of a run, finished or not, as data.
+
+    Args:
+        run: the run folder.
+        texts: whether the prompts' texts are shown.
 
     Raises:
         CorruptRunError: if a file of the run is missing or damaged.
     """
-    return _report(Shown(run))
+    return _report(Shown(run, texts=texts))
 
 
 def tables_as(tables: Sequence[Table], form: str) -> str:
@@ -146,16 +150,20 @@ def write_figures(
     return _figures(run, build_figures(run, only=only), formats)
 
 
-def write_html(run: Run) -> Path:
+def write_html(run: Run, *, texts: bool = True) -> Path:
     """Write `report.html` of a run, one file that needs no other; return its path.
+
+    Args:
+        run: the run folder.
+        texts: whether the prompts' texts are shown.
 
     Raises:
         StoreError: if the run cannot be read or the file cannot be written.
     """
-    return _html(Shown(run))
+    return _html(Shown(run, texts=texts))
 
 
-def write_report(run: Run) -> Written:
+def write_report(run: Run, *, texts: bool = True) -> Written:
     """Write everything that is made of a run: `tables/`, `figures/` and `report.html`.
 
     A run that is not finished, or lacks metrics, is reported as far as it goes, and the report
@@ -163,11 +171,12 @@ def write_report(run: Run) -> Written:
 
     Args:
         run: the run folder.
+        texts: whether the report shows the prompts' texts.
 
     Raises:
         StoreError: if the run cannot be read or a file cannot be written.
     """
-    shown = Shown(run)
+    shown = Shown(run, texts=texts)
     return Written(
         tables=_tables(run, shown.tables, ("text", "csv", "xlsx")),
         figures=_figures(run, shown.figures, ("png", "svg")),

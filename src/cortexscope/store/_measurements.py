@@ -118,6 +118,29 @@ class Measurements(Sources):
         found = summed(self.each(work, names, wholes=False), keys)
         return found.astype({"layer": "int64", "index": "int64"})
 
+    def by_place(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
+        """Return means over prompts at each layer and head; -1 is no head.
+
+        Labels and metrics with a further index are left out.
+
+        Returns:
+            Columns model, stack, metric, layer, head, value.
+        """
+        keys = ["model", "stack", "metric", "layer", "head"]
+        names = [
+            name
+            for name in self._chosen(metrics)
+            if not self._indexed(name) and self.specs[name].scale != "label"
+        ]
+
+        def work(table: pa.Table) -> pd.DataFrame:
+            return reduced(table.filter(table["layer"].is_valid()), keys)
+
+        found = summed(self.each(work, names, wholes=False), keys)
+        return found.assign(head=found["head"].fillna(-1)).astype(
+            {"layer": "int64", "head": "int64"}
+        )
+
     def wholes(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
         """Return values over all prompts together, or over sequences made for the purpose.
 

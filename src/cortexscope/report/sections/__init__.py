@@ -10,7 +10,17 @@ SECTIONS = Registry(
     "section",
     {
         key: f"cortexscope.report.sections.{key}:build"
-        for key in ("answer", "models", "figures", "tables", "definitions", "measured", "missing")
+        for key in (
+            "answer",
+            "models",
+            "heads",
+            "prompts",
+            "figures",
+            "tables",
+            "definitions",
+            "measured",
+            "missing",
+        )
     },
 )
 """Key of a section -> what makes it of a run as `Shown`, in the order of the report.

@@ -1,0 +1,65 @@
+"""Every head of every layer: where in a model a kind of attention is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cortexscope.document import Figure, Raster
+from cortexscope.report._correlations import NORMALIZED_ENTROPY
+from cortexscope.report._frames import RunFrames
+from cortexscope.report._labels import Labels
+from cortexscope.report.figures._missing import absence
+
+__all__ = ["HeadMap", "build"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadMap:
+    """A map of layers by heads for each metric and model."""
+
+    metrics: tuple[str, ...] = (NORMALIZED_ENTROPY, "attention_sink_mass")
+
+    def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
+        """Return the figure of a run; one without heads gets no figure and no note."""
+        panels: list[Raster] = []
+        notes: list[str] = []
+        for metric in self.metrics:
+            found = frames.heads[frames.heads["metric"] == metric]
+            for model in frames.labels:
+                own = found[found["model"] == model]
+                if len(own):
+                    grid = own.pivot(index="layer", columns="head", values="value")
+                    layers = range(int(grid.index.min()), int(grid.index.max()) + 1)
+                    grid = grid.reindex(index=layers, columns=range(int(grid.columns.max()) + 1))
+                    stack = str(own["stack"].iloc[0])
+                    panels.append(
+                        Raster(
+                            title=f"{labels.title(metric)}: {frames.named(model, stack)}",
+                            x_title="Head",
+                            y_title="Layer",
+                            value_title=labels.axis(metric),
+                            first_row=layers.start,
+                            values=grid.to_numpy(dtype="float64", na_value=np.nan),
+                        )
+                    )
+            empty = [model for model in frames.labels if model not in set(found["model"])]
+            if metric in frames.metrics and empty:
+                notes.extend(absence(frames, labels, metric, empty))
+        return Figure(
+            key="heads",
+            title="Attention by layer and head",
+            caption=(
+                "A cell is one head's mean over all prompts, each prompt counting once. Heads "
+                "stand in the order of the model's own numbers, which mean nothing across layers "
+                "or models; where several share keys and values, neighbours do. Each panel has its "
+                "own scale."
+            ),
+            panels=tuple(panels),
+            columns=1,
+            notes=tuple(notes) if panels else (),
+        )
+
+
+build = HeadMap()

@@ -1,0 +1,79 @@
+"""The prompts: their texts, lengths, and what is unusual about each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cortexscope.document import UNDEFINED, Column, Part, Prose, Section, Table
+from cortexscope.report._labels import plain, shortened
+from cortexscope.report._shown import Shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["build"]
+
+_MOST = 2000
+_TEXT = 400
+_COLUMNS = (
+    Column("Prompt"),
+    Column("Task"),
+    Column("Text", wraps=True),
+    Column("Tokens", "number", decimals=0),
+    Column("Farthest from the mean", "number", decimals=1),
+    Column("In", wraps=True),
+)
+
+
+def build(shown: Shown) -> Section:
+    """Return a row a prompt: the farthest first, of all models and headline metrics."""
+    prompts = shown.frames.prompts
+    prompts = prompts[prompts["control"].isna()]
+    far = _farthest(shown)
+    lengths = shown.frames.lengths.groupby("prompt_id")["n_tokens"].mean()
+    facts = prompts.set_index("prompt_id")
+    facts = facts.assign(tokens=lengths.reindex(facts.index), z=far["z"].reindex(facts.index))
+    order = facts["z"].abs().fillna(-1.0).sort_values(ascending=False, kind="stable").index
+    rows = []
+    for prompt in order[:_MOST]:
+        own = facts.loc[prompt]
+        where = UNDEFINED
+        if prompt in far.index:
+            metric, model = far.loc[prompt, ["metric", "model"]]
+            where = f"{shown.labels.title(str(metric))}, {plain(str(model))}"
+        text = (shortened(str(own["text"]), _TEXT),) if shown.texts else ()
+        names = plain(str(prompt)), plain(str(own["task"]))
+        rows.append((*names, *text, own["tokens"], own["z"], where))
+    columns = _COLUMNS if shown.texts else tuple(own for own in _COLUMNS if own.name != "Text")
+    said = [
+        "How far a prompt lies from the mean of all prompts, in standard deviations of one model "
+        "and metric: where it lies farthest. Of many metrics, a few beyond 3 are chance."
+    ]
+    if len(order) > _MOST:
+        said.append(f"The {_MOST} farthest of {len(order)} prompts.")
+    if not shown.texts:
+        said.append("Texts were left out, as asked.")
+    table = Table(key="prompts_read", title="Prompts", parts=(Part.of(columns, rows),))
+    return Section("prompts", "Prompts", (Prose(tuple(said)), table))
+
+
+def _farthest(shown: Shown) -> pd.DataFrame:
+    """Return each prompt's farthest value: columns z, metric, model; by prompt."""
+    import pandas as pd
+
+    read = shown.frames.analysis.read
+    read = read[(read["kind"] == "original") & read["value"].notna()]
+    grouped = read.groupby(["metric", "model"], observed=True)["value"]
+    spread = grouped.transform("std").to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = (read["value"].to_numpy() - grouped.transform("mean").to_numpy()) / spread
+    found = pd.DataFrame(
+        {
+            "prompt": read["prompt_id"].astype(str), "z": np.where(spread > 0, z, np.nan),
+            "metric": read["metric"].astype(str), "model": read["model"].astype(str),
+        }
+    ).dropna()  # fmt: skip
+    order = np.argsort(-found["z"].abs().to_numpy(), kind="stable")
+    return found.iloc[order].drop_duplicates("prompt").set_index("prompt")
