@@ -16,10 +16,10 @@ __all__ = ["tables"]
 def tables(
     run: Annotated[Path, typer.Argument(help="The folder that `cortexscope run --out` wrote.")],
     form: Annotated[
-        Literal["text", "csv", "xlsx"],
+        Literal["text", "csv", "md", "latex", "html", "xlsx"],
         typer.Option(
             "--format",
-            help="text prints; csv prints those of --only or writes all; xlsx writes all.",
+            help="csv prints those of --only or writes all; xlsx writes all; others print.",
         ),
     ] = "text",
     only: Annotated[
@@ -49,4 +49,5 @@ def tables(
         for path in write_tables(opened, formats=(form,)):
             say(path)
         return
-    say(tables_as(build_tables(opened, only=only or None), form), end="")
+    named = "markdown" if form == "md" else form
+    say(tables_as(build_tables(opened, only=only or None), named), end="")
