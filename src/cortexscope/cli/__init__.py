@@ -14,6 +14,7 @@ from cortexscope.cli import models, tasks
 from cortexscope.cli._ending import Stopped, Verbs, stoppable
 from cortexscope.cli._terminal import LONGEST, outside_voices, say
 from cortexscope.cli.audit import audit
+from cortexscope.cli.export import export
 from cortexscope.cli.figures import figures
 from cortexscope.cli.metrics import app as metrics_app
 from cortexscope.cli.report import report
@@ -43,6 +44,7 @@ app.command()(report)
 app.command()(tables)
 app.command()(figures)
 app.command()(stats)
+app.command()(export)
 app.command()(audit)
 app.add_typer(models.app, name="models")
 app.add_typer(tasks.app, name="tasks")

@@ -1,0 +1,67 @@
+"""A DuckDB file with the tables, and views of means over heads, layers and prompts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from cortexscope.errors import UsageError
+from cortexscope.exports._contents import COLUMNS, Contents
+from cortexscope.files import whole_file
+
+__all__ = ["write"]
+
+_OF_PROMPTS = "FROM measurements WHERE prompt_id IS NOT NULL AND step IS NULL AND index IS NULL"
+_VIEWS = {
+    "prompt_values": (
+        "a prompt's value: its mean over layers and heads",
+        "SELECT model, metric, stack, task, prompt_id, any_value(n_tokens) AS n_tokens, "
+        f"avg(value) AS value {_OF_PROMPTS} GROUP BY ALL",
+    ),
+    "layer_values": (
+        "a layer's mean over prompts and heads",
+        "SELECT model, metric, stack, layer, avg(value) AS value, count(value) AS values "
+        f"{_OF_PROMPTS} AND layer IS NOT NULL GROUP BY ALL",
+    ),
+    "head_values": (
+        "a head's mean over prompts",
+        "SELECT model, metric, stack, layer, head, avg(value) AS value, count(value) AS values "
+        f"{_OF_PROMPTS} AND head IS NOT NULL GROUP BY ALL",
+    ),
+}
+
+
+def write(contents: Contents, path: Path) -> Path:
+    """Write the tables with comments on their columns, and the views.
+
+    Raises:
+        UsageError: if duckdb is not installed.
+    """
+    try:
+        import duckdb
+    except ImportError as error:
+        raise UsageError(
+            "A DuckDB file needs the package duckdb, which is not installed: "
+            "pip install 'cortexscope[duckdb]'"
+        ) from error
+    with whole_file(path) as part:
+        # It makes the file, and would take an empty one for a damaged one.
+        part.unlink(missing_ok=True)
+        with duckdb.connect(str(part)) as made:
+            for table in contents.tables:
+                reader = pa.RecordBatchReader.from_batches(
+                    table.schema, (own for batch in table.batches for own in batch.to_batches())
+                )
+                made.register("incoming", reader)
+                made.execute(f'CREATE TABLE "{table.name}" AS SELECT * FROM incoming')
+                made.unregister("incoming")
+                for column, what in COLUMNS[table.name].items():
+                    if column in table.schema.names:
+                        said = what.replace("'", "''")
+                        made.execute(f"""COMMENT ON COLUMN "{table.name}"."{column}" IS '{said}'""")
+            for name, (what, query) in _VIEWS.items():
+                made.execute(f'CREATE VIEW "{name}" AS {query}')
+                said = what.replace("'", "''")
+                made.execute(f"""COMMENT ON VIEW "{name}" IS '{said}'""")
+    return path
