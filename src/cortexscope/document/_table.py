@@ -27,6 +27,9 @@ class Column:
     kind: Literal["text", "integer", "number", "code"] = "text"
     """`code`: text that is to be read letter by letter, such as a hash."""
     decimals: int = 4
+    digits: int | None = None
+    """How many digits of a number count, in place of a number of decimals: for a column whose
+    values span decades."""
     wraps: bool = False
     """Whether long text may take several lines."""
     tones: Mapping[str, Tone] = field(default_factory=dict)
@@ -156,6 +159,8 @@ def cell_text(value: Any, column: Column) -> str:  # noqa: ANN401 - a cell of an
         '0.31'
         >>> cell_text(float("nan"), Column("share", "number"))
         '–'
+        >>> cell_text(0.00002718, Column("share", "number", digits=3))
+        '2.72e-05'
     """
     import pandas as pd
 
@@ -165,6 +170,10 @@ def cell_text(value: Any, column: Column) -> str:  # noqa: ANN401 - a cell of an
         return str(value)
     if column.kind == "integer":
         return str(int(value))
+    if column.digits is not None:
+        # Whole numbers are easier to read than powers of ten.
+        large = 10**column.digits <= abs(value) < 10 ** (column.digits + 3)
+        return f"{value:.0f}" if large else f"{value:.{column.digits}g}"
     # numpy's rounding is that of the study: a mean of 0.06665 is 0.0666.
     text = f"{np.round(float(value), column.decimals):.{column.decimals}f}"
     # A small negative number must not read as minus nothing.

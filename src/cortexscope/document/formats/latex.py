@@ -122,6 +122,8 @@ def _table(table: Table, part: Part, place: int) -> str:
 
 def _numbers(texts: Sequence[str]) -> str:
     """Return a column of siunitx with room for the longest number."""
+    if any("e" in text for text in texts):
+        return "S"
     known = [text.lstrip("-").partition(".") for text in texts if text != UNDEFINED]
     whole = max((len(before) for before, _, _ in known), default=1)
     after = max((len(rest) for _, _, rest in known), default=0)

@@ -79,6 +79,8 @@ def _cell(sheet: Any, row: int, number: int, value: Any, column: Column, form: A
 
 
 def _number_format(column: Column) -> str:
+    if column.digits is not None:
+        return "General"
     if column.kind == "number":
         return "0." + "0" * column.decimals
     return "0" if column.kind == "integer" else "@"

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HeatMap"]
 
+_BRIGHT = 0.47
+"""A shade beyond which black is read more easily than white: 4.5 to 1 or better, on either side."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeatMap(Panel):
@@ -103,7 +106,7 @@ class HeatMap(Panel):
         texts = self.texts()
         for (row, column), value in np.ndenumerate(self.values):
             missing = not np.isfinite(value)
-            bright = not missing and shades[row, column] > 0.5
+            bright = not missing and shades[row, column] > _BRIGHT
             axes.text(
                 column,
                 row,
@@ -123,21 +126,42 @@ class HeatMap(Panel):
         from plotly import graph_objects as go
 
         where = {"row": place.row, "col": place.column}
+        shades, texts = self.shades(), self.texts()
+        shared = {
+            "z": [as_list(row) for row in shades],
+            "x": unlike(self.columns, TICK), "y": unlike(self.rows, 46),
+            "texttemplate": "%{text}", "zmin": 0, "zmax": 1, "showscale": False,
+        }  # fmt: skip
+        bright = shades > _BRIGHT
+        dark, light = (
+            [
+                [text if own else "" for text, own in zip(line, here, strict=True)]
+                for line, here in zip(texts, chosen, strict=True)
+            ]
+            for chosen in (~bright, bright)
+        )
         canvas.add_trace(
             go.Heatmap(
-                z=[as_list(row) for row in self.shades()],
+                **shared,
                 customdata=[as_list(row) for row in self.values],
-                x=unlike(self.columns, TICK),
-                y=unlike(self.rows, 46),
-                text=self.texts(),
-                texttemplate="%{text}",
+                text=dark,
+                textfont={"color": "#ffffff"},
                 colorscale="Cividis",
-                zmin=0,
-                zmax=1,
                 hovertemplate="%{y}<br>%{x}<br>%{customdata:.5g}<extra></extra>",
                 xgap=1,
                 ygap=1,
-                showscale=False,
+            ),
+            **where,
+        )
+        # One trace has one colour of text, and on bright cells none but black can be read.
+        clear = "rgba(0,0,0,0)"
+        canvas.add_trace(
+            go.Heatmap(
+                **shared,
+                text=light,
+                textfont={"color": "#000000"},
+                colorscale=[[0, clear], [1, clear]],
+                hoverinfo="skip",
             ),
             **where,
         )

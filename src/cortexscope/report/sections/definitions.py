@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cortexscope.document import UNDEFINED, Definition, Definitions, Section, Span
+from cortexscope.document import UNDEFINED, Definition, Definitions, Fold, Section, Span
 from cortexscope.report._shown import Shown
 
 __all__ = ["build"]
@@ -11,9 +11,9 @@ __all__ = ["build"]
 def build(shown: Shown) -> Section:
     """Return a definition a metric, those without a measurement among them."""
     names = dict.fromkeys([*shown.manifest.metrics, *shown.frames.metrics])
-    return Section(
-        "definitions", "Definitions", (Definitions(tuple(_of(shown, name) for name in names)),)
-    )
+    made = Definitions(tuple(_of(shown, name) for name in names))
+    summary = f"What each of {len(names)} metrics is, with its unit, version and source"
+    return Section("definitions", "Definitions", (Fold(summary, (made,)),))
 
 
 def _of(shown: Shown, name: str) -> Definition:

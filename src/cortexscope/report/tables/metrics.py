@@ -5,7 +5,7 @@ from __future__ import annotations
 from cortexscope.document import Column, Part, Table
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
-from cortexscope.report.tables._columns import numbers, texts
+from cortexscope.report.tables._columns import numbers
 from cortexscope.stats import mean_of
 
 __all__ = ["build"]
@@ -16,8 +16,15 @@ def build(frames: RunFrames, labels: Labels) -> Table:
     import pandas as pd
 
     columns = (
-        *texts("Metric", "Unit", "Model", "Stack"),
-        *numbers("Mean", "Low_95", "High_95", "SD", "Quartile_1", "Median", "Quartile_3"),
+        Column("Metric"),
+        Column("Unit", aside=True),
+        Column("Model"),
+        Column("Stack", aside=True),
+        # Metrics lie decades apart.
+        *(
+            Column(name, "number", digits=4)
+            for name in ("Mean", "Low_95", "High_95", "SD", "Quartile_1", "Median", "Quartile_3")
+        ),
         Column("Most_Frequent", "integer"),
         *numbers("Share"),
         Column("Prompts", "integer"),
