@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from cortexscope.document import Figure, Raster
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
+from cortexscope.report.figures._grid import LayerGrid
 from cortexscope.report.figures._missing import absence
 
 __all__ = ["build"]
@@ -22,18 +21,16 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
         for stack in frames.stacks_of(model):
             own = load[(load["model"] == model) & (load["stack"] == stack)]
             if own["value"].notna().any():
-                grid = own.pivot(index="layer", columns="index", values="value")
-                layers = range(int(grid.index.min()), int(grid.index.max()) + 1)
-                experts = int(grid.columns.max()) + 1
-                grid = grid.reindex(index=layers, columns=range(experts))
+                grid = LayerGrid.of(own, "index")
+                even = 1 / grid.values.shape[1]
                 panels.append(
                     Raster(
-                        title=f"{frames.named(model, stack)}: an even load is {1 / experts:.3g}",
+                        title=f"{frames.named(model, stack)}: an even load is {even:.3g}",
                         x_title="Expert",
                         y_title="Layer",
                         value_title=labels.axis(_LOAD),
-                        first_row=layers.start,
-                        values=grid.to_numpy(dtype="float64", na_value=np.nan),
+                        first_row=grid.first,
+                        values=grid.values,
                     )
                 )
     drawn = set(load[load["value"].notna()]["model"])

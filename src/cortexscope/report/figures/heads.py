@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from cortexscope.document import Figure, Raster
 from cortexscope.report._correlations import NORMALIZED_ENTROPY
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
+from cortexscope.report.figures._grid import LayerGrid
 from cortexscope.report.figures._missing import absence
 
 __all__ = ["HeadMap", "build"]
@@ -30,9 +29,7 @@ class HeadMap:
             for model in frames.labels:
                 own = found[found["model"] == model]
                 if len(own):
-                    grid = own.pivot(index="layer", columns="head", values="value")
-                    layers = range(int(grid.index.min()), int(grid.index.max()) + 1)
-                    grid = grid.reindex(index=layers, columns=range(int(grid.columns.max()) + 1))
+                    grid = LayerGrid.of(own, "head")
                     stack = str(own["stack"].iloc[0])
                     panels.append(
                         Raster(
@@ -40,8 +37,8 @@ class HeadMap:
                             x_title="Head",
                             y_title="Layer",
                             value_title=labels.axis(metric),
-                            first_row=layers.start,
-                            values=grid.to_numpy(dtype="float64", na_value=np.nan),
+                            first_row=grid.first,
+                            values=grid.values,
                         )
                     )
             empty = [model for model in frames.labels if model not in set(found["model"])]
