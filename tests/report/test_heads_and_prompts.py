@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from report.made_runs import BIG, SMALL, make_run
+from report.made_runs import BIG, METRICS, SMALL, make_run
 
 from cortexscope.cli import main
-from cortexscope.document import Section, Table
+from cortexscope.document import Section, Table, render
 from cortexscope.report import build_figures, build_report
 from cortexscope.report._labels import Labels
 from cortexscope.store import Run
@@ -83,3 +83,12 @@ def test_texts_are_left_out_where_asked(run: Run) -> None:
     assert main(["report", str(run.path), "--no-texts"]) == 0
     assert secret not in page.read_text(encoding="utf-8")
     assert Path(run.path, "tables", "tables.txt").is_file()
+
+
+@pytest.mark.parametrize("metrics", [("attention_entropy",), ("residual_norm",), METRICS])
+def test_every_link_leads_somewhere(metrics: tuple[str, ...], tmp_path: Path) -> None:
+    made = make_run(tmp_path / "run", [SMALL], prompts=6, metrics=metrics)
+    page = str(render(build_report(made), "html"))
+    links = set(re.findall(r'href="#([^"]*)"', page))
+    assert links <= set(re.findall(r' id="([^"]*)"', page))
+    assert "heads" in links

@@ -49,15 +49,15 @@ def build(shown: Shown) -> Section:
     if not rows:
         said = "No metric that was measured has a value for each head."
         return Section("heads", "Heads", (Prose((said,)),))
-    intro = (
+    intro: list[str | Span] = [
         "L19H6 is head 6 of layer 19, both counted from 0. A value is the mean over prompts of one "
-        "head, so that a few heads of a kind are seen which the mean of all heads hides. ",
-        Span("All heads of two metrics are drawn", to="figure-heads"),
-        ".",
-    )
+        "head, so that a few heads of a kind are seen which the mean of all heads hides."
+    ]
+    if any(figure.key == "heads" and figure.panels for figure in shown.figures):
+        intro += [" ", Span("All heads of two metrics are drawn", to="figure-heads"), "."]
     table = Table(key="top_heads", title="Heads that stand out", parts=(Part.of(_COLUMNS, rows),))
     selective = _selective(shown)
-    blocks = (Prose((intro,)), table, *((selective,) if selective else ()))
+    blocks = (Prose((tuple(intro),)), table, *((selective,) if selective else ()))
     return Section("heads", "Heads", blocks)
 
 
