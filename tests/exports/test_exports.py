@@ -105,6 +105,19 @@ def test_what_is_there_stays_and_texts_are_left_out(form: str, run: Run, tmp_pat
     assert [path for path in tmp_path.iterdir() if path != out] == []
 
 
+@pytest.mark.parametrize("form", EXPORTS.names())
+def test_a_place_that_cannot_be_written_is_one_sentence(
+    form: str, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    out = tmp_path / "file" / "out"
+    assert main(["export", str(run.path), "--format", form, "--out", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"Error: Cannot write {out}: ")
+    assert said.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_it_stands_beside_the_run_by_default(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", [SMALL], prompts=1, finished=False)
     assert export(run, "parquet") == tmp_path / "run-parquet"

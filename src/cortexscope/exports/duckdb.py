@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from cortexscope.errors import UsageError
+from cortexscope.errors import StoreError, UsageError
 from cortexscope.exports._contents import COLUMNS, Contents
 from cortexscope.files import whole_file
+
+if TYPE_CHECKING:
+    import duckdb
 
 __all__ = ["write"]
 
@@ -37,6 +41,7 @@ def write(contents: Contents, path: Path) -> Path:
 
     Raises:
         UsageError: if duckdb is not installed.
+        StoreError: if the file cannot be written.
     """
     try:
         import duckdb
@@ -48,20 +53,28 @@ def write(contents: Contents, path: Path) -> Path:
     with whole_file(path) as part:
         # It makes the file, and would take an empty one for a damaged one.
         part.unlink(missing_ok=True)
-        with duckdb.connect(str(part)) as made:
-            for table in contents.tables:
-                reader = pa.RecordBatchReader.from_batches(
-                    table.schema, (own for batch in table.batches for own in batch.to_batches())
-                )
-                made.register("incoming", reader)
-                made.execute(f'CREATE TABLE "{table.name}" AS SELECT * FROM incoming')
-                made.unregister("incoming")
-                for column, what in COLUMNS[table.name].items():
-                    if column in table.schema.names:
-                        said = what.replace("'", "''")
-                        made.execute(f"""COMMENT ON COLUMN "{table.name}"."{column}" IS '{said}'""")
-            for name, (what, query) in _VIEWS.items():
-                made.execute(f'CREATE VIEW "{name}" AS {query}')
-                said = what.replace("'", "''")
-                made.execute(f"""COMMENT ON VIEW "{name}" IS '{said}'""")
+        try:
+            with duckdb.connect(str(part)) as made:
+                _fill(made, contents)
+        except duckdb.Error as error:
+            why = str(error).split("\n")[0]
+            raise StoreError(f"Cannot write {path}: {why.rstrip('.')}.") from error
     return path
+
+
+def _fill(made: duckdb.DuckDBPyConnection, contents: Contents) -> None:
+    for table in contents.tables:
+        reader = pa.RecordBatchReader.from_batches(
+            table.schema, (own for batch in table.batches for own in batch.to_batches())
+        )
+        made.register("incoming", reader)
+        made.execute(f'CREATE TABLE "{table.name}" AS SELECT * FROM incoming')
+        made.unregister("incoming")
+        for column, what in COLUMNS[table.name].items():
+            if column in table.schema.names:
+                said = what.replace("'", "''")
+                made.execute(f"""COMMENT ON COLUMN "{table.name}"."{column}" IS '{said}'""")
+    for name, (what, query) in _VIEWS.items():
+        made.execute(f'CREATE VIEW "{name}" AS {query}')
+        said = what.replace("'", "''")
+        made.execute(f"""COMMENT ON VIEW "{name}" IS '{said}'""")
