@@ -51,6 +51,21 @@ def test_the_numbers_of_an_answer_are_those_of_the_analysis(planted: Run) -> Non
         assert f"n = {row['n']} prompts" in own.text
 
 
+def test_what_is_unknown_at_equal_lengths_is_not_drawn_as_if_it_were(tmp_path: Path) -> None:
+    """Tasks whose lengths do not meet cannot be compared at equal lengths."""
+    run = planted_run(tmp_path / "far", count=8, longer=40.0, controls=False, states=False)
+    frames, labels = _made(run)
+    effects = frames.analysis.table("effects")
+    tested = effects[(effects["scope"] == STANDARDISED) & (effects["form"] == "adjusted")]
+    p = tested.set_index("metric")["p"].to_dict()
+    for own in of_tasks(frames, labels):
+        assert np.isnan(own.low) == np.isnan(p[own.metric])
+        if np.isnan(p[own.metric]):
+            assert own.verdict != "clear"
+            assert "at equal lengths it is unknown" in own.text
+    assert any(np.isnan(own.low) for own in of_tasks(frames, labels))
+
+
 def test_answers_are_ranked_and_lead_to_places_that_are_there(planted: Run) -> None:
     found = answers(*_made(planted))
     assert 5 <= len(found) <= 8

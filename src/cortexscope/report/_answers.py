@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Literal, NamedTuple
@@ -43,8 +44,9 @@ class Answer(NamedTuple):
     to: str
     """Where it is shown: `table-KEY` or `figure-KEY`."""
     value: float
-    """The share of variance that it explains."""
+    """The share of variance that it explains; of tasks, of what length leaves, NaN if unknown."""
     low: float
+    """The lower end of its interval; NaN where there is none."""
     high: float
 
 
@@ -61,12 +63,13 @@ def answers(frames: RunFrames, labels: Labels) -> tuple[Answer, ...]:
     ]
     ranked = sorted(every, key=lambda own: (_RANK[own.verdict], -own.size))
     # The best of each kind, and then what is left: no kind hides the others.
-    first = [
-        own
-        for own in ranked
-        if [other.kind for other in ranked[: ranked.index(own)]].count(own.kind) < _OF_A_KIND
-    ]
-    chosen = [*first, *(own for own in ranked if own not in first)][:_MOST]
+    seen: Counter[str] = Counter()
+    first: list[Answer] = []
+    others: list[Answer] = []
+    for own in ranked:
+        seen[own.kind] += 1
+        (first if seen[own.kind] <= _OF_A_KIND else others).append(own)
+    chosen = [*first, *others][:_MOST]
     return tuple(own for own in ranked if own in chosen)
 
 
@@ -111,10 +114,14 @@ def _of_task(metric: str, where: str, rows: Mapping[Any, _Row], labels: Labels) 
         text += f"; raw, {_share(raw)}"
     if not known and isinstance(equal["reason"], str):
         text += f"; at equal lengths it is unknown: {equal['reason'].rstrip('.')}"
-    value, low, high = (float(shown[name]) for name in ("omega_squared_partial", "low", "high"))
+    least = 0.0 if np.isnan(shown["low"]) else float(shown["low"])
+    value, low, high = (
+        float(equal[name]) if known else float("nan")
+        for name in ("omega_squared_partial", "low", "high")
+    )
     return Answer(
-        "tasks", metric, verdict, low if low == low else 0.0,
-        f"{text}. {where}, n = {raw['n']:.0f} prompts.", "table-task_effects", value, low, high,
+        "tasks", metric, verdict, least, f"{text}. {where}, n = {raw['n']:.0f} prompts.",
+        "table-task_effects", value, low, high,
     )  # fmt: skip
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from cortexscope.document import Bar, Bars, Fact, Facts, Fold, Prose, Section, Span, Tone
-from cortexscope.report._answers import Verdict, answers, of_tasks, trusted
+from cortexscope.report._answers import Answer, Verdict, answers, of_tasks, trusted
 from cortexscope.report._facts import facts
+from cortexscope.report._labels import Labels
 from cortexscope.report._shown import Shown
 
 __all__ = ["build"]
@@ -34,7 +39,11 @@ def build(shown: Shown) -> Section:
             )
             for own in found
         )
-        blocks += [Prose((_summary(shown),)), Prose(listed, "list"), Prose((_VERDICTS,), "aside")]
+        blocks += [
+            Prose((_summary(tasks, shown.labels),)),
+            Prose(listed, "list"),
+            Prose((_VERDICTS,), "aside"),
+        ]
     else:
         blocks.append(Prose((_NOTHING,)))
     bars = tuple(
@@ -47,7 +56,7 @@ def build(shown: Shown) -> Section:
             _TONES[own.verdict],
         )
         for own in tasks
-        if own.low == own.low
+        if not np.isnan(own.low)
     )
     if bars:
         blocks += [Prose(("How much the task explains at equal lengths, by metric:",)), Bars(bars)]
@@ -60,9 +69,8 @@ def build(shown: Shown) -> Section:
     return Section("answer", "Answer", tuple(blocks))
 
 
-def _summary(shown: Shown) -> tuple[str | Span, ...]:
+def _summary(tasks: Sequence[Answer], labels: Labels) -> tuple[str | Span, ...]:
     """Return whether tasks differ, over all metrics that are shown first."""
-    tasks = of_tasks(shown.frames, shown.labels)
     clear = [own for own in tasks if own.verdict == "clear"]
     raw = [own for own in tasks if own.verdict == "only raw"]
     if not tasks:
@@ -73,7 +81,7 @@ def _summary(shown: Shown) -> tuple[str | Span, ...]:
             Span("No task differs clearly", "strong"),
             f" in any of {len(tasks)} metrics at equal lengths{more}.",
         )
-    names = ", ".join(shown.labels.title(own.metric) for own in clear)
+    names = ", ".join(labels.title(own.metric) for own in clear)
     more = f"; in {len(raw)} only where lengths are as they are" if raw else ""
     return (
         Span(f"Tasks differ clearly in {len(clear)} of {len(tasks)} metrics", "strong"),
