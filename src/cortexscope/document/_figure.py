@@ -32,6 +32,8 @@ class Figure:
     """Stand below it."""
     number: int | None = None
     """None where it stands alone; in a document it follows from the order."""
+    finding: str = ""
+    """What it shows in this run, in a sentence with its numbers; empty where there is none."""
 
     @property
     def name(self) -> str:
@@ -42,4 +44,7 @@ class Figure:
     def alt(self) -> str:
         """What a reader who does not see the figure is told."""
         shown = "; ".join(panel.title for panel in self.panels)
-        return f"{self.title}. Panels: {shown}." if shown else f"{self.title}: nothing to draw."
+        told = f" {self.finding}" if self.finding else ""
+        if not shown:
+            return f"{self.title}: nothing to draw."
+        return f"{self.title}.{told} Panels: {shown}."

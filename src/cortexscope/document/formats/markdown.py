@@ -62,7 +62,8 @@ class _MarkdownWriter(Writer):
         return "\n".join(texts)
 
     def figure(self, figure: Figure, level: int) -> str:
-        texts = [self.heading(figure.name, level), f"{_text(figure.caption)}\n"]
+        told = filter(None, (figure.finding, figure.caption))
+        texts = [self.heading(figure.name, level), *(f"{_text(words)}\n" for words in told)]
         if figure.notes:
             texts.append("".join(f"- {_text(note)}\n" for note in figure.notes))
         return "\n".join([*texts, *(self.table(table, level + 1) for table in figure.tables)])

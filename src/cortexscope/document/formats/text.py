@@ -77,10 +77,11 @@ class TextWriter(Writer):
         return "\n".join(blocks) + "\n"
 
     def figure(self, figure: Figure, level: int) -> str:
-        """Return title, caption and notes, then the figure's tables."""
-        told = self._lines(map(plain, (figure.caption, *figure.notes)))
+        """Return title, finding, caption and notes, then the figure's tables."""
+        told = filter(None, (figure.finding, figure.caption, *figure.notes))
+        words = self._lines(map(plain, told))
         tables = [self.table(table, level + 1) for table in figure.tables]
-        return "\n".join([self.heading(figure.name, level) + told, *tables])
+        return "\n".join([self.heading(figure.name, level) + words, *tables])
 
     def bars(self, bars: Bars, level: int) -> str:
         """Return a line a value."""
