@@ -67,8 +67,9 @@ class _Page(HTMLParser):
 def test_a_page_runs_nothing_but_its_own_scripts() -> None:
     page = _Page()
     page.feed(str(render(made_document(), "html")))
-    # The figure's data, plotly, which are no scripts before they are unpacked, and the page's own.
-    assert page.tags.count("script") == 4
+    # The figure's data and numbers, plotly, which are no scripts before they are unpacked, and the
+    # page's own.
+    assert page.tags.count("script") == 5
     assert page.tags.count("script") - page.packed == 2
     assert len(set(page.ids)) == len(page.ids)
     assert {link.removeprefix("#") for link in page.links} <= set(page.ids)

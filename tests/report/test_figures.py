@@ -153,6 +153,7 @@ def test_layers_without_experts_are_blank_rows(make: Callable[..., Run]) -> None
 def test_a_run_without_experts_has_no_figure_of_them(make: Callable[..., Run]) -> None:
     run = make([SMALL, FakeModel()], prompts=1, metrics=ROUTED)
     assert list(_figures(run)) == [
+        "task_matrix",
         "task_map",
         "length",
         "depth",

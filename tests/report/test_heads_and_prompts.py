@@ -9,7 +9,7 @@ import pytest
 from report.made_runs import BIG, METRICS, SMALL, make_run
 
 from cortexscope.cli import main
-from cortexscope.document import Section, Table, render
+from cortexscope.document import Document, Section, Table, render
 from cortexscope.report import build_figures, build_report
 from cortexscope.report._labels import Labels
 from cortexscope.store import Run
@@ -25,7 +25,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def _table(run: Run, section: str, *, texts: bool = True) -> Table:
     document = build_report(run, texts=texts)
     own: Section = next(own for own in document.sections if own.key == section)
-    return next(block for block in own.blocks if isinstance(block, Table))
+    return next(block for block in Document("", (own,)).tables)
 
 
 def test_the_highest_heads_are_those_of_the_rows(run: Run) -> None:

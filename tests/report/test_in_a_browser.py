@@ -96,6 +96,7 @@ def test_a_script_that_slips_in_does_not_run(browser: Any, report: Path, tmp_pat
 def test_rows_are_sorted_and_found_and_a_link_shows_the_same(browser: Any, report: Path) -> None:
     opened = Opened(browser, report)
     page = opened.page
+    page.locator("#length > details > summary").click()
     before = opened.column("complete", 4)
     head = page.locator('table[data-key="complete"] thead th:nth-child(4)')
     head.locator("button").click()
@@ -114,6 +115,7 @@ def test_rows_are_sorted_and_found_and_a_link_shows_the_same(browser: Any, repor
     place = re.sub("^[^#]*", "", page.url)
     page.close()
     again = Opened(browser, report, place=place)
+    again.page.locator("#length > details > summary").click()
     assert again.column("complete", 2) == found
     assert again.page.evaluate("document.documentElement.dataset.theme") == "dark"
     # A link to another place keeps what was chosen.

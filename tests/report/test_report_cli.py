@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from report.made_runs import SMALL
+from report.made_runs import SMALL, make_run
 from typer.testing import CliRunner
 
 from cortexscope.cli.figures import figures
@@ -94,6 +94,10 @@ def test_wrong_use_is_named(run: Run, tmp_path: Path) -> None:
         tables(run.path, only=["9"])
     with pytest.raises(UsageError, match="always holds all tables"):
         tables(run.path, form="xlsx", only=["1"])
-    for command in (report, tables, figures):
+    for command in (tables, figures):
         with pytest.raises(StoreError, match="There is no run in"):
             command(tmp_path)
+    with pytest.raises(StoreError, match="There is no run in"):
+        report([tmp_path])
+    with pytest.raises(UsageError, match="name one with --out"):
+        report([run.path, make_run(tmp_path / "other", [SMALL], prompts=1).path])

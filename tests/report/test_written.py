@@ -102,11 +102,17 @@ def test_hostile_labels_are_text_in_the_report(page: _Page) -> None:
     assert "</script><b>task" in shown
     # A bar of a chart has one of each.
     assert page.tags.count("b") == page.tags.count("i")
-    # The figures' data (6), plotly, and the page's own two scripts.
-    assert page.tags.count("script") == 9
-    for data in page.scripts[:6]:
-        spec = json.loads(gzip.decompress(base64.b64decode(data)))
-        assert set(spec) == {"data", "wide", "narrow"}
+    # The data and numbers of 7 figures, a chooser, pages, plotly, and the page's own three scripts.
+    assert page.tags.count("script") == 14 + 2 + 2 + 1 + 3
+    found = []
+    for data in page.scripts[:-4]:
+        packed = gzip.decompress(base64.b64decode(data))
+        if packed.startswith((b"{", b"[")):
+            found.append(json.loads(packed))
+    drawn = [own for own in found if "wide" in own]
+    assert [set(own) for own in drawn] == [{"data", "wide", "narrow"}] * 7
+    (facts,) = (own for own in found if "grids" in own)
+    assert any("</script><b>task" in own for own in facts["groups"])
 
 
 def test_hostile_labels_are_text_in_sheets(written: Written) -> None:
@@ -142,7 +148,15 @@ def test_every_file_is_there_and_nothing_else(hostile: Run, written: Written) ->
     assert names == {"tables.txt", "tables.xlsx", *(f"table{n}.csv" for n in range(1, 9))}
     assert {path.name for path in written.figures} == {
         f"{key}.{form}"
-        for key in ("task_map", "length", "depth", "task_means", "heads", "depth-other")
+        for key in (
+            "task_matrix",
+            "task_map",
+            "length",
+            "depth",
+            "task_means",
+            "heads",
+            "depth-other",
+        )
         for form in ("png", "svg")
     }
     for path in (*written.tables, *written.figures, written.report):
@@ -253,7 +267,9 @@ def test_the_report_says_what_is_missing_and_why(make: Callable[..., Run]) -> No
     run = make([blind], tasks=["language_tasks"], prompts=2)
     text = write_report(run).report.read_text(encoding="utf-8")
     missing = text[text.index('id="missing"') :]
-    row = re.search(r'<td class="wraps">Attention sink mass</td>.*?</tr>', missing, re.DOTALL)
+    row = re.search(
+        r'<td class="wraps"><a [^>]*>Attention sink mass</a></td>.*?</tr>', missing, re.DOTALL
+    )
     assert row is not None
     assert "no attention layers" in row[0]
     # 6 layers and 12 heads of 2 prompts.

@@ -1,10 +1,10 @@
 """A document as data, and the formats and drawings that show it.
 
-`Document > Section > Prose | Facts | Definitions | Table | Figure | Bars | Items | Fold`: frozen
-dataclasses which hold words, numbers and notes, and nothing of how they look. `render` writes one
-in a format of `FORMATS`. A figure consists of panels, of a kind in `PANELS`; `draw` and `save` show
-it by matplotlib, the page by plotly. Nothing here knows of runs. Importing this package imports
-neither pandas nor a drawing library.
+`Document > Section > Prose | Listing | Facts | Definitions | Table | Figure | Bars | Items | Fold |
+Chooser | Pages`: frozen dataclasses which hold words, numbers and notes, and nothing of how they
+look. `render` writes one in a format of `FORMATS`. A figure consists of panels, of a kind in
+`PANELS`; `draw` and `save` show it by matplotlib, the page by plotly. Nothing here knows of runs.
+Importing this package imports neither pandas nor a drawing library.
 """
 
 from cortexscope.document._blocks import (
@@ -16,9 +16,11 @@ from cortexscope.document._blocks import (
     Facts,
     Fold,
     Items,
+    Listing,
     Prose,
 )
 from cortexscope.document._document import Block, Document, Section
+from cortexscope.document._explorers import Chooser, Depths, Grid, Pages
 from cortexscope.document._figure import Figure
 from cortexscope.document._table import UNDEFINED, Column, Part, Table, cell_text
 from cortexscope.document._words import Span, Tone, Words, read_aloud
@@ -44,18 +46,23 @@ __all__ = [
     "Bar",
     "Bars",
     "Block",
+    "Chooser",
     "Column",
     "Definition",
     "Definitions",
+    "Depths",
     "Document",
     "Fact",
     "Facts",
     "Figure",
     "Fold",
+    "Grid",
     "HeatMap",
     "Items",
     "Line",
     "Lines",
+    "Listing",
+    "Pages",
     "Panel",
     "Part",
     "Points",

@@ -10,7 +10,18 @@ from cortexscope.document._words import Tone, Words
 if TYPE_CHECKING:
     from cortexscope.document._document import Block
 
-__all__ = ["Bar", "Bars", "Definition", "Definitions", "Fact", "Facts", "Fold", "Items", "Prose"]
+__all__ = [
+    "Bar",
+    "Bars",
+    "Definition",
+    "Definitions",
+    "Fact",
+    "Facts",
+    "Fold",
+    "Items",
+    "Listing",
+    "Prose",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +34,15 @@ class Prose:
     form: Literal["text", "list", "aside", "warning", "unscripted"] = "text"
     """`aside`: what has to be known beside. `unscripted`: for who sees a page without its scripts;
     no other format has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Lines that are to be copied as they stand, such as BibTeX."""
+
+    kind: ClassVar[str] = "listing"
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +73,8 @@ class Definition:
     meaning: str
     details: Words = ""
     unit: str = ""
+    key: str = ""
+    """Stable name; where the term stands in a table, it leads here."""
 
 
 @dataclass(frozen=True, slots=True)

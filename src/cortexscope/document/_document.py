@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
-from cortexscope.document._blocks import Bars, Definitions, Facts, Fold, Items, Prose
+from cortexscope.document._blocks import (
+    Bars,
+    Definition,
+    Definitions,
+    Facts,
+    Fold,
+    Items,
+    Listing,
+    Prose,
+)
+from cortexscope.document._explorers import Chooser, Pages
 from cortexscope.document._figure import Figure
 from cortexscope.document._table import Table
 
@@ -28,7 +38,20 @@ class Section:
     """Its title in a list of contents, where that differs."""
 
 
-Block = Prose | Facts | Definitions | Table | Figure | Bars | Items | Fold | Section
+Block = (
+    Prose
+    | Listing
+    | Facts
+    | Definitions
+    | Table
+    | Figure
+    | Bars
+    | Items
+    | Fold
+    | Chooser
+    | Pages
+    | Section
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,9 +71,20 @@ class Document:
     """When its content was made; files take it for their date, and so are the same each time."""
 
     @property
+    def blocks(self) -> tuple[Block, ...]:
+        """All blocks, in order, those within others after them."""
+        return tuple(_all(self))
+
+    @property
     def tables(self) -> tuple[Table, ...]:
         """All tables, in order, those of figures among them."""
         return tuple(block for block in _all(self) if isinstance(block, Table))
+
+    @property
+    def definitions(self) -> tuple[Definition, ...]:
+        """All definitions, in order."""
+        found = (block for block in _all(self) if isinstance(block, Definitions))
+        return tuple(own for block in found for own in block.definitions)
 
     @property
     def figures(self) -> tuple[Figure, ...]:
@@ -72,3 +106,5 @@ def _within(blocks: Iterable[Block]) -> Iterator[Block]:
                 yield from _within(item)
         elif isinstance(block, Figure):
             yield from block.tables
+        elif isinstance(block, Pages):
+            yield block.table

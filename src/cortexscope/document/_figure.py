@@ -32,6 +32,8 @@ class Figure:
     """Stand below it."""
     number: int | None = None
     """None where it stands alone; in a document it follows from the order."""
+    still: bytes = b""
+    """A small PNG of it, for who sees a page without its scripts; empty where there is none."""
     finding: str = ""
     """What it shows in this run, in a sentence with its numbers; empty where there is none."""
 

@@ -36,6 +36,8 @@ class Column:
     """Texts that stand out."""
     aside: bool = False
     """Whether it is the same in many rows, and stands behind the others where room is short."""
+    term: str = ""
+    """Key of the definition of what it holds; empty where there is none."""
 
     @property
     def numeric(self) -> bool:

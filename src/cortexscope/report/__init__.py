@@ -7,6 +7,7 @@ report by one in `sections/`. Importing this package imports neither pandas nor 
 from cortexscope.report._terminal import summary
 from cortexscope.report._write import (
     FigureFormat,
+    ReportFormat,
     TableFormat,
     Written,
     build_figures,
@@ -27,6 +28,7 @@ __all__ = [
     "SECTIONS",
     "TABLES",
     "FigureFormat",
+    "ReportFormat",
     "TableFormat",
     "Written",
     "build_figures",

@@ -14,7 +14,7 @@ from cortexscope.report._correlations import STUDY_ENTROPY, length_correlation
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain, task_title
 
-__all__ = ["CHANCE", "Answer", "Verdict", "answers", "of_tasks", "trusted"]
+__all__ = ["CHANCE", "PAIRS_OF", "Answer", "Verdict", "answers", "of_tasks", "trusted"]
 
 CHANCE = 0.05
 """A p-value above it, over all metrics shown, is open."""
@@ -27,7 +27,7 @@ _Row = Mapping[Any, Any]
 _RANK: dict[Verdict, int] = {"clear": 0, "only raw": 1, "open": 2}
 _MOST = 8
 _OF_A_KIND = 3
-_PAIRS_OF = 6
+PAIRS_OF = 6
 """Models; of more, pairs are compared only where the statistics are kept, for they are many."""
 
 
@@ -158,7 +158,7 @@ def _highest(frames: RunFrames, labels: Labels) -> Iterator[Answer]:
 def _models(frames: RunFrames, labels: Labels) -> Iterator[Answer]:
     """Yield how far two models lie apart, a pair a metric: the farthest."""
     analysis = frames.analysis
-    if not 2 <= len(frames.labels) <= _PAIRS_OF and not analysis.kept("model_contrasts"):
+    if not 2 <= len(frames.labels) <= PAIRS_OF and not analysis.kept("model_contrasts"):
         return
     found = analysis.table("model_contrasts")
     if not len(found):
@@ -182,7 +182,7 @@ def _models(frames: RunFrames, labels: Labels) -> Iterator[Answer]:
         sizes = [abs(row[name]) for name in ("hedges_g_low", "hedges_g_high")]
         if clear:
             yield Answer(
-                "models", str(metric), "clear", _explained(min(sizes)), text, "table-models",
+                "models", str(metric), "clear", _explained(min(sizes)), text, "pairs_of_models",
                 _explained(abs(row["hedges_g"])), _explained(min(sizes)), _explained(max(sizes)),
             )  # fmt: skip
 
@@ -239,20 +239,19 @@ def trusted(frames: RunFrames) -> Iterator[tuple[str, str, bool]]:
     """Yield what a reader should know before trusting a run: a name, what is so, if it is fine."""
     from cortexscope.stats import length_balance
 
-    manifest = frames.manifest
-    checks = {model: found for model, found in manifest.checks.items() if found}
+    checked = [own for own in frames.origins if own.checks]
     failed = [
-        f"{plain(model)}: {own.check}"
-        for model, found in checks.items()
-        for own in found
-        if own.passed is False
+        f"{plain(own.label)}: {found.check}"
+        for own in checked
+        for found in own.checks
+        if found.passed is False
     ]
-    count = sum(own.passed is not None for found in checks.values() for own in found)
-    unchecked = len(manifest.models) - len(checks)
+    count = sum(found.passed is not None for own in checked for found in own.checks)
+    unchecked = len(frames.origins) - len(checked)
     told = "; ".join(islice(failed, 3)) if failed else f"{count} checks passed"
     if unchecked:
-        of = f"{unchecked} of {len(manifest.models)} models unchecked"
-        told = f"{told if checks else 'not made'} ({of})"
+        of = f"{unchecked} of {len(frames.origins)} models unchecked"
+        told = f"{told if checked else 'not made'} ({of})"
     yield "Selfcheck", told, not failed and not unchecked
     missing = frames.missing()
     lost = int(missing["values"].sum()) if len(missing) else 0
@@ -262,7 +261,7 @@ def trusted(frames: RunFrames) -> Iterator[tuple[str, str, bool]]:
         f"{lost:,} in {metrics} metrics" if lost else "none",
         not lost,
     )
-    cut = len(manifest.truncations)
+    cut = sum(len(own.truncations) for own in frames.origins)
     yield "Texts cut short", str(cut) if cut else "none", not cut
     unread = [plain(model) for model in frames.labels if not frames.stacks_of(model)]
     yield "Models without a value", ", ".join(unread) or "none", not unread

@@ -1,4 +1,4 @@
-"""What tables and figures are made of: the frames of a run, each read when it is asked for."""
+"""What tables and figures are made of: the frames of runs, each read when it is asked for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cortexscope.records import Manifest
 from cortexscope.report._labels import plain
+from cortexscope.report._origins import Origin, origins_of
 from cortexscope.store import Measurements, Run
 
 if TYPE_CHECKING:
@@ -19,16 +20,18 @@ __all__ = ["RunFrames"]
 
 
 class RunFrames:
-    """What a report needs of a run, finished or not; a value is NaN where it is undefined.
+    """What a report needs of runs, finished or not; a value is NaN where it is undefined.
 
     Metrics that are asked for together are read together, and once.
 
+    Args:
+        run: one, or the measurements of several.
+
     Raises:
-        CorruptRunError: here or later, if a file of the run is missing or damaged.
+        CorruptRunError: here or later, if a file of a run is missing or damaged.
     """
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run | Measurements) -> None:
         self.measured = Measurements.of(run)
         self._read: dict[tuple[str, str], pd.DataFrame] = {}
         self._cells: dict[tuple[str, ...], pd.DataFrame] = {}
@@ -44,10 +47,20 @@ class RunFrames:
         every = Analysis(self.measured)
         return every if every.kept("effects") else Analysis(self.measured, metrics=every.focus)
 
+    @cached_property
+    def origins(self) -> tuple[Origin, ...]:
+        """How each model was read, in the order given."""
+        return origins_of(self.measured)
+
+    @cached_property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """What was asked and what ran, a run each."""
+        return tuple(run.manifest for run in self.measured.runs)
+
     @property
-    def manifest(self) -> Manifest:
-        """What was asked and what ran."""
-        return self.run.manifest
+    def finished(self) -> bool:
+        """Whether every run is."""
+        return all(own.status == "complete" for own in self.manifests)
 
     @property
     def models(self) -> pd.DataFrame:
@@ -66,9 +79,10 @@ class RunFrames:
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
-        """In the order of the suite."""
+        """In the order of the suites."""
         read = self.lengths["task"].dropna().unique()
-        return tuple(dict.fromkeys([*self.manifest.suite.tasks, *map(str, read)]))
+        planned = (task for own in self.manifests for task in own.suite.tasks)
+        return tuple(dict.fromkeys([*planned, *map(str, read)]))
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -120,15 +134,25 @@ class RunFrames:
         return self.measured.by_layer(metrics)
 
     @cached_property
+    def places(self) -> pd.DataFrame:
+        """Means over a task's prompts at each layer and head, as `Measurements.by_place`."""
+        return self.measured.by_place()
+
+    @cached_property
     def heads(self) -> pd.DataFrame:
-        """Means over prompts at each head of the primary stack, as `Measurements.by_place`."""
-        names = [
-            name
-            for name in self.metrics
-            if name in self.measured.specs and "head" in self.measured.specs[name].axes
-        ]
-        found = self.primary(self.measured.by_place(names))
-        return found[(found["head"] >= 0) & found["value"].notna()]
+        """Means over prompts at each head of the primary stack, none undefined.
+
+        Columns model, stack, metric, layer, head, value.
+        """
+        found = self.primary(self.places)
+        found = found[(found["head"] >= 0) & found["value"].notna()]
+        # What was measured over all prompts together is no mean over tasks.
+        together = set(found.loc[found["task"].isna(), "metric"])
+        found = found[found["task"].isna() | ~found["metric"].isin(together)]
+        sums = found.assign(value=found["value"] * found["n"])
+        keys = ["model", "stack", "metric", "layer", "head"]
+        whole = sums.groupby(keys, sort=False, as_index=False)[["value", "n"]].sum()
+        return whole.assign(value=whole["value"] / whole["n"]).drop(columns="n")
 
     @cached_property
     def experts(self) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
 from cortexscope.report.figures import figures_of
 from cortexscope.report.tables import tables_of
-from cortexscope.store import Run
+from cortexscope.store import Measurements, Run
 
 __all__ = ["Shown"]
 
@@ -18,26 +18,55 @@ class Shown:
     """What the sections of a report are made of; nothing is made before it is asked for.
 
     Args:
-        run: what is reported.
+        run: what is reported, one or the measurements of several.
         texts: whether the prompts' texts are shown.
 
     Raises:
-        CorruptRunError: here or later, if a file of the run is missing or damaged.
+        CorruptRunError: here or later, if a file of a run is missing or damaged.
     """
 
-    def __init__(self, run: Run, *, texts: bool = True) -> None:
-        self.run = run
+    def __init__(self, run: Run | Measurements, *, texts: bool = True) -> None:
         self.texts = texts
-        self.manifest = run.manifest
         self.frames = RunFrames(run)
-        self.labels = Labels(run.manifest.metrics)
+        self.labels = Labels(self.frames.measured.specs)
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """All tables, in the order of their numbers."""
         return tables_of(self.frames, self.labels)
 
+    def table(self, key: str) -> Table:
+        """Return a table."""
+        return next(own for own in self.tables if own.key == key)
+
     @cached_property
     def figures(self) -> tuple[Figure, ...]:
         """All figures that the run has."""
         return figures_of(self.frames, self.labels)
+
+    def figures_named(self, *names: str) -> list[Figure]:
+        """Return the figures with these keys that the run has, in this order.
+
+        A name that ends in `-` is of all figures that begin with it.
+        """
+        return [
+            own
+            for name in names
+            for own in self.figures
+            if own.key == name or (name.endswith("-") and own.key.startswith(name))
+        ]
+
+    def said(self, *names: str) -> tuple[str, ...]:
+        """Return what these tables of the statistics come to, of those that are kept.
+
+        The others take too long to be made for a report alone.
+        """
+        from cortexscope.analysis import TABLES
+
+        analysis = self.frames.analysis
+        return tuple(
+            sentence
+            for name in names
+            if analysis.kept(name) and not analysis.missing(name)
+            for sentence in TABLES[name].says(analysis)
+        )

@@ -68,5 +68,5 @@ def _lines(frames: RunFrames) -> Iterator[str]:
     if undefined:
         reasons = "; ".join(dict.fromkeys(plain(str(why)) for why in missing["reason"]))
         yield (f"Undefined: {undefined} values ({reasons}).")
-    if frames.manifest.status != "complete":
+    if not frames.finished:
         yield ("This run is not finished; continue it with --resume.")

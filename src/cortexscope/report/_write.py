@@ -1,8 +1,8 @@
-"""Write a run's tables, figures and report into its folder."""
+"""Write the tables, figures and report of runs into a folder."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -12,25 +12,24 @@ from cortexscope.document import (
     Fact,
     Facts,
     Figure,
-    Prose,
     Section,
-    Span,
     Table,
     render,
     save,
 )
+from cortexscope.errors import UsageError
 from cortexscope.files import whole_file
-from cortexscope.records import Manifest
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
+from cortexscope.report._report import report_of
 from cortexscope.report._shown import Shown
 from cortexscope.report.figures import figures_of
-from cortexscope.report.sections import SECTIONS
 from cortexscope.report.tables import tables_of
-from cortexscope.store import Run
+from cortexscope.store import Measurements, Run
 
 __all__ = [
     "FigureFormat",
+    "ReportFormat",
     "TableFormat",
     "Written",
     "build_figures",
@@ -50,15 +49,28 @@ TableFormat = Literal["text", "csv", "xlsx"]
 """What tables can be written as."""
 
 
+ReportFormat = Literal["html", "markdown", "text", "pdf"]
+"""What a report can be written as."""
+
+_ENDINGS: Mapping[ReportFormat, str] = {
+    "html": "html", "markdown": "md", "text": "txt", "pdf": "pdf",
+}  # fmt: skip
+
+
 class Written(NamedTuple):
     """The files of a report."""
 
-    report: Path
-    """`report.html`."""
+    reports: tuple[Path, ...]
+    """Such as `report.html`, one a format."""
     tables: tuple[Path, ...]
     """The text of all tables, a CSV file a table, and the spreadsheet."""
     figures: tuple[Path, ...]
     """A file a figure and format."""
+
+    @property
+    def report(self) -> Path:
+        """The first of the reports."""
+        return self.reports[0]
 
 
 def build_tables(run: Run, *, only: Collection[int | str] | None = None) -> tuple[Table, ...]:
@@ -91,17 +103,17 @@ def build_figures(run: Run, *, only: Collection[str] | None = None) -> tuple[Fig
     return figures_of(RunFrames(run), Labels(run.manifest.metrics), only)
 
 
-def build_report(run: Run, *, texts: bool = True) -> Document:
-    """Return the report of a run, finished or not, as data.
+def build_report(run: Run | Measurements, *, texts: bool = True) -> Document:
+    """Return the report of runs, finished or not, as data.
 
     Args:
-        run: the run folder.
+        run: one, or the measurements of several.
         texts: whether the prompts' texts are shown.
 
     Raises:
         CorruptRunError: if a file of the run is missing or damaged.
     """
-    return _report(Shown(run, texts=texts))
+    return report_of(Shown(run, texts=texts))
 
 
 def tables_as(tables: Sequence[Table], form: str) -> str:
@@ -125,7 +137,9 @@ def write_tables(
     Raises:
         StoreError: if the run cannot be read or a file cannot be written.
     """
-    return _tables(run, build_tables(run), formats)
+    frames = RunFrames(run)
+    tables = tables_of(frames, Labels(frames.measured.specs))
+    return _tables(frames, tables, formats, run.path)
 
 
 def write_figures(
@@ -147,45 +161,77 @@ def write_figures(
         UnknownNameError: if there is no such figure.
         StoreError: if the run cannot be read or a file cannot be written.
     """
-    return _figures(run, build_figures(run, only=only), formats)
+    return _figures(run.path, build_figures(run, only=only), formats)
 
 
-def write_html(run: Run, *, texts: bool = True) -> Path:
-    """Write `report.html` of a run, one file that needs no other; return its path.
+def write_html(run: Run | Measurements, *, out: Path | None = None, texts: bool = True) -> Path:
+    """Write `report.html`, one file that needs no other; return its path.
 
     Args:
-        run: the run folder.
+        run: one, or the measurements of several.
+        out: the folder it goes to, the run's own where None.
         texts: whether the prompts' texts are shown.
 
     Raises:
-        StoreError: if the run cannot be read or the file cannot be written.
+        UsageError: if there are several runs and no folder is named.
+        StoreError: if a run cannot be read or the file cannot be written.
     """
-    return _html(Shown(run, texts=texts))
+    shown = Shown(run, texts=texts)
+    (path,) = _reports(shown, _folder(shown, out), ("html",))
+    return path
 
 
-def write_report(run: Run, *, texts: bool = True) -> Written:
-    """Write everything that is made of a run: `tables/`, `figures/` and `report.html`.
+def write_report(
+    run: Run | Measurements,
+    *,
+    out: Path | None = None,
+    texts: bool = True,
+    formats: Sequence[ReportFormat] = ("html",),
+) -> Written:
+    """Write everything that is made of runs: `tables/`, `figures/` and the report.
 
     A run that is not finished, or lacks metrics, is reported as far as it goes, and the report
     says what is missing. Files appear whole or not at all, and replace those of before.
 
     Args:
-        run: the run folder.
+        run: one, or the measurements of several.
+        out: the folder it goes to, the run's own where None.
         texts: whether the report shows the prompts' texts.
+        formats: of the report.
 
     Raises:
-        StoreError: if the run cannot be read or a file cannot be written.
+        UsageError: if there are several runs and no folder is named, or there is no browser to
+            print a PDF.
+        StoreError: if a run cannot be read or a file cannot be written.
     """
     shown = Shown(run, texts=texts)
+    folder = _folder(shown, out)
     return Written(
-        tables=_tables(run, shown.tables, ("text", "csv", "xlsx")),
-        figures=_figures(run, shown.figures, ("png", "svg")),
-        report=_html(shown),
+        tables=_tables(shown.frames, shown.tables, ("text", "csv", "xlsx"), folder),
+        figures=_figures(folder, shown.figures, ("png", "svg")),
+        reports=_reports(shown, folder, formats),
     )
 
 
-def _tables(run: Run, tables: Sequence[Table], formats: Sequence[TableFormat]) -> tuple[Path, ...]:
-    document, folder = _of_tables(run.manifest, tables), run.path / "tables"
+def _folder(shown: Shown, out: Path | None) -> Path:
+    runs = shown.frames.measured.runs
+    if out is None and len(runs) > 1:
+        raise UsageError("Several runs have no folder of their own; name one with --out.")
+    return out or runs[0].path
+
+
+def _reports(shown: Shown, folder: Path, formats: Sequence[ReportFormat]) -> tuple[Path, ...]:
+    document, paths = report_of(shown), []
+    for form in formats:
+        paths.append(folder / f"report.{_ENDINGS[form]}")
+        _file(paths[-1], render(document, form))
+    return tuple(paths)
+
+
+def _tables(
+    frames: RunFrames, tables: Sequence[Table], formats: Sequence[TableFormat], folder: Path
+) -> tuple[Path, ...]:
+    document, folder = _of_tables(frames, tables), folder / "tables"
     paths = []
     if "text" in formats:
         paths.append(folder / "tables.txt")
@@ -200,76 +246,35 @@ def _tables(run: Run, tables: Sequence[Table], formats: Sequence[TableFormat]) -
     return tuple(paths)
 
 
-def _of_tables(manifest: Manifest, tables: Sequence[Table]) -> Document:
-    unfinished = "" if manifest.status == "complete" else " (not finished)"
+def _of_tables(frames: RunFrames, tables: Sequence[Table]) -> Document:
+    made = max(own.finished or own.created for own in frames.manifests)
+    unfinished = "" if frames.finished else " (not finished)"
+    suites = dict.fromkeys(f"{own.suite.name} {own.suite.version}" for own in frames.manifests)
     facts = (
-        Fact("Measured", f"{manifest.finished or manifest.created}{unfinished}"),
-        Fact("Suite", f"{manifest.suite.name} {manifest.suite.version}"),
-        Fact("Total Models", str(len(manifest.models))),
-        Fact("Total Categories", str(len(manifest.suite.tasks))),
+        Fact("Measured", f"{made}{unfinished}"),
+        Fact("Suite", ", ".join(suites)),
+        Fact("Total Models", str(len(frames.labels))),
+        Fact("Total Categories", str(len(frames.tasks))),
     )
     return Document(
         "cortexscope - results tables",
         (Section("tables", "", tuple(tables)),),
         lead=(Facts(facts),),
         title="cortexscope tables",
-        made=datetime.fromisoformat(manifest.finished or manifest.created),
+        made=datetime.fromisoformat(made),
     )
 
 
 def _figures(
-    run: Run, figures: Sequence[Figure], formats: Sequence[FigureFormat]
+    folder: Path, figures: Sequence[Figure], formats: Sequence[FigureFormat]
 ) -> tuple[Path, ...]:
     paths = []
     for figure in figures:
         if figure.panels:
-            own = [run.path / "figures" / f"{figure.key}.{form}" for form in formats]
+            own = [folder / "figures" / f"{figure.key}.{form}" for form in formats]
             save(figure, own)
             paths += own
     return tuple(paths)
-
-
-def _html(shown: Shown) -> Path:
-    path = shown.run.path / "report.html"
-    _file(path, render(_report(shown), "html"))
-    return path
-
-
-def _report(shown: Shown) -> Document:
-    manifest = shown.manifest
-    models, tasks = len(manifest.models), len(manifest.suite.tasks)
-    of_models = f"{models} language model{'s' * (models != 1)}"
-    of_tasks = f"{tasks} task{'s' * (tasks != 1)}"
-    version = manifest.suite.version
-    made = (manifest.finished or manifest.created)[:16].replace("T", " ")
-    named = "" if version == "unversioned" else "version "
-    glance = (
-        Fact("Models", str(models)),
-        Fact("Tasks", str(tasks)),
-        Fact("Prompts", str(len(shown.frames.prompts))),
-        Fact("Suite", (f"{manifest.suite.name} ", Span(f"{named}{version}", "small"))),
-        Fact("Measured", (f"{made} ", Span("UTC", "small"))),
-    )
-    return Document(
-        heading=f"What happens inside {of_models} over {of_tasks}",
-        sections=tuple(SECTIONS.load(key)(shown) for key in SECTIONS.names()),
-        lead=(*_unfinished(shown), Facts(glance, "glance")),
-        title=f"cortexscope: {manifest.suite.name}, {models} model{'s' * (models != 1)}",
-        brand=f"cortexscope {manifest.versions.get('cortexscope', '')}".rstrip(),
-    )
-
-
-def _unfinished(shown: Shown) -> tuple[Prose, ...]:
-    if shown.manifest.status == "complete":
-        return ()
-    planned = sum(shown.manifest.shards.values())
-    read = int(shown.frames.cells([])["inputs"].sum())
-    asked = len(shown.frames.labels) * len(shown.frames.prompts)
-    text = (
-        f" {read} of {asked} prompts read, over all models, in {planned} planned shards. "
-        "Everything below covers what has been read so far."
-    )
-    return (Prose(((Span("This run is not finished:", "strong"), text),), "warning"),)
 
 
 def _file(path: Path, content: str | bytes) -> None:

@@ -119,14 +119,15 @@ class Measurements(Sources):
         return found.astype({"layer": "int64", "index": "int64"})
 
     def by_place(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
-        """Return means over prompts at each layer and head; -1 is no head.
+        """Return means over the prompts of a task at each layer and head; -1 is no head.
 
+        Values over all prompts together, or over sequences made for the purpose, have no task.
         Labels and metrics with a further index are left out.
 
         Returns:
-            Columns model, stack, metric, layer, head, value.
+            Columns model, stack, metric, task, layer, head, n (defined values), value.
         """
-        keys = ["model", "stack", "metric", "layer", "head"]
+        keys = ["model", "stack", "metric", "task", "layer", "head"]
         names = [
             name
             for name in self._chosen(metrics)
@@ -136,7 +137,7 @@ class Measurements(Sources):
         def work(table: pa.Table) -> pd.DataFrame:
             return reduced(table.filter(table["layer"].is_valid()), keys)
 
-        found = summed(self.each(work, names, wholes=False), keys)
+        found = summed(self.each(work, names), keys, counted=True)
         return found.assign(head=found["head"].fillna(-1)).astype(
             {"layer": "int64", "head": "int64"}
         )

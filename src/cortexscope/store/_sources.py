@@ -80,6 +80,11 @@ class Sources:
         """The models, in the order given."""
         return tuple(self._sources)
 
+    @property
+    def origins(self) -> Mapping[str, tuple[Run, str]]:
+        """The run of each model, and what the model is called in it."""
+        return {name: (own.run, own.label) for name, own in self._sources.items()}
+
     @cached_property
     def metrics(self) -> tuple[str, ...]:
         """The metrics with a measurement, defined or not, in the order of `specs`."""
@@ -200,6 +205,17 @@ class Sources:
     def _controls(self) -> Mapping[str, frozenset[str]]:
         ids = {id(run): frozenset(run.control_ids()) for run in self.runs}
         return {name: ids[id(own.run)] for name, own in self._sources.items()}
+
+    def generations(self) -> pd.DataFrame:
+        """Return what models added to prompts, as `Run.generations`."""
+        import pandas as pd
+
+        names = {(id(own.run), own.label): name for name, own in self._sources.items()}
+        found = []
+        for run in self.runs:
+            own = run.generations()
+            found.append(own.assign(model=[names[id(run), label] for label in own["model"]]))
+        return pd.concat(found, ignore_index=True)
 
     def mean_states(self, model: str) -> LayerMeans | None:
         """Return each prompt's mean state of each layer, as `Run.mean_states`."""

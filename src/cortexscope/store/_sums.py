@@ -76,13 +76,24 @@ def decoded(table: pa.Table) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def summed(frames: Iterator[pd.DataFrame], keys: list[str], *, apart: bool = False) -> pd.DataFrame:
-    """Return the means of what files give; `apart` where no two files share keys."""
+def summed(
+    frames: Iterator[pd.DataFrame], keys: list[str], *, apart: bool = False, counted: bool = False
+) -> pd.DataFrame:
+    """Return the means of what files give.
+
+    Args:
+        frames: a frame a file, as `reduced` gives it.
+        keys: what a mean is of.
+        apart: no two files share keys.
+        counted: with a column n, of how many values.
+    """
     import pandas as pd
 
     found = [frame for frame in frames if len(frame)]
     if not found:
         columns = {name: pd.Series(dtype=object) for name in keys}
+        none = pd.Series(dtype="int64")
+        columns = {**columns, "n": none} if counted else columns
         return pd.DataFrame({**columns, "value": pd.Series(dtype="float64")})
     names = ["value_sum", "value_count"]
     every = pd.concat(found, ignore_index=True)
@@ -91,7 +102,10 @@ def summed(frames: Iterator[pd.DataFrame], keys: list[str], *, apart: bool = Fal
         every = grouped[names].sum()
     count = every["value_count"].where(every["value_count"] > 0)
     value = every["value_sum"].where(every["value_count"] > 0) / count
-    return every.drop(columns=names).assign(value=value.astype("float64"))
+    means = every.drop(columns=names)
+    if counted:
+        means["n"] = every["value_count"].astype("int64")
+    return means.assign(value=value.astype("float64"))
 
 
 def added(frames: Sequence[pd.DataFrame], keys: list[str], name: str) -> pd.DataFrame:

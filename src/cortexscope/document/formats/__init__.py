@@ -18,7 +18,7 @@ FORMATS = Registry(
     "format",
     {
         name: f"cortexscope.document.formats.{name}:render"
-        for name in ("html", "markdown", "text", "csv", "xlsx", "latex", "terminal")
+        for name in ("html", "markdown", "text", "csv", "xlsx", "latex", "terminal", "pdf")
     },
 )
 """Name of a format -> its `render`; other packages add some in the group `cortexscope.formats`."""

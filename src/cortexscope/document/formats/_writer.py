@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from cortexscope.document._blocks import Bars, Definitions, Facts, Fold, Items, Prose
+from cortexscope.document._blocks import Bars, Definitions, Facts, Fold, Items, Listing, Prose
 
 if TYPE_CHECKING:
     from cortexscope.document._document import Block, Document, Section
+    from cortexscope.document._explorers import Chooser, Pages
     from cortexscope.document._figure import Figure
     from cortexscope.document._table import Table
 
@@ -48,6 +49,10 @@ class Writer(ABC):
         """Return paragraphs."""
 
     @abstractmethod
+    def listing(self, listing: Listing, level: int) -> str:
+        """Return lines as they stand."""
+
+    @abstractmethod
     def facts(self, facts: Facts, level: int) -> str:
         """Return names and values."""
 
@@ -74,3 +79,11 @@ class Writer(ABC):
     def fold(self, fold: Fold, level: int) -> str:
         """Return what a fold holds, opened."""
         return "\n".join(self.texts(fold.blocks, level))
+
+    def chooser(self, chooser: Chooser, level: int) -> str:
+        """Return what stands in its place."""
+        return self.prose(Prose((chooser.told,)), level)
+
+    def pages(self, pages: Pages, level: int) -> str:
+        """Return the table that leads to the pages."""
+        return self.table(pages.table, level)

@@ -10,10 +10,18 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cortexscope.document._explorers import Chooser, Pages
 from cortexscope.document._table import UNDEFINED, Part
-from cortexscope.texts import plain
+from cortexscope.document.formats._packed import (
+    packed,
+    packed_chooser,
+    packed_figure,
+    packed_pages,
+)
+from cortexscope.texts import plain, plain_lines
 
 if TYPE_CHECKING:
+    from cortexscope.document._blocks import Definition
     from cortexscope.document._document import Document
     from cortexscope.document._figure import Figure
 
@@ -36,15 +44,21 @@ def render(document: Document) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["plain"] = plain
-    environment.globals |= {"cells": _cells, "drawn": _drawn, "shown": _shown}
+    environment.filters |= {"plain": plain, "plain_lines": plain_lines}
+    environment.globals |= {
+        "cells": _cells, "drawn": _drawn, "shown": _shown,
+        "packed_chooser": packed_chooser, "packed_pages": packed_pages,
+        "terms": _terms(document), "meanings": _meanings(document),
+    }  # fmt: skip
     scripts, plotly = [_template("page.js").decode()], ""
     hashed = list(scripts)
-    if any(figure.panels for figure in document.figures):
-        packed = _template("plotly-cartesian.min.js.gz")
-        plotly = b64encode(packed).decode()
-        scripts.append(_template("figures.js").decode())
-        hashed += [scripts[-1], gzip.decompress(packed).decode()]
+    explores = any(isinstance(block, Chooser | Pages) for block in document.blocks)
+    if explores or any(figure.panels for figure in document.figures):
+        library = _template("plotly-cartesian.min.js.gz")
+        plotly = b64encode(library).decode()
+        names = ("figures.js", *(["explore.js"] if explores else []))
+        scripts += [_template(name).decode() for name in names]
+        hashed = [*scripts, gzip.decompress(library).decode()]
     page = environment.get_template("document.html.j2")
     return str(
         page.render(
@@ -54,6 +68,19 @@ def render(document: Document) -> str:
             hashes=[b64encode(sha256(script.encode()).digest()).decode() for script in hashed],
         )
     )
+
+
+def _terms(document: Document) -> dict[str, Definition]:
+    """Return what is defined, by the texts of cells that name it: alone and with its unit."""
+    found: dict[str, Definition] = {}
+    for own in document.definitions:
+        if own.key:
+            found |= dict.fromkeys((plain(own.term), plain(f"{own.term} ({own.unit})")), own)
+    return found
+
+
+def _meanings(document: Document) -> dict[str, str]:
+    return {own.key: plain(own.meaning) for own in document.definitions if own.key}
 
 
 def _template(name: str) -> bytes:
@@ -112,5 +139,9 @@ def _drawn(figure: Figure) -> dict[str, Any]:
     from cortexscope.document.drawing.plotly import interactive
 
     drawing = interactive(figure)
-    packed = gzip.compress(drawing.json.encode(), mtime=0)
-    return {**drawing._asdict(), "packed": b64encode(packed).decode()}
+    return {
+        **drawing._asdict(),
+        "packed": packed(drawing.json),
+        "numbers": packed_figure(figure),
+        "still": b64encode(figure.still).decode(),
+    }

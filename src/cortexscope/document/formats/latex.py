@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from cortexscope.document._blocks import Bars, Definitions, Facts, Items, Prose
+from cortexscope.document._blocks import Bars, Definitions, Facts, Items, Listing, Prose
 from cortexscope.document._table import UNDEFINED, Part, Table
 from cortexscope.document._words import Span, Words
 from cortexscope.document.formats._writer import Writer
-from cortexscope.texts import plain
+from cortexscope.texts import plain, plain_lines
 
 if TYPE_CHECKING:
     from cortexscope.document._document import Document
@@ -51,6 +51,10 @@ class _LatexWriter(Writer):
             return _list(map(_words, prose.paragraphs))
         return "\n".join(f"{_words(words)}\n" for words in prose.paragraphs)
 
+    def listing(self, listing: Listing, level: int) -> str:
+        lines = (f"\\texttt{{{_text(line)}}}" for line in plain_lines(listing.text).splitlines())
+        return "\\\\\n".join(lines) + "\n"
+
     def facts(self, facts: Facts, level: int) -> str:
         title = f"{_text(facts.title)}\n\n" if facts.title else ""
         named = (f"[{_text(own.name)}] {_words(own.value)}" for own in facts.facts)
@@ -70,7 +74,8 @@ class _LatexWriter(Writer):
         return "\n".join(_table(table, part, place) for place, part in enumerate(table.parts))
 
     def figure(self, figure: Figure, level: int) -> str:
-        texts = [self.heading(figure.name, level), f"{_text(figure.caption)}\n"]
+        told = filter(None, (figure.finding, figure.caption))
+        texts = [self.heading(figure.name, level), *(f"{_text(words)}\n" for words in told)]
         if figure.notes:
             texts.append(_list(map(_text, figure.notes)))
         return "\n".join([*texts, *(self.table(own, level + 1) for own in figure.tables)])

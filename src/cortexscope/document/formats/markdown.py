@@ -7,11 +7,11 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from cortexscope.document._blocks import Bars, Definitions, Facts, Items, Prose
+from cortexscope.document._blocks import Bars, Definitions, Facts, Items, Listing, Prose
 from cortexscope.document._table import Part, Table
 from cortexscope.document._words import Span, Words
 from cortexscope.document.formats._writer import Writer
-from cortexscope.texts import plain
+from cortexscope.texts import plain, plain_lines
 
 if TYPE_CHECKING:
     from cortexscope.document._document import Document
@@ -35,6 +35,10 @@ class _MarkdownWriter(Writer):
         begin = {"list": "- ", "aside": "> ", "warning": "> "}.get(prose.form, "")
         between = "" if prose.form == "list" else "\n" if not begin else ">\n"
         return between.join(f"{begin}{_words(words)}\n" for words in prose.paragraphs)
+
+    def listing(self, listing: Listing, level: int) -> str:
+        # Within an indented block nothing is markup.
+        return textwrap.indent(plain_lines(listing.text), "    ", lambda _: True) + "\n"
 
     def facts(self, facts: Facts, level: int) -> str:
         if facts.form == "cards":

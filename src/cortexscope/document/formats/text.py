@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from cortexscope.document._blocks import Bars, Definitions, Facts, Items, Prose
+from cortexscope.document._blocks import Bars, Definitions, Facts, Items, Listing, Prose
 from cortexscope.document._table import Part, Table, cell_text
 from cortexscope.document._words import read_aloud
 from cortexscope.document.formats._writer import Writer
-from cortexscope.texts import plain
+from cortexscope.texts import plain, plain_lines
 
 if TYPE_CHECKING:
     from cortexscope.document._document import Document
@@ -50,6 +50,10 @@ class TextWriter(Writer):
             return ""
         first = {"list": "- ", "aside": "  "}.get(prose.form, "")
         return self._lines((read_aloud(words) for words in prose.paragraphs), first)
+
+    def listing(self, listing: Listing, level: int) -> str:
+        """Return its lines."""
+        return plain_lines(listing.text) + "\n"
 
     def facts(self, facts: Facts, level: int) -> str:
         """Return a line a fact."""

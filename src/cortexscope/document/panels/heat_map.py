@@ -26,7 +26,10 @@ _BRIGHT = 0.47
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeatMap(Panel):
-    """Values in a grid, written into its cells; a colour compares the rows of one column."""
+    """Values in a grid, written into its cells; a colour compares the rows of one column.
+
+    With `about_zero` it compares all cells, on one scale whose middle is 0.
+    """
 
     legend: ClassVar[bool] = False
     shares_rows: ClassVar[bool] = True
@@ -40,12 +43,16 @@ class HeatMap(Panel):
     """[row, column]; NaN where undefined."""
     scale: tuple[str, str] = ("column's\nlowest", "column's\nhighest")
     """What the ends of the colours are."""
+    about_zero: bool = False
 
     def shades(self) -> NDArray[np.float64]:
-        """Return how dark each cell is: 0 for the lowest of its column, 1 for the highest.
+        """Return how bright each cell is: 0 for the lowest of its column, 1 for the highest.
 
         Models differ far more than tasks do; on one scale for all, no task would be seen.
         """
+        if self.about_zero:
+            farthest = np.nanmax(np.abs(self.values), initial=0.0)
+            return np.asarray(0.5 + self.values / (2 * farthest or 1.0))
         shades = np.full(self.values.shape, np.nan)
         for column in range(self.values.shape[1]):
             values = self.values[:, column]
@@ -67,10 +74,10 @@ class HeatMap(Panel):
         ]
 
     def inches(self, panels: Sequence[HeatMap], columns: int, rows: int) -> tuple[float, float]:
-        """Return the size that a row of grids needs."""
+        """Return the size that grids need."""
         longest = max(map(len, self.rows), default=0)
         width = 0.075 * longest + columns * max(2.4, 0.75 * len(self.columns) + 0.9)
-        return width + 0.5, 2.1 + 0.32 * len(self.rows)
+        return width + 0.5, 0.4 + rows * (1.7 + 0.32 * len(self.rows))
 
     @property
     def title_width(self) -> tuple[int, int]:

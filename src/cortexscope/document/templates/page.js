@@ -18,6 +18,7 @@
     history.replaceState(null, "", "#" + [place].concat(words).join("&"));
   }
   read();
+  window.cortexscopePage = { keep: keep, get: function (name) { return state.get(name) || ""; } };
 
   function number(cell) {
     var text = cell.title || cell.textContent;
@@ -109,6 +110,19 @@
     var next = now === "dark" ? "light" : "dark";
     keep("theme", next);
     themed(next);
+  });
+
+  // On paper nothing can be unfolded; what stands behind a figure stays with it.
+  var opened = [];
+  function unfold() {
+    document.querySelectorAll("details:not(.numbers):not([open])").forEach(function (fold) {
+      fold.open = true;
+      opened.push(fold);
+    });
+  }
+  addEventListener("beforeprint", unfold);
+  addEventListener("afterprint", function () {
+    opened.splice(0).forEach(function (fold) { fold.open = false; });
   });
 
   function go() {

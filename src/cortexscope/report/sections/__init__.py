@@ -12,13 +12,15 @@ SECTIONS = Registry(
         key: f"cortexscope.report.sections.{key}:build"
         for key in (
             "answer",
+            "tasks",
             "models",
+            "layers",
             "heads",
+            "neurons",
             "prompts",
-            "figures",
-            "tables",
-            "definitions",
-            "measured",
+            "length",
+            "metrics",
+            "method",
             "missing",
         )
     },

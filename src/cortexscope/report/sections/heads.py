@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cortexscope.document import Column, Part, Prose, Section, Span, Table
+from cortexscope.document import Column, Figure, Part, Prose, Section, Span, Table
 from cortexscope.report._labels import plain
 from cortexscope.report._shown import Shown
 
@@ -49,24 +49,16 @@ def build(shown: Shown) -> Section:
     if not rows:
         said = "No metric that was measured has a value for each head."
         return Section("heads", "Heads", (Prose((said,)),))
-    intro: list[str | Span] = [
+    intro: tuple[str | Span, ...] = (
         "L19H6 is head 6 of layer 19, both counted from 0. A value is the mean over prompts of one "
-        "head, so that a few heads of a kind are seen which the mean of all heads hides."
-    ]
-    if any(figure.key == "heads" and figure.panels for figure in shown.figures):
-        intro += [" ", Span("All heads of two metrics are drawn", to="figure-heads"), "."]
+        "head, so that a few heads of a kind are seen which the mean of all heads hides. Every "
+        "head of every metric and task can be looked at under ",
+        Span("All metrics", to="metrics"),
+        ".",
+    )
     table = Table(key="top_heads", title="Heads that stand out", parts=(Part.of(_COLUMNS, rows),))
-    selective = _selective(shown)
-    blocks = (Prose((tuple(intro),)), table, *((selective,) if selective else ()))
-    return Section("heads", "Heads", blocks)
-
-
-def _selective(shown: Shown) -> Prose | None:
-    """Return what the statistics say of heads that tell tasks apart, where they are kept."""
-    analysis = shown.frames.analysis
-    if not analysis.kept("selective"):
-        return None
-    from cortexscope.analysis import TABLES
-
-    said = tuple(TABLES["selective"].says(analysis))
-    return Prose(said, "list") if said else None
+    blocks: list[Prose | Table | Figure] = [Prose((intro,)), table]
+    blocks += shown.figures_named("heads", "selective_heads")
+    if sentences := shown.said("selective"):
+        blocks.append(Prose(sentences, "list"))
+    return Section("heads", "Heads", tuple(blocks))

@@ -8,6 +8,7 @@ import numpy as np
 
 from cortexscope.document import UNDEFINED, Column, Part, Prose, Section, Table
 from cortexscope.report._labels import plain, shortened
+from cortexscope.report._pages import pages_of
 from cortexscope.report._shown import Shown
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _COLUMNS = (
 
 
 def build(shown: Shown) -> Section:
-    """Return a row a prompt: the farthest first, of all models and headline metrics."""
+    """Return a row a prompt, the farthest first, each with its page."""
     prompts = shown.frames.prompts
     prompts = prompts[prompts["control"].isna()]
     far = _farthest(shown)
@@ -49,14 +50,17 @@ def build(shown: Shown) -> Section:
     columns = _COLUMNS if shown.texts else tuple(own for own in _COLUMNS if own.name != "Text")
     said = [
         "How far a prompt lies from the mean of all prompts, in standard deviations of one model "
-        "and metric: where it lies farthest. Of many metrics, a few beyond 3 are chance."
+        "and metric: where it lies farthest. Of many metrics, a few beyond 3 are chance. The name "
+        "of a prompt opens its page, with every metric of every model."
     ]
     if len(order) > _MOST:
         said.append(f"The {_MOST} farthest of {len(order)} prompts.")
     if not shown.texts:
         said.append("Texts were left out, as asked.")
     table = Table(key="prompts_read", title="Prompts", parts=(Part.of(columns, rows),))
-    return Section("prompts", "Prompts", (Prose(tuple(said)), table))
+    pages, lacking = pages_of(shown, table, list(order[:_MOST]))
+    said += lacking
+    return Section("prompts", "Prompts", (Prose(tuple(said)), pages or table))
 
 
 def _farthest(shown: Shown) -> pd.DataFrame:

@@ -41,7 +41,15 @@ def texts(*names: str) -> tuple[Column, ...]:
 
 def numbers(*names: str) -> tuple[Column, ...]:
     """Return columns of numbers: four decimals as in the study, one for a mean length."""
-    return tuple(Column(name, "number", 1 if name.startswith(TOKENS) else 4) for name in names)
+    return tuple(
+        Column(
+            name,
+            "number",
+            1 if name.startswith(TOKENS) else 4,
+            term=_WANTED.get(name.removesuffix("_mean").removesuffix("_std"), ""),
+        )
+        for name in names
+    )
 
 
 COMPLETE = (

@@ -1,0 +1,26 @@
+"""Where along depth: metrics layer by layer, what each layer tells, how alike layers are."""
+
+from __future__ import annotations
+
+from cortexscope.document import Block, Fold, Prose, Section
+from cortexscope.report._shown import Shown
+
+__all__ = ["build"]
+
+_CLOSER = (
+    "What each layer tells of the tasks, and how alike layers are, is known once cortexscope stats "
+    "has been run; this report then shows it."
+)
+
+
+def build(shown: Shown) -> Section:
+    """Return the figures along depth, those of single groups of metrics folded."""
+    blocks: list[Block] = list(shown.figures_named("depth", "probes", "cka", "massive"))
+    if said := shown.said("depth", "probes", "probe_baselines", "silhouettes", "similarity"):
+        blocks.append(Prose(said, "list"))
+    if not shown.frames.analysis.kept("probes"):
+        blocks.append(Prose((_CLOSER,)))
+    blocks += shown.figures_named("logit_lens")
+    if groups := shown.figures_named("depth-"):
+        blocks.append(Fold("Every other metric along depth, group by group", tuple(groups)))
+    return Section("layers", "Layers", tuple(blocks))
