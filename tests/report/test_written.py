@@ -102,9 +102,9 @@ def test_hostile_labels_are_text_in_the_report(page: _Page) -> None:
     assert "</script><b>task" in shown
     # A bar of a chart has one of each.
     assert page.tags.count("b") == page.tags.count("i")
-    # The figures' data (6), plotly, and the page's own two scripts.
-    assert page.tags.count("script") == 9
-    for data in page.scripts[:6]:
+    # The figures' data (7), plotly, and the page's own two scripts.
+    assert page.tags.count("script") == 10
+    for data in page.scripts[:7]:
         spec = json.loads(gzip.decompress(base64.b64decode(data)))
         assert set(spec) == {"data", "wide", "narrow"}
 
@@ -142,7 +142,10 @@ def test_every_file_is_there_and_nothing_else(hostile: Run, written: Written) ->
     assert names == {"tables.txt", "tables.xlsx", *(f"table{n}.csv" for n in range(1, 9))}
     assert {path.name for path in written.figures} == {
         f"{key}.{form}"
-        for key in ("task_map", "length", "depth", "task_means", "heads", "depth-other")
+        for key in (
+            *("task_map", "length", "depth", "task_means", "heads"),
+            *("specialisation", "depth-other"),
+        )
         for form in ("png", "svg")
     }
     for path in (*written.tables, *written.figures, written.report):

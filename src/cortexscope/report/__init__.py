@@ -19,6 +19,7 @@ from cortexscope.report._write import (
     write_tables,
 )
 from cortexscope.report.figures import FIGURES
+from cortexscope.report.figures._options import PublishedModel
 from cortexscope.report.sections import SECTIONS
 from cortexscope.report.tables import TABLES
 
@@ -27,6 +28,7 @@ __all__ = [
     "SECTIONS",
     "TABLES",
     "FigureFormat",
+    "PublishedModel",
     "TableFormat",
     "Written",
     "build_figures",

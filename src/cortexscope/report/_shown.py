@@ -39,5 +39,5 @@ class Shown:
 
     @cached_property
     def figures(self) -> tuple[Figure, ...]:
-        """All figures that the run has."""
-        return figures_of(self.frames, self.labels)
+        """The figures that a report shows of the run."""
+        return figures_of(self.frames, self.labels, report=True)

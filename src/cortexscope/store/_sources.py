@@ -211,6 +211,17 @@ class Sources:
         own = self._sources[model]
         return own.run.mean_neurons(own.label)
 
+    def generations(self) -> pd.DataFrame:
+        """Return what models added to prompts, as `Run.generations`."""
+        import pandas as pd
+
+        parts = []
+        for run in self.runs:
+            names = {own.label: name for name, own in self._sources.items() if own.run is run}
+            texts = run.generations()
+            parts.append(texts.assign(model=texts["model"].map(names)))
+        return pd.concat(parts, ignore_index=True)
+
     def each(
         self,
         work: Callable[[pa.Table], _Made],
