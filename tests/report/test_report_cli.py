@@ -56,7 +56,8 @@ def test_tables_write_what_cannot_be_printed(run: Run) -> None:
 def test_figures_are_written_in_the_format_asked_for(run: Run) -> None:
     paths = [Path(line) for line in _said("figures", run.path, "--format", "pdf").splitlines()]
     assert [path.name for path in paths] == [
-        *("task_map.pdf", "length.pdf", "depth.pdf", "heads.pdf", "depth-other.pdf")
+        *("task_map.pdf", "length.pdf", "depth.pdf", "heads.pdf", "prompts.pdf"),
+        "depth-other.pdf",
     ]
     assert all(path.read_bytes().startswith(b"%PDF") for path in paths)
 

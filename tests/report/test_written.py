@@ -102,15 +102,15 @@ def test_hostile_labels_are_text_in_the_report(page: _Page) -> None:
     assert "</script><b>task" in shown
     # A bar of a chart has one of each.
     assert page.tags.count("b") == page.tags.count("i")
-    # The data and numbers of 7 figures, a chooser, pages, plotly, and the page's own three scripts.
-    assert page.tags.count("script") == 14 + 2 + 2 + 1 + 3
+    # The data and numbers of 8 figures, a chooser, pages, plotly, and the page's own three scripts.
+    assert page.tags.count("script") == 16 + 2 + 2 + 1 + 3
     found = []
     for data in page.scripts[:-4]:
         packed = gzip.decompress(base64.b64decode(data))
         if packed.startswith((b"{", b"[")):
             found.append(json.loads(packed))
     drawn = [own for own in found if "wide" in own]
-    assert [set(own) for own in drawn] == [{"data", "wide", "narrow"}] * 7
+    assert [set(own) for own in drawn] == [{"data", "wide", "narrow"}] * 8
     (facts,) = (own for own in found if "grids" in own)
     assert any("</script><b>task" in own for own in facts["groups"])
 
@@ -149,13 +149,8 @@ def test_every_file_is_there_and_nothing_else(hostile: Run, written: Written) ->
     assert {path.name for path in written.figures} == {
         f"{key}.{form}"
         for key in (
-            "task_matrix",
-            "task_map",
-            "length",
-            "depth",
-            "task_means",
-            "heads",
-            "depth-other",
+            *("task_matrix", "task_map", "length", "depth", "task_means", "heads"),
+            *("specialisation", "depth-other"),
         )
         for form in ("png", "svg")
     }

@@ -6,6 +6,7 @@ Importing this package imports neither pandas nor torch.
 from cortexscope.audit._audit import audit_study
 from cortexscope.audit._document import document_of
 from cortexscope.audit._glance import first_screen
+from cortexscope.audit._models import StudyModel, published_models
 from cortexscope.audit._records import (
     Audit,
     Check,
@@ -25,10 +26,12 @@ __all__ = [
     "GivenFile",
     "Judged",
     "Quantity",
+    "StudyModel",
     "WrongFigure",
     "audit_study",
     "check_audit_target",
     "document_of",
     "first_screen",
+    "published_models",
     "write_audit",
 ]

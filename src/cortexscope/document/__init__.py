@@ -24,19 +24,27 @@ from cortexscope.document._explorers import Chooser, Depths, Grid, Pages
 from cortexscope.document._figure import Figure
 from cortexscope.document._table import UNDEFINED, Column, Part, Table, cell_text
 from cortexscope.document._words import Span, Tone, Words, read_aloud
-from cortexscope.document.drawing.matplotlib import draw, save
+from cortexscope.document.drawing.matplotlib import Width, draw, save
 from cortexscope.document.formats import FORMATS, render
 from cortexscope.document.panels import (
     PANELS,
+    Box,
+    Boxes,
+    Far,
     HeatMap,
+    Join,
     Line,
     Lines,
     Panel,
     Points,
+    Radar,
     Range,
     Ranges,
     Raster,
+    Round,
     Scatter,
+    Strip,
+    Tree,
 )
 
 __all__ = [
@@ -46,6 +54,8 @@ __all__ = [
     "Bar",
     "Bars",
     "Block",
+    "Box",
+    "Boxes",
     "Chooser",
     "Column",
     "Definition",
@@ -54,11 +64,13 @@ __all__ = [
     "Document",
     "Fact",
     "Facts",
+    "Far",
     "Figure",
     "Fold",
     "Grid",
     "HeatMap",
     "Items",
+    "Join",
     "Line",
     "Lines",
     "Listing",
@@ -67,14 +79,19 @@ __all__ = [
     "Part",
     "Points",
     "Prose",
+    "Radar",
     "Range",
     "Ranges",
     "Raster",
+    "Round",
     "Scatter",
     "Section",
     "Span",
+    "Strip",
     "Table",
     "Tone",
+    "Tree",
+    "Width",
     "Words",
     "cell_text",
     "draw",

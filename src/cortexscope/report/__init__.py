@@ -20,6 +20,7 @@ from cortexscope.report._write import (
     write_tables,
 )
 from cortexscope.report.figures import FIGURES
+from cortexscope.report.figures._options import PublishedModel
 from cortexscope.report.sections import SECTIONS
 from cortexscope.report.tables import TABLES
 
@@ -28,6 +29,7 @@ __all__ = [
     "SECTIONS",
     "TABLES",
     "FigureFormat",
+    "PublishedModel",
     "ReportFormat",
     "TableFormat",
     "Written",

@@ -41,8 +41,8 @@ class Shown:
 
     @cached_property
     def figures(self) -> tuple[Figure, ...]:
-        """All figures that the run has."""
-        return figures_of(self.frames, self.labels)
+        """The figures that a report shows of the run."""
+        return figures_of(self.frames, self.labels, report=True)
 
     def figures_named(self, *names: str) -> list[Figure]:
         """Return the figures with these keys that the run has, in this order.

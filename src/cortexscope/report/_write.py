@@ -14,6 +14,7 @@ from cortexscope.document import (
     Figure,
     Section,
     Table,
+    Width,
     render,
     save,
 )
@@ -23,7 +24,8 @@ from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
 from cortexscope.report._report import report_of
 from cortexscope.report._shown import Shown
-from cortexscope.report.figures import figures_of
+from cortexscope.report.figures import Options, figures_of
+from cortexscope.report.figures._options import PublishedModel
 from cortexscope.report.tables import tables_of
 from cortexscope.store import Measurements, Run
 
@@ -88,19 +90,36 @@ def build_tables(run: Run, *, only: Collection[int | str] | None = None) -> tupl
     return tables_of(RunFrames(run), Labels(run.manifest.metrics), only)
 
 
-def build_figures(run: Run, *, only: Collection[str] | None = None) -> tuple[Figure, ...]:
+def build_figures(
+    run: Run,
+    *,
+    only: Collection[str] | None = None,
+    metrics: Collection[str] = (),
+    tasks: Collection[str] = (),
+    prompt: str = "",
+    published: Collection[PublishedModel] = (),
+) -> tuple[Figure, ...]:
     """Return the figures of a run, finished or not, as data; one with nothing to draw is empty.
+
+    Where something is chosen and `only` is None, all figures that can show it are made. Statistics
+    that take a while are drawn where they are kept, or where their figure is named.
 
     Args:
         run: the run folder.
         only: those with these keys, of `FIGURES` or of a group of metrics, all where None. No
             other is made.
+        metrics: what is drawn in the place of a figure's own metrics.
+        tasks: only these.
+        prompt: the id of the prompt that is drawn, of figures that draw one.
+        published: the study's models, to be drawn beside the run's.
 
     Raises:
-        UnknownNameError: if there is no such figure.
+        UnknownNameError: if there is no such figure, metric, task or prompt.
+        UsageError: if a figure that is named is not made for what is chosen.
         CorruptRunError: if a file of the run is missing or damaged.
     """
-    return figures_of(RunFrames(run), Labels(run.manifest.metrics), only)
+    options = Options(tuple(metrics), tuple(tasks), prompt, tuple(published))
+    return figures_of(RunFrames(run), Labels(run.manifest.metrics), only, options)
 
 
 def build_report(run: Run | Measurements, *, texts: bool = True) -> Document:
@@ -147,21 +166,36 @@ def write_figures(
     *,
     formats: Sequence[FigureFormat] = ("png", "svg"),
     only: Collection[str] | None = None,
+    metrics: Collection[str] = (),
+    tasks: Collection[str] = (),
+    prompt: str = "",
+    published: Collection[PublishedModel] = (),
+    width: Width | None = None,
 ) -> tuple[Path, ...]:
     """Write `figures/` of a run, a file a figure and format; return the paths.
 
-    A figure with nothing to draw has no file.
+    A figure with nothing to draw has no file. One of metrics, tasks or a prompt of choice is
+    called after them, and replaces no other.
 
     Args:
         run: the run folder.
         formats: which of them.
-        only: as for `build_figures`.
+        only: as for `build_figures`, like the following.
+        metrics: what is drawn in the place of a figure's own metrics.
+        tasks: only these.
+        prompt: the one that is drawn.
+        published: the study's models.
+        width: one column of a journal, 85 mm, or two, 178 mm; as the content has it where None.
 
     Raises:
-        UnknownNameError: if there is no such figure.
+        UnknownNameError: if there is no such figure, metric, task or prompt.
+        UsageError: if a figure that is named is not made for what is chosen.
         StoreError: if the run cannot be read or a file cannot be written.
     """
-    return _figures(run.path, build_figures(run, only=only), formats)
+    figures = build_figures(
+        run, only=only, metrics=metrics, tasks=tasks, prompt=prompt, published=published
+    )
+    return _figures(run.path, figures, formats, width)
 
 
 def write_html(run: Run | Measurements, *, out: Path | None = None, texts: bool = True) -> Path:
@@ -266,13 +300,16 @@ def _of_tables(frames: RunFrames, tables: Sequence[Table]) -> Document:
 
 
 def _figures(
-    folder: Path, figures: Sequence[Figure], formats: Sequence[FigureFormat]
+    folder: Path,
+    figures: Sequence[Figure],
+    formats: Sequence[FigureFormat],
+    width: Width | None = None,
 ) -> tuple[Path, ...]:
     paths = []
     for figure in figures:
         if figure.panels:
             own = [folder / "figures" / f"{figure.key}.{form}" for form in formats]
-            save(figure, own)
+            save(figure, own, width=width)
             paths += own
     return tuple(paths)
 

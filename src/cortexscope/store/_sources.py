@@ -206,17 +206,6 @@ class Sources:
         ids = {id(run): frozenset(run.control_ids()) for run in self.runs}
         return {name: ids[id(own.run)] for name, own in self._sources.items()}
 
-    def generations(self) -> pd.DataFrame:
-        """Return what models added to prompts, as `Run.generations`."""
-        import pandas as pd
-
-        names = {(id(own.run), own.label): name for name, own in self._sources.items()}
-        found = []
-        for run in self.runs:
-            own = run.generations()
-            found.append(own.assign(model=[names[id(run), label] for label in own["model"]]))
-        return pd.concat(found, ignore_index=True)
-
     def mean_states(self, model: str) -> LayerMeans | None:
         """Return each prompt's mean state of each layer, as `Run.mean_states`."""
         own = self._sources[model]
@@ -226,6 +215,17 @@ class Sources:
         """Return each prompt's mean activation of neurons, as `Run.mean_neurons`."""
         own = self._sources[model]
         return own.run.mean_neurons(own.label)
+
+    def generations(self) -> pd.DataFrame:
+        """Return what models added to prompts, as `Run.generations`."""
+        import pandas as pd
+
+        parts = []
+        for run in self.runs:
+            names = {own.label: name for name, own in self._sources.items() if own.run is run}
+            texts = run.generations()
+            parts.append(texts.assign(model=texts["model"].map(names)))
+        return pd.concat(parts, ignore_index=True)
 
     def each(
         self,

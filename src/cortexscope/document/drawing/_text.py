@@ -14,6 +14,7 @@ __all__ = [
     "for_matplotlib",
     "for_plotly",
     "legend_entry",
+    "points",
     "unlike",
 ]
 
@@ -32,6 +33,13 @@ def legend_entry(label: str) -> str:
     """Return a name in a legend; matplotlib leaves out those that begin with an underscore."""
     text = for_matplotlib(label, LABEL)
     return f" {text}" if text.startswith("_") else text
+
+
+def points(size: float) -> float:
+    """Return the size of a text, given for texts of 9 points, in those that matplotlib writes."""
+    import matplotlib
+
+    return size * float(matplotlib.rcParams["font.size"]) / 9.0
 
 
 def for_plotly(text: str, limit: int = 90) -> str:

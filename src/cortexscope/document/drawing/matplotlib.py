@@ -7,24 +7,39 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cortexscope.document._figure import Figure
-from cortexscope.document.drawing._text import for_matplotlib
+from cortexscope.document.drawing._text import for_matplotlib, points
 from cortexscope.files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-__all__ = ["draw", "save"]
+__all__ = ["Width", "draw", "save"]
+
+Width = Literal["one", "two"]
+"""Of a figure in print: one column of a journal, 85 mm, or two, 178 mm."""
 
 _DOTS_PER_INCH = 150
+_DOTS_IN_PRINT = 300
+_POINTS = 9.0
+_POINTS_IN_PRINT = 6.9
+"""Of most texts; the smallest have eight ninths of it."""
+_INCHES: dict[Width, float] = {"one": 85 / 25.4, "two": 178 / 25.4}
+_TIGHTER = 1.3
+"""A panel may be drawn this much narrower than its texts would have it."""
 
 
-def save(figure: Figure, paths: Sequence[Path]) -> None:
+def save(figure: Figure, paths: Sequence[Path], *, width: Width | None = None) -> None:
     """Draw a figure into files, each whole or not at all; the names' endings say the formats.
 
-    The bytes depend on the figure alone.
+    The bytes depend on the figure and the width alone.
+
+    Args:
+        figure: what is drawn.
+        paths: where.
+        width: how wide it is in print; as its content has it where None.
 
     Raises:
         StoreError: if a file cannot be written.
@@ -32,33 +47,39 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
     import matplotlib
 
     with (
-        matplotlib.rc_context({"svg.hashsalt": "cortexscope", "font.size": 9.0}),
+        matplotlib.rc_context(
+            {
+                "svg.hashsalt": "cortexscope",
+                "font.size": _POINTS if width is None else _POINTS_IN_PRINT,
+            }
+        ),
         warnings.catch_warnings(),
     ):
         # A label in a script that the font lacks is drawn as boxes; the HTML report has it whole.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
-        canvas = draw(figure)
+        canvas = draw(figure, width=width)
         # Laid out once, and written without `savefig`, which draws everything twice: together these
         # take most of the time.
-        canvas.set_dpi(_DOTS_PER_INCH)
+        dots = _DOTS_PER_INCH if width is None else _DOTS_IN_PRINT
+        canvas.set_dpi(dots)
         if (engine := canvas.get_layout_engine()) is not None:
             engine.execute(canvas)
             canvas.set_layout_engine("none")
         for path in paths:
             # Some writers of matplotlib fail at a full disk with errors that do not say so.
-            drawn = _drawn(canvas, path.suffix)
+            drawn = _drawn(canvas, path.suffix, dots)
             with whole_file(path) as part:
                 part.write_bytes(drawn)
 
 
-def _drawn(canvas: Canvas, suffix: str) -> bytes:
+def _drawn(canvas: Canvas, suffix: str, dots: int) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     out = io.BytesIO()
-    canvas.set_dpi(_DOTS_PER_INCH)
+    canvas.set_dpi(dots)
     # They have no types.
     own: Any
     if suffix == ".png":
@@ -73,25 +94,47 @@ def _drawn(canvas: Canvas, suffix: str) -> bytes:
     return out.getvalue()
 
 
-def draw(figure: Figure) -> Canvas:
-    """Return the figure drawn by matplotlib, in inches that suit its content."""
+def draw(figure: Figure, *, width: Width | None = None) -> Canvas:
+    """Return the figure drawn by matplotlib, in inches that suit its content or have a width."""
     from matplotlib.figure import Figure as Canvas
 
     panels = figure.panels
-    columns = max(1, min(figure.columns, len(panels)))
+    columns, size = _size(figure, width)
     rows = max(1, -(-len(panels) // columns))
-    size = panels[0].inches(panels, columns, rows) if panels else (6.4, 3.8)
     canvas = Canvas(figsize=size, layout="constrained")
-    canvas.suptitle(for_matplotlib(figure.title), fontsize=12, fontweight="bold")
+    # A bold letter is about 0.6 of its size wide.
+    across = int(72 * size[0] / points(12) / 0.6)
+    title = fill(for_matplotlib(figure.title), across)
+    canvas.suptitle(title, fontsize=points(12), fontweight="bold")
     grid = canvas.subplots(rows, columns, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for number, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
-        axes.set_title(fill(for_matplotlib(panel.title), panel.title_width[0]), fontsize=10)
+        letters = panel.title_width[0]
+        if width is not None:
+            letters = min(letters, int(72 * size[0] / columns / points(10) / 0.6))
+        axes.set_title(fill(for_matplotlib(panel.title), letters), fontsize=points(10))
         panel.matplotlib(axes, first=number % columns == 0)
     if any(panel.legend for panel in panels):
         _legend(canvas, columns)
     return canvas
+
+
+def _size(figure: Figure, width: Width | None) -> tuple[int, tuple[float, float]]:
+    """Return how many panels stand side by side, and the size in inches."""
+    panels = figure.panels
+    most = max(1, min(figure.columns, len(panels)))
+    if not panels:
+        return most, (6.4 if width is None else _INCHES[width], 3.8)
+    for columns in range(most, 0, -1):
+        rows = -(-len(panels) // columns)
+        wide, high = panels[0].inches(panels, columns, rows)
+        if width is None:
+            return columns, (wide, high)
+        smaller = _POINTS_IN_PRINT / _POINTS
+        if columns == 1 or smaller * wide <= _TIGHTER * _INCHES[width]:
+            return columns, (_INCHES[width], smaller * high)
+    raise AssertionError("one column always fits")
 
 
 def _legend(canvas: Canvas, columns: int) -> None:
@@ -100,7 +143,10 @@ def _legend(canvas: Canvas, columns: int) -> None:
         for axes in canvas.axes
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    across = 1 if max(map(len, handles), default=0) > 30 and columns == 1 else min(3, len(handles))
+    longest = max(map(len, handles), default=0)
+    # A line of a legend has its handle beside some letters of half their size.
+    room = 72 * canvas.get_figwidth() / (points(_POINTS) * (0.55 * longest + 5))
+    across = 1 if longest > 30 and columns == 1 else max(1, min(3, len(handles), int(room)))
     canvas.legend(
         list(handles.values()),
         list(handles),

@@ -62,8 +62,8 @@ def _canvas(figure: Figure, columns: int) -> Any:  # noqa: ANN401 - of plotly
         row, column = number // columns + 1, number % columns + 1
         domain = next(canvas.select_yaxes(row=row, col=column)).domain
         panel.plotly(canvas, Place(row, column, domain), entries)
-    legend = (22 if columns > 1 else 26) * len(entries)
-    canvas.update_layout(**_layout(70 + rows * inner + (rows - 1) * first.gap + 80 + legend))
+    below = first.foot + (22 if columns > 1 else 26) * len(entries)
+    canvas.update_layout(**_layout(70 + rows * inner + (rows - 1) * first.gap + 80 + below))
     canvas.update_annotations(font_size=14)
     return canvas
 

@@ -32,7 +32,8 @@ class Place(NamedTuple):
 class Panel(ABC):
     """Numbers with their titles, and how each drawing shows them.
 
-    The panels of a figure are of one kind; the first says how large the figure is.
+    The panels of a figure are of one kind, or of several that fit the first, which says how large
+    the figure is.
     """
 
     __slots__ = ()
@@ -42,6 +43,8 @@ class Panel(ABC):
     """Whether the figure names the colours of all panels once, below them."""
     shares_rows: ClassVar[bool] = False
     """Whether panels side by side have the same rows, named once."""
+    foot: ClassVar[int] = 0
+    """Space below all panels for what explains their colours, in CSS pixels."""
     gap: ClassVar[int] = 110
     """Space for names between panels above one another, in CSS pixels."""
 

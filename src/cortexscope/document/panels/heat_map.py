@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 
 from cortexscope.document._table import UNDEFINED, Column, Part
 from cortexscope.document.drawing._look import decimals_for
-from cortexscope.document.drawing._text import LABEL, TICK, as_list, for_matplotlib, unlike
+from cortexscope.document.drawing._text import (
+    LABEL,
+    TICK,
+    as_list,
+    for_matplotlib,
+    for_plotly,
+    points,
+    unlike,
+)
 from cortexscope.document.panels._panel import Panel, Place
 
 if TYPE_CHECKING:
@@ -34,6 +42,7 @@ class HeatMap(Panel):
     legend: ClassVar[bool] = False
     shares_rows: ClassVar[bool] = True
     gap: ClassVar[int] = 150
+    foot: ClassVar[int] = 56
 
     title: str
     rows: tuple[str, ...]
@@ -44,6 +53,8 @@ class HeatMap(Panel):
     scale: tuple[str, str] = ("column's\nlowest", "column's\nhighest")
     """What the ends of the colours are."""
     about_zero: bool = False
+    said: tuple[str, ...] = ()
+    """What is said of each column below its name; nothing where empty."""
 
     def shades(self) -> NDArray[np.float64]:
         """Return how bright each cell is: 0 for the lowest of its column, 1 for the highest.
@@ -73,6 +84,9 @@ class HeatMap(Panel):
             for row in self.values
         ]
 
+    def _headings(self) -> list[tuple[str, str]]:
+        return list(zip(self.columns, self.said or ("",) * len(self.columns), strict=True))
+
     def inches(self, panels: Sequence[HeatMap], columns: int, rows: int) -> tuple[float, float]:
         """Return the size that grids need."""
         longest = max(map(len, self.rows), default=0)
@@ -101,7 +115,10 @@ class HeatMap(Panel):
         axes.set_xticks(range(len(self.columns)))
         turned = len(self.columns) > 1 or max(map(len, self.columns)) > 12
         axes.set_xticklabels(
-            [for_matplotlib(name, TICK) for name in self.columns],
+            [
+                "\n".join(filter(None, (for_matplotlib(name, TICK), for_matplotlib(said, TICK))))
+                for name, said in self._headings()
+            ],
             rotation=35 if turned else 0,
             ha="right" if turned else "center",
             rotation_mode="anchor" if turned else "default",
@@ -120,13 +137,13 @@ class HeatMap(Panel):
                 texts[row][column],
                 ha="center",
                 va="center",
-                fontsize=8,
+                fontsize=points(8),
                 color="black" if bright or missing else "white",
             )
         bar = axes.figure.colorbar(image, ax=axes, shrink=0.85, pad=0.02)
         bar.outline.set_visible(False)
         bar.set_ticks([0, 1], labels=list(self.scale))
-        bar.ax.tick_params(labelsize=8, length=0)
+        bar.ax.tick_params(labelsize=points(8), length=0)
 
     def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
         """Draw the grid and its texts."""
@@ -136,9 +153,15 @@ class HeatMap(Panel):
         shades, texts = self.shades(), self.texts()
         shared = {
             "z": [as_list(row) for row in shades],
-            "x": unlike(self.columns, TICK), "y": unlike(self.rows, 46),
-            "texttemplate": "%{text}", "zmin": 0, "zmax": 1, "showscale": False,
-        }  # fmt: skip
+            "x": [
+                f"{name}<br>{for_plotly(said)}" if said else name
+                for name, (_, said) in zip(
+                    unlike(self.columns, TICK), self._headings(), strict=True
+                )
+            ],
+            "y": unlike(self.rows, 46),
+            "texttemplate": "%{text}",
+        }
         bright = shades > _BRIGHT
         dark, light = (
             [
@@ -153,7 +176,7 @@ class HeatMap(Panel):
                 customdata=[as_list(row) for row in self.values],
                 text=dark,
                 textfont={"color": "#ffffff"},
-                colorscale="Cividis",
+                coloraxis="coloraxis",
                 hovertemplate="%{y}<br>%{x}<br>%{customdata:.5g}<extra></extra>",
                 xgap=1,
                 ygap=1,
@@ -168,9 +191,24 @@ class HeatMap(Panel):
                 text=light,
                 textfont={"color": "#000000"},
                 colorscale=[[0, clear], [1, clear]],
+                showscale=False,
                 hoverinfo="skip",
             ),
             **where,
+        )
+        ends = [end.replace("\n", " ") for end in self.scale]
+        # Of the layout, since a scale stands elsewhere on a narrow page.
+        canvas.update_layout(
+            coloraxis={
+                "colorscale": "Cividis",
+                "cmin": 0,
+                "cmax": 1,
+                "colorbar": {
+                    **{"orientation": "h", "len": 240, "lenmode": "pixels", "thickness": 10},
+                    **{"x": 0.5, "yref": "container", "y": 0, "yanchor": "bottom"},
+                    **{"outlinewidth": 0, "tickvals": [0, 1], "ticktext": ends},
+                },
+            }
         )
         canvas.update_xaxes(tickangle=-35, showgrid=False, **where)
         canvas.update_yaxes(autorange="reversed", showgrid=False, **where)

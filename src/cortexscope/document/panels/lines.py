@@ -30,10 +30,23 @@ class Line:
     """Which colour and dash, the same for a model in every figure."""
     x: NDArray[np.float64]
     y: NDArray[np.float64]
-    low: NDArray[np.float64]
-    """Lower edge of the band at each x."""
-    high: NDArray[np.float64]
+    low: NDArray[np.float64] | None = None
+    """Lower edge of the band at each x; None where there is no band."""
+    high: NDArray[np.float64] | None = None
     """Upper edge of the band at each x."""
+    places: tuple[str, ...] = ()
+    """What each x is, such as a layer; x alone where empty."""
+    joined: bool = True
+    """Whether a line goes through its points; otherwise each has a marker."""
+
+    @property
+    def ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The edges of the band; NaN where there is none."""
+        unknown = np.full(len(self.x), np.nan)
+        return (
+            unknown if self.low is None else self.low,
+            unknown if self.high is None else self.high,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +63,8 @@ class Lines(Panel):
     """What x is called where there is little room."""
     x_range: tuple[float, float] | None = None
     """What the x axis shows; what the lines need where None."""
+    x_log: bool = False
+    """Whether the x axis is logarithmic."""
 
     def inches(self, panels: Sequence[Lines], columns: int, rows: int) -> tuple[float, float]:
         """Return the size that the axes need."""
@@ -60,20 +75,21 @@ class Lines(Panel):
         plain_axes(axes, self.x_title, self.y_title)
         for line in self.lines:
             style = look(line.slot)
-            axes.fill_between(
-                line.x, line.low, line.high, color=style.colour, alpha=0.18, linewidth=0
-            )
+            if (band := self._band(line)) is not None:
+                axes.fill_between(line.x, *band, color=style.colour, alpha=0.18, linewidth=0)
             axes.plot(
                 line.x,
                 line.y,
                 color=style.colour,
                 linewidth=1.6,
-                linestyle=(0, style.dash) if style.dash else "-",
-                marker=style.marker if len(line.x) < 3 else None,
+                linestyle=((0, style.dash) if style.dash else "-") if line.joined else "",
+                marker=style.marker if len(line.x) < 3 or not line.joined else None,
                 label=legend_entry(line.label),
             )
         if self.log:
             axes.set_yscale("log")
+        if self.x_log:
+            axes.set_xscale("log")
         if self.x_range is not None:
             axes.set_xlim(*self.x_range)
 
@@ -88,39 +104,59 @@ class Lines(Panel):
             canvas.update_xaxes(range=list(self.x_range), **where)
         if self.log:
             canvas.update_yaxes(type="log", dtick="D2", **where)
+        if self.x_log:
+            canvas.update_xaxes(type="log", dtick="D2", **where)
 
     def _traces(self, line: Line, entries: set[str]) -> list[Any]:
         from plotly import graph_objects as go
 
         style, name = look(line.slot), for_plotly(line.label, 60)
-        band = go.Scatter(
-            x=as_list(np.concatenate([line.x, line.x[::-1]])),
-            y=as_list(np.concatenate([line.high, line.low[::-1]])),
-            mode="lines",
-            fill="toself",
-            fillcolor=style.colour,
-            opacity=0.2,
-            line={"width": 0},
-            hoverinfo="skip",
-            showlegend=False,
-            legendgroup=name,
-        )
+        traces = []
+        ends = ""
+        if (band := self._band(line)) is not None:
+            ends = " (%{customdata[0]:.4g} to %{customdata[1]:.4g})"
+            traces.append(
+                go.Scatter(
+                    x=as_list(np.concatenate([line.x, line.x[::-1]])),
+                    y=as_list(np.concatenate([band[1], band[0][::-1]])),
+                    mode="lines",
+                    fill="toself",
+                    fillcolor=style.colour,
+                    opacity=0.2,
+                    line={"width": 0},
+                    hoverinfo="skip",
+                    showlegend=False,
+                    legendgroup=name,
+                )
+            )
         middle = go.Scatter(
             x=as_list(line.x),
             y=as_list(line.y),
-            mode="lines" if len(line.x) > 2 else "lines+markers",
+            mode=_mode(line),
             name=name,
             legendgroup=name,
             showlegend=name not in entries,
             line={"color": style.colour, "dash": style.plotly_dash, "width": 2},
-            customdata=np.stack([line.low, line.high], axis=1).tolist(),
+            marker={"symbol": style.plotly_marker, "size": 7},
+            customdata=np.stack(line.ends, axis=1).tolist() if ends else None,
+            text=[f"{for_plotly(place)}, " for place in line.places] or None,
             hovertemplate=(
-                f"{for_plotly(self.x_word)} %{{x:.2f}}: %{{y:.4g}} "
-                "(%{customdata[0]:.4g} to %{customdata[1]:.4g})"
+                ("%{text}" if line.places else "")
+                + f"{for_plotly(self.x_word)} %{{x:.3~g}}: %{{y:.4g}}{ends}"
             ),
         )
         entries.add(name)
-        return [band, middle]
+        return [*traces, middle]
+
+    def _band(self, line: Line) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Return the edges of a band, on a logarithmic axis those that it has a place for."""
+        if line.low is None:
+            return None
+        low, high = line.ends
+        if self.log:
+            least = min(float(own.y[own.y > 0].min(initial=np.inf)) for own in self.lines)
+            low, high = (np.where(edge > 0, edge, least) for edge in (low, high))
+        return low, high
 
     def numbers(self) -> Part:
         """Return the points, line by line."""
@@ -128,7 +164,13 @@ class Lines(Panel):
         rows = [
             (line.label, *point)
             for line in self.lines
-            for point in zip(line.x, line.y, line.low, line.high, strict=True)
+            for point in zip(line.x, line.y, *line.ends, strict=True)
         ]
         columns = (Column("line"), *(Column(name, "number") for name in names))
         return Part.of(columns, rows, self.title)
+
+
+def _mode(line: Line) -> str:
+    if not line.joined:
+        return "markers"
+    return "lines" if len(line.x) > 2 else "lines+markers"

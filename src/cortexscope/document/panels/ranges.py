@@ -52,6 +52,8 @@ class Ranges(Panel):
     rows: tuple[str, ...]
     """From the top."""
     ranges: tuple[Range, ...]
+    line: float | None = None
+    """Where a line goes down through all rows; nowhere where None."""
 
     def offsets(self) -> NDArray[np.float64]:
         """Return how far below its row each range is drawn, in rows."""
@@ -71,6 +73,8 @@ class Ranges(Panel):
         """Draw the intervals and their values."""
         plain_axes(axes, self.x_title, "")
         places = np.arange(len(self.rows), dtype=np.float64)
+        if self.line is not None:
+            axes.axvline(self.line, color="0.45", linewidth=0.9, zorder=1)
         for one, offset in zip(self.ranges, self.offsets(), strict=True):
             style = look(one.slot)
             axes.hlines(places + offset, one.low, one.high, color=style.colour, linewidth=1.6)
@@ -101,6 +105,11 @@ class Ranges(Panel):
             zeroline=False,
             **where,
         )
+        if self.line is not None:
+            canvas.add_vline(
+                x=self.line, line_width=1, line_color="#8C8C8C", layer="below",
+                row=place.row, col=place.column,
+            )  # fmt: skip
 
     def _trace(self, one: Range, offset: float, entries: set[str]) -> Any:  # noqa: ANN401 - of plotly
         from plotly import graph_objects as go

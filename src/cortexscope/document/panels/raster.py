@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cortexscope.document._table import Column, Part
-from cortexscope.document.drawing._text import as_list, for_matplotlib, for_plotly
+from cortexscope.document.drawing._text import TICK, as_list, for_matplotlib, for_plotly
 from cortexscope.document.panels._panel import Panel, Place
 
 if TYPE_CHECKING:
@@ -34,11 +34,13 @@ class Raster(Panel):
     """The number of the row at the top; the others count on."""
     values: NDArray[np.float64]
     """[row, column], none below 0; NaN where undefined, which is left blank."""
+    row_names: tuple[str, ...] = ()
+    """What rows are called, from the top; they are numbered where empty."""
 
     @property
     def height(self) -> float:
         """How tall the grid is, from 1 to 4, in panels of lines."""
-        return min(4.0, max(1.0, len(self.values) / 16))
+        return min(4.0, max(0.35 if self.row_names else 1.0, len(self.values) / 16))
 
     @property
     def largest(self) -> float:
@@ -78,7 +80,11 @@ class Raster(Panel):
         for axis, title in ((axes.xaxis, self.x_title), (axes.yaxis, self.y_title)):
             axis.set_major_locator(MaxNLocator(integer=True, nbins=9))
             axis.set_label_text(for_matplotlib(title))
-        title = for_matplotlib(self.value_title, 48)
+        if self.row_names:
+            places = range(self.first_row, last + 1)
+            axes.set_yticks(places, [for_matplotlib(name, TICK) for name in self.row_names])
+            axes.set_ylabel("")
+        title = for_matplotlib(self.value_title, 24 if self.height < 1 else 48)
         bar = axes.figure.colorbar(image, ax=axes, pad=0.02, label=title)
         bar.outline.set_visible(False)
 
@@ -111,9 +117,12 @@ class Raster(Panel):
         )
         rows_apart, columns_apart = (max(1, round(size / 8)) for size in self.values.shape)
         canvas.update_xaxes(title_text=x_title, dtick=columns_apart, showgrid=False, **where)
-        canvas.update_yaxes(
-            title_text=y_title, autorange="reversed", dtick=rows_apart, showgrid=False, **where
-        )
+        named = {
+            "tickvals": list(range(self.first_row, self.first_row + len(self.values))),
+            "ticktext": [for_plotly(name, TICK) for name in self.row_names],
+        }
+        rows = named if self.row_names else {"title_text": y_title, "dtick": rows_apart}
+        canvas.update_yaxes(autorange="reversed", showgrid=False, **rows, **where)
 
     def numbers(self) -> Part:
         """Return the cells, row by row."""

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from cortexscope.document._table import Column, Part
 from cortexscope.document.drawing._look import look
-from cortexscope.document.drawing._text import as_list, for_matplotlib, for_plotly, legend_entry
+from cortexscope.document.drawing._text import (
+    TICK,
+    as_list,
+    for_matplotlib,
+    for_plotly,
+    legend_entry,
+    points,
+)
 from cortexscope.document.panels._axes import inches_of_axes, plain_axes
 from cortexscope.document.panels._panel import Panel, Place
 
@@ -33,7 +40,11 @@ class Points:
     names: tuple[str, ...]
     """What each point is."""
     statement: str
-    """What holds of the cloud, such as its correlation."""
+    """What holds of the cloud, such as its correlation; may be empty."""
+    low: NDArray[np.float64] | None = None
+    """Lower end of the interval of each y; None where there are none."""
+    high: NDArray[np.float64] | None = None
+    """Upper end of the interval of each y."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +59,10 @@ class Scatter(Panel):
     clouds: tuple[Points, ...]
     x_word: str = ""
     """What x counts, such as `tokens`."""
+    named: bool = False
+    """Whether the points' names stand beside them."""
+    log: bool = False
+    """Whether the x axis is logarithmic."""
 
     def inches(self, panels: Sequence[Scatter], columns: int, rows: int) -> tuple[float, float]:
         """Return the size that the axes need, with what is said of each cloud below them."""
@@ -56,6 +71,8 @@ class Scatter(Panel):
 
     def matplotlib(self, axes: Axes, *, first: bool) -> None:
         """Draw the clouds, and below them what is said of each."""
+        from matplotlib.ticker import EngFormatter
+
         plain_axes(axes, self.x_title, self.y_title)
         for cloud in self.clouds:
             style = look(cloud.slot)
@@ -67,16 +84,30 @@ class Scatter(Panel):
                 marker=style.marker,
                 alpha=0.7,
                 linewidths=0,
-                label=f"{legend_entry(cloud.label)}\n{for_matplotlib(cloud.statement, 70)}",
+                label="\n".join(
+                    filter(None, (legend_entry(cloud.label), for_matplotlib(cloud.statement, 70)))
+                ),
             )
-        axes.legend(
-            loc="upper left",
-            bbox_to_anchor=(0.0, -0.16),
-            frameon=False,
-            fontsize=8,
-            borderaxespad=0.0,
-            handletextpad=0.3,
-        )
+            if cloud.low is not None and cloud.high is not None:
+                axes.vlines(cloud.x, cloud.low, cloud.high, color=style.colour, linewidth=1.4)
+            if self.named:
+                _name(axes, cloud)
+        if self.named:
+            axes.margins(x=0.2, y=0.08)
+        if self.log:
+            axes.set_xscale("log")
+            for write in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+                write(EngFormatter(sep=""))
+            axes.tick_params(axis="x", which="minor", labelsize=points(8))
+        if len(self.clouds) > 1 or any(cloud.statement for cloud in self.clouds):
+            axes.legend(
+                loc="upper left",
+                bbox_to_anchor=(0.0, -0.16),
+                frameon=False,
+                fontsize=points(8),
+                borderaxespad=0.0,
+                handletextpad=0.3,
+            )
 
     def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
         """Draw the clouds."""
@@ -91,7 +122,10 @@ class Scatter(Panel):
                 go.Scatter(
                     x=as_list(cloud.x),
                     y=as_list(cloud.y),
-                    mode="markers",
+                    mode="markers+text" if self.named else "markers",
+                    textposition="top center",
+                    textfont={"size": 10},
+                    error_y=_errors(cloud, style.colour),
                     name=name,
                     legendgroup=name,
                     showlegend=name not in entries,
@@ -107,13 +141,62 @@ class Scatter(Panel):
                 **where,
             )
             entries.add(name)
+        if self.named:
+            known = np.concatenate([cloud.x for cloud in self.clouds])
+            known = known[np.isfinite(known)]
+            if known.size and np.ptp(known):
+                room = 0.25 * np.ptp(known)
+                canvas.update_xaxes(range=[known.min() - room, known.max() + room], **where)
+        if self.log:
+            canvas.update_xaxes(type="log", **where)
 
     def numbers(self) -> Part:
         """Return the points, cloud by cloud."""
+        ends = any(cloud.low is not None for cloud in self.clouds)
         rows = [
             (cloud.label, *point)
             for cloud in self.clouds
-            for point in zip(cloud.names, cloud.x, cloud.y, strict=True)
+            for point in zip(
+                cloud.names, cloud.x, cloud.y, *(_ends(cloud) if ends else ()), strict=True
+            )
         ]
-        columns = (Column("cloud"), Column("name"), Column("x", "number"), Column("y", "number"))
+        names = ("x", "y", "low", "high") if ends else ("x", "y")
+        columns = (*map(Column, ("cloud", "name")), *(Column(name, "number") for name in names))
         return Part.of(columns, rows, self.title)
+
+
+def _name(axes: Axes, cloud: Points) -> None:
+    """Write names beside points, toward the middle, where there is room."""
+    known = cloud.x[np.isfinite(cloud.x)]
+    middle = (known.min() + known.max()) / 2 if known.size else 0.0
+    for x, y, name in zip(cloud.x, cloud.y, cloud.names, strict=True):
+        right = x > middle
+        axes.annotate(
+            for_matplotlib(name, TICK),
+            (x, y),
+            xytext=(-4 if right else 4, 3),
+            textcoords="offset points",
+            ha="right" if right else "left",
+            fontsize=points(8),
+        )
+
+
+def _ends(cloud: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    unknown = np.full(len(cloud.x), np.nan)
+    return (
+        unknown if cloud.low is None else cloud.low,
+        unknown if cloud.high is None else cloud.high,
+    )
+
+
+def _errors(cloud: Points, colour: str) -> dict[str, Any] | None:
+    if cloud.low is None or cloud.high is None:
+        return None
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": as_list(cloud.high - cloud.y),
+        "arrayminus": as_list(cloud.y - cloud.low),
+        "width": 0,
+        "color": colour,
+    }

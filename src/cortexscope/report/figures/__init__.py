@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from cortexscope.document import Figure
 from cortexscope.errors import UnknownNameError
 from cortexscope.registry import Registry, suggestion
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
+from cortexscope.report.figures._options import Builder, Options
 
-__all__ = ["FIGURES", "figures_of"]
+__all__ = ["ASKED", "FIGURES", "STATISTICS", "Options", "figures_of"]
 
 FIGURES = Registry(
     "figure",
     {
         key: f"cortexscope.report.figures.{key}:build"
-        for key in ("task_matrix", "task_map", "length", "depth", "experts", "task_means", "heads")
+        for key in (
+            *("task_matrix", "task_map", "length", "depth", "experts", "task_means", "heads"),
+            *("similarity", "specialisation", "massive", "prompts", "radar", "parameters"),
+            *("logit_lens", "tokens", "power"),
+            *("probes", "layer_similarity", "selective_heads"),
+        )
     },
 )
 """Key of a figure -> what makes it of a run's frames and labels, in the order of a report.
@@ -24,9 +30,28 @@ FIGURES = Registry(
 Other packages add some in the group `cortexscope.figures`; those of groups of metrics come last.
 """
 
+STATISTICS = {
+    "probes": "probes",
+    "layer_similarity": "similarity",
+    "selective_heads": "selective",
+}
+"""Figures of statistics that take a while, and the table of each.
+
+Where all are drawn, they are drawn of statistics that `cortexscope stats` has kept; one that is
+named is drawn in any case.
+"""
+
+ASKED = frozenset({"prompts", "radar", "parameters", "logit_lens", "tokens", "power"})
+"""Figures that a report leaves out."""
+
 
 def figures_of(
-    frames: RunFrames, labels: Labels, only: Collection[str] | None = None
+    frames: RunFrames,
+    labels: Labels,
+    only: Collection[str] | None = None,
+    options: Options | None = None,
+    *,
+    report: bool = False,
 ) -> tuple[Figure, ...]:
     """Return figures of a run; one with nothing to draw has no panels, and notes say why.
 
@@ -37,13 +62,19 @@ def figures_of(
         frames: of the run.
         labels: of its metrics.
         only: those with these keys, all where None; no other is made.
+        options: what is drawn in the place of what a figure usually shows; where `only` is None,
+            all figures that can show it are made.
+        report: whether those that a report leaves out are left out.
 
     Raises:
-        UnknownNameError: if a key is none of `FIGURES` and of no group of the run's metrics, or
-            the run has nothing to do with its figure.
+        UnknownNameError: if a key is none of `FIGURES` and of no group of the run's metrics, the
+            run has nothing to do with its figure, or not what is chosen.
+        UsageError: if a figure is not made for what is chosen.
     """
-    groups: dict[str, Callable[[RunFrames, Labels], Figure]] = {}
-    if only is None or not set(FIGURES.names()).issuperset(only):
+    options = options or Options()
+    options.check(frames)
+    groups: dict[str, Builder] = {}
+    if not options and (only is None or not set(FIGURES.names()).issuperset(only)):
         from cortexscope.report.figures.groups import groups_of
 
         groups |= groups_of(frames, labels)
@@ -51,11 +82,16 @@ def figures_of(
     for key in only or ():
         if key not in keys:
             raise UnknownNameError(f"There is no figure {key!r}; {suggestion(key, keys)}")
-    made = [
-        (groups[key] if key in groups else FIGURES.load(key))(frames, labels)
+    if only is None:
+        keys = [key for key in keys if not (report and key in ASKED) and _ready(frames, key)]
+    builders = {
+        key: groups[key] if key in groups else FIGURES.load(key)
         for key in keys
         if only is None or key in only
-    ]
+    }
+    if options:
+        builders = _able(builders, options, only)
+    made = [options.applied(builder)(frames, labels) for builder in builders.values()]
     shown = tuple(figure for figure in made if figure.panels or figure.notes)
     if only is not None and len(shown) < len(made):
         (first, *_) = (figure.key for figure in made if figure not in shown)
@@ -63,3 +99,23 @@ def figures_of(
             f"The run has nothing that the figure {first!r} shows; leave it out."
         )
     return shown
+
+
+def _ready(frames: RunFrames, key: str) -> bool:
+    return key not in STATISTICS or frames.analysis.kept(STATISTICS[key])
+
+
+def _able(
+    builders: dict[str, Builder], options: Options, only: Collection[str] | None
+) -> dict[str, Builder]:
+    """Return the builders that have the options.
+
+    Raises:
+        UsageError: if one that was named has not.
+    """
+    able = {key: own for key, own in builders.items() if options.taken(own)}
+    for key in only or ():
+        if key not in able:
+            every = [name for name in FIGURES.names() if options.taken(FIGURES.load(name))]
+            raise options.refused(key, every)
+    return able

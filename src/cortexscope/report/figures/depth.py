@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,17 @@ from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain
 from cortexscope.report._stacks import stack_title
 from cortexscope.report.figures._missing import absence
+from cortexscope.report.figures._words import counted, number, sentence, subject
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["METRICS", "Depth", "build", "panel_of"]
+__all__ = ["CAPTION", "METRICS", "Depth", "build", "course", "panel_of"]
 
-_LOGARITHMIC = frozenset({"residual_norm"})
+_WIDE = 20.0
+"""Positive values that span more than this factor are drawn on a logarithmic axis."""
+_NAMED = 3
+"""Models of which a finding speaks."""
 METRICS = (
     "residual_norm",
     "near_zero_fraction",
@@ -27,12 +32,14 @@ METRICS = (
     "attention_sink_mass",
 )
 
-_CAPTION = (
+CAPTION = (
     "Line: median over prompts of the layer's value, heads averaged. Band: from the first to the "
     "third quartile over prompts. Depth 0 is the embedding output, 1 the last block; attention "
-    "begins with the first block."
+    "begins with the first block. An axis is logarithmic where values span more than a factor of "
+    f"{_WIDE:.0f}. "
 )
-_APART = " Encoders, decoders and cross-attention have panels of their own."
+"""How a panel of `panel_of` is read."""
+_APART = "Encoders, decoders and cross-attention have panels of their own. "
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class Depth:
     """
 
     metrics: tuple[str, ...] = METRICS
+    tasks: tuple[str, ...] = ()
+    """Over the prompts of these, of all where empty."""
 
     def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
         """Return the figure of a run."""
@@ -55,6 +64,7 @@ class Depth:
             unread = [model for model in frames.labels if not frames.stacks_of(model)]
             stacks = in_order({name for names in frames.stack_names.values() for name in names})
         layers = frames.layers(self.metrics)
+        layers = layers[layers["task"].isin(self.tasks)] if self.tasks else layers
         for stack in stacks:
             for metric in self.metrics:
                 panel, empty = panel_of(frames, labels, layers, metric, stack)
@@ -63,8 +73,11 @@ class Depth:
                 notes.extend(absence(frames, labels, metric, unread))
         return Figure(
             key="depth",
-            title="Along the depth of the models",
-            caption=_CAPTION + (_APART if frames.many_stacked else ""),
+            title="Along the depth of the models"
+            if self.metrics == METRICS
+            else f"{subject(labels, self.metrics, METRICS, '')} along the depth of the models",
+            caption=CAPTION + (_APART if frames.many_stacked else "") + counted(frames, self.tasks),
+            finding=sentence([course(panels[0])] if panels else []),
             panels=tuple(panels),
             notes=tuple(dict.fromkeys(notes)),
         )
@@ -98,17 +111,21 @@ def panel_of(
     known = part[part["value"].notna()]
     own = {model: known[known["model"] == model] for model in frames.labels}
     lines = tuple(
-        _line(rows, plain(model), frames.slot(model)) for model, rows in own.items() if len(rows)
+        _line(rows, plain(model), frames.slot(model), alone=len(frames.labels) == 1)
+        for model, rows in own.items()
+        if len(rows)
     )
     title = labels.title(metric)
+    # The layers of several models can be compared by their share of the depth alone.
+    alone = len(frames.labels) == 1
     panel = Lines(
         title=title if stack is None else f"{stack_title(stack)}: {title[:1].lower()}{title[1:]}",
-        x_title="Depth (layer / last layer)",
-        x_word="depth",
-        x_range=(-0.02, 1.02),
+        x_title="Layer (0: embedding output)" if alone else "Depth (layer / last layer)",
+        x_word="layer" if alone else "depth",
+        x_range=None if alone else (-0.02, 1.02),
         y_title=labels.axis(metric),
         lines=lines,
-        log=metric in _LOGARITHMIC and all((line.y > 0).all() for line in lines),
+        log=_wide(lines),
     )
     empty = [model for model, rows in own.items() if not len(rows)]
     if stack is not None:
@@ -119,13 +136,34 @@ def panel_of(
     return panel if lines else None, empty
 
 
-def _line(rows: pd.DataFrame, label: str, slot: int) -> Line:
+def course(panel: Lines) -> str:
+    """Return from where to where the medians of a panel go, model by model."""
+    said = [
+        f"{line.label} from {number(line.y[0])} ({line.places[0]}) to {number(line.y[-1])} "
+        f"({line.places[-1]}), highest {number(line.y.max())} ({line.places[int(line.y.argmax())]})"
+        for line in panel.lines[:_NAMED]
+    ]
+    more = len(panel.lines) - _NAMED
+    return f"{panel.title}, median over prompts: " + "; ".join(
+        [*said, *([f"and {more} models more"] if more > 0 else [])]
+    )
+
+
+def _wide(lines: Sequence[Line]) -> bool:
+    """Return whether positive values span so much that most would lie flat on an even axis."""
+    values = np.concatenate([line.y for line in lines]) if lines else np.zeros(1)
+    return bool((values > 0).all() and values.max() > _WIDE * values.min())
+
+
+def _line(rows: pd.DataFrame, label: str, slot: int, *, alone: bool) -> Line:
     # A block may have several rows of one depth; each prompt counts once.
     quartiles = rows.groupby("depth")["value"].quantile(np.array([0.25, 0.5, 0.75])).unstack()
+    layers = rows.groupby("depth")["layer"].first()
     return Line(
         label=label,
         slot=slot,
-        x=quartiles.index.to_numpy(dtype="float64"),
+        x=(layers if alone else quartiles.index).to_numpy(dtype="float64"),
+        places=tuple(f"layer {layer}" for layer in layers),
         y=quartiles[0.5].to_numpy(dtype="float64"),
         low=quartiles[0.25].to_numpy(dtype="float64"),
         high=quartiles[0.75].to_numpy(dtype="float64"),

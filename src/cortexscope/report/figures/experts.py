@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cortexscope.document import Figure, Raster
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
 from cortexscope.report.figures._grid import LayerGrid
 from cortexscope.report.figures._missing import absence
+from cortexscope.report.figures._words import counted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["build"]
 
@@ -33,6 +39,7 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
                         values=grid.values,
                     )
                 )
+    known = load[load["value"].notna()]
     drawn = set(load[load["value"].notna()]["model"])
     empty = [model for model in frames.labels if model not in drawn]
     return Figure(
@@ -42,9 +49,24 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
             "Mean over prompts of the share of a prompt's choices of experts that fell on each; "
             "the shares of a layer sum to 1. A row of one colour is an even load; a cell at 0, an "
             "expert that no prompt of the suite reached. Experts stand in the order of the model's "
-            "own numbers, which mean nothing across layers. Layers without experts are blank."
+            "own numbers, which mean nothing across layers. Layers without experts are blank. "
+            + counted(frames)
         ),
+        finding=_finding(frames, known),
         panels=tuple(panels),
         columns=1,
         notes=absence(frames, labels, _LOAD, empty) if panels else (),
+    )
+
+
+def _finding(frames: RunFrames, load: pd.DataFrame) -> str:
+    if load.empty:
+        return ""
+    most = load.loc[load["value"].idxmax()]
+    own = load[(load["model"] == most["model"]) & (load["stack"] == most["stack"])]
+    even = 1 / (own["index"].max() + 1)
+    return (
+        f"The most loaded expert is {most['index']} of layer {most['layer']} of "
+        f"{frames.named(most['model'], most['stack'])}: {most['value']:.3g} of the choices, "
+        f"{most['value'] / even:.3g} times an even load."
     )

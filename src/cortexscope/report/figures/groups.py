@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from cortexscope.document import Figure, Lines
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain
 from cortexscope.report._stacks import stacks_note
 from cortexscope.report.figures import depth
+from cortexscope.report.figures._words import counted, sentence
 
 __all__ = ["Group", "groups_of"]
 
-_CAPTION = (
-    "Line: median over prompts of the layer's value, heads averaged. Band: from the first to the "
-    "third quartile over prompts. Depth 0 is the embedding output, 1 the last block."
-)
 _COLUMNS = 3
 
 
@@ -40,11 +40,23 @@ class Group:
         return Figure(
             key=self.key,
             title=f"{plain(self.name)[:1].upper()}{plain(self.name)[1:]}, layer by layer",
-            caption=_CAPTION,
+            caption=depth.CAPTION + counted(frames),
+            finding=_finding(panels),
             panels=tuple(panels),
             columns=_COLUMNS,
             notes=stacks_note(frames.many_stacked) if panels else (),
         )
+
+
+def _finding(panels: Sequence[Lines]) -> str:
+    """Return the course of the metric that changes most along depth, by its own size."""
+
+    def change(panel: Lines) -> float:
+        known = [line.y[np.isfinite(line.y)] for line in panel.lines]
+        sizes = [np.ptp(own) / np.abs(own).mean() for own in known if np.abs(own).sum() > 0]
+        return float(max(sizes, default=0.0))
+
+    return sentence([depth.course(max(panels, key=change))] if panels else [])
 
 
 def groups_of(frames: RunFrames, labels: Labels) -> dict[str, Group]:

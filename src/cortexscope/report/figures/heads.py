@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cortexscope.document import Figure, Raster
 from cortexscope.report._correlations import NORMALIZED_ENTROPY
@@ -10,20 +11,28 @@ from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
 from cortexscope.report.figures._grid import LayerGrid
 from cortexscope.report.figures._missing import absence
+from cortexscope.report.figures._words import counted, sentence, subject
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["HeadMap", "build"]
+
+
+_METRICS = (NORMALIZED_ENTROPY, "attention_sink_mass")
 
 
 @dataclass(frozen=True, slots=True)
 class HeadMap:
     """A map of layers by heads for each metric and model."""
 
-    metrics: tuple[str, ...] = (NORMALIZED_ENTROPY, "attention_sink_mass")
+    metrics: tuple[str, ...] = _METRICS
 
     def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
         """Return the figure of a run; one without heads gets no figure and no note."""
         panels: list[Raster] = []
         notes: list[str] = []
+        highest: list[str] = []
         for metric in self.metrics:
             found = frames.heads[frames.heads["metric"] == metric]
             for model in frames.labels:
@@ -41,18 +50,21 @@ class HeadMap:
                             values=grid.values,
                         )
                     )
+            if len(found):
+                highest.append(_highest(frames, labels, metric, found))
             empty = [model for model in frames.labels if model not in set(found["model"])]
             if metric in frames.metrics and empty:
                 notes.extend(absence(frames, labels, metric, empty))
         return Figure(
             key="heads",
-            title="Attention by layer and head",
+            title=f"{subject(labels, self.metrics, _METRICS, 'Attention')} by layer and head",
             caption=(
                 "A cell is one head's mean over all prompts, each prompt counting once. Heads "
                 "stand in the order of the model's own numbers, which mean nothing across layers "
                 "or models; where several share keys and values, neighbours do. Each panel has its "
-                "own scale."
+                "own scale, from 0. " + counted(frames)
             ),
+            finding=sentence(highest),
             panels=tuple(panels),
             columns=1,
             notes=tuple(notes) if panels else (),
@@ -60,3 +72,13 @@ class HeadMap:
 
 
 build = HeadMap()
+
+
+def _highest(frames: RunFrames, labels: Labels, metric: str, found: pd.DataFrame) -> str:
+    own = found.loc[found["value"].idxmax()]
+    mean = found[found["model"] == own["model"]]["value"].mean()
+    return (
+        f"{labels.title(metric)} is highest in head {own['head']} of layer {own['layer']} of "
+        f"{frames.named(own['model'], own['stack'])}, {own['value']:.3g}, where the mean of all "
+        f"heads is {mean:.3g}"
+    )

@@ -17,17 +17,18 @@ from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain, task_title
 from cortexscope.report._stacks import stacks_note
 from cortexscope.report.figures._missing import absence
+from cortexscope.report.figures._words import counted, sentence, spanned, subject
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Length", "build"]
 
-
+_PAIR = (STUDY_ENTROPY, NORMALIZED_ENTROPY)
 _CAPTION = (
     "One point a prompt. r is Pearson's correlation of the metric with the number of tokens over "
     "the prompts of a model, with Fisher's 95 % interval, which takes the prompts as independent. "
-    "Tokens are counted by each model's own tokenizer, special tokens included."
+    "Tokens are counted by each model's own tokenizer, special tokens included. "
 )
 
 
@@ -35,7 +36,7 @@ _CAPTION = (
 class Length:
     """One point a prompt: metrics against tokens, with a correlation a model."""
 
-    metrics: tuple[str, ...] = (STUDY_ENTROPY, NORMALIZED_ENTROPY)
+    metrics: tuple[str, ...] = _PAIR
 
     def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
         """Return the figure of a run."""
@@ -65,11 +66,24 @@ class Length:
                 notes.extend(absence(frames, labels, metric, empty))
         return Figure(
             key="length",
-            title="Attention entropy against prompt length",
-            caption=_CAPTION,
+            title=f"{subject(labels, self.metrics, _PAIR, 'Attention entropy')} "
+            "against prompt length",
+            caption=_CAPTION + counted(frames),
+            finding=self._finding(frames, labels),
             panels=tuple(panels),
             notes=tuple(notes),
             tables=(self._correlations(frames, labels),),
+        )
+
+    def _finding(self, frames: RunFrames, labels: Labels) -> str:
+        found = []
+        for metric in self.metrics:
+            values = [length_correlation(frames, model, metric).value for model in frames.labels]
+            known = [value for value in values if value is not None]
+            if known:
+                found.append(f"{spanned(known, '.3f')} for {labels.title(metric)}")
+        return sentence(
+            ["Pearson's r with the number of tokens is " + found[0], *found[1:]] if found else []
         )
 
     def _correlations(self, frames: RunFrames, labels: Labels) -> Table:

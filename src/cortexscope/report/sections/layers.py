@@ -15,7 +15,9 @@ _CLOSER = (
 
 def build(shown: Shown) -> Section:
     """Return the figures along depth, those of single groups of metrics folded."""
-    blocks: list[Block] = list(shown.figures_named("depth", "probes", "cka", "massive"))
+    blocks: list[Block] = list(
+        shown.figures_named("depth", "probes", "layer_similarity", "massive")
+    )
     if said := shown.said("depth", "probes", "probe_baselines", "silhouettes", "similarity"):
         blocks.append(Prose(said, "list"))
     if not shown.frames.analysis.kept("probes"):

@@ -37,7 +37,7 @@ def build(shown: Shown) -> Section:
     blocks: list[Prose | Figure | Table] = [Prose((_INTRO,))]
     blocks += shown.figures_named("task_matrix")
     blocks.append(shown.table("task_effects"))
-    blocks += shown.figures_named("task_means")
+    blocks += shown.figures_named("task_means", "similarity", "specialisation")
     return Section("tasks", "Tasks", (*blocks, *_pairs(shown)))
 
 
