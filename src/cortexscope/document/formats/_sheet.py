@@ -205,7 +205,7 @@ def _grade(
         "type": "3_color_scale", "min_color": low, "mid_color": middle, "max_color": high,
     }  # fmt: skip
     if column.graded == "zero":
-        far = values.iloc[first : last + 1].abs().max()
+        far = values.iloc[first : last + 1].astype("float64").abs().max()
         if not far > 0:
             return
         scale |= dict.fromkeys(("min_type", "mid_type", "max_type"), "num")
