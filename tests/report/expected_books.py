@@ -35,9 +35,8 @@ class Books:
         keys = ["metric", "scope", "form", "task"]
         self.means: dict[Any, Any] = means.set_index(keys)[["mean", "low", "high", "n"]].T.to_dict()
 
-    def __call__(self, sheet: str, row: Row, name: str) -> float | None:
-        made = getattr(self, "_" + sheet.lower().replace(" ", "_"))(row, name)
-        return None if made is None else float(made)
+    def __call__(self, sheet: str, row: Row, name: str) -> Any:
+        return getattr(self, "_" + sheet.lower().replace(" ", "_"))(row, name)
 
     def _measure(self, name: str, unit: str | None = None) -> tuple[str, int] | None:
         """Return the metric of a column and which of mean, low and high it is."""
@@ -52,7 +51,7 @@ class Books:
     def _of_model(self, model: str, metric: str) -> tuple[float, float, float]:
         return interval(self.store.of(model, metric).dropna().to_numpy())
 
-    def _model_profiles(self, row: Row, name: str) -> float | None:
+    def _model_profiles(self, row: Row, name: str) -> Any:
         model = row["Model"]
         described = {"Parameters": "parameters", "Layers": "layers", "Heads": "heads"}
         described |= {"Hidden size": "hidden_size"}
@@ -64,7 +63,7 @@ class Books:
         found = self._measure(name)
         return None if found is None else self._of_model(model, found[0])[found[1]]
 
-    def _task_analysis(self, row: Row, name: str) -> float | None:
+    def _task_analysis(self, row: Row, name: str) -> Any:
         task = row["Task"]
         lengths = [self.store.tokens[model, task] for model in self.models]
         if name in ("Prompts", "Mean tokens"):
@@ -76,7 +75,7 @@ class Books:
         own = self.means.get((found[0], STANDARDISED, "raw", task), {})
         return float(own.get(("mean", "low", "high")[found[1]], NAN))
 
-    def _family_comparison(self, row: Row, name: str) -> float | None:
+    def _family_comparison(self, row: Row, name: str) -> Any:
         models = row["Of them"].split(", ")
         if name == "Models":
             return len(models)
@@ -88,7 +87,7 @@ class Books:
         means = np.array([self.store.of(model, found[0]).mean() for model in models])
         return interval(means[~np.isnan(means)])[found[1]]
 
-    def _layer_networks(self, row: Row, name: str) -> float | None:
+    def _layer_networks(self, row: Row, name: str) -> Any:
         if name not in ("r", *(f"r, {end}" for end in _ENDS), "Prompts"):
             return None
         wide = self.store.bands(row["Model"], row["Metric"])[[row["Band"], row["With"]]].dropna()
@@ -103,7 +102,7 @@ class Books:
         ends = [math.tanh(math.atanh(r) + side * reach) for side in (-1, 1)]
         return {"r": r, "r, low 95 %": ends[0], "r, high 95 %": ends[1]}[name]
 
-    def _raw_data(self, row: Row, name: str) -> float | None:
+    def _raw_data(self, row: Row, name: str) -> Any:
         key = row["Model"], row["Task"], row["Prompt"]
         if name == "Tokens":
             return float(self.store.tokens[key])
@@ -112,7 +111,7 @@ class Books:
             return None
         return float(self.store.prompts[row["Model"], found[0], row["Task"], row["Prompt"]])
 
-    def _key_insights(self, row: Row, name: str) -> float | None:
+    def _key_insights(self, row: Row, name: str) -> Any:
         shares = ("Share of variance", "Share, low 95 %", "Share, high 95 %")
         if name not in shares:
             return None
@@ -156,7 +155,7 @@ class Books:
         heads = [head, *(f"{head}, {end}" for end in _ENDS)]
         return ("mean", "low", "high")[heads.index(name)] if name in heads else None
 
-    def _master(self, row: Row, name: str) -> float | None:
+    def _master(self, row: Row, name: str) -> Any:
         metric, model, task = row["Metric"], row["Model"], row["Task"]
         values = self.store.prompts[model, metric, task].dropna()
         if name == "Prompts":
@@ -170,7 +169,7 @@ class Books:
         kind = self._three(name, "At equal lengths")
         return None if kind is None else self.means[metric, model, "adjusted", task][kind]
 
-    def _task_summary(self, row: Row, name: str) -> float | None:
+    def _task_summary(self, row: Row, name: str) -> Any:
         metric, task = row["Metric"], row["Task"]
         means = np.array([self.store.cell(model, metric, task) for model in self.models])
         means = means[~np.isnan(means)]
@@ -184,7 +183,7 @@ class Books:
                 return self.means[metric, STANDARDISED, form, task][kind]
         return None
 
-    def _pair(self, row: Row, a: str, b: str, task: str) -> dict[str, Any]:
+    def _pair(self, row: Row, a: str, b: str, task: str) -> Any:
         own = self.stats["model_contrasts"]
         own = own[own["metric"] == row["Metric"]]
         own = own[own["task"].isna() if task == "all tasks" else own["task"] == task]
@@ -194,7 +193,7 @@ class Books:
         turned = {"difference": -own["difference"], "low": -own["high"], "high": -own["low"]}
         return {**own, **turned}
 
-    def _model_comparison(self, row: Row, name: str) -> float | None:
+    def _model_comparison(self, row: Row, name: str) -> Any:
         own = self._pair(row, row["A"], row["B"], row["Task"])
         known = {"p": "p", "p, all pairs": "p_max_t", "Hedges g": "hedges_g"}
         known |= {"A less B": "difference", "A less B, low 95 %": "low", "Prompts": "n_a"}
@@ -202,7 +201,7 @@ class Books:
         known |= {"Hedges g, high 95 %": "hedges_g_high"}
         return own[known[name]] if name in known else None
 
-    def _layer_bands(self, row: Row, name: str) -> float | None:
+    def _layer_bands(self, row: Row, name: str) -> Any:
         values = self.store.bands(row["Model"], row["Metric"])[row["Band"]][row["Task"]]
         if name == "Prompts":
             return len(values.dropna())
@@ -211,12 +210,12 @@ class Books:
             return None
         return interval(values.dropna().to_numpy())[("mean", "low", "high").index(kind)]
 
-    def _highest_values(self, row: Row, name: str) -> float | None:
+    def _highest_values(self, row: Row, name: str) -> Any:
         kind = self._three(name, "Ahead by")
         if kind is None and name != "Prompts":
             return None
         if row["What"] == "highest task":
-            own = self.stats["leaders"].query("form == 'raw'")
+            own: Any = self.stats["leaders"].query("form == 'raw'")
             own = own[(own["metric"] == row["Metric"]) & (own["scope"] == row["Of"])].iloc[0]
             assert (own["task"], own["other"]) == (row["Is"], row["Next"])
         else:
@@ -232,7 +231,7 @@ class Books:
     def _over(self, model: str, metric: str, tasks: list[str]) -> float:
         return float(self.store.of(model, metric)[tasks].mean())
 
-    def _matrix(self, row: Row, name: str) -> float | None:
+    def _matrix(self, row: Row, name: str) -> Any:
         metric, task = row["Metric"], row["Task"]
         if name in self.models:
             return self.store.cell(name, metric, task)
@@ -241,7 +240,7 @@ class Books:
         over |= {"Highest": means.max(), "Lowest": means.min()}
         return over.get(name)
 
-    def _metrics(self, row: Row, name: str) -> float | None:
+    def _metrics(self, row: Row, name: str) -> Any:
         spec = self.specs[row["Metric"]]
         low, high = (NAN if end is None else end for end in spec.bounds)
         known = {"Lowest possible": low, "Highest possible": high, "Version": spec.version}

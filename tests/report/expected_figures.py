@@ -25,10 +25,9 @@ class Figures:
         means = Analysis(run).table("means").set_index(keys)[["mean", "low", "high"]]
         self.means: dict[Any, Any] = means.T.to_dict()
 
-    def __call__(self, figure: Figure, panel: Panel, row: Row, name: str) -> float | None:
+    def __call__(self, figure: Figure, panel: Panel, row: Row, name: str) -> Any:
         key = "depth" if figure.key.startswith("depth") else figure.key
-        made = getattr(self, f"_{key}")(panel.title, row, name)
-        return None if made is None else float(made)
+        return getattr(self, f"_{key}")(panel.title, row, name)
 
     def _metric(self, title: str) -> str:
         """Return the metric whose title stands in a panel's, the longest of several."""
@@ -36,13 +35,13 @@ class Figures:
         found = [name for name, spec in self.specs.items() if spec.title.casefold() in said]
         return max(found, key=lambda name: len(self.specs[name].title))
 
-    def _task_map(self, title: str, row: Row, name: str) -> float | None:
+    def _task_map(self, title: str, row: Row, name: str) -> Any:
         task = row["row"].rpartition(" (")[0].replace(" ", "_")
         if name != "value":
             return None
         return self.store.cell(row["column"], self._metric(title), task)
 
-    def _length(self, title: str, row: Row, name: str) -> float | None:
+    def _length(self, title: str, row: Row, name: str) -> Any:
         prompt, _, task = row["name"].partition(" · ")
         task = task.replace(" ", "_")
         if name == "x":
@@ -50,7 +49,7 @@ class Figures:
         values = self.store.prompts[row["cloud"], self._metric(title), task]
         return float(values[prompt]) if name == "y" else None
 
-    def _depth(self, title: str, row: Row, name: str) -> float | None:
+    def _depth(self, title: str, row: Row, name: str) -> Any:
         stack = title.split(":")[0].casefold().replace("cross-attention", "cross")
         own = self.store.first
         if stack in ("encoder", "decoder", "cross"):
@@ -64,7 +63,7 @@ class Figures:
         share = {"low": 25, "value": 50, "high": 75}.get(name)
         return None if share is None else float(np.percentile(own.dropna(), share))
 
-    def _task_means(self, title: str, row: Row, name: str) -> float | None:
+    def _task_means(self, title: str, row: Row, name: str) -> Any:
         forms = {"as measured": "raw", "at equal lengths": "adjusted"}
         metric = self._metric(title)
         scope = title.rpartition(", ")[2]
@@ -72,7 +71,7 @@ class Figures:
         kind = "mean" if name == "value" else name
         return self.means[key].get(kind) if key in self.means else NAN
 
-    def _heads(self, title: str, row: Row, name: str) -> float | None:
+    def _heads(self, title: str, row: Row, name: str) -> Any:
         if name != "value":
             return None
         model = title.partition(": ")[2].partition(" (")[0]

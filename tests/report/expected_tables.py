@@ -18,8 +18,10 @@ _TEXTS = {
     *("Model", "Model_Name", "Architecture", "Parameters", "Category", "Metric", "Unit", "Stack"),
     *("Highest_Raw", "Holds_Raw", "Holds_Adjusted", "List"),
 }
-_TOP = ("Final_Activation", "Attention_Entropy", "Max_Sparsity", "Attention_Entropy_Per_Row")
-_TOP += ("Attention_Entropy_Normalized",)
+_TOP = (
+    *("Final_Activation", "Attention_Entropy", "Max_Sparsity", "Attention_Entropy_Per_Row"),
+    "Attention_Entropy_Normalized",
+)
 
 
 class Expected:
@@ -30,8 +32,10 @@ class Expected:
         self.labels, self.tasks = list(store.models.index), store.order
         self.effects = Analysis(run).table("effects")
 
-    def __call__(self, key: str, part: int, place: int, row: Mapping[str, Any], name: str) -> float:
-        return float(getattr(self, f"_{key}")(part, place, row, name))
+    def __call__(
+        self, key: str, where: tuple[int, int], row: Mapping[str, Any], name: str
+    ) -> float:
+        return float(getattr(self, f"_{key}")(*where, row, name))
 
     def _complete(self, part: int, place: int, row: Mapping[str, Any], name: str) -> float:
         return self.store.value(name, row["Model"], row["Category"])
@@ -121,7 +125,7 @@ def cells_of(
                     lambda key=key, where=where, named=named, name=name: Cell(  # type: ignore[misc]
                         f"{key} {named}, {name}",
                         named[name],
-                        expected(key, *where, named, name),
+                        expected(key, where, named, name),
                     )
                     for name in heads
                     if name not in _TEXTS and name != "Rank"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,18 +32,20 @@ class Oracle:
 
     def __init__(self, path: Path, order: Sequence[str]) -> None:
         files = sorted((path / "measurements").glob("*.parquet"))
-        self.rows = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
-        self.models = pd.read_parquet(path / "models.parquet").set_index("model")
+        self.rows: pd.DataFrame = pd.concat(
+            [pd.read_parquet(file) for file in files], ignore_index=True
+        )
+        self.models: Any = pd.read_parquet(path / "models.parquet").set_index("model")
         self.order = list(order)
         stacks = self.rows.groupby("model")["stack"].unique()
         first = {
             model: "encoder" if "encoder" in own else "decoder" for model, own in stacks.items()
         }
         self.first = self.rows[self.rows["stack"] == self.rows["model"].map(first)]
-        self.prompts = self.first.groupby(PROMPT)["value"].mean().sort_index()
+        self.prompts: Any = self.first.groupby(PROMPT)["value"].mean().sort_index()
         """A prompt's value in the first stack: the mean over its layers and heads."""
         read = self.first.drop_duplicates(["model", "prompt_id"])
-        self.tokens = (
+        self.tokens: Any = (
             read.set_index(["model", "task", "prompt_id"])["n_tokens"].astype(float).sort_index()
         )
         self.cells = self.prompts.groupby(["model", "metric", "task"]).mean()
@@ -68,14 +71,14 @@ class Oracle:
         found = [self.value(column, model, task) for model in models for task in tasks]
         return np.array([value for value in found if not math.isnan(value)])
 
-    def of(self, model: str, metric: str, stack: str | None = None) -> pd.Series[float]:
+    def of(self, model: str, metric: str, stack: str | None = None) -> Any:
         """Return the values of all prompts of a model, of its first stack where None."""
         if stack is None:
             return self.prompts[model, metric].astype(float)
         rows = self.rows[(self.rows["model"] == model) & (self.rows["metric"] == metric)]
         return rows[rows["stack"] == stack].groupby("prompt_id")["value"].mean()
 
-    def bands(self, model: str, metric: str) -> pd.DataFrame:
+    def bands(self, model: str, metric: str) -> Any:
         """Return a prompt's value in each third of the blocks: a column a band."""
         rows = self.first[(self.first["model"] == model) & (self.first["metric"] == metric)]
         rows = rows[rows["layer"] > 0]
@@ -86,7 +89,7 @@ class Oracle:
         return layers.mean().groupby(["task", "prompt_id", "band"]).mean().unstack("band")
 
 
-def interval(values: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
+def interval(values: Any) -> tuple[float, float, float]:
     """Return mean, low and high of independent values; NaN where undefined."""
     found = mean_of(np.asarray(values, dtype=float))
     return tuple(  # type: ignore[return-value]

@@ -13,8 +13,10 @@ import openpyxl
 from cortexscope.report import build_tables, tables_as, write_html, write_tables
 from cortexscope.store import Run
 
-KEYS = ("complete", "models", "categories", "architectures", "scale", "top", "metrics")
-KEYS += ("task_effects",)
+KEYS = (
+    *("complete", "models", "categories", "architectures", "scale", "top", "metrics"),
+    "task_effects",
+)
 LISTS = 5
 """Of Table 6."""
 Grid = tuple[list[str], list[list[str]]]

@@ -7,6 +7,7 @@ cell of a table of `Analysis`, found by the names that stand in the cell's own r
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -84,7 +85,7 @@ def test_an_export_holds_the_values_of_the_store(
     values = exported.set_index(keys)["value"]
     rows = store.rows.sample(MANY, random_state=4)
     assert len(values) == len(store.rows)
-    found = values.reindex(pd.MultiIndex.from_frame(rows[keys].astype(values.index.dtypes)))
+    found = values.reindex(pd.MultiIndex.from_frame(rows[keys].astype(exported[keys].dtypes)))
     np.testing.assert_array_equal(found.to_numpy(), rows["value"].to_numpy())
     assert rows["value"].isna().any()
 

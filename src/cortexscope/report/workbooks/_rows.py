@@ -133,8 +133,10 @@ def why_missing(frames: RunFrames, model: str, metric: str) -> str:
     """Return why a model has no value of a metric; empty where that is not known."""
     if not frames.stacks_of(model):
         return "the model has no measurement"
-    missing = frames.primary_missing([metric])
-    return "; ".join(dict.fromkeys(map(str, missing.loc[missing["model"] == model, "reason"])))
+    # All at once: each is read from the files only the first time.
+    missing = frames.primary_missing([*frames.analysis.focus, metric])
+    own = missing[(missing["model"] == model) & (missing["metric"] == metric)]
+    return "; ".join(dict.fromkeys(map(str, own["reason"])))
 
 
 def model_means(
