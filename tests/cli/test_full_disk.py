@@ -35,6 +35,8 @@ _MADE = (
     ("report", "figures/depth.svg"),
     ("report", "report.html"),
     ("tables", "tables/tables.xlsx"),
+    ("workbooks", "workbooks/results.xlsx"),
+    ("workbooks", "workbooks/tables.xlsx"),
     ("figures", "figures/depth.pdf"),
     ("stats", "stats/values.csv"),
     ("stats", "stats/stats.json"),

@@ -113,7 +113,7 @@ def test_a_formula_is_text_in_sheets() -> None:
     content = render(made_document(), "xlsx")
     assert isinstance(content, bytes)
     book = openpyxl.load_workbook(io.BytesIO(content))
-    assert book.sheetnames == ["Table 1", "Table 2", "Table 3", "Notes"]
+    assert book.sheetnames == ["Table 1", "Wide", "Empty", "Notes"]
     assert all(cell.data_type != "f" for sheet in book for row in sheet.rows for cell in row)
 
 

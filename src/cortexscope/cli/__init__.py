@@ -22,6 +22,7 @@ from cortexscope.cli.run import run
 from cortexscope.cli.selfcheck import selfcheck
 from cortexscope.cli.stats import stats
 from cortexscope.cli.tables import tables
+from cortexscope.cli.workbooks import workbooks
 from cortexscope.errors import CortexscopeError
 from cortexscope.files import FULL
 from cortexscope.texts import shortened
@@ -42,6 +43,7 @@ app.command()(run)
 app.command()(selfcheck)
 app.command()(report)
 app.command()(tables)
+app.command()(workbooks)
 app.command()(figures)
 app.command()(stats)
 app.command()(export)

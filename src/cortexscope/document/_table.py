@@ -38,6 +38,11 @@ class Column:
     """Whether it is the same in many rows, and stands behind the others where room is short."""
     term: str = ""
     """Key of the definition of what it holds; empty where there is none."""
+    graded: Literal["", "high", "zero"] = ""
+    """Coloured by value where a format can: `high`, from the lowest to the highest; `zero`, by how
+    far they lie from 0 on either side."""
+    note: str = ""
+    """What it holds, for who asks."""
 
     @property
     def numeric(self) -> bool:
@@ -58,6 +63,8 @@ class Part:
     """Whether the text layout writes the first column as a row index, on the left."""
     reasons: Mapping[tuple[int, str], str] = field(default_factory=dict)
     """Why a cell is undefined, by row (from 0) and name of the column."""
+    within: tuple[str, ...] = ()
+    """Graded columns compare rows that follow each other and are alike in these columns."""
 
     @classmethod
     def of(
