@@ -24,7 +24,8 @@ from cortexscope.document._explorers import Chooser, Depths, Grid, Pages
 from cortexscope.document._figure import Figure
 from cortexscope.document._table import UNDEFINED, Column, Part, Table, cell_text
 from cortexscope.document._words import Span, Tone, Words, read_aloud
-from cortexscope.document.drawing.matplotlib import Width, draw, save
+from cortexscope.document.drawing.beside import Beside
+from cortexscope.document.drawing.matplotlib import Form, Width, draw, save
 from cortexscope.document.formats import FORMATS, render
 from cortexscope.document.panels import (
     PANELS,
@@ -53,6 +54,7 @@ __all__ = [
     "UNDEFINED",
     "Bar",
     "Bars",
+    "Beside",
     "Block",
     "Box",
     "Boxes",
@@ -67,6 +69,7 @@ __all__ = [
     "Far",
     "Figure",
     "Fold",
+    "Form",
     "Grid",
     "HeatMap",
     "Items",

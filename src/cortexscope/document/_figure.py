@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,8 +33,8 @@ class Figure:
     """Stand below it."""
     number: int | None = None
     """None where it stands alone; in a document it follows from the order."""
-    still: bytes = b""
-    """A small PNG of it, for who sees a page without its scripts; empty where there is none."""
+    still: Callable[[], bytes] | None = None
+    """Returns a picture of it, PNG or WebP, for paper and for who sees a page without its scripts."""
     finding: str = ""
     """What it shows in this run, in a sentence with its numbers; empty where there is none."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from itertools import count
 
 from cortexscope.document import (
     Block,
@@ -20,7 +21,7 @@ from cortexscope.document import (
 from cortexscope.report._shown import Shown
 from cortexscope.report.sections import SECTIONS
 
-__all__ = ["report_of"]
+__all__ = ["report_of", "with_figures"]
 
 _UNSCRIPTED = Prose(
     (
@@ -39,7 +40,6 @@ def report_of(shown: Shown) -> Document:
     """Return the report, its figures numbered in their order."""
     sections = [SECTIONS.load(key)(shown) for key in SECTIONS.names()]
     sections += _others(shown, sections)
-    numbers = _Numbers()
     manifests = shown.frames.manifests
     models, tasks = len(shown.frames.labels), len(shown.frames.tasks)
     of_models = f"{models} language model{'s' * (models != 1)}"
@@ -58,35 +58,33 @@ def report_of(shown: Shown) -> Document:
         Fact("Measured", (f"{max(made)} ", Span("UTC", "small"))),
     )
     version = manifests[0].versions.get("cortexscope", "")
-    return Document(
+    document = Document(
         heading=f"What happens inside {of_models} over {of_tasks}",
-        sections=tuple(numbers.of(own) for own in sections),
+        sections=tuple(sections),
         lead=(*_unfinished(shown), Facts(glance, "glance"), _UNSCRIPTED),
         title=f"cortexscope: {suites[0][0]}, {models} model{'s' * (models != 1)}",
         brand=f"cortexscope {version}".rstrip(),
         made=max(datetime.fromisoformat(own.finished or own.created) for own in manifests),
     )
+    numbers = count(1)
+    return with_figures(document, lambda figure: replace(figure, number=next(numbers)))
 
 
-class _Numbers:
-    """Numbers figures in the order in which a reader meets them."""
+def with_figures(document: Document, made: Callable[[Figure], Figure]) -> Document:
+    """Return a document with what is made of each figure in its place, in order."""
 
-    def __init__(self) -> None:
-        self._last = 0
+    def within(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+        return tuple(map(replaced, blocks))
 
-    def of(self, section: Section) -> Section:
-        """Return a section with its figures numbered."""
-        return replace(section, blocks=tuple(map(self._block, section.blocks)))
-
-    def _block(self, block: Block) -> Block:
+    def replaced(block: Block) -> Block:
         if isinstance(block, Figure):
-            self._last += 1
-            return replace(block, number=self._last)
-        if isinstance(block, Section):
-            return self.of(block)
-        if isinstance(block, Fold):
-            return replace(block, blocks=tuple(map(self._block, block.blocks)))
+            return made(block)
+        if isinstance(block, Section | Fold):
+            return replace(block, blocks=within(block.blocks))
         return block
+
+    sections = (replace(own, blocks=within(own.blocks)) for own in document.sections)
+    return replace(document, sections=tuple(sections))
 
 
 def _others(shown: Shown, sections: Iterable[Section]) -> Iterator[Section]:

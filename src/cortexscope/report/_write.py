@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from cortexscope.document import (
+    Beside,
     Document,
     Fact,
     Facts,
     Figure,
+    Form,
     Section,
     Table,
     Width,
@@ -22,7 +25,7 @@ from cortexscope.errors import UsageError
 from cortexscope.files import whole_file
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
-from cortexscope.report._report import report_of
+from cortexscope.report._report import report_of, with_figures
 from cortexscope.report._shown import Shown
 from cortexscope.report.figures import Options, figures_of
 from cortexscope.report.figures._options import PublishedModel
@@ -211,7 +214,9 @@ def write_html(run: Run | Measurements, *, out: Path | None = None, texts: bool 
         StoreError: if a run cannot be read or the file cannot be written.
     """
     shown = Shown(run, texts=texts)
-    (path,) = _reports(shown, _folder(shown, out), ("html",))
+    folder = _folder(shown, out)
+    with Beside(_drawn(shown), ("still",)) as drawing:
+        (path,) = _reports(shown, folder, ("html",), drawing)
     return path
 
 
@@ -240,11 +245,19 @@ def write_report(
     """
     shown = Shown(run, texts=texts)
     folder = _folder(shown, out)
-    return Written(
-        tables=_tables(shown.frames, shown.tables, ("text", "csv", "xlsx"), folder),
-        figures=_figures(folder, shown.figures, ("png", "svg")),
-        reports=_reports(shown, folder, formats),
-    )
+    with Beside(_drawn(shown), ("png", "svg", "still")) as drawing:
+        tables = _tables(shown.frames, shown.tables, ("text", "csv", "xlsx"), folder)
+        reports = _reports(shown, folder, formats, drawing)
+        figures = []
+        for key, pictures in drawing.pictures().items():
+            for form in ("png", "svg"):
+                figures.append(folder / "figures" / f"{key}.{form}")
+                _file(figures[-1], pictures[form])
+    return Written(tables=tables, figures=tuple(figures), reports=reports)
+
+
+def _drawn(shown: Shown) -> list[Figure]:
+    return [own for own in shown.figures if own.panels]
 
 
 def _folder(shown: Shown, out: Path | None) -> Path:
@@ -254,11 +267,21 @@ def _folder(shown: Shown, out: Path | None) -> Path:
     return out or runs[0].path
 
 
-def _reports(shown: Shown, folder: Path, formats: Sequence[ReportFormat]) -> tuple[Path, ...]:
+def _reports(
+    shown: Shown, folder: Path, formats: Sequence[ReportFormat], drawing: Beside
+) -> tuple[Path, ...]:
+    def pictured(figure: Figure, form: Form) -> Figure:
+        if not figure.panels:
+            return figure
+        return replace(figure, still=lambda: drawing.pictures()[figure.key][form])
+
     document, paths = report_of(shown), []
-    for form in formats:
-        paths.append(folder / f"report.{_ENDINGS[form]}")
-        _file(paths[-1], render(document, form))
+    for own in formats:
+        # What is sent over a network has small pictures, what is printed large ones.
+        form: Form = "png" if own == "pdf" else "still"
+        paths.append(folder / f"report.{_ENDINGS[own]}")
+        made = with_figures(document, lambda figure, form=form: pictured(figure, form))  # type: ignore[misc]
+        _file(paths[-1], render(made, own))
     return tuple(paths)
 
 

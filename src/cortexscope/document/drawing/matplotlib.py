@@ -16,13 +16,17 @@ from cortexscope.files import whole_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
-__all__ = ["Width", "draw", "save"]
+__all__ = ["Form", "Width", "draw", "pictures", "save"]
+
+Form = Literal["png", "svg", "pdf", "still"]
+"""Of a picture; `still` is a small WebP of few colours."""
 
 Width = Literal["one", "two"]
 """Of a figure in print: one column of a journal, 85 mm, or two, 178 mm."""
 
 _DOTS_PER_INCH = 150
 _DOTS_IN_PRINT = 300
+_DOTS_OF_A_STILL, _COLOURS_OF_A_STILL = 76, 48
 _POINTS = 9.0
 _POINTS_IN_PRINT = 6.9
 """Of most texts; the smallest have eight ninths of it."""
@@ -44,53 +48,62 @@ def save(figure: Figure, paths: Sequence[Path], *, width: Width | None = None) -
     Raises:
         StoreError: if a file cannot be written.
     """
+    forms = [path.suffix[1:] for path in paths]
+    for path, drawn in zip(paths, pictures(figure, forms, width=width), strict=True):  # type: ignore[arg-type]
+        with whole_file(path) as part:
+            part.write_bytes(drawn)
+
+
+def pictures(figure: Figure, forms: Sequence[Form], *, width: Width | None = None) -> list[bytes]:
+    """Return a figure drawn in several forms, laid out once; `width` as for `save`."""
     import matplotlib
 
+    # Written without `savefig`, which draws everything twice.
+    dots = _DOTS_PER_INCH if width is None else _DOTS_IN_PRINT
+    size = _POINTS if width is None else _POINTS_IN_PRINT
     with (
-        matplotlib.rc_context(
-            {
-                "svg.hashsalt": "cortexscope",
-                "font.size": _POINTS if width is None else _POINTS_IN_PRINT,
-            }
-        ),
+        matplotlib.rc_context({"svg.hashsalt": "cortexscope", "font.size": size}),
         warnings.catch_warnings(),
     ):
         # A label in a script that the font lacks is drawn as boxes; the HTML report has it whole.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         warnings.filterwarnings("ignore", message="Matplotlib currently does not support")
         canvas = draw(figure, width=width)
-        # Laid out once, and written without `savefig`, which draws everything twice: together these
-        # take most of the time.
-        dots = _DOTS_PER_INCH if width is None else _DOTS_IN_PRINT
         canvas.set_dpi(dots)
         if (engine := canvas.get_layout_engine()) is not None:
             engine.execute(canvas)
             canvas.set_layout_engine("none")
-        for path in paths:
-            # Some writers of matplotlib fail at a full disk with errors that do not say so.
-            drawn = _drawn(canvas, path.suffix, dots)
-            with whole_file(path) as part:
-                part.write_bytes(drawn)
+        # Into memory: at a full disk some writers of matplotlib fail with errors that hide it.
+        return [_drawn(canvas, form, dots) for form in forms]
 
 
-def _drawn(canvas: Canvas, suffix: str, dots: int) -> bytes:
+def _drawn(canvas: Canvas, form: Form, dots: int) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     out = io.BytesIO()
-    canvas.set_dpi(dots)
+    canvas.set_dpi(_DOTS_OF_A_STILL if form == "still" else dots)
     # They have no types.
     own: Any
-    if suffix == ".png":
-        own = FigureCanvasAgg(canvas)
-        own.print_png(out)
-    elif suffix == ".svg":
+    if form == "svg":
         own = FigureCanvasSVG(canvas)
         own.print_svg(out, metadata={"Date": None})
-    else:
+    elif form == "pdf":
         own = FigureCanvasPdf(canvas)
         own.print_pdf(out, metadata={"CreationDate": None})
+    else:
+        own = FigureCanvasAgg(canvas)
+        own.print_png(out)
+    return _with_few_colours(out) if form == "still" else out.getvalue()
+
+
+def _with_few_colours(png: io.BytesIO) -> bytes:
+    from PIL import Image
+
+    out = io.BytesIO()
+    few = Image.open(png).convert("RGB").quantize(_COLOURS_OF_A_STILL)
+    few.convert("RGB").save(out, "WEBP", lossless=True, method=4)
     return out.getvalue()
 
 

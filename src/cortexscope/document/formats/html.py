@@ -46,7 +46,9 @@ def render(document: Document) -> str:
     )
     environment.filters |= {"plain": plain, "plain_lines": plain_lines}
     environment.globals |= {
-        "cells": _cells, "drawn": _drawn, "shown": _shown,
+        "cells": _cells, "shown": _shown, "still": _still,
+        # Before a picture is waited for, which may still be being drawn.
+        "drawn": {own.key: _drawn(own) for own in document.figures if own.panels},
         "packed_chooser": packed_chooser, "packed_pages": packed_pages,
         "terms": _terms(document), "meanings": _meanings(document),
     }  # fmt: skip
@@ -143,5 +145,13 @@ def _drawn(figure: Figure) -> dict[str, Any]:
         **drawing._asdict(),
         "packed": packed(drawing.json),
         "numbers": packed_figure(figure),
-        "still": b64encode(figure.still).decode(),
     }
+
+
+def _still(figure: Figure) -> str:
+    """Return the address of a figure's picture, which holds it; empty where there is none."""
+    if figure.still is None:
+        return ""
+    picture = figure.still()
+    kind = "png" if picture.startswith(b"\x89PNG") else "webp"
+    return f"data:image/{kind};base64,{b64encode(picture).decode()}"

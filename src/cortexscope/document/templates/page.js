@@ -121,6 +121,7 @@
     });
   }
   addEventListener("beforeprint", unfold);
+  matchMedia("print").addEventListener("change", function (now) { if (now.matches) { unfold(); } });
   addEventListener("afterprint", function () {
     opened.splice(0).forEach(function (fold) { fold.open = false; });
   });
