@@ -120,5 +120,5 @@ def test_a_figure_in_print_is_as_wide_as_asked_and_its_texts_can_be_read(
     assert points == pytest.approx(millimetres / 25.4 * 72, rel=1e-3)
     with rc_context({"font.size": 6.9}):
         drawn = draw(figure, width=width)
-    sizes = [text.get_fontsize() for text in drawn.findobj(Text) if text.get_text()]
+    sizes = [float(text.get_fontsize()) for text in drawn.findobj(Text) if text.get_text()]
     assert min(sizes) >= 5.99

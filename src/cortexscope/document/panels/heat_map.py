@@ -197,8 +197,9 @@ class HeatMap(Panel):
                 "cmin": 0,
                 "cmax": 1,
                 "colorbar": {
-                    **{"orientation": "h", "len": 240, "lenmode": "pixels", "thickness": 10},
-                    **{"x": 0.5, "yref": "container", "y": 0, "yanchor": "bottom"},
+                    **{"orientation": "h", "len": 200, "lenmode": "pixels", "thickness": 10},
+                    **{"xref": "container", "x": 0.5, "xanchor": "center"},
+                    **{"yref": "container", "y": 0, "yanchor": "bottom"},
                     **{"outlinewidth": 0, "tickvals": [0, 1], "ticktext": ends},
                 },
             }

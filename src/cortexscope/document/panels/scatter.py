@@ -71,7 +71,7 @@ class Scatter(Panel):
 
     def matplotlib(self, axes: Axes, *, first: bool) -> None:
         """Draw the clouds, and below them what is said of each."""
-        from matplotlib.ticker import EngFormatter
+        from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
         plain_axes(axes, self.x_title, self.y_title)
         for cloud in self.clouds:
@@ -96,9 +96,9 @@ class Scatter(Panel):
             axes.margins(x=0.2, y=0.08)
         if self.log:
             axes.set_xscale("log")
-            for write in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-                write(EngFormatter(sep=""))
-            axes.tick_params(axis="x", which="minor", labelsize=points(8))
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+            axes.xaxis.set_minor_formatter(NullFormatter())
         if len(self.clouds) > 1 or any(cloud.statement for cloud in self.clouds):
             axes.legend(
                 loc="upper left",
