@@ -104,7 +104,9 @@ def _picture(figure: Figure) -> bytes:
     while True:
         drawn.thumbnail((width, 2 * width))
         out = io.BytesIO()
-        drawn.quantize(COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+        # Colours of small marks are kept, which a median of all pixels would turn grey.
+        few = drawn.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(out, "PNG", optimize=True)
         if out.tell() <= LARGEST:
             return out.getvalue()
         width -= 100
