@@ -44,7 +44,8 @@ def test_lines_are_median_and_quartiles_over_prompts(small_run: Run) -> None:
     for position, (_, values) in enumerate(heads.groupby("layer")):
         low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
         assert line.y[position] == pytest.approx(middle)
-        assert (line.low[position], line.high[position]) == pytest.approx((low, high))
+        edges = (line.ends[0][position], line.ends[1][position])
+        assert edges == pytest.approx((low, high))
     np.testing.assert_allclose(line.x, np.arange(1, 7) / 6)
     norm = panels["Residual norm"]
     assert isinstance(norm, Lines)

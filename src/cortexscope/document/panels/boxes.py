@@ -63,7 +63,9 @@ class Box:
             if len(values):
                 quantiles[row] = np.quantile(values, _SHARES)
                 outside = (values < quantiles[row, 0]) | (values > quantiles[row, -1])
-                far += [Far(row, float(values[n]), names[n]) for n in np.flatnonzero(outside)]
+                far += [
+                    Far(row, float(values[n]), names[n]) for n in np.flatnonzero(outside).tolist()
+                ]
         return cls(label, slot, quantiles, tuple(far))
 
 

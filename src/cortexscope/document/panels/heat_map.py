@@ -196,7 +196,9 @@ class HeatMap(Panel):
             ),
             **where,
         )
-        ends = [end.replace("\n", " ") for end in self.scale]
+        # Such as `model's` over `lowest` and `highest`, for there is little room.
+        whose, *_ = self.scale[0].split("\n")
+        ends = [end.split("\n")[-1] for end in self.scale]
         # Of the layout, since a scale stands elsewhere on a narrow page.
         canvas.update_layout(
             coloraxis={
@@ -204,8 +206,9 @@ class HeatMap(Panel):
                 "cmin": 0,
                 "cmax": 1,
                 "colorbar": {
-                    **{"orientation": "h", "len": 240, "lenmode": "pixels", "thickness": 10},
-                    **{"x": 0.5, "yref": "container", "y": 0, "yanchor": "bottom"},
+                    **{"orientation": "h", "len": 130, "lenmode": "pixels", "thickness": 10},
+                    **{"x": 1, "xanchor": "right", "title": {"text": whose, "side": "top"}},
+                    **{"yref": "container", "y": 0, "yanchor": "bottom"},
                     **{"outlinewidth": 0, "tickvals": [0, 1], "ticktext": ends},
                 },
             }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["Radar", "Round"]
+
+_ACROSS = 14
+"""Letters of a line of a spoke's name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +71,7 @@ class Radar(Panel):
     def inches(self, panels: Sequence[Radar], columns: int, rows: int) -> tuple[float, float]:
         """Return the size that the spokes and their names need."""
         names = max(len(panel.rounds) for panel in panels)
-        return max(6.4, 4.9 * columns), 0.9 + 3.3 * rows + 0.2 * -(-names // 3)
+        return max(6.4, 4.9 * columns), 0.9 + 3.6 * rows + 0.2 * -(-names // 3)
 
     @property
     def pixels(self) -> int:
@@ -87,7 +91,7 @@ class Radar(Panel):
             axes.text(
                 1.08 * x,
                 1.08 * y,
-                for_matplotlib(name, LABEL),
+                fill(for_matplotlib(name, LABEL), _ACROSS),
                 ha="left" if x > 0.01 else "right" if x < -0.01 else "center",
                 va="bottom" if y > 0.5 else "top" if y < -0.5 else "center",
                 fontsize=points(8),
@@ -108,8 +112,8 @@ class Radar(Panel):
             unit = self.unit if ring == rings[-1] else ""
             axes.text(0.02, y[0], f"{ring:.3g}{unit}", fontsize=points(8), color="0.35")
         axes.set_aspect("equal")
-        axes.set_xlim(-1.5, 1.5)
-        axes.set_ylim(-1.15, 1.15)
+        axes.set_xlim(-1.3, 1.3)
+        axes.set_ylim(-1.3, 1.4)
         axes.set_axis_off()
 
     def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
@@ -143,7 +147,10 @@ class Radar(Panel):
                 y=[y for _, y in [*names, *marks]],
                 mode="text",
                 text=[
-                    *("<br>".join(for_plotly(name, LABEL).split(" ")) for name in self.spokes),
+                    *(
+                        fill(for_plotly(name, LABEL), _ACROSS).replace("\n", "<br>")
+                        for name in self.spokes
+                    ),
                     *(f"{ring:.3g}" for ring in rings[1:]),
                 ],
                 textfont={"size": 10},

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cortexscope.document._table import Column, Part
 from cortexscope.document.drawing._look import look
 from cortexscope.document.drawing._text import (
-    TICK,
+    LABEL,
     as_list,
     for_matplotlib,
     for_plotly,
@@ -88,7 +88,7 @@ class Ranges(Panel):
                 zorder=3,
                 label=legend_entry(one.label),
             )
-        named = [for_matplotlib(row, TICK) for row in self.rows]
+        named = [for_matplotlib(row, LABEL) for row in self.rows]
         axes.set_yticks(places, named if first else [""] * len(places))
         axes.set_ylim(len(self.rows) - 0.5, -0.5)
 
@@ -100,7 +100,7 @@ class Ranges(Panel):
             canvas.add_trace(self._trace(one, offset, entries), **where)
         canvas.update_yaxes(
             tickvals=list(range(len(self.rows))),
-            ticktext=unlike(self.rows, TICK) if place.first else [""] * len(self.rows),
+            ticktext=unlike(self.rows, LABEL) if place.first else [""] * len(self.rows),
             range=[len(self.rows) - 0.5, -0.5],
             zeroline=False,
             **where,

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Points", "Scatter"]
 
+_LETTER, _LINE = 0.025, 0.06
+"""About how wide a letter and how high a line is, in shares of what named points span."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Points:
@@ -71,7 +74,7 @@ class Scatter(Panel):
 
     def matplotlib(self, axes: Axes, *, first: bool) -> None:
         """Draw the clouds, and below them what is said of each."""
-        from matplotlib.ticker import EngFormatter
+        from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
         plain_axes(axes, self.x_title, self.y_title)
         for cloud in self.clouds:
@@ -96,9 +99,9 @@ class Scatter(Panel):
             axes.margins(x=0.2, y=0.08)
         if self.log:
             axes.set_xscale("log")
-            for write in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-                write(EngFormatter(sep=""))
-            axes.tick_params(axis="x", which="minor", labelsize=points(8))
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+            axes.xaxis.set_minor_formatter(NullFormatter())
         if len(self.clouds) > 1 or any(cloud.statement for cloud in self.clouds):
             axes.legend(
                 loc="upper left",
@@ -166,19 +169,41 @@ class Scatter(Panel):
 
 
 def _name(axes: Axes, cloud: Points) -> None:
-    """Write names beside points, toward the middle, where there is room."""
-    known = cloud.x[np.isfinite(cloud.x)]
-    middle = (known.min() + known.max()) / 2 if known.size else 0.0
+    """Write names beside points, each on the side where it meets the fewest before it."""
+    ranges = [max(float(np.nanmax(own) - np.nanmin(own)), 1e-12) for own in (cloud.x, cloud.y)]
+    taken: list[tuple[float, float, float]] = []
     for x, y, name in zip(cloud.x, cloud.y, cloud.names, strict=True):
-        right = x > middle
+        text = for_matplotlib(name, TICK)
+        wide = _LETTER * len(text)
+        # Left end, right end and height, in shares of what the points span.
+        places = [
+            (x / ranges[0] - wide * right, x / ranges[0] + wide * (1 - right), y / ranges[1] + up)
+            for up in (0.02, -_LINE)
+            for right in (0, 1)
+        ]
+        # The margins of such axes are a fifth of the span.
+        ends = (np.nanmin(cloud.x) / ranges[0] - 0.2, np.nanmax(cloud.x) / ranges[0] + 0.2)
+        met = [
+            sum(_meet(place, other) for other in taken)
+            + 9 * (place[0] < ends[0] or place[1] > ends[1])
+            for place in places
+        ]
+        chosen = int(np.argmin(met))
+        taken.append(places[chosen])
+        right, below = bool(chosen % 2), chosen > 1
         axes.annotate(
-            for_matplotlib(name, TICK),
+            text,
             (x, y),
-            xytext=(-4 if right else 4, 3),
+            xytext=(-4 if right else 4, -3 if below else 3),
             textcoords="offset points",
             ha="right" if right else "left",
+            va="top" if below else "bottom",
             fontsize=points(8),
         )
+
+
+def _meet(one: tuple[float, float, float], other: tuple[float, float, float]) -> bool:
+    return one[0] < other[1] and other[0] < one[1] and abs(one[2] - other[2]) < _LINE
 
 
 def _ends(cloud: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

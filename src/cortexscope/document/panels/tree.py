@@ -48,11 +48,11 @@ class Tree(Panel):
             inside.append(inside[own.one] + inside[own.other])
         return tuple(inside[-1])
 
-    def branches(self) -> list[tuple[tuple[float, float, float, float], ...]]:
+    def branches(self) -> list[tuple[tuple[float, ...], ...]]:
         """Return x and y of the four corners of each join."""
         places = dict(zip(self.order(), map(float, range(len(self.leaves))), strict=True))
         ends = dict.fromkeys(places, 0.0)
-        drawn = []
+        drawn: list[tuple[tuple[float, ...], ...]] = []
         for number, own in enumerate(self.joins, len(self.leaves)):
             top, bottom = places[own.one], places[own.other]
             xs = (ends[own.one], own.distance, own.distance, ends[own.other])
@@ -68,6 +68,11 @@ class Tree(Panel):
     def pixels(self) -> int:
         """The height of the leaves."""
         return max(250, 24 * len(self.leaves))
+
+    @property
+    def least_width(self) -> int:
+        """As wide as a map needs, which stands beside a tree."""
+        return 460
 
     def matplotlib(self, axes: Axes, *, first: bool) -> None:
         """Draw every join as a bracket."""
@@ -109,7 +114,7 @@ class Tree(Panel):
 
     def numbers(self) -> Part:
         """Return the joins, the leaves of both branches named."""
-        inside = [(leaf,) for leaf in range(len(self.leaves))]
+        inside: list[tuple[int, ...]] = [(leaf,) for leaf in range(len(self.leaves))]
         rows = []
         for own in self.joins:
             inside.append(inside[own.one] + inside[own.other])

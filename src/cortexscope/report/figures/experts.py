@@ -62,7 +62,7 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
 def _finding(frames: RunFrames, load: pd.DataFrame) -> str:
     if load.empty:
         return ""
-    most = load.loc[load["value"].idxmax()]
+    most = load.iloc[int(load["value"].argmax())]
     own = load[(load["model"] == most["model"]) & (load["stack"] == most["stack"])]
     even = 1 / (own["index"].max() + 1)
     return (

@@ -75,7 +75,7 @@ build = HeadMap()
 
 
 def _highest(frames: RunFrames, labels: Labels, metric: str, found: pd.DataFrame) -> str:
-    own = found.loc[found["value"].idxmax()]
+    own = found.iloc[int(found["value"].argmax())]
     mean = found[found["model"] == own["model"]]["value"].mean()
     return (
         f"{labels.title(metric)} is highest in head {own['head']} of layer {own['layer']} of "

@@ -93,14 +93,14 @@ def _sides(alone: bool) -> tuple[tuple[str, ...], ...]:
 def _said(one: str, two: str, own: pd.DataFrame, form: str) -> str:
     if one == two:
         near = own[own["other"] - own["layer"] == 1]
-        least = near.loc[near[form].idxmin()] if near[form].notna().any() else None
+        least = near.iloc[int(near[form].argmin())] if near[form].notna().any() else None
         if least is None:
             return f"{plain(one)} has no two neighbouring layers with a value"
         return (
             f"in {plain(one)} neighbouring layers have rho {near[form].min():.2f} to "
             f"{near[form].max():.2f}, least between layers {least['layer']} and {least['other']}"
         )
-    most = own.loc[own[form].idxmax()]
+    most = own.iloc[int(own[form].argmax())]
     return (
         f"layer {most['layer']} of {plain(one)} is most like layer {most['other']} of "
         f"{plain(two)}, rho {most[form]:.2f}"

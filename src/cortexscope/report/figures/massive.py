@@ -37,7 +37,9 @@ class Massive:
         layers = frames.primary(frames.layers(self.metrics))
         layers = layers[layers["task"].isin(self.tasks)] if self.tasks else layers
         layers = layers[layers["value"].notna()]
-        panels, notes, found = [], [], []
+        panels: list[Raster] = []
+        notes: list[str] = []
+        found: list[str] = []
         for metric in self.metrics:
             own = layers[layers["metric"] == metric]
             if own.empty:

@@ -44,7 +44,9 @@ class Parameters:
     def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
         """Return the figure of a run; a single model, with none published, makes none."""
         sizes = frames.models.set_index("model")["parameters"]
-        panels, notes, found = [], [], []
+        panels: list[Scatter] = []
+        notes: list[str] = []
+        found: list[str] = []
         enough = len(frames.labels) + len(self.published) > 1
         for metric in self.metrics if enough else ():
             values = frames.values([metric])

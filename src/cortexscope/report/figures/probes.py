@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Probes", "build"]
 
+_Known = Mapping[Any, Mapping[Any, Any]]
+"""The rows of a model's baselines, by name."""
+
 _BASELINES = {"words": "Words alone", "length": "Length alone"}
 _CAPTION = (
     "Line: the share of prompts whose task a linear probe of the layer's mean state names, none of "
@@ -49,7 +52,7 @@ class Probes:
             own = layers[(layers["model"] == model) & layers["accuracy"].notna()]
             if own.empty:
                 continue
-            known = {}
+            known: _Known = {}
             if model in others:
                 known = {row["baseline"]: row for row in others[model].to_dict("records")}
             x = own["layer"].to_numpy(dtype=np.float64)
@@ -83,9 +86,7 @@ class Probes:
 build = Probes()
 
 
-def _across(
-    x: np.ndarray[Any, np.dtype[np.float64]], chance: float, known: Mapping[str, Mapping[str, Any]]
-) -> list[Line]:
+def _across(x: np.ndarray[Any, np.dtype[np.float64]], chance: float, known: _Known) -> list[Line]:
     levels = {"Chance": chance}
     levels |= {
         title: float(known[name]["accuracy"])
@@ -100,7 +101,7 @@ def _across(
     ]
 
 
-def _said(model: str, own: pd.DataFrame, known: Mapping[str, Mapping[str, Any]]) -> str:
+def _said(model: str, own: pd.DataFrame, known: _Known) -> str:
     best = known.get("best layer")
     if best is not None and np.isfinite(best["accuracy"]):
         text = (
@@ -108,7 +109,7 @@ def _said(model: str, own: pd.DataFrame, known: Mapping[str, Mapping[str, Any]])
             f"[{best['low']:.2f}, {best['high']:.2f}] of fresh prompts right"
         )
     else:
-        top = own.loc[own["accuracy"].idxmax()]
+        top = own.iloc[int(own["accuracy"].argmax())]
         text = (
             f"{plain(model)}: layer {top['layer']} is highest, {top['accuracy']:.2f} "
             f"[{top['low']:.2f}, {top['high']:.2f}], being the best of {len(own)}"

@@ -35,7 +35,9 @@ class Prompts:
     def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
         """Return the figure of a run; a run without the metrics gets none and no note."""
         tasks = chosen(frames, self.tasks)
-        panels, notes, found = [], [], []
+        panels: list[Boxes] = []
+        notes: list[str] = []
+        found: list[str] = []
         for metric in self.metrics:
             values = frames.values([metric])
             values = values[values["value"].notna() & values["task"].isin(tasks)]

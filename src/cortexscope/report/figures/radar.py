@@ -46,7 +46,7 @@ class RadarOfTasks:
             grid = own.pivot(index="metric", columns="task", values="z")
             spokes = [metric for metric in self.metrics if metric in grid.index]
             if len(spokes) >= _FEWEST:
-                most.append(own.loc[own["z"].abs().idxmax()])
+                most.append(own.iloc[int(own["z"].abs().argmax())])
                 panels.append(
                     Radar(
                         title=plain(model),

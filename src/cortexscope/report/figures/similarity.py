@@ -76,7 +76,7 @@ class Similarity:
                     title="Map of the tasks",
                     x_title="First dimension (SD)",
                     y_title="Second dimension (SD)",
-                    clouds=(Points("Tasks", 0, *found.places.T, names, ""),),
+                    clouds=(Points("Tasks", 0, found.places[:, 0], found.places[:, 1], names, ""),),
                     x_word="SD",
                     named=True,
                 ),

@@ -39,9 +39,9 @@ class Specialisation:
         finding = even = ""
         if len(scores):
             squares = scores.assign(z=scores["z"] ** 2)
-            grid = np.sqrt(squares.pivot_table(index="task", columns="model", values="z"))
+            grid = squares.pivot_table(index="task", columns="model", values="z") ** 0.5
             grid = grid.reindex(index=list(tasks), columns=list(frames.labels))
-            whole = np.sqrt((grid**2).mean())
+            whole = (grid**2).mean() ** 0.5
             n = float(scores["n"].mean())
             even = _EVEN.format(level=np.sqrt((1 - 1 / len(tasks)) / n), n=f"{n:.0f}")
             panels = (
@@ -54,12 +54,14 @@ class Specialisation:
                     scale=("model's\nlowest", "model's\nhighest"),
                 ),
             )
-            model, task = grid.max().idxmax(), grid[grid.max().idxmax()].idxmax()
-            top = scores[(scores["model"] == model) & (scores["task"] == task)]
-            top = top.loc[top["z"].abs().idxmax()]
+            values = grid.to_numpy(dtype=np.float64)
+            row, column = np.unravel_index(int(np.nanargmax(values)), values.shape)
+            model, task = frames.labels[column], tasks[row]
+            own = scores[(scores["model"] == model) & (scores["task"] == task)]
+            top = own.iloc[int(own["z"].abs().argmax())]
             finding = (
                 f"{plain(model)} treats {task_title(task)} most unlike its other tasks, "
-                f"{grid.loc[task, model]:.2f} SD over all metrics; most in "
+                f"{values[row, column]:.2f} SD over all metrics; most in "
                 f"{labels.title(top['metric'])}, {top['z']:+.2f} SD."
             )
         metrics = scores["metric"].nunique()

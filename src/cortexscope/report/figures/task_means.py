@@ -93,7 +93,7 @@ class TaskMeans:
                 spans[form] = float(np.nanmax(x) - np.nanmin(x))
         panel = Ranges(
             title=f"{labels.title(metric)}, {plain(model)}",
-            x_title=f"Less the mean of the tasks ({labels.unit(metric) or 'no unit'})",
+            x_title=f"Less the tasks' mean ({labels.unit(metric) or 'no unit'})",
             rows=tuple(task_title(task) for task in tasks),
             ranges=tuple(ranges),
             line=0.0,
