@@ -158,6 +158,7 @@ def test_a_run_without_experts_has_no_figure_of_them(make: Callable[..., Run]) -
         "depth",
         "task_means",
         "heads",
+        "brain",
         "depth-other",
     ]
 

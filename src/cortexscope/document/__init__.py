@@ -26,6 +26,8 @@ from cortexscope.document.drawing.matplotlib import draw, save
 from cortexscope.document.formats import FORMATS, render
 from cortexscope.document.panels import (
     PANELS,
+    Area,
+    Brain,
     HeatMap,
     Line,
     Lines,
@@ -41,9 +43,11 @@ __all__ = [
     "FORMATS",
     "PANELS",
     "UNDEFINED",
+    "Area",
     "Bar",
     "Bars",
     "Block",
+    "Brain",
     "Column",
     "Definition",
     "Definitions",

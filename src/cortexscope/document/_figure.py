@@ -35,6 +35,9 @@ class Figure:
     finding: str = ""
     """What it shows in this run, in a sentence with its numbers; empty where there is none."""
 
+    steps: bool = False
+    """Whether a page that can shows one panel after the other, at the reader's bidding."""
+
     @property
     def name(self) -> str:
         """Its number and title."""

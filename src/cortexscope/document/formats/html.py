@@ -45,6 +45,9 @@ def render(document: Document) -> str:
         plotly = b64encode(packed).decode()
         scripts.append(_template("figures.js").decode())
         hashed += [scripts[-1], gzip.decompress(packed).decode()]
+    if any(figure.steps and figure.panels for figure in document.figures):
+        scripts.append(_template("steps.js").decode())
+        hashed.append(scripts[-1])
     page = environment.get_template("document.html.j2")
     return str(
         page.render(

@@ -1,6 +1,7 @@
 """The kinds of panel: one file a kind, with its numbers and what each drawing makes of them."""
 
 from cortexscope.document.panels._panel import Panel
+from cortexscope.document.panels.brain import Area, Brain
 from cortexscope.document.panels.heat_map import HeatMap
 from cortexscope.document.panels.lines import Line, Lines
 from cortexscope.document.panels.ranges import Range, Ranges
@@ -9,6 +10,8 @@ from cortexscope.document.panels.scatter import Points, Scatter
 
 __all__ = [
     "PANELS",
+    "Area",
+    "Brain",
     "HeatMap",
     "Line",
     "Lines",
@@ -20,5 +23,5 @@ __all__ = [
     "Scatter",
 ]
 
-PANELS: tuple[type[Panel], ...] = (HeatMap, Lines, Ranges, Raster, Scatter)
+PANELS: tuple[type[Panel], ...] = (Brain, HeatMap, Lines, Ranges, Raster, Scatter)
 """Every kind; `cortexscope.testing.check_panel` holds for each."""

@@ -16,7 +16,7 @@ FIGURES = Registry(
     "figure",
     {
         key: f"cortexscope.report.figures.{key}:build"
-        for key in ("task_map", "length", "depth", "experts", "task_means", "heads")
+        for key in ("task_map", "length", "depth", "experts", "task_means", "heads", "brain")
     },
 )
 """Key of a figure -> what makes it of a run's frames and labels, in the order of a report.

@@ -17,6 +17,7 @@ SECTIONS = Registry(
             "prompts",
             "figures",
             "tables",
+            "brain",
             "definitions",
             "measured",
             "missing",

@@ -7,7 +7,10 @@ from dataclasses import replace
 from cortexscope.document import Prose, Section, Span
 from cortexscope.report._shown import Shown
 
-__all__ = ["build"]
+__all__ = ["ELSEWHERE", "build"]
+
+ELSEWHERE = frozenset({"brain"})
+"""Keys of figures that a later section shows as its own; their numbers follow."""
 
 _UNSCRIPTED = Prose(
     (
@@ -24,6 +27,7 @@ _UNSCRIPTED = Prose(
 
 
 def build(shown: Shown) -> Section:
-    """Return every figure that the run has."""
-    numbered = (replace(own, number=number) for number, own in enumerate(shown.figures, 1))
+    """Return every figure that the run has, but for those of a section of their own."""
+    here = [own for own in shown.figures if own.key not in ELSEWHERE]
+    numbered = (replace(own, number=number) for number, own in enumerate(here, 1))
     return Section("figures", "Figures", (_UNSCRIPTED, *numbered))
