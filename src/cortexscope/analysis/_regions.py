@@ -40,8 +40,11 @@ class Region:
     def formula(self) -> str:
         """What is taken of which layers, in a phrase."""
         low, high = self.band
-        where = {(0.0, 1.0): "all blocks", (1.0, 1.0): "the last block"}.get(self.band)
-        where = where or f"the blocks from {low:.0%} to {high:.0%} of the depth"
+        if low == high:
+            return "of the last block"
+        where = "all blocks"
+        if (low, high) != (0.0, 1.0):
+            where = f"the blocks from {low:.0%} to {high:.0%} of the depth"
         return f"{'mean' if self.of == 'mean' else 'standard deviation'} over {where}"
 
     def bounds(self, spec: MetricSpec) -> Bounds:

@@ -39,6 +39,7 @@ def interactive(figure: Figure) -> Interactive:
             panel.plotly(wide, place, set())
             steps.append(list(wide.data)[before:])
         content = {"steps": steps}
+        wide.update_layout(height=wide.layout.height - 50, margin_t=20)
     else:
         wide = _canvas(figure, min(figure.columns, len(figure.panels)))
         narrow = _canvas(figure, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,13 @@ class Shape(NamedTuple):
     """Where the middle of the name stands."""
     leader: tuple[float, float] | None = None
     """Where a line from the name ends; None where the name stands in the region."""
+
+    @property
+    def side(self) -> Literal["middle center", "top center", "bottom center"]:
+        """On which side of its place the name is written, so that no line crosses it."""
+        if self.leader is None:
+            return "middle center"
+        return "top center" if self.at[1] > self.leader[1] else "bottom center"
 
 
 def outline(points: _Points, *, closed: bool, steps: int = 5) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -106,12 +107,12 @@ class Brain(Panel):
     @property
     def pixels(self) -> int:
         """The height of a brain."""
-        return 380
+        return 420
 
     @property
     def least_width(self) -> int:
         """Names need room."""
-        return 320
+        return 460
 
     def matplotlib(self, axes: Axes, *, first: bool) -> None:
         """Draw the regions over a neutral brain; the first panel of a figure brings the scale."""
@@ -226,24 +227,24 @@ class Brain(Panel):
         inside = [(area, shape) for area, shape in shapes if shape.leader is None]
         outside = [(area, shape) for area, shape in shapes if shape.leader is not None]
         shared = {"hoverinfo": "skip", "showlegend": False}
-        lines = [np.array([shape.at, shape.leader]) for _, shape in outside]
+        leaders = _line(*(np.array([shape.at, shape.leader]) for _, shape in outside))
         found = [
-            go.Scatter(
-                **_line(*lines), **shared, mode="lines", line={"color": "#808080", "width": 1}
-            )
+            go.Scatter(**leaders, **shared, mode="lines", line={"color": colour, "width": width})
+            for colour, width in ((_EDGE, 3), (_LEADER, 1))
         ]
-        # Names on the page take the page's own colour.
-        for own, between, ink in (
-            (inside, "<br>", [ink_on(colours[area.key]) for area, _ in inside]),
-            (outside, " ", None),
+        for own, between, font in (
+            (inside, "<br>", {"color": [ink_on(colours[area.key]) for area, _ in inside]}),
+            # Names on the page take the page's own colour.
+            (outside, " ", {}),
         ):
             found.append(
                 go.Scatter(
                     x=[shape.at[0] for _, shape in own],
-                    y=[shape.at[1] - (0 if ink else 3) for _, shape in own],
+                    y=[shape.at[1] for _, shape in own],
                     mode="text",
                     text=[f"{shape.name}{between}{area.sign}" for area, shape in own],
-                    textfont={"size": 11, **({"color": ink} if ink else {})},
+                    textposition=[shape.side for _, shape in own],
+                    textfont={"size": 11, **font},
                     **shared,
                 )
             )
@@ -255,9 +256,10 @@ class Brain(Panel):
 
         if (place.row, place.column) != (1, 1):
             return []
+        title = "<br>".join(wrap(for_plotly(self.scale_title), 40))
         bar = {
             "orientation": "h", "thickness": 10, "len": 0.6, "y": 0, "yanchor": "top", "x": 0.5,
-            "outlinewidth": 0, "title": {"text": for_plotly(self.scale_title), "side": "bottom"},
+            "outlinewidth": 0, "title": {"text": title, "side": "bottom"},
         }  # fmt: skip
         marker = {
             "color": [0], "cmin": -self.reach, "cmax": self.reach, "colorscale": list(CIVIDIS),

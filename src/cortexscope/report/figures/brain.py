@@ -140,11 +140,12 @@ def _finding(rows: pd.DataFrame, labels: Labels) -> str:
         return ""
     row: Mapping[Any, Any] = known.loc[known["z"].abs().idxmax()].to_dict()
     title = next(region.title for region in REGIONS if region.key == row["region"])
+    title = title if "'" in title else title.lower()
     mean = known.loc[known["region"] == row["region"], "mean"].mean()
     ends = f" [{row['low']:.3g}, {row['high']:.3g}]" if math.isfinite(row["low"]) else ""
     return (
         f"In {plain(row['model'])} the strongest of {len(known)} colours is that of "
-        f"{task_title(row['task'])} in the {title.lower().replace('broca', 'Broca')}: "
+        f"{task_title(row['task'])} in the {title}: "
         f"{labels.title(row['metric']).lower()} of {layers_text(row)} is {row['mean']:.3g}{ends}, "
         f"and {mean:.3g} on average over the tasks ({row['z']:+.1f} standard deviations over "
         f"prompts, n = {row['n']})."

@@ -33,6 +33,7 @@ _HUBS = (
     "study's score was another: how often two regions both lay above the mean of the ten, which "
     "are in different units, so that it ranks units."
 )
+_SHORT = "Brain view"
 _FORMS = {"raw": "as measured", "adjusted": "at equal lengths"}
 
 
@@ -43,7 +44,7 @@ def build(shown: Shown) -> Section:
     found = analysis.table("regions")
     if not len(found):
         said = f"{METAPHOR} This run has none: {analysis.missing('regions')}."
-        return Section("brain", title, (Prose((said,), "aside"),))
+        return Section("brain", title, (Prose((said,), "aside"),), short=_SHORT)
     number = sum(own.key not in ELSEWHERE for own in shown.figures) + 1
     figures = [own for own in shown.figures if own.key == "brain"]
     blocks: list[Block] = [Prose((METAPHOR,), "warning"), Prose((_INTRO,))]
@@ -54,7 +55,7 @@ def build(shown: Shown) -> Section:
     regions, models = found["region"].nunique(), found["model"].nunique()
     summary = f"Profiles: the means of {regions} regions by task, with intervals, of {models} model"
     blocks.append(Fold(f"{summary}{'s' * (models != 1)}", profiles))
-    return Section("brain", title, tuple(blocks))
+    return Section("brain", title, tuple(blocks), short=_SHORT)
 
 
 def _defined(found: pd.DataFrame) -> Table:
@@ -74,8 +75,8 @@ def _defined(found: pd.DataFrame) -> Table:
             (region.title, region.told, region.metric, region.formula, "; ".join(layers) or None,
              region.study)
         )  # fmt: skip
-    part = Part.of(columns, rows)
-    return Table(key="brain_regions", title="What each name stands for", parts=(part,))
+    title = "What each name stands for"
+    return Table(key="brain_regions", title=title, parts=(Part.of(columns, rows, title),))
 
 
 def _hubs(found: pd.DataFrame) -> Table:
@@ -94,8 +95,8 @@ def _hubs(found: pd.DataFrame) -> Table:
         )  # fmt: skip
         if isinstance(row["reason"], str):
             reasons[place, "Hub score"] = row["reason"]
-    part = replace(Part.of(columns, rows), reasons=reasons)
     title = "Hub scores: which regions rise and fall together"
+    part = replace(Part.of(columns, rows, title), reasons=reasons)
     return Table(key="brain_hubs", title=title, parts=(part,), notes=(_HUBS,))
 
 
@@ -118,7 +119,7 @@ def _profiles(
                 for region in titles
                 if (task, region) in cells and _cell(cells[task, region]) is None
             }
-            title = plain(str(model))
+            title = f"{plain(str(model))}, {how}"
             parts.append(replace(Part.of(columns, rows, title), reasons=reasons))
         yield Table(
             key=f"brain_profiles_{form}",
