@@ -37,8 +37,8 @@ def by_hand(run: Run, key: str) -> pd.DataFrame:
     frame = frame[(frame["metric"] == metric) & frame["layer"].isin(LAYERS[key])]
     layers = frame.groupby(["prompt_id", "task", "layer"])["value"].mean()
     grouped = layers.groupby(["prompt_id", "task"])
-    values = grouped.std(ddof=0) if key == "cingulate" else grouped.mean()
-    values = values.reset_index()
+    found = grouped.std(ddof=0) if key == "cingulate" else grouped.mean()
+    values: pd.DataFrame = found.reset_index()
     values["cluster"] = values["prompt_id"].str.removesuffix("-p")
     return values.groupby("cluster").agg(task=("task", "first"), value=("value", "mean"))
 
@@ -61,7 +61,7 @@ def test_a_region_is_what_pandas_makes_of_its_layers(run: Run, key: str) -> None
 def test_what_was_planted_has_the_strongest_colour(run: Run) -> None:
     table = Analysis(run, settings=FEW).table("regions")
     raw = table[table["form"] == "raw"]
-    row = raw.loc[raw["z"].abs().idxmax()]
+    row = max(raw.to_dict("records"), key=lambda own: abs(own["z"]))
     assert (row["region"], row["task"]) == ("prefrontal", "counting")
     assert row["z"] > 1
 

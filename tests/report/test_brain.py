@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from report.made_runs import SMALL, make_run, regional_run
 
@@ -32,6 +34,13 @@ def section(run: Run) -> Section:
     return next(own for own in build_report(run).sections if own.key == "brain")
 
 
+def row_of(table: pd.DataFrame, form: str, task: str, region: str) -> dict[Any, Any]:
+    """Return the row of a region, task and form."""
+    named = (table["form"] == form) & (table["task"] == task) & (table["region"] == region)
+    (row,) = table[named].to_dict("records")
+    return row
+
+
 def drawn(figure: Figure) -> list[Brain]:
     return [panel for panel in figure.panels if isinstance(panel, Brain)]
 
@@ -39,21 +48,20 @@ def drawn(figure: Figure) -> list[Brain]:
 def test_a_panel_a_task_has_the_numbers_of_the_analysis(run: Run) -> None:
     (figure,) = build_figures(run, only=["brain"])
     table = Analysis(run).table("regions")
-    raw = table[table["form"] == "raw"].set_index(["task", "region"])
     panels = drawn(figure)
     assert len(panels) == 3
     for panel, task in zip(panels, ("counting", "naming", _HOSTILE), strict=True):
         assert [area.key for area in panel.areas] == [region.key for region in REGIONS]
         for area in panel.areas:
-            row = raw.loc[(task, area.key)]
+            row = row_of(table, "raw", task, area.key)
             assert (area.value, area.low, area.high, area.shade, area.n) == pytest.approx(
-                tuple(row[["mean", "low", "high", "z", "n"]])
+                tuple(row[name] for name in ("mean", "low", "high", "z", "n"))
             )
         assert panel.reach >= max(abs(area.shade) for area in panel.areas)
     assert figure.steps
     assert figure.caption.startswith("A metaphor: no part of a language model is a brain area")
     assert "n = 12 prompts a task" in figure.caption
-    strongest = raw.loc[("counting", "prefrontal")]
+    strongest = row_of(table, "raw", "counting", "prefrontal")
     assert "counting in the prefrontal cortex: mlp's share of the stream of layer 6 is " in (
         figure.finding.casefold()
     )
@@ -94,7 +102,7 @@ def test_the_section_declares_the_metaphor_and_defines_every_name(section: Secti
     assert figure.key == "brain"
     (fold,) = (block for block in section.blocks if isinstance(block, Fold))
     raw, adjusted = (block for block in fold.blocks if isinstance(block, Table))
-    assert raw.frame.shape == adjusted.frame.shape == (3, 11)
+    assert raw.frame.shape == adjusted.frame.shape == (3, 12)
 
 
 def test_the_figure_stands_once_and_its_number_follows(run: Run) -> None:
@@ -109,10 +117,13 @@ def test_cells_are_the_means_with_their_intervals(run: Run, section: Section) ->
     table = Analysis(run).table("regions")
     for block, form in zip(fold.blocks, ("raw", "adjusted"), strict=True):
         assert isinstance(block, Table)
-        own = table[table["form"] == form].set_index(["task", "region"])
         frame = block.frame.set_index("Task")
+        read = pd.concat(map(pd.read_parquet, (run.path / "measurements").glob("*.parquet")))
+        read = read[~read["prompt_id"].str.endswith("-p") & (read["task"] == "naming")]
+        lengths = read.drop_duplicates("prompt_id")["n_tokens"]
+        assert frame.loc["naming", "1 / length"] == pytest.approx((1 / lengths).mean())
         for region in REGIONS:
-            row = own.loc[("naming", region.key)]
+            row = row_of(table, form, "naming", region.key)
             expected = f"{row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
             assert frame.loc["naming", region.title] == expected
 

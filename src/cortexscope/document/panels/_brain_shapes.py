@@ -94,7 +94,7 @@ def _joined(*names: str) -> NDArray[np.float64]:
     for name in names:
         arc = outline(_ARCS[name.lstrip("-")], closed=False)
         parts.append(arc[::-1] if name.startswith("-") else arc)
-    return np.round(np.concatenate(parts), 1)
+    return np.concatenate(parts).round(1)
 
 
 def _ellipse(x: float, y: float, width: float, height: float, turn: float) -> NDArray[np.float64]:
@@ -105,7 +105,7 @@ def _ellipse(x: float, y: float, width: float, height: float, turn: float) -> ND
         x + across * np.cos(tilt) - up * np.sin(tilt),
         y + across * np.sin(tilt) + up * np.cos(tilt),
     )
-    return np.round(np.stack(turned, axis=1), 1)
+    return np.stack(turned, axis=1).astype(np.float64).round(1)
 
 
 @cache

@@ -38,7 +38,9 @@ class BrainView:
 
     def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
         """Return the figure of a run; one without regions gets no figure and no note."""
-        panels, notes, caption, finding = (), (), METAPHOR, ""
+        panels: tuple[Brain, ...] = ()
+        notes: tuple[str, ...] = ()
+        caption, finding = METAPHOR, ""
         rows = self._rows(frames)
         if len(rows):
             model = str(rows["model"].iloc[0])
@@ -55,7 +57,7 @@ class BrainView:
             caption=caption,
             panels=panels,
             columns=3,
-            notes=notes if panels or len(rows) else (),
+            notes=notes,
             finding=finding,
             steps=True,
         )
@@ -138,7 +140,7 @@ def _finding(rows: pd.DataFrame, labels: Labels) -> str:
     known = rows[rows["z"].notna()]
     if not len(known):
         return ""
-    row: Mapping[Any, Any] = known.loc[known["z"].abs().idxmax()].to_dict()
+    row = max(known.to_dict("records"), key=lambda own: abs(own["z"]))
     title = next(region.title for region in REGIONS if region.key == row["region"])
     title = title if "'" in title else title.lower()
     mean = known.loc[known["region"] == row["region"], "mean"].mean()

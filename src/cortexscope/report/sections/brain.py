@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cortexscope.document import Block, Column, Fold, Part, Prose, Section, Table
+from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import plain, task_title
 from cortexscope.report._shown import Shown
 from cortexscope.report._stacks import stacks_note
@@ -34,6 +35,12 @@ _HUBS = (
     "are in different units, so that it ranks units."
 )
 _SHORT = "Brain view"
+_PLAIN = "1 / length"
+_COMPARED = (
+    f"{_PLAIN}: what the study's formulas for Wernicke's area and the hippocampus come to in any "
+    "model, the mean over the task's prompts of 1 over the number of tokens. It is kept for "
+    "comparison; no region is made of it."
+)
 _FORMS = {"raw": "as measured", "adjusted": "at equal lengths"}
 
 
@@ -51,7 +58,7 @@ def build(shown: Shown) -> Section:
     blocks += [replace(own, number=number) for own in figures]
     blocks += [_defined(found), _hubs(analysis.table("hubs"))]
     notes = stacks_note(shown.frames.many_stacked)
-    profiles = tuple(_profiles(found, shown.frames.tasks, notes))
+    profiles = tuple(_profiles(found, shown.frames, notes))
     regions, models = found["region"].nunique(), found["model"].nunique()
     summary = f"Profiles: the means of {regions} regions by task, with intervals, of {models} model"
     blocks.append(Fold(f"{summary}{'s' * (models != 1)}", profiles))
@@ -100,19 +107,28 @@ def _hubs(found: pd.DataFrame) -> Table:
     return Table(key="brain_hubs", title=title, parts=(part,), notes=(_HUBS,))
 
 
-def _profiles(
-    found: pd.DataFrame, tasks: tuple[str, ...], notes: tuple[str, ...]
-) -> Iterator[Table]:
+def _profiles(found: pd.DataFrame, frames: RunFrames, notes: tuple[str, ...]) -> Iterator[Table]:
     titles = _titles()
-    columns = (Column("Task"), *(Column(title) for title in titles.values()))
+    columns = (
+        Column("Task"), *(Column(title) for title in titles.values()),
+        Column(_PLAIN, "number", digits=3),
+    )  # fmt: skip
+    inverse = (1 / frames.lengths["n_tokens"]).groupby(
+        [frames.lengths["model"], frames.lengths["task"]]
+    )
+    plainly = inverse.mean().to_dict()
     for form, how in _FORMS.items():
         parts = []
         for model, own in found[found["form"] == form].groupby("model", sort=False):
             cells: dict[tuple[str, str], Mapping[Any, Any]] = {
                 (row["task"], row["region"]): row for row in own.to_dict("records")
             }
-            read = [task for task in tasks if (task, next(iter(titles))) in cells]
-            rows = [(task_title(t), *(_cell(cells.get((t, r), {})) for r in titles)) for t in read]
+            read = [task for task in frames.tasks if (task, next(iter(titles))) in cells]
+            rows = [
+                (task_title(t), *(_cell(cells.get((t, r), {})) for r in titles),
+                 plainly.get((model, t)))
+                for t in read
+            ]  # fmt: skip
             reasons = {
                 (place, titles[region]): str(cells[task, region]["reason"])
                 for place, task in enumerate(read)
@@ -125,7 +141,7 @@ def _profiles(
             key=f"brain_profiles_{form}",
             title=f"Means of the regions by task, {how}, with 95 % intervals",
             parts=tuple(parts),
-            notes=notes,
+            notes=(_COMPARED, *notes),
         )
 
 
