@@ -103,7 +103,7 @@ def test_hostile_labels_are_text_in_the_report(page: _Page) -> None:
     # A bar of a chart has one of each.
     assert page.tags.count("b") == page.tags.count("i")
     # The figures' data (6), plotly, and the page's own two scripts.
-    assert page.tags.count("script") == 9
+    assert page.tags.count("script") == 11
     for data in page.scripts[:6]:
         spec = json.loads(gzip.decompress(base64.b64decode(data)))
         assert set(spec) == {"data", "wide", "narrow"}
