@@ -142,7 +142,7 @@ def test_every_file_is_there_and_nothing_else(hostile: Run, written: Written) ->
     assert names == {"tables.txt", "tables.xlsx", *(f"table{n}.csv" for n in range(1, 9))}
     assert {path.name for path in written.figures} == {
         f"{key}.{form}"
-        for key in ("task_map", "length", "depth", "task_means", "heads", "depth-other")
+        for key in ("task_map", "length", "depth", "task_means", "heads", "brain", "depth-other")
         for form in ("png", "svg")
     }
     for path in (*written.tables, *written.figures, written.report):
