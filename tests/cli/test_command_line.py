@@ -88,7 +88,7 @@ def test_a_run_prints_a_summary_and_where_the_report_is(
     assert "tiny: reading" in captured.err
     assert (out / "report.html").stat().st_size > 100_000
     assert (out / "tables" / "tables.xlsx").is_file()
-    assert {"task_matrix", "task_map", "length", "depth", "depth-attention"} <= {
+    assert {"task_matrix", "task_map", "length", "depth"} <= {
         path.stem for path in (out / "figures").glob("*.png")
     }
     assert main([*asked, "--force", "--quiet", "--metric", "residual_norm"]) == 0

@@ -10,8 +10,10 @@ from matplotlib.text import Text
 
 from cortexscope.document import (
     PANELS,
+    Area,
     Box,
     Boxes,
+    Brain,
     Figure,
     HeatMap,
     Join,
@@ -39,6 +41,12 @@ _Y = np.array([1.0, np.nan, 3.0])
 _LINES = Lines("lines", "depth", "norm", (Line("m", 0, _X, _Y, _Y - 1, _Y + 1),), log=True)
 _CLOUD = Scatter("cloud", "tokens", "nats", (Points("m", 0, _X, _Y, ("p", "q", "r"), "r = 1"),))
 
+_AREAS = (
+    Area("visual", "Visual $cortex$", 0.4, 1.25, 1.1, 1.5, 9, "a metric <b>of</b> layers 1 to 2"),
+    Area("cingulate", "Anterior cingulate", -0.04, 0.5, np.nan, np.nan, 9, "another"),
+    Area("broca", "Broca's area", np.nan, np.nan, np.nan, np.nan, 0, "there is no MLP"),
+)
+
 MADE: tuple[Panel, ...] = (
     Boxes(
         "boxes",
@@ -54,6 +62,7 @@ MADE: tuple[Panel, ...] = (
     Radar("radar", ("a", "b", "c"), (Round("m", 0, _Y - 2),)),
     Strip("strip", "nats", tuple("abcdefghijkl"), np.array([1.0, np.nan, *range(10)])),
     Tree("tree", "distance", ("a", "b", "c"), (Join(0, 2, 0.5), Join(1, 3, 1.25))),
+    Brain("brain", _AREAS, 1.0, "standard deviations"),
 )
 
 

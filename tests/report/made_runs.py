@@ -43,6 +43,20 @@ _KINDS |= {
     "router_entropy": ("Router entropy", "nats", ("layer",)),
 }
 ROUTED = tuple(_KINDS)
+_KINDS |= {
+    "mlp_contribution": ("MLP's share of the stream", "1", ("layer",)),
+    "attention_distance_relative": ("Attention distance, relative", "1", ("layer", "head")),
+    "treves_rolls_population": ("Population sparseness", "1", ("layer",)),
+    "block_influence": ("Block influence", "1", ("layer",)),
+}
+REGIONAL = (
+    "mlp_contribution",
+    "attention_entropy_normalized",
+    "attention_distance_relative",
+    "treves_rolls_population",
+    "block_influence",
+)
+"""What the regions of the brain view are made of."""
 Row = tuple[
     str | None, str | None, int | None, str, int | None, int | None, float | None, str | None
 ]
@@ -262,6 +276,40 @@ def table_of(label: str, rows: Sequence[Row], stack: str = "decoder") -> pa.Tabl
         {name: pa.array(columns[name], MEASUREMENTS.field(name).type) for name in columns},
         schema=MEASUREMENTS,
     )
+
+
+def regional_run(
+    path: Path,
+    *,
+    model: FakeModel = SMALL,
+    tasks: Sequence[str] = ("counting", "naming", "telling"),
+    prompts: int = 12,
+    metrics: Sequence[str] = REGIONAL,
+) -> Run:
+    """Write a run of what regions are made of; every third prompt has a paraphrase.
+
+    The last layer's MLP writes most in the first task.
+    """
+    asked = prompts_of(tasks, prompts)
+    asked += [
+        dataclasses.replace(own, id=f"{own.id}-p", control="paraphrase", origin=own.id)
+        for own in asked[::3]
+    ]
+    rng = np.random.default_rng(4)
+    rows: list[Row] = []
+    for prompt in asked:
+        head = (prompt.task, prompt.id, int(rng.integers(8, 60)))
+        for layer in range(1, model.layers + 1):
+            for name in metrics:
+                value = rng.normal(1 + layer / 10, 0.2)
+                if name == "mlp_contribution" and layer == model.layers:
+                    value += 0.6 * (prompt.task == tasks[0])
+                heads = range(2) if "head" in _KINDS[name][2] else (None,)
+                rows += [(*head, name, layer, h, value + (h or 0) / 20, None) for h in heads]
+    writer = RunWriter(path, manifest_of([model.info()], asked, metrics), asked)
+    writer.write_shard(model.label, 0, table_of(model.label, rows, model.kind))
+    writer.finish("2026-05-04T10:13:40+00:00")
+    return Run(path)
 
 
 def make_run(

@@ -167,6 +167,7 @@ def test_a_run_without_experts_has_no_figure_of_them(make: Callable[..., Run]) -
         "radar",
         "parameters",
         "power",
+        "brain",
         "depth-other",
     ]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report.made_runs import BIG, SMALL, make_run
+from report.made_runs import BIG, SMALL, make_run, regional_run
 
 from cortexscope.report import write_html
 
@@ -152,6 +152,55 @@ def test_it_can_be_read_by_all(browser: Any, report: Path, width: int, theme: st
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     found = axe.Axe().run(page).response["violations"]
     assert [rule["id"] for rule in found if rule["impact"] in ("serious", "critical")] == []
+    page.close()
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_brains_are_shown_one_by_one_and_stop_when_asked(
+    browser: Any, tmp_path: Path, motion: str
+) -> None:
+    run = regional_run(tmp_path / "run", tasks=("counting", "naming", _HOSTILE[1]))
+    page = browser.new_page(viewport={"width": 1440, "height": 900}, reduced_motion=motion)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))
+    page.goto(write_html(run).as_uri())
+    page.wait_for_selector("html.drawn")
+    page.locator("#figure-brain").scroll_into_view_if_needed()
+    page.wait_for_selector("#plot-brain .main-svg")
+    told, shown = page.locator(".steps strong"), page.locator("#plot-brain")
+
+    def drawn() -> str:
+        return str(shown.evaluate("box => box.data.map(trace => trace.text || '').join('|')"))
+
+    # Nothing moves by itself.
+    assert told.inner_text() == "counting (1 of 3)"
+    first = drawn()
+    page.wait_for_timeout(2500)
+    assert told.inner_text() == "counting (1 of 3)"
+    page.get_by_role("button", name="Next").press("Enter")
+    assert told.inner_text() == "naming (2 of 3)"
+    assert drawn() != first
+    play = page.locator(".steps button").nth(1)
+    play.press("Space")
+    assert play.inner_text() == "Stop"
+    assert told.get_attribute("aria-live") == "off"
+    page.locator(".steps strong", has_text="(3 of 3)").wait_for(timeout=10_000)
+    assert _HOSTILE[1] in told.inner_text()
+    play.press("Space")
+    assert (play.inner_text(), told.get_attribute("aria-live")) == ("Play", "polite")
+    before = told.inner_text()
+    page.wait_for_timeout(2500)
+    assert told.inner_text() == before
+    page.locator(".steps select").select_option(index=0)
+    assert told.inner_text() == "counting (1 of 3)"
+    assert drawn() == first
+    # Another theme keeps what is shown.
+    page.get_by_role("button", name="Previous").click()
+    last = drawn()
+    page.locator("#theme").click()
+    assert drawn() == last
+    assert said == []
     page.close()
 
 

@@ -102,15 +102,15 @@ def test_hostile_labels_are_text_in_the_report(page: _Page) -> None:
     assert "</script><b>task" in shown
     # A bar of a chart has one of each.
     assert page.tags.count("b") == page.tags.count("i")
-    # The data and numbers of 8 figures, a chooser, pages, plotly, and the page's own three scripts.
-    assert page.tags.count("script") == 16 + 2 + 2 + 1 + 3
+    # The data and numbers of 8 figures, a chooser, pages, plotly, and the page's own four scripts.
+    assert page.tags.count("script") == 16 + 2 + 2 + 1 + 4
     found = []
-    for data in page.scripts[:-4]:
+    for data in page.scripts[:-5]:
         packed = gzip.decompress(base64.b64decode(data))
         if packed.startswith((b"{", b"[")):
             found.append(json.loads(packed))
     drawn = [own for own in found if "wide" in own]
-    assert [set(own) for own in drawn] == [{"data", "wide", "narrow"}] * 8
+    assert [set(own) - {"data", "steps"} for own in drawn] == [{"wide", "narrow"}] * 8
     (facts,) = (own for own in found if "grids" in own)
     assert any("</script><b>task" in own for own in facts["groups"])
 
@@ -150,7 +150,7 @@ def test_every_file_is_there_and_nothing_else(hostile: Run, written: Written) ->
         f"{key}.{form}"
         for key in (
             *("task_matrix", "task_map", "length", "depth", "task_means", "heads"),
-            *("specialisation", "depth-other"),
+            *("specialisation", "brain"),
         )
         for form in ("png", "svg")
     }
@@ -233,7 +233,7 @@ def test_experts_are_drawn_in_the_report_and_as_a_file(make: Callable[..., Run])
     run = make([FEW_EXPERTS, SMALL], tasks=["language_tasks"], prompts=1, metrics=ROUTED)
     written = write_report(run)
     assert {path.stem for path in written.figures} == {
-        *("task_map", "length", "depth", "experts", "heads", "depth-other")
+        *("task_map", "length", "depth", "experts", "heads")
     }
     assert 'id="plot-experts"' in written.report.read_text(encoding="utf-8")
 

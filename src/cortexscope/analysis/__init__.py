@@ -1,6 +1,7 @@
 """The statistics of run folders: what `cortexscope stats`, reports and audits are made of."""
 
 from cortexscope.analysis._analysis import Analysis
+from cortexscope.analysis._regions import REGIONS, Region
 from cortexscope.analysis._scopes import IN_UNITS, STANDARDISED
 from cortexscope.analysis._settings import Settings, settings_of
 from cortexscope.analysis._values import (
@@ -14,6 +15,8 @@ from cortexscope.analysis.tables import TABLES
 __all__ = [
     "Analysis",
     "IN_UNITS",
+    "REGIONS",
+    "Region",
     "STANDARDISED",
     "Settings",
     "TABLES",

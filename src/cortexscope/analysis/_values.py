@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["KINDS", "head_values", "metrics_with_values", "prompt_values", "without_controls"]
+__all__ = [
+    "KINDS",
+    "clusters_of",
+    "head_values",
+    "metrics_with_values",
+    "prompt_values",
+    "without_controls",
+]
 
 KINDS = ("original", "paraphrase", "shuffled", "random")
 """What the column `kind` holds: a prompt of the suite, or how it was made from one."""
@@ -84,6 +91,23 @@ def without_controls(values: pd.DataFrame) -> pd.DataFrame:
     return values[values["kind"].isin(["original", "paraphrase"])]
 
 
+def clusters_of(measured: Measurements) -> pd.Series[str]:
+    """Return the cluster of each prompt and paraphrase, by its id; other controls have none."""
+    cluster, kind = _origins(measured)
+    cluster.index = measured.prompts["prompt_id"]
+    return cluster[kind.isin(["original", "paraphrase"]).to_numpy()]
+
+
+def _origins(measured: Measurements) -> tuple[pd.Series[str], pd.Series[str]]:
+    """Return the cluster and the kind of every prompt, in their order."""
+    prompts = measured.prompts
+    known = prompts["origin"].isin(prompts["prompt_id"])
+    # A paraphrase whose source was not read is a prompt of its own.
+    cluster = prompts["origin"].where(known, prompts["prompt_id"])
+    kind = prompts["control"].where(known).astype(object).fillna("original")
+    return cluster, kind
+
+
 def _with_prompts(
     frame: pd.DataFrame,
     measured: Measurements,
@@ -94,11 +118,7 @@ def _with_prompts(
     import numpy as np
     import pandas as pd
 
-    prompts = measured.prompts
-    known = prompts["origin"].isin(prompts["prompt_id"])
-    # A paraphrase whose source was not read is a prompt of its own.
-    cluster = prompts["origin"].where(known, prompts["prompt_id"])
-    kind = prompts["control"].where(known).astype(object).fillna("original")
+    prompts, (cluster, kind) = measured.prompts, _origins(measured)
     ends = np.array(
         [[np.nan if end is None else end for end in measured.specs[m].bounds] for m in metrics]
     ).reshape(-1, 2)

@@ -34,9 +34,12 @@ class Figure:
     number: int | None = None
     """None where it stands alone; in a document it follows from the order."""
     still: Callable[[], bytes] | None = None
-    """Returns a picture of it, PNG or WebP, for paper and for who sees a page without its scripts."""
+    """Returns a picture, PNG or WebP, for paper and for who sees a page without its scripts."""
     finding: str = ""
     """What it shows in this run, in a sentence with its numbers; empty where there is none."""
+
+    steps: bool = False
+    """Whether a page that can shows one panel after the other, at the reader's bidding."""
 
     @property
     def name(self) -> str:

@@ -32,7 +32,8 @@ def pages_of(
     frames = shown.frames
     found = frames.values(frames.metrics)
     found = found[found["value"].notna()]
-    metrics = [own for own in frames.metrics if own in set(found["metric"])]
+    defined = set(found["metric"].unique())
+    metrics = [own for own in frames.metrics if own in defined]
     if not metrics or not prompts:
         return None, ()
     places = [{own: at for at, own in enumerate(names)} for names in (frames.labels, metrics)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 from cortexscope.document import Figure, Table
@@ -20,12 +21,20 @@ class Shown:
     Args:
         run: what is reported, one or the measurements of several.
         texts: whether the prompts' texts are shown.
+        each: told of each figure as soon as it is made.
 
     Raises:
         CorruptRunError: here or later, if a file of a run is missing or damaged.
     """
 
-    def __init__(self, run: Run | Measurements, *, texts: bool = True) -> None:
+    def __init__(
+        self,
+        run: Run | Measurements,
+        *,
+        texts: bool = True,
+        each: Callable[[Figure], None] = lambda _: None,
+    ) -> None:
+        self._each = each
         self.texts = texts
         self.frames = RunFrames(run)
         self.labels = Labels(self.frames.measured.specs)
@@ -42,19 +51,11 @@ class Shown:
     @cached_property
     def figures(self) -> tuple[Figure, ...]:
         """The figures that a report shows of the run."""
-        return figures_of(self.frames, self.labels, report=True)
+        return figures_of(self.frames, self.labels, report=True, each=self._each)
 
     def figures_named(self, *names: str) -> list[Figure]:
-        """Return the figures with these keys that the run has, in this order.
-
-        A name that ends in `-` is of all figures that begin with it.
-        """
-        return [
-            own
-            for name in names
-            for own in self.figures
-            if own.key == name or (name.endswith("-") and own.key.startswith(name))
-        ]
+        """Return the figures with these keys that the run has, in this order."""
+        return [own for name in names for own in self.figures if own.key == name]
 
     def said(self, *names: str) -> tuple[str, ...]:
         """Return what these tables of the statistics come to, of those that are kept.

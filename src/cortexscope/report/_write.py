@@ -213,9 +213,9 @@ def write_html(run: Run | Measurements, *, out: Path | None = None, texts: bool 
         UsageError: if there are several runs and no folder is named.
         StoreError: if a run cannot be read or the file cannot be written.
     """
-    shown = Shown(run, texts=texts)
-    folder = _folder(shown, out)
-    with Beside(_drawn(shown), ("still",)) as drawing:
+    with Beside(("still",)) as drawing:
+        shown = Shown(run, texts=texts, each=drawing.draw)
+        folder = _folder(shown, out)
         (path,) = _reports(shown, folder, ("html",), drawing)
     return path
 
@@ -243,9 +243,11 @@ def write_report(
             print a PDF.
         StoreError: if a run cannot be read or a file cannot be written.
     """
-    shown = Shown(run, texts=texts)
-    folder = _folder(shown, out)
-    with Beside(_drawn(shown), ("png", "svg", "still")) as drawing:
+    with Beside(("png", "svg", "still")) as drawing:
+        shown = Shown(run, texts=texts, each=drawing.draw)
+        folder = _folder(shown, out)
+        # First, since they are drawn meanwhile.
+        assert shown.figures is not None
         tables = _tables(shown.frames, shown.tables, ("text", "csv", "xlsx"), folder)
         reports = _reports(shown, folder, formats, drawing)
         figures = []
@@ -254,10 +256,6 @@ def write_report(
                 figures.append(folder / "figures" / f"{key}.{form}")
                 _file(figures[-1], pictures[form])
     return Written(tables=tables, figures=tuple(figures), reports=reports)
-
-
-def _drawn(shown: Shown) -> list[Figure]:
-    return [own for own in shown.figures if own.panels]
 
 
 def _folder(shown: Shown, out: Path | None) -> Path:

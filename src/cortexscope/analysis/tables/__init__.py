@@ -9,6 +9,7 @@ from cortexscope.analysis.tables.controls import Controls
 from cortexscope.analysis.tables.depth import Depth
 from cortexscope.analysis.tables.effects import Effects
 from cortexscope.analysis.tables.heads import Heads
+from cortexscope.analysis.tables.hubs import Hubs
 from cortexscope.analysis.tables.leaders import Leaders
 from cortexscope.analysis.tables.means import Means
 from cortexscope.analysis.tables.mixed import Mixed
@@ -16,6 +17,7 @@ from cortexscope.analysis.tables.model_contrasts import ModelContrasts
 from cortexscope.analysis.tables.power import Power
 from cortexscope.analysis.tables.probe_baselines import ProbeBaselines
 from cortexscope.analysis.tables.probes import Probes
+from cortexscope.analysis.tables.regions import Regions
 from cortexscope.analysis.tables.selective import Selective
 from cortexscope.analysis.tables.selective_neurons import SelectiveNeurons
 from cortexscope.analysis.tables.silhouettes import Silhouettes
@@ -47,6 +49,8 @@ TABLES: Mapping[str, Step] = {
         SelectiveNeurons(),
         Controls(),
         Power(),
+        Regions(),
+        Hubs(),
         Summary(),
         Values(),
     )

@@ -6,7 +6,10 @@ import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from queue import SimpleQueue
+from threading import Thread
 from types import TracebackType
 from typing import IO
 
@@ -15,43 +18,29 @@ from cortexscope.document.drawing.matplotlib import Form, pictures
 
 __all__ = ["Beside"]
 
-Pictures = Mapping[str, Mapping[Form, bytes]]
-
-_FEW = 24
+_FEW = 12
 """Panels; of no more, a process costs more than it saves."""
 
 
 class Beside:
-    """Figures that are being drawn by matplotlib; leaving the context stops it.
+    """Draws figures by matplotlib while their process goes on; leaving the context stops it.
 
     A process and not a thread, since most of drawing is Python. Where it cannot be started, or
-    fails, the figures are drawn here when they are asked for, with the same bytes.
+    fails, figures are drawn here when they are asked for, with the same bytes.
 
     Args:
-        figures: with panels.
         forms: in which each is drawn.
     """
 
-    def __init__(self, figures: Sequence[Figure], forms: Sequence[Form]) -> None:
-        self._figures, self._forms = tuple(figures), tuple(forms)
-        self._asked: IO[bytes] | None = None
-        self._drawn: IO[bytes] | None = None
+    def __init__(self, forms: Sequence[Form]) -> None:
+        self._forms = tuple(forms)
+        self._figures: dict[str, Figure] = {}
+        self._sent = 0
         self._process: subprocess.Popen[bytes] | None = None
-        self._found: Pictures | None = None
+        self._drawn: IO[bytes] | None = None
+        self._found: dict[str, Mapping[Form, bytes]] | None = None
 
     def __enter__(self) -> Beside:
-        if sys.executable and sum(len(own.panels) for own in self._figures) > _FEW:
-            # Files and not pipes, which would fill while nobody reads them.
-            self._asked, self._drawn = tempfile.TemporaryFile(), tempfile.TemporaryFile()
-            try:
-                pickle.dump((self._figures, self._forms), self._asked)
-                self._asked.seek(0)
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", __name__],
-                    stdin=self._asked, stdout=self._drawn, stderr=subprocess.DEVNULL,
-                )  # fmt: skip
-            except (OSError, pickle.PicklingError, AttributeError, TypeError):
-                self._process = None
         return self
 
     def __exit__(
@@ -62,28 +51,77 @@ class Beside:
     ) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
-        for file in (self._asked, self._drawn):
-            if file is not None:
-                file.close()
+            self._process.communicate()
+        if self._drawn is not None:
+            self._drawn.close()
 
-    def pictures(self) -> Pictures:
+    def draw(self, figure: Figure) -> None:
+        """Begin to draw a figure; one without panels is left out."""
+        if not figure.panels:
+            return
+        self._figures[figure.key] = figure
+        if sum(len(own.panels) for own in self._figures.values()) > _FEW:
+            # What cannot be sent is drawn here later.
+            with suppress(OSError, ValueError, AttributeError, TypeError, pickle.PicklingError):
+                self._send()
+
+    def _send(self) -> None:
+        if self._process is None:
+            # A file and not a pipe, which would fill while nobody reads it.
+            self._drawn = tempfile.TemporaryFile()  # noqa: SIM115 - as long as its process
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__],
+                stdin=subprocess.PIPE, stdout=self._drawn, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+        assert self._process.stdin is not None
+        for own in list(self._figures.values())[self._sent :]:
+            self._sent += 1
+            self._process.stdin.write(pickle.dumps((own, self._forms)))
+        self._process.stdin.flush()
+
+    def pictures(self) -> Mapping[str, Mapping[Form, bytes]]:
         """Return the pictures of each figure by key and form, when they are drawn."""
         if self._found is None:
-            self._found = self._received() or _all(self._figures, self._forms)
+            found = dict(self._received())
+            self._found = {
+                key: found[key] if key in found else _pictures(own, self._forms)
+                for key, own in self._figures.items()
+            }
         return self._found
 
-    def _received(self) -> Pictures | None:
-        if self._process is None or self._drawn is None or self._process.wait() != 0:
-            return None
+    def _received(self) -> Iterator[tuple[str, Mapping[Form, bytes]]]:
+        if self._process is None or self._drawn is None:
+            return
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        self._process.wait()
         self._drawn.seek(0)
-        found: Pictures = pickle.load(self._drawn)
-        return found
+        # After the last one there is nothing, or half of one where the process was stopped.
+        with suppress(EOFError, pickle.UnpicklingError):
+            while True:
+                yield pickle.load(self._drawn)
 
 
-def _all(figures: Sequence[Figure], forms: Sequence[Form]) -> Pictures:
-    return {own.key: dict(zip(forms, pictures(own, forms), strict=True)) for own in figures}
+def _pictures(figure: Figure, forms: Sequence[Form]) -> Mapping[Form, bytes]:
+    return dict(zip(forms, pictures(figure, forms), strict=True))
+
+
+def _main() -> None:
+    """Draw what comes in, and read on meanwhile, so that who sends never waits."""
+    asked: SimpleQueue[tuple[Figure, Sequence[Form]] | None] = SimpleQueue()
+
+    def read() -> None:
+        with suppress(EOFError, pickle.UnpicklingError):
+            while True:
+                asked.put(pickle.load(sys.stdin.buffer))
+        asked.put(None)
+
+    Thread(target=read, daemon=True).start()
+    while (own := asked.get()) is not None:
+        pickle.dump((own[0].key, _pictures(*own)), sys.stdout.buffer)
+        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":
-    pickle.dump(_all(*pickle.load(sys.stdin.buffer)), sys.stdout.buffer)
+    _main()

@@ -26,7 +26,7 @@ Width = Literal["one", "two"]
 
 _DOTS_PER_INCH = 150
 _DOTS_IN_PRINT = 300
-_DOTS_OF_A_STILL, _COLOURS_OF_A_STILL = 76, 48
+_COLOURS_OF_A_STILL = 32
 _POINTS = 9.0
 _POINTS_IN_PRINT = 6.9
 """Of most texts; the smallest have eight ninths of it."""
@@ -74,7 +74,13 @@ def pictures(figure: Figure, forms: Sequence[Form], *, width: Width | None = Non
             engine.execute(canvas)
             canvas.set_layout_engine("none")
         # Into memory: at a full disk some writers of matplotlib fail with errors that hide it.
-        return [_drawn(canvas, form, dots) for form in forms]
+        drawn: dict[Form, bytes] = {}
+        for form in dict.fromkeys("png" if own == "still" else own for own in forms):
+            drawn[form] = _drawn(canvas, form, dots)
+        if "still" in forms:
+            # Made smaller, which is quicker than drawing all once more.
+            drawn["still"] = _still(drawn["png"])
+        return [drawn[form] for form in forms]
 
 
 def _drawn(canvas: Canvas, form: Form, dots: int) -> bytes:
@@ -83,7 +89,7 @@ def _drawn(canvas: Canvas, form: Form, dots: int) -> bytes:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     out = io.BytesIO()
-    canvas.set_dpi(_DOTS_OF_A_STILL if form == "still" else dots)
+    canvas.set_dpi(dots)
     # They have no types.
     own: Any
     if form == "svg":
@@ -95,14 +101,15 @@ def _drawn(canvas: Canvas, form: Form, dots: int) -> bytes:
     else:
         own = FigureCanvasAgg(canvas)
         own.print_png(out)
-    return _with_few_colours(out) if form == "still" else out.getvalue()
+    return out.getvalue()
 
 
-def _with_few_colours(png: io.BytesIO) -> bytes:
+def _still(png: bytes) -> bytes:
     from PIL import Image
 
+    small = Image.open(io.BytesIO(png)).convert("RGB").reduce(2)
+    few = small.quantize(_COLOURS_OF_A_STILL, method=Image.Quantize.FASTOCTREE)
     out = io.BytesIO()
-    few = Image.open(png).convert("RGB").quantize(_COLOURS_OF_A_STILL)
     few.convert("RGB").save(out, "WEBP", lossless=True, method=4)
     return out.getvalue()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from textwrap import wrap
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ class Interactive(NamedTuple):
     """A figure for the HTML report, laid out for a wide page and for a narrow one."""
 
     json: str
-    """`data`, and the layouts `wide` and `narrow`."""
+    """`data`, or a list of such data a step, and the layouts `wide` and `narrow`."""
     height: int
     """On a wide page, in CSS pixels."""
     narrow_height: int
@@ -29,19 +30,29 @@ def interactive(figure: Figure) -> Interactive:
     """Return a figure as plotly draws it; colours of text and grid are left to the page."""
     from plotly.io.json import to_json_plotly
 
-    wide = _canvas(figure, min(figure.columns, len(figure.panels)))
-    narrow = _canvas(figure, 1)
+    if figure.steps:
+        # One place for all panels, whose titles stand at the buttons.
+        wide = narrow = _canvas(replace(figure, panels=figure.panels[:1]), 1, titled=False)
+        steps, place = [list(wide.data)], Place(1, 1, next(wide.select_yaxes()).domain)
+        for panel in figure.panels[1:]:
+            before = len(wide.data)
+            panel.plotly(wide, place, set())
+            steps.append(list(wide.data)[before:])
+        content = {"steps": steps}
+        wide.update_layout(height=wide.layout.height - 50, margin_t=20)
+    else:
+        wide = _canvas(figure, min(figure.columns, len(figure.panels)))
+        narrow = _canvas(figure, 1, drawn=False)
+        content = {"data": list(wide.data)}
     return Interactive(
-        json=to_json_plotly(
-            {"data": list(wide.data), "wide": wide.layout, "narrow": narrow.layout}
-        ),
+        json=to_json_plotly({**content, "wide": wide.layout, "narrow": narrow.layout}),
         height=wide.layout.height,
         narrow_height=narrow.layout.height,
         least_width=figure.panels[0].least_width,
     )
 
 
-def _canvas(figure: Figure, columns: int) -> Any:  # noqa: ANN401 - of plotly
+def _canvas(figure: Figure, columns: int, *, titled: bool = True, drawn: bool = True) -> Any:  # noqa: ANN401 - of plotly
     from plotly.subplots import make_subplots
 
     panels, first = figure.panels, figure.panels[0]
@@ -52,11 +63,14 @@ def _canvas(figure: Figure, columns: int) -> Any:  # noqa: ANN401 - of plotly
     canvas = make_subplots(
         rows=rows,
         cols=columns,
-        subplot_titles=[_title(panel) for panel in panels],
+        subplot_titles=[_title(panel) for panel in panels] if titled else None,
         shared_yaxes=first.shares_rows,
         horizontal_spacing=0.04 if first.shares_rows else 0.11,
         vertical_spacing=between if rows > 1 else 0.0,
     )
+    if not drawn:
+        # A narrow page shows the same traces; only their places differ.
+        canvas.add_trace = canvas.add_traces = _nothing
     entries: set[str] = set()
     for number, panel in enumerate(panels):
         row, column = number // columns + 1, number % columns + 1
@@ -66,6 +80,10 @@ def _canvas(figure: Figure, columns: int) -> Any:  # noqa: ANN401 - of plotly
     canvas.update_layout(**_layout(70 + rows * inner + (rows - 1) * first.gap + 80 + below))
     canvas.update_annotations(font_size=14)
     return canvas
+
+
+def _nothing(*_: object, **__: object) -> None:
+    pass
 
 
 def _title(panel: Panel) -> str:

@@ -58,7 +58,9 @@ def render(document: Document) -> str:
     if explores or any(figure.panels for figure in document.figures):
         library = _template("plotly-cartesian.min.js.gz")
         plotly = b64encode(library).decode()
-        names = ("figures.js", *(["explore.js"] if explores else []))
+        steps = any(figure.steps and figure.panels for figure in document.figures)
+        used = {"explore.js": explores, "steps.js": steps}
+        names = ("figures.js", *(name for name, needed in used.items() if needed))
         scripts += [_template(name).decode() for name in names]
         hashed = [*scripts, gzip.decompress(library).decode()]
     page = environment.get_template("document.html.j2")

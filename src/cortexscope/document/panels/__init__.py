@@ -2,6 +2,7 @@
 
 from cortexscope.document.panels._panel import Panel
 from cortexscope.document.panels.boxes import Box, Boxes, Far
+from cortexscope.document.panels.brain import Area, Brain
 from cortexscope.document.panels.heat_map import HeatMap
 from cortexscope.document.panels.lines import Line, Lines
 from cortexscope.document.panels.radar import Radar, Round
@@ -13,8 +14,10 @@ from cortexscope.document.panels.tree import Join, Tree
 
 __all__ = [
     "PANELS",
+    "Area",
     "Box",
     "Boxes",
+    "Brain",
     "Far",
     "HeatMap",
     "Join",
@@ -34,6 +37,7 @@ __all__ = [
 
 PANELS: tuple[type[Panel], ...] = (
     Boxes,
+    Brain,
     HeatMap,
     Lines,
     Radar,

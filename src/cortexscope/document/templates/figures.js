@@ -43,7 +43,8 @@
   }
   function draw(plot) {
     if (!ready || !plot.near || !plot.spec) { return; }
-    Plotly.react(plot.box, plot.spec.data, themed(plot.spec), {
+    var data = plot.spec.steps ? plot.spec.steps[plot.box.dataset.step || 0] : plot.spec.data;
+    Plotly.react(plot.box, data, themed(plot.spec), {
       responsive: true, displaylogo: false,
       modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]]
     });
@@ -68,7 +69,10 @@
         if (!plot.near) { plot.near = true; draw(plot); }
       });
     }, { rootMargin: "600px" });
-    plots.forEach(function (plot) { watch.observe(plot.box); });
+    plots.forEach(function (plot) {
+      watch.observe(plot.box);
+      plot.box.addEventListener("step", function () { if (plot.near) { draw(plot); } });
+    });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
     matchMedia("print").addEventListener("change", all);
     addEventListener("beforeprint", all);

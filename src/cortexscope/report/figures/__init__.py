@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from cortexscope.document import Figure
 from cortexscope.errors import UnknownNameError
@@ -21,7 +21,7 @@ FIGURES = Registry(
             *("task_matrix", "task_map", "length", "depth", "experts", "task_means", "heads"),
             *("similarity", "specialisation", "massive", "prompts", "radar", "parameters"),
             *("logit_lens", "tokens", "power"),
-            *("probes", "layer_similarity", "selective_heads"),
+            *("probes", "layer_similarity", "selective_heads", "brain"),
         )
     },
 )
@@ -42,7 +42,7 @@ named is drawn in any case.
 """
 
 ASKED = frozenset({"prompts", "radar", "parameters", "logit_lens", "tokens", "power"})
-"""Figures that a report leaves out."""
+"""Figures that a report leaves out, besides those of groups of metrics, which its chooser shows."""
 
 
 def figures_of(
@@ -52,6 +52,7 @@ def figures_of(
     options: Options | None = None,
     *,
     report: bool = False,
+    each: Callable[[Figure], None] = lambda _: None,
 ) -> tuple[Figure, ...]:
     """Return figures of a run; one with nothing to draw has no panels, and notes say why.
 
@@ -65,6 +66,7 @@ def figures_of(
         options: what is drawn in the place of what a figure usually shows; where `only` is None,
             all figures that can show it are made.
         report: whether those that a report leaves out are left out.
+        each: told of each figure as soon as it is made.
 
     Raises:
         UnknownNameError: if a key is none of `FIGURES` and of no group of the run's metrics, the
@@ -74,7 +76,8 @@ def figures_of(
     options = options or Options()
     options.check(frames)
     groups: dict[str, Builder] = {}
-    if not options and (only is None or not set(FIGURES.names()).issuperset(only)):
+    grouped = not report if only is None else not set(FIGURES.names()).issuperset(only)
+    if grouped and not options:
         from cortexscope.report.figures.groups import groups_of
 
         groups |= groups_of(frames, labels)
@@ -91,7 +94,10 @@ def figures_of(
     }
     if options:
         builders = _able(builders, options, only)
-    made = [options.applied(builder)(frames, labels) for builder in builders.values()]
+    made = []
+    for builder in builders.values():
+        made.append(options.applied(builder)(frames, labels))
+        each(made[-1])
     shown = tuple(figure for figure in made if figure.panels or figure.notes)
     if only is not None and len(shown) < len(made):
         (first, *_) = (figure.key for figure in made if figure not in shown)

@@ -20,6 +20,7 @@ SECTIONS = Registry(
             "prompts",
             "length",
             "metrics",
+            "brain",
             "method",
             "missing",
         )

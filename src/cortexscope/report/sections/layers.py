@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cortexscope.document import Block, Fold, Prose, Section
+from cortexscope.document import Block, Prose, Section, Span, Words
 from cortexscope.report._shown import Shown
 
 __all__ = ["build"]
@@ -14,7 +14,7 @@ _CLOSER = (
 
 
 def build(shown: Shown) -> Section:
-    """Return the figures along depth, those of single groups of metrics folded."""
+    """Return the figures along depth, and what the statistics say of layers."""
     blocks: list[Block] = list(
         shown.figures_named("depth", "probes", "layer_similarity", "massive")
     )
@@ -22,7 +22,10 @@ def build(shown: Shown) -> Section:
         blocks.append(Prose(said, "list"))
     if not shown.frames.analysis.kept("probes"):
         blocks.append(Prose((_CLOSER,)))
-    blocks += shown.figures_named("logit_lens")
-    if groups := shown.figures_named("depth-"):
-        blocks.append(Fold("Every other metric along depth, group by group", tuple(groups)))
+    more: Words = (
+        "Every other metric is drawn along the layers under ",
+        Span("All metrics", to="metrics"),
+        ".",
+    )
+    blocks.append(Prose((more,)))
     return Section("layers", "Layers", tuple(blocks))

@@ -38,15 +38,15 @@ def build(shown: Shown) -> Section:
     facts = facts.assign(tokens=lengths.reindex(facts.index), z=far["z"].reindex(facts.index))
     order = facts["z"].abs().fillna(-1.0).sort_values(ascending=False, kind="stable").index
     rows = []
-    for prompt in order[:_MOST]:
-        own = facts.loc[prompt]
-        where = UNDEFINED
-        if prompt in far.index:
-            metric, model = far.loc[prompt, ["metric", "model"]]
-            where = f"{shown.labels.title(str(metric))}, {plain(str(model))}"
-        text = (shortened(str(own["text"]), _TEXT),) if shown.texts else ()
-        names = plain(str(prompt)), plain(str(own["task"]))
-        rows.append((*names, *text, own["tokens"], own["z"], where))
+    where = {
+        prompt: f"{shown.labels.title(metric)}, {plain(model)}"
+        for prompt, metric, model in far[["metric", "model"]].itertuples(name=None)
+    }
+    listed = facts.loc[order[:_MOST], ["task", "text", "tokens", "z"]]
+    for prompt, task, words, tokens, z in listed.itertuples(name=None):
+        text = (shortened(str(words), _TEXT),) if shown.texts else ()
+        names = plain(str(prompt)), plain(str(task))
+        rows.append((*names, *text, tokens, z, where.get(prompt, UNDEFINED)))
     columns = _COLUMNS if shown.texts else tuple(own for own in _COLUMNS if own.name != "Text")
     said = [
         "How far a prompt lies from the mean of all prompts, in standard deviations of one model "

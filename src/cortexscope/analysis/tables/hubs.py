@@ -1,0 +1,128 @@
+"""Which regions of the brain view rise and fall together over prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cortexscope.analysis._regions import Found, regions_found
+from cortexscope.analysis.tables._step import Step
+from cortexscope.stats import adjusted_values
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from cortexscope.analysis._analysis import Analysis
+
+__all__ = ["Hubs"]
+
+_METHOD = "Spearman's rho at equal lengths; permutation of prompts"
+_FEWEST = 8
+"""Prompts; ranks of fewer have few orders."""
+
+
+class Hubs(Step):
+    """A region's hub score: the mean size of its rank correlations with the other regions.
+
+    Over prompts, paraphrases averaged, with what length does taken out of every region. `chance` is
+    the score that 95 % of shuffles of the region's prompts stay below: sizes have no sign, so that
+    no score is 0 by chance.
+    """
+
+    name = "hubs"
+    holds = "which regions of the brain view, a metaphor, rise and fall together over prompts"
+    of_focus = True
+
+    def build(self, of: Analysis) -> pd.DataFrame:
+        """Return a row a model and region."""
+        import pandas as pd
+
+        found = of.once("regions", lambda: regions_found(of.measured))
+        if all(own.reason for own in found):
+            return pd.DataFrame()
+        by_model = groupby(found, key=lambda own: own.model)
+        return pd.DataFrame([row for model, own in by_model for row in _rows(of, model, [*own])])
+
+    def absent(self, of: Analysis) -> str:
+        """Return why there are no hubs."""
+        return "no region has a value"
+
+
+def _rows(of: Analysis, model: str, every: Sequence[Found]) -> list[dict[str, Any]]:
+    columns: dict[str, pd.Series[Any]] = {}
+    reasons: dict[str, str] = {}
+    for own in every:
+        key = own.region.key
+        if own.reason is not None:
+            reasons[key] = own.reason
+            continue
+        values = adjusted_values(own.values)
+        by_cluster = values.groupby("cluster")["value"].mean()
+        if by_cluster.nunique() < 2:
+            unknown = values["reason"].dropna()
+            same = "the value is the same for all prompts"
+            reasons[key] = str(unknown.iloc[0]) if len(unknown) else same
+        else:
+            columns[key] = by_cluster
+    rows = _scores(of, model, columns)
+    return [
+        {
+            "model": model,
+            "region": own.region.key,
+            **rows.get(own.region.key, _unknown(0, reasons.get(own.region.key, ""))),
+        }
+        for own in every
+    ]
+
+
+def _scores(
+    of: Analysis, model: str, columns: Mapping[str, pd.Series[Any]]
+) -> dict[str, dict[str, Any]]:
+    import pandas as pd
+
+    table = pd.DataFrame(columns).dropna()
+    names, n = list(table.columns), len(table)
+    if len(names) < 2 or n < _FEWEST:
+        why = "no other region has a value" if len(names) < 2 else f"fewer than {_FEWEST} prompts"
+        return {name: _unknown(n, why) for name in names}
+    ranks = table.rank().to_numpy(dtype=np.float64)
+    ranks = ranks - ranks.mean(axis=0)
+    ranks = ranks / np.linalg.norm(ranks, axis=0)
+    rng = of.stream("hubs", model)
+    orders = rng.permuted(np.tile(np.arange(n), (of.settings.permutations, 1)), axis=1)
+    return {name: _score(ranks, place, names, orders) for place, name in enumerate(names)}
+
+
+def _score(
+    ranks: NDArray[np.float64], place: int, names: list[str], orders: NDArray[np.intp]
+) -> dict[str, Any]:
+    others = np.delete(ranks, place, axis=1)
+    correlations = ranks[:, place] @ others
+    shuffled = np.abs(ranks[orders, place] @ others).mean(axis=1)
+    hub = float(np.abs(correlations).mean())
+    partner = int(np.abs(correlations).argmax())
+    # What rounding tells apart counts as equal.
+    beyond = int((shuffled >= hub - 1e-12).sum())
+    return {
+        "hub": hub,
+        "chance": float(np.quantile(shuffled, 0.95)),
+        "p": (beyond + 1) / (len(orders) + 1),
+        "partner": [name for name in names if name != names[place]][partner],
+        "rho": float(correlations[partner]),
+        "others": len(names) - 1,
+        "n": len(ranks),
+        "method": _METHOD,
+        "reason": None,
+    }
+
+
+def _unknown(n: int, reason: str) -> dict[str, Any]:
+    numbers = dict.fromkeys(("hub", "chance", "p"), np.nan)
+    return {
+        **numbers, "partner": None, "rho": np.nan, "others": 0, "n": n, "method": None,
+        "reason": reason,
+    }  # fmt: skip
