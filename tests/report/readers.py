@@ -126,7 +126,8 @@ class _Tables(HTMLParser):
         elif tag == "tr" and self._inside == "tbody":
             self.found[self._key][1].append([])
         elif tag in ("td", "th"):
-            self._title = named.get("title") or ""
+            # A number has all its digits there, a heading what it means.
+            self._title = named.get("title") or "" if tag == "td" else ""
             self._cells.append("")
 
     def handle_data(self, data: str) -> None:

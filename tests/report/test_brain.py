@@ -11,7 +11,7 @@ import pytest
 from report.made_runs import SMALL, make_run, regional_run
 
 from cortexscope.analysis import REGIONS, Analysis
-from cortexscope.document import Brain, Figure, Fold, Section, Table
+from cortexscope.document import Brain, Figure, Fold, Table
 from cortexscope.document.drawing._look import CIVIDIS, ink_on
 from cortexscope.report import build_figures, build_report, write_html
 from cortexscope.report._frames import RunFrames
@@ -30,8 +30,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="module")
-def section(run: Run) -> Section:
-    return next(own for own in build_report(run).sections if own.key == "brain")
+def section(run: Run) -> Fold:
+    """What the section folds below its words."""
+    own = next(own for own in build_report(run).sections if own.key == "brain")
+    (fold,) = (block for block in own.blocks if isinstance(block, Fold))
+    return fold
 
 
 def row_of(table: pd.DataFrame, form: str, task: str, region: str) -> dict[Any, Any]:
@@ -94,7 +97,7 @@ def test_names_are_readable_on_every_colour() -> None:
         assert (ends[1] + 0.05) / (ends[0] + 0.05) >= 4.5
 
 
-def test_the_section_declares_the_metaphor_and_defines_every_name(section: Section) -> None:
+def test_the_section_declares_the_metaphor_and_defines_every_name(section: Fold) -> None:
     tables = {block.key: block for block in section.blocks if isinstance(block, Table)}
     assert tables["brain_regions"].frame["Metric"].tolist() == [r.metric for r in REGIONS]
     assert len(tables["brain_hubs"].frame) == len(REGIONS)
@@ -112,7 +115,7 @@ def test_the_figure_stands_once_and_its_number_follows(run: Run) -> None:
     assert document.figures[-1].key == "brain"
 
 
-def test_cells_are_the_means_with_their_intervals(run: Run, section: Section) -> None:
+def test_cells_are_the_means_with_their_intervals(run: Run, section: Fold) -> None:
     (fold,) = (block for block in section.blocks if isinstance(block, Fold))
     table = Analysis(run).table("regions")
     for block, form in zip(fold.blocks, ("raw", "adjusted"), strict=True):

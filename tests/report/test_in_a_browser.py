@@ -96,7 +96,7 @@ def test_a_script_that_slips_in_does_not_run(browser: Any, report: Path, tmp_pat
 def test_rows_are_sorted_and_found_and_a_link_shows_the_same(browser: Any, report: Path) -> None:
     opened = Opened(browser, report)
     page = opened.page
-    page.locator("#length > details > summary").click()
+    page.locator("#length > details > summary").first.click()
     before = opened.column("complete", 4)
     head = page.locator('table[data-key="complete"] thead th:nth-child(4)')
     head.locator("button").click()
@@ -115,7 +115,7 @@ def test_rows_are_sorted_and_found_and_a_link_shows_the_same(browser: Any, repor
     place = re.sub("^[^#]*", "", page.url)
     page.close()
     again = Opened(browser, report, place=place)
-    again.page.locator("#length > details > summary").click()
+    again.page.locator("#length > details > summary").first.click()
     assert again.column("complete", 2) == found
     assert again.page.evaluate("document.documentElement.dataset.theme") == "dark"
     # A link to another place keeps what was chosen.
@@ -135,6 +135,90 @@ def test_an_answer_leads_to_where_it_is_shown(browser: Any, report: Path) -> Non
         "key => document.getElementById(key).getBoundingClientRect().top", target[1:]
     )
     assert 0 <= top < 400
+    opened.page.close()
+
+
+def test_a_prompt_opens_from_the_list_and_from_an_address(browser: Any, report: Path) -> None:
+    """From an answer to the prompts, to the text of one."""
+    opened = Opened(browser, report)
+    page = opened.page
+    page.locator('nav a[href="#prompts"]').click()
+    name = page.locator("[data-pages] tbody th button").first
+    name.wait_for()
+    prompt = name.inner_text()
+    text = opened.column("prompts_read", 3)[0]
+    name.click()
+    dialog = page.locator("dialog.page")
+    assert dialog.locator("h2").inner_text() == prompt
+    assert dialog.locator("pre").first.inner_text() == text
+    assert dialog.locator("tbody tr").count() > 5
+    dialog.locator(".plot").scroll_into_view_if_needed()
+    dialog.locator(".plot .main-svg").first.wait_for()
+    place = re.sub("^[^#]*", "", page.url)
+    dialog.get_by_text("Next").click()
+    assert dialog.locator("h2").inner_text() == opened.column("prompts_read", 1)[1]
+    page.keyboard.press("Escape")
+    assert not dialog.is_visible()
+    assert opened.said == []
+    page.close()
+    again = Opened(browser, report, place=place)
+    assert again.page.locator("dialog.page h2").inner_text() == prompt
+    again.page.close()
+
+
+def test_a_metric_is_chosen_and_a_link_shows_the_same(browser: Any, report: Path) -> None:
+    opened = Opened(browser, report)
+    page = opened.page
+    page.locator('nav a[href="#metrics"]').click()
+    metric, model, group = (page.locator(".choose select").nth(place) for place in range(3))
+    metric.wait_for()
+    title = metric.locator("option").nth(1).inner_text()
+    metric.select_option(label=title)
+    label = model.locator("option").nth(1).inner_text()
+    model.select_option(label=label)
+    group.select_option(index=2)
+    shown = page.locator("[data-chooser] details")
+    shown.locator("summary").click()
+    caption = f"{title}, {label}, {group.locator('option').nth(2).inner_text()}"
+    assert shown.locator("caption").inner_text() == caption
+    assert shown.locator("tbody tr").count() > 1
+    assert opened.said == []
+    place = re.sub("^[^#]*", "", page.url)
+    page.close()
+    again = Opened(browser, report, place=place)
+    again.page.locator("[data-chooser] details summary").click()
+    assert again.page.locator("[data-chooser] caption").inner_text() == caption
+    again.page.close()
+
+
+def test_the_numbers_of_a_figure_stand_behind_it(browser: Any, report: Path) -> None:
+    opened = Opened(browser, report)
+    fold = opened.page.locator("#figure-length details.numbers")
+    fold.locator("summary").click()
+    fold.locator("tbody tr").first.wait_for()
+    assert fold.locator("thead th").first.all_inner_texts() == ["cloud"]
+    assert fold.locator("a[download]").get_attribute("download") == "length.csv"
+    assert opened.said == []
+    opened.page.close()
+
+
+def test_figures_are_pictures_without_scripts_and_on_paper(browser: Any, report: Path) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(report.as_uri())
+    stills = page.locator("img.still")
+    count = stills.count()
+    assert count == page.locator(".drawing").count() > 3
+    assert stills.first.is_visible()
+    assert all(stills.nth(own).get_attribute("alt") for own in range(count))
+    assert not page.locator(".plot").first.is_visible()
+    assert "Without JavaScript" in page.inner_text("body")
+    page.close()
+    opened = Opened(browser, report)
+    opened.page.emulate_media(media="print")
+    opened.page.wait_for_timeout(300)
+    assert opened.page.locator("#figure-length img.still").is_visible()
+    assert not opened.page.locator("#figure-length .plot").is_visible()
+    assert opened.page.locator("#table-complete table").is_visible()
     opened.page.close()
 
 
@@ -166,6 +250,7 @@ def test_brains_are_shown_one_by_one_and_stop_when_asked(
     page.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))
     page.goto(write_html(run).as_uri())
     page.wait_for_selector("html.drawn")
+    page.locator("#brain > details > summary").click()
     page.locator("#figure-brain").scroll_into_view_if_needed()
     page.wait_for_selector("#plot-brain .main-svg")
     told, shown = page.locator(".steps strong"), page.locator("#plot-brain")

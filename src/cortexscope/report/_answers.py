@@ -173,8 +173,8 @@ def _models(frames: RunFrames, labels: Labels) -> Iterator[Answer]:
             clear, ends = False, [-ends[0], ends[1]]
         unit = labels.unit(str(metric))
         text = (
-            f"{plain(str(first))} has a higher {_lower(labels.title(str(metric)))} than "
-            f"{plain(str(second))}: by {abs(row['difference']):.3g} [{ends[0]:.3g}, "
+            f"{plain(str(first))} lies above {plain(str(second))} in "
+            f"{_lower(labels.title(str(metric)))}: by {abs(row['difference']):.3g} [{ends[0]:.3g}, "
             f"{ends[1]:.3g}] {unit}".rstrip()
             + f", n = {int(row['n_a'])} prompts that both read, "
             "each with its own tokens."

@@ -108,9 +108,8 @@ def _sources(shown: Shown) -> Iterator[str]:
         assert year is not None
         author = re.match(r"[A-Za-z]+", source)
         key = f"{author[0].lower() if author else 'source'}{year[0]}n{number}"
-        yield _entry("misc", key, {
-            "note": plain(source), "year": year[0], "annote": f"Source of {', '.join(names)}",
-        })  # fmt: skip
+        note = f"{source}; source of {', '.join(names)}"
+        yield _entry("misc", key, {"note": plain(note), "year": year[0]})
 
 
 def _entry(kind: str, key: str, fields: dict[str, str]) -> str:

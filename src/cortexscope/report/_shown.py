@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
-from cortexscope.document import Figure, Table
+from cortexscope.document import Figure, Fold, Table
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
 from cortexscope.report.figures import figures_of
@@ -56,6 +56,11 @@ class Shown:
     def figures_named(self, *names: str) -> list[Figure]:
         """Return the figures with these keys that the run has, in this order."""
         return [own for name in names for own in self.figures if own.key == name]
+
+    def folded(self, summary: str, *names: str) -> list[Fold]:
+        """Return these figures in a fold, of those that the run has; none where there is none."""
+        found = self.figures_named(*names)
+        return [Fold(summary, tuple(found))] if found else []
 
     def said(self, *names: str) -> tuple[str, ...]:
         """Return what these tables of the statistics come to, of those that are kept.

@@ -17,8 +17,8 @@ from cortexscope.texts import plain, plain_lines
 __all__ = ["packed", "packed_chooser", "packed_figure", "packed_pages"]
 
 _LEFT_OUT = 8
-"""Bits of 23 that are left out of a fraction: five digits are right, and each number takes a byte
-less."""
+"""Bits of 23 that are left out of a fraction: a number is right to one in 65,000, four digits, and
+takes a byte less."""
 
 
 def packed(text: str | bytes) -> str:

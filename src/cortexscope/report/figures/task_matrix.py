@@ -12,6 +12,7 @@ from cortexscope.metrics import HEADLINE
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, task_title
 from cortexscope.report._stacks import stacks_note
+from cortexscope.report.figures._words import counted
 from cortexscope.report.tables import number_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _CAPTION = (
     "the metric over prompts, {of}. At equal lengths: as a natural spline in log tokens, fitted "
     "beside the tasks, has it for a prompt of the mean log length. Dark and bright lie on either "
     "side of the mean; what is left at equal lengths is not length. Intervals, p and n are in "
-    "Table {table}."
+    "Table {table}. "
 )
 
 
@@ -58,7 +59,7 @@ class TaskMatrix:
         return Figure(
             key="task_matrix",
             title="How far each task lies from the mean of all",
-            caption=_CAPTION.format(of=of, table=number_of("task_effects")),
+            caption=_CAPTION.format(of=of, table=number_of("task_effects")) + counted(frames),
             panels=tuple(panels),
             columns=1,
             notes=stacks_note(frames.many_stacked) if panels else (),

@@ -51,7 +51,7 @@ def build(shown: Shown) -> Section:
     if not len(found):
         said = f"{METAPHOR} This run has none: {analysis.missing('regions')}."
         return Section("brain", title, (Prose((said,), "aside"),), short=_SHORT)
-    blocks: list[Block] = [Prose((METAPHOR,), "warning"), Prose((_INTRO,))]
+    blocks: list[Block] = []
     blocks += shown.figures_named("brain")
     blocks += [_defined(found), _hubs(analysis.table("hubs"))]
     notes = stacks_note(shown.frames.many_stacked)
@@ -59,7 +59,9 @@ def build(shown: Shown) -> Section:
     regions, models = found["region"].nunique(), found["model"].nunique()
     summary = f"Profiles: the means of {regions} regions by task, with intervals, of {models} model"
     blocks.append(Fold(f"{summary}{'s' * (models != 1)}", profiles))
-    return Section("brain", title, tuple(blocks), short=_SHORT)
+    told = (Prose((METAPHOR,), "warning"), Prose((_INTRO,)))
+    fold = Fold("The drawn brain, its regions, hub scores and profiles", tuple(blocks))
+    return Section("brain", title, (*told, fold), short=_SHORT)
 
 
 def _defined(found: pd.DataFrame) -> Table:

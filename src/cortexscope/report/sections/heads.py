@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cortexscope.document import Column, Figure, Part, Prose, Section, Span, Table
+from cortexscope.document import Block, Column, Part, Prose, Section, Span, Table
 from cortexscope.report._labels import plain
 from cortexscope.report._shown import Shown
 
@@ -57,8 +57,9 @@ def build(shown: Shown) -> Section:
         ".",
     )
     table = Table(key="top_heads", title="Heads that stand out", parts=(Part.of(_COLUMNS, rows),))
-    blocks: list[Prose | Table | Figure] = [Prose((intro,)), table]
-    blocks += shown.figures_named("heads", "selective_heads")
+    blocks: list[Block] = [Prose((intro,)), table]
+    blocks += shown.folded("Maps of all heads, of two metrics", "heads")
+    blocks += shown.figures_named("selective_heads")
     if sentences := shown.said("selective"):
         blocks.append(Prose(sentences, "list"))
     return Section("heads", "Heads", tuple(blocks))

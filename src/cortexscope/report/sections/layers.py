@@ -15,9 +15,9 @@ _CLOSER = (
 
 def build(shown: Shown) -> Section:
     """Return the figures along depth, and what the statistics say of layers."""
-    blocks: list[Block] = list(
-        shown.figures_named("depth", "probes", "layer_similarity", "massive")
-    )
+    blocks: list[Block] = list(shown.figures_named("depth", "probes"))
+    blocks += shown.folded("How alike layers see the prompts", "layer_similarity")
+    blocks += shown.folded("Where massive activations are", "massive")
     if said := shown.said("depth", "probes", "probe_baselines", "silhouettes", "similarity"):
         blocks.append(Prose(said, "list"))
     if not shown.frames.analysis.kept("probes"):

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from cortexscope.document import UNDEFINED, Fold, Prose, Section, Span
+from cortexscope.document import (
+    UNDEFINED,
+    Block,
+    Column,
+    Fold,
+    Part,
+    Prose,
+    Section,
+    Span,
+    Table,
+    Tone,
+)
+from cortexscope.errors import UsageError
 from cortexscope.report._shown import Shown
 
 __all__ = ["build"]
@@ -29,15 +41,40 @@ def build(shown: Shown) -> Section:
                 f"the right of its columns. {UNDEFINED} marks a value that is undefined. The same "
                 "tables are in the folder ",
                 Span("tables", "code"),
-                " of the run, with all digits. Whether the study's claims hold in a run is told "
-                "by ",
-                Span("cortexscope audit study --run RUN", "code"),
-                ".",
+                " of the run, with all digits. ",
+                Span("cortexscope audit study --published FILE --run RUN", "code"),
+                " checks the study's files too, and says more of each claim.",
             ),
         )
     )
     figures = shown.figures_named("length", "task_map")
     fold = Fold(f"The study's Tables {first} to {last}, of this run", tables)
-    return Section(
-        "length", "Length and the study", (said, *figures, layout, fold), short="Length, study"
+    blocks: tuple[Block, ...] = (said, *figures, layout, fold, *_claims(shown))
+    return Section("length", "Length and the study", blocks, short="Length, study")
+
+
+def _claims(shown: Shown) -> tuple[Fold, ...]:
+    """Return what the audit says of the study's claims, of one run that has its metrics."""
+    from cortexscope.audit import audit_study
+
+    runs = shown.frames.measured.runs
+    if len(runs) > 1:
+        return ()
+    try:
+        audit = audit_study(run=runs[0].path)
+    except UsageError:
+        return ()
+    rows = [
+        (claim.words, check.against, check.verdict, check.sentence)
+        for claim in audit.claims
+        for check in claim.checks
+    ]
+    tones: dict[str, Tone] = {"holds": "good", "contradicted": "bad", "cannot be checked": "open"}
+    columns = (
+        Column("Claim", wraps=True),
+        Column("Against"),
+        Column("Verdict", tones=tones),
+        Column("What was found", wraps=True),
     )
+    title = f"The study's {len(audit.claims)} claims, checked against its own figures and this run"
+    return (Fold(title, (Table("claims", title, (Part.of(columns, rows),)),)),)

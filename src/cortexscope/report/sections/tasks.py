@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cortexscope.document import Column, Figure, Part, Prose, Section, Table
+from cortexscope.document import Block, Column, Part, Prose, Section, Table
 from cortexscope.report._answers import CHANCE
 from cortexscope.report._labels import plain, task_title
 from cortexscope.report._shown import Shown
@@ -34,10 +34,13 @@ def build(shown: Shown) -> Section:
     if len(shown.frames.tasks) < 2:
         said = "The run has one task, so that there are none to compare."
         return Section("tasks", "Tasks", (Prose((said,)),))
-    blocks: list[Prose | Figure | Table] = [Prose((_INTRO,))]
+    blocks: list[Block] = [Prose((_INTRO,))]
     blocks += shown.figures_named("task_matrix")
     blocks.append(shown.table("task_effects"))
-    blocks += shown.figures_named("task_means", "similarity", "specialisation")
+    blocks += shown.figures_named("task_means")
+    blocks += shown.folded(
+        "Which tasks are alike, and how far apart", "similarity", "specialisation"
+    )
     return Section("tasks", "Tasks", (*blocks, *_pairs(shown)))
 
 
