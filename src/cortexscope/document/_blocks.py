@@ -110,6 +110,9 @@ class Bars:
     kind: ClassVar[str] = "bars"
 
     bars: tuple[Bar, ...]
+    title: str = ""
+    beside: bool = False
+    """Whether what follows stands beside it where a page is wide."""
 
     def places(self, bar: Bar) -> tuple[float, float, float, float]:
         """Return where low, value, high and 0 of a bar lie, in per cent of the width."""

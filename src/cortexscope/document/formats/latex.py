@@ -81,7 +81,8 @@ class _LatexWriter(Writer):
         return "\n".join([*texts, *(self.table(own, level + 1) for own in figure.tables)])
 
     def bars(self, bars: Bars, level: int) -> str:
-        return _list(f"{_text(bar.name)}: {_text(bar.text)}" for bar in bars.bars)
+        title = f"{_text(bars.title)}\n\n" if bars.title else ""
+        return title + _list(f"{_text(bar.name)}: {_text(bar.text)}" for bar in bars.bars)
 
     def items(self, items: Items, level: int) -> str:
         return _list("\n".join(self.texts(blocks, level)) for blocks in items.items)

@@ -73,7 +73,8 @@ class _MarkdownWriter(Writer):
         return "\n".join([*texts, *(self.table(table, level + 1) for table in figure.tables)])
 
     def bars(self, bars: Bars, level: int) -> str:
-        return "".join(f"- {_text(bar.name)}: {_text(bar.text)}\n" for bar in bars.bars)
+        title = f"{_text(bars.title)}\n\n" if bars.title else ""
+        return title + "".join(f"- {_text(bar.name)}: {_text(bar.text)}\n" for bar in bars.bars)
 
     def items(self, items: Items, level: int) -> str:
         texts = []

@@ -89,7 +89,10 @@ class TextWriter(Writer):
 
     def bars(self, bars: Bars, level: int) -> str:
         """Return a line a value."""
-        return self._lines(f"{plain(bar.name)}: {plain(bar.text)}" for bar in bars.bars)
+        named = [plain(bars.title)] if bars.title else []
+        return self._lines(
+            [*named, *(f"{plain(bar.name)}: {plain(bar.text)}" for bar in bars.bars)]
+        )
 
     def items(self, items: Items, level: int) -> str:
         """Return every item, what follows its first block further in."""

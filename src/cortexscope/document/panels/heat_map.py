@@ -79,10 +79,14 @@ class HeatMap(Panel):
         """Return what is written into the cells, [row][column]."""
         known = np.abs(self.values[np.isfinite(self.values)])
         decimals = decimals_for(float(known.max())) if known.size else 0
-        return [
-            [f"{value:.{decimals}f}" if math.isfinite(value) else UNDEFINED for value in row]
-            for row in self.values
-        ]
+        return [[self._text(value, decimals) for value in row] for row in self.values]
+
+    def _text(self, value: float, decimals: int) -> str:
+        if not math.isfinite(value):
+            return UNDEFINED
+        # A small negative number must not read as minus nothing; about 0 the sign is the point.
+        text = f"{np.round(value, decimals) + 0.0:{'+' if self.about_zero else ''}.{decimals}f}"
+        return text if text.strip("+-0.") else text.lstrip("+-")
 
     def _headings(self) -> list[tuple[str, str]]:
         return list(zip(self.columns, self.said or ("",) * len(self.columns), strict=True))

@@ -110,7 +110,8 @@ def _finding(grids: dict[str, pd.DataFrame], labels: Labels) -> str:
         return ""
     row, column = divmod(int(np.nanargmax(np.abs(cells))), len(fair))
     told = {"raw": "as measured", "adjusted": "at equal lengths"}[form]
+    task = task_title(str(grids[form].index[row]))
     return (
-        f"Farthest from the mean {told}: {task_title(str(grids[form].index[row]))} in "
+        f"Farthest from the mean {told}, the study's measures aside: {task} in "
         f"{labels.title(fair[column])}, by {cells[row, column]:+.2f} standard deviations."
     )

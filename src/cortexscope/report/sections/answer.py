@@ -28,6 +28,30 @@ def build(shown: Shown) -> Section:
     found = answers(shown.frames, shown.labels)
     tasks = of_tasks(shown.frames, shown.labels)
     blocks: list[Prose | Bars | Facts | Fold] = []
+    bars = tuple(
+        Bar(
+            shown.labels.title(own.metric),
+            100 * max(own.value, 0.0),
+            100 * own.low,
+            100 * own.high,
+            "%",
+            _TONES[own.verdict],
+        )
+        for own in tasks
+        if not np.isnan(own.low)
+    )
+    if not found:
+        blocks.append(Prose((_NOTHING,)))
+    else:
+        blocks.append(Prose((_summary(tasks, shown.labels),)))
+    if bars:
+        blocks.append(
+            Bars(
+                bars,
+                "How much the task explains of what length leaves, in % of the variance",
+                beside=True,
+            )
+        )
     if found:
         listed = tuple(
             (
@@ -39,27 +63,7 @@ def build(shown: Shown) -> Section:
             )
             for own in found
         )
-        blocks += [
-            Prose((_summary(tasks, shown.labels),)),
-            Prose(listed, "list"),
-            Prose((_VERDICTS,), "aside"),
-        ]
-    else:
-        blocks.append(Prose((_NOTHING,)))
-    bars = tuple(
-        Bar(
-            shown.labels.title(own.metric),
-            100 * max(own.value, 0.0),
-            100 * own.low,
-            100 * own.high,
-            "% of the variance that length leaves",
-            _TONES[own.verdict],
-        )
-        for own in tasks
-        if not np.isnan(own.low)
-    )
-    if bars:
-        blocks += [Prose(("How much the task explains at equal lengths, by metric:",)), Bars(bars)]
+        blocks += [Prose(listed, "list"), Prose((_VERDICTS,), "aside")]
     trust = tuple(
         Fact(name, told, "" if fine else "half") for name, told, fine in trusted(shown.frames)
     )
