@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from cortexscope.document.drawing._text import for_matplotlib
+from cortexscope.document.drawing._text import for_matplotlib, unlike
+from cortexscope.document.panels._panel import Place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["inches_of_axes", "plain_axes"]
+__all__ = ["inches_of_axes", "plain_axes", "rows_by_matplotlib", "rows_by_plotly"]
 
 
 def plain_axes(axes: Axes, x_title: str, y_title: str) -> None:
@@ -26,3 +28,22 @@ def inches_of_axes(
 ) -> tuple[float, float]:
     """Return the size of a figure of plain axes, `names` lines of a legend below each."""
     return max(6.4, 4.9 * columns), 0.9 + height * rows + 0.2 * names
+
+
+def rows_by_matplotlib(axes: Axes, rows: Sequence[str], letters: int, *, named: bool) -> None:
+    """Give axes of matplotlib a row a name, from the top; without the names where not `named`."""
+    names = [for_matplotlib(row, letters) if named else "" for row in rows]
+    axes.set_yticks(range(len(rows)), names)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+
+
+def rows_by_plotly(canvas: Any, place: Place, rows: Sequence[str], letters: int) -> None:  # noqa: ANN401
+    """Give a panel of plotly a row a name, from the top; named where nothing stands to its left."""
+    canvas.update_yaxes(
+        tickvals=list(range(len(rows))),
+        ticktext=unlike(rows, letters) if place.first else [""] * len(rows),
+        range=[len(rows) - 0.5, -0.5],
+        zeroline=False,
+        row=place.row,
+        col=place.column,
+    )

@@ -14,12 +14,10 @@ from cortexscope.document.drawing._look import look
 from cortexscope.document.drawing._text import (
     TICK,
     as_list,
-    for_matplotlib,
     for_plotly,
     legend_entry,
-    unlike,
 )
-from cortexscope.document.panels._axes import plain_axes
+from cortexscope.document.panels._axes import plain_axes, rows_by_matplotlib, rows_by_plotly
 from cortexscope.document.panels._panel import Panel, Place
 
 if TYPE_CHECKING:
@@ -134,9 +132,7 @@ class Boxes(Panel):
             )
         if self.log:
             axes.set_xscale("log")
-        named = [for_matplotlib(row, TICK) for row in self.rows]
-        axes.set_yticks(places, named if first else [""] * len(places))
-        axes.set_ylim(len(self.rows) - 0.5, -0.5)
+        rows_by_matplotlib(axes, self.rows, TICK, named=first)
 
     def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
         """Draw whiskers and boxes as thin and thick lines, medians, and the points beyond."""
@@ -195,13 +191,7 @@ class Boxes(Panel):
             entries.add(name)
         if self.log:
             canvas.update_xaxes(type="log", **where)
-        canvas.update_yaxes(
-            tickvals=list(range(len(self.rows))),
-            ticktext=unlike(self.rows, TICK) if place.first else [""] * len(self.rows),
-            range=[len(self.rows) - 0.5, -0.5],
-            zeroline=False,
-            **where,
-        )
+        rows_by_plotly(canvas, place, self.rows, TICK)
 
     def numbers(self) -> Part:
         """Return the quantiles, box by box."""

@@ -14,12 +14,10 @@ from cortexscope.document.drawing._look import look
 from cortexscope.document.drawing._text import (
     LABEL,
     as_list,
-    for_matplotlib,
     for_plotly,
     legend_entry,
-    unlike,
 )
-from cortexscope.document.panels._axes import plain_axes
+from cortexscope.document.panels._axes import plain_axes, rows_by_matplotlib, rows_by_plotly
 from cortexscope.document.panels._panel import Panel, Place
 
 if TYPE_CHECKING:
@@ -88,9 +86,7 @@ class Ranges(Panel):
                 zorder=3,
                 label=legend_entry(one.label),
             )
-        named = [for_matplotlib(row, LABEL) for row in self.rows]
-        axes.set_yticks(places, named if first else [""] * len(places))
-        axes.set_ylim(len(self.rows) - 0.5, -0.5)
+        rows_by_matplotlib(axes, self.rows, LABEL, named=first)
 
     def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
         """Draw the intervals and their values."""
@@ -98,13 +94,7 @@ class Ranges(Panel):
         canvas.update_xaxes(title_text=for_plotly(self.x_title), **where)
         for one, offset in zip(self.ranges, self.offsets(), strict=True):
             canvas.add_trace(self._trace(one, offset, entries), **where)
-        canvas.update_yaxes(
-            tickvals=list(range(len(self.rows))),
-            ticktext=unlike(self.rows, LABEL) if place.first else [""] * len(self.rows),
-            range=[len(self.rows) - 0.5, -0.5],
-            zeroline=False,
-            **where,
-        )
+        rows_by_plotly(canvas, place, self.rows, LABEL)
         if self.line is not None:
             canvas.add_vline(
                 x=self.line, line_width=1, line_color="#8C8C8C", layer="below",
