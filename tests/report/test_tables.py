@@ -26,23 +26,13 @@ from report.made_runs import (
     prompts_of,
     table_of,
 )
+from report.oracle import STUDY
 
 from cortexscope.analysis import Analysis, Settings, prompt_values
 from cortexscope.document import Ranges, Table
 from cortexscope.report import TABLES, build_figures, build_tables, write_tables
 from cortexscope.stats import task_effect
 from cortexscope.store import Measurements, Run, RunWriter
-
-_COLUMNS = {
-    "Final_Activation": "study.final_activation",
-    "Attention_Entropy": "study.attention_entropy",
-    "Max_Sparsity": "study.max_sparsity",
-    "Attention_Entropy_Per_Row": "attention_entropy",
-    "Attention_Entropy_Normalized": "attention_entropy_normalized",
-    "Attention_Sink_Mass": "attention_sink_mass",
-    "Residual_Norm": "residual_norm",
-    "Near_Zero_Fraction": "near_zero_fraction",
-}
 
 
 def _tables(run: Run) -> dict[str, Table]:
@@ -53,7 +43,7 @@ def _tables(run: Run) -> dict[str, Table]:
 def test_a_cell_is_the_mean_over_prompts_of_a_prompts_mean(small_run: Run) -> None:
     frame = _tables(small_run)["complete"].frame.set_index(["Model", "Category"]).sort_index()
     rows = small_run.measurements()
-    for column, metric in _COLUMNS.items():
+    for column, metric in STUDY.items():
         own = rows[rows["metric"] == metric]
         per_prompt = own.groupby(["model", "task", "prompt_id"])["value"].mean()
         expected = per_prompt.groupby(["model", "task"]).mean().sort_index()
@@ -75,7 +65,7 @@ def test_summaries_are_plain_means_of_table_1(small_run: Run) -> None:
     models = tables["models"].frame.set_index("Model")
     kinds = tables["architectures"].frame.set_index("Architecture")
     tasks = tables["categories"].frame.set_index("Category")
-    for column in _COLUMNS:
+    for column in STUDY:
         pd.testing.assert_series_equal(
             models[column], complete.groupby("Model")[column].mean(), rtol=1e-12
         )
@@ -226,7 +216,7 @@ def test_an_encoder_decoder_is_shown_by_its_encoder(make: Callable[..., Run]) ->
     own = rows[rows["stack"] == "encoder"]
     frame = tables["complete"].frame
     frame = frame[frame["Model"] == "t5-small"].set_index("Category").sort_index()
-    for column, metric in _COLUMNS.items():
+    for column, metric in STUDY.items():
         per_prompt = own[own["metric"] == metric].groupby(["task", "prompt_id"])["value"].mean()
         expected = per_prompt.groupby("task").mean().sort_index()
         np.testing.assert_allclose(frame[column], expected, rtol=1e-12)

@@ -10,11 +10,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from cortexscope.metrics import HEADLINE
+from cortexscope.report._contrasts import compares_models, higher_first
 from cortexscope.report._correlations import STUDY_ENTROPY, length_correlation
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain, task_title
 
-__all__ = ["CHANCE", "PAIRS_OF", "Answer", "Verdict", "answers", "of_tasks", "trusted"]
+__all__ = ["CHANCE", "Answer", "Verdict", "answers", "of_tasks", "trusted"]
 
 CHANCE = 0.05
 """A p-value above it, over all metrics shown, is open."""
@@ -27,8 +28,6 @@ _Row = Mapping[Any, Any]
 _RANK: dict[Verdict, int] = {"clear": 0, "only raw": 1, "open": 2}
 _MOST = 8
 _OF_A_KIND = 3
-PAIRS_OF = 6
-"""Models; of more, pairs are compared only where the statistics are kept, for they are many."""
 
 
 class Answer(NamedTuple):
@@ -157,34 +156,28 @@ def _highest(frames: RunFrames, labels: Labels) -> Iterator[Answer]:
 
 def _models(frames: RunFrames, labels: Labels) -> Iterator[Answer]:
     """Yield how far two models lie apart, a pair a metric: the farthest."""
-    analysis = frames.analysis
-    if not 2 <= len(frames.labels) <= PAIRS_OF and not analysis.kept("model_contrasts"):
+    if not compares_models(frames):
         return
-    found = analysis.table("model_contrasts")
+    found = frames.analysis.table("model_contrasts")
     if not len(found):
         return
     found = found[found["task"].isna() & found["low"].notna() & found["p_max_t"].notna()]
     for metric, own in found[found["metric"].isin(HEADLINE)].groupby("metric", sort=False):
-        row = max(own.to_dict("records"), key=lambda one: abs(one["hedges_g"]))
-        clear = row["p_max_t"] <= CHANCE
-        first, second = (row["a"], row["b"]) if row["difference"] > 0 else (row["b"], row["a"])
-        ends = sorted((abs(row["low"]), abs(row["high"])))
-        if row["low"] < 0 < row["high"]:
-            clear, ends = False, [-ends[0], ends[1]]
-        unit = labels.unit(str(metric))
+        row = higher_first(max(own.to_dict("records"), key=lambda one: abs(one["hedges_g"])))
+        if row["p_max_t"] > CHANCE or row["low"] < 0:
+            continue
         text = (
-            f"{plain(str(first))} lies above {plain(str(second))} in "
-            f"{_lower(labels.title(str(metric)))}: by {abs(row['difference']):.3g} [{ends[0]:.3g}, "
-            f"{ends[1]:.3g}] {unit}".rstrip()
-            + f", n = {int(row['n_a'])} prompts that both read, "
-            "each with its own tokens."
+            f"{plain(str(row['a']))} lies above {plain(str(row['b']))} in "
+            f"{_lower(labels.title(str(metric)))}: by {row['difference']:.3g} [{row['low']:.3g}, "
+            f"{row['high']:.3g}] {labels.unit(str(metric))}".rstrip()
+            + f", n = {int(row['n_a'])} prompts that both read, each with its own tokens."
         )
-        sizes = [abs(row[name]) for name in ("hedges_g_low", "hedges_g_high")]
-        if clear:
-            yield Answer(
-                "models", str(metric), "clear", _explained(min(sizes)), text, "pairs_of_models",
-                _explained(abs(row["hedges_g"])), _explained(min(sizes)), _explained(max(sizes)),
-            )  # fmt: skip
+        size, *ends = (
+            _explained(row[name]) for name in ("hedges_g", "hedges_g_low", "hedges_g_high")
+        )
+        yield Answer(
+            "models", str(metric), "clear", min(ends), text, "pairs_of_models", size, *sorted(ends)
+        )
 
 
 def _length(frames: RunFrames, labels: Labels) -> Iterator[Answer]:

@@ -12,27 +12,28 @@ from cortexscope.report._shown import Shown
 __all__ = ["bibliography", "methods"]
 
 _STATISTICS = {
-    "freedman1983": (
-        "A Nonstochastic Interpretation of Reported Significance Levels",
-        "Freedman, David and Lane, David",
-        "Journal of Business & Economic Statistics", "1983",
-    ),
-    "westfall1993": (
-        "Resampling-Based Multiple Testing",
-        "Westfall, Peter H. and Young, S. Stanley",
-        "Wiley", "1993",
-    ),
-    "hedges1981": (
-        "Distribution Theory for Glass's Estimator of Effect Size and Related Estimators",
-        "Hedges, Larry V.",
-        "Journal of Educational Statistics", "1981",
-    ),
-    "steiger2004": (
-        "Beyond the F Test: Effect Size Confidence Intervals and Tests of Close Fit",
-        "Steiger, James H.",
-        "Psychological Methods", "2004",
-    ),
+    "freedman1983": ("article", {
+        "title": "A Nonstochastic Interpretation of Reported Significance Levels",
+        "author": "Freedman, David and Lane, David",
+        "journal": "Journal of Business & Economic Statistics", "year": "1983",
+    }),
+    "westfall1993": ("book", {
+        "title": "Resampling-Based Multiple Testing",
+        "author": "Westfall, Peter H. and Young, S. Stanley",
+        "publisher": "Wiley", "year": "1993",
+    }),
+    "hedges1981": ("article", {
+        "title": "Distribution Theory for Glass's Estimator of Effect Size and Related Estimators",
+        "author": "Hedges, Larry V.",
+        "journal": "Journal of Educational Statistics", "year": "1981",
+    }),
+    "steiger2004": ("article", {
+        "title": "Beyond the F Test: Effect Size Confidence Intervals and Tests of Close Fit",
+        "author": "Steiger, James H.",
+        "journal": "Psychological Methods", "year": "2004",
+    }),
 }  # fmt: skip
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 
 
 def methods(shown: Shown) -> tuple[str, ...]:
@@ -51,7 +52,10 @@ def methods(shown: Shown) -> tuple[str, ...]:
     )
     count = len(frames.tasks)
     suite = ", ".join(
-        dict.fromkeys(f"{own.suite.name} {own.suite.version}" for own in frames.manifests)
+        dict.fromkeys(
+            f"{own.suite.name} {own.suite.version}, SHA-256 {own.suite.hash[:12]}"
+            for own in frames.manifests
+        )
     )
     attention = ", ".join(
         dict.fromkeys(own.info.attention for own in frames.origins if own.info.attention)
@@ -59,8 +63,8 @@ def methods(shown: Shown) -> tuple[str, ...]:
     measured = (
         f"We measured {len(frames.labels)} language model{'s' * (len(frames.labels) != 1)} with "
         f"cortexscope {manifest.versions.get('cortexscope', '')} ({versions}): {models}. Each read "
-        f"{prompts} prompts of {count} task{'s' * (count != 1)} (suite {plain(suite)}, SHA-256 "
-        f"{manifest.suite.hash[:12]}) in a single forward pass a prompt"
+        f"{prompts} prompts of {count} task{'s' * (count != 1)} (suite {plain(suite)}) in a single "
+        "forward pass a prompt"
         f"{f', attention by {plain(attention)}' if attention else ''}. Statistics of attention are "
         "computed exactly, without the attention matrix being kept. "
         f"{len(frames.metrics)} metrics were recorded; those looked at closely are "
@@ -81,18 +85,12 @@ def methods(shown: Shown) -> tuple[str, ...]:
 
 
 def bibliography(shown: Shown) -> str:
-    """Return BibTeX of the program, the statistics and the sources of the metrics shown first."""
+    """Return BibTeX of the program, the statistics, and the sources of the metrics measured."""
     version = shown.frames.manifests[0].versions.get("cortexscope", "")
-    return "\n\n".join([_entry("software", "cortexscope", {
-        "title": "cortexscope: what happens inside a language model while it reads",
-        "version": version,
-    }), *_cited(), *_sources(shown)])  # fmt: skip
-
-
-def _cited() -> Iterator[str]:
-    for key, (title, author, where, year) in _STATISTICS.items():
-        kind, place = ("book", "publisher") if where == "Wiley" else ("article", "journal")
-        yield _entry(kind, key, {"title": title, "author": author, place: where, "year": year})
+    title = "cortexscope: what happens inside a language model while it reads"
+    own = _entry("software", "cortexscope", {"title": title, "version": version})
+    cited = (_entry(kind, key, fields) for key, (kind, fields) in _STATISTICS.items())
+    return "\n\n".join([own, *cited, *_sources(shown)])
 
 
 def _sources(shown: Shown) -> Iterator[str]:
@@ -101,15 +99,14 @@ def _sources(shown: Shown) -> Iterator[str]:
     for name in shown.frames.metrics:
         spec = shown.labels.specs.get(name)
         for source in spec.source.split(";") if spec and spec.source else ():
-            if re.search(r"\b(19|20)\d\d\b", source):
-                found.setdefault(source.strip(), []).append(name)
+            found.setdefault(source.strip(), []).append(name)
     for number, (source, names) in enumerate(found.items(), 1):
-        year = re.search(r"\b(?:19|20)\d\d\b", source)
-        assert year is not None
-        author = re.match(r"[A-Za-z]+", source)
-        key = f"{author[0].lower() if author else 'source'}{year[0]}n{number}"
-        note = f"{source}; source of {', '.join(names)}"
-        yield _entry("misc", key, {"note": plain(note), "year": year[0]})
+        author, year = re.match(r"[A-Za-z]+", source), _YEAR.search(source)
+        # What has no year is no publication.
+        if year is not None:
+            key = f"{author[0].lower() if author else 'source'}{year[0]}n{number}"
+            note = f"{source}; source of {', '.join(names)}"
+            yield _entry("misc", key, {"note": plain(note), "year": year[0]})
 
 
 def _entry(kind: str, key: str, fields: dict[str, str]) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from cortexscope.document import Depths, Pages, Table
 from cortexscope.metrics import HEADLINE
 from cortexscope.report._labels import plain, task_title
@@ -29,6 +27,8 @@ def pages_of(
         table: with a row a prompt, in the order of `prompts`.
         prompts: their ids.
     """
+    import pandas as pd
+
     frames = shown.frames
     found = frames.values(frames.metrics)
     found = found[found["value"].notna()]
@@ -36,27 +36,11 @@ def pages_of(
     metrics = [own for own in frames.metrics if own in defined]
     if not metrics or not prompts:
         return None, ()
-    places = [{own: at for at, own in enumerate(names)} for names in (frames.labels, metrics)]
-    model, metric = (
-        found[name].map(own).to_numpy()
-        for name, own in zip(("model", "metric"), places, strict=True)
-    )
+    keys = pd.MultiIndex.from_product([frames.labels, metrics], names=["model", "metric"])
     shape = len(frames.labels), len(metrics)
-    value = found["value"].to_numpy(dtype="float64")
-    n, means = np.zeros(shape), np.zeros(shape)
-    np.add.at(n, (model, metric), 1.0)
-    np.add.at(means, (model, metric), value)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = means / n
-        squares = np.zeros(shape)
-        np.add.at(squares, (model, metric), (value - means[model, metric]) ** 2)
-        spreads = np.sqrt(squares / (n - 1))
-    spreads[~(spreads > 0)] = np.nan
-    item = found["prompt_id"].map({own: at for at, own in enumerate(prompts)})
-    listed = item.notna().to_numpy()
-    values = np.full((len(prompts), *shape), np.nan)
-    at = item[listed].to_numpy(dtype="int64")
-    values[at, model[listed], metric[listed]] = value[listed]
+    of_all = found.groupby(["model", "metric"])["value"].agg(["mean", "std"]).reindex(keys)
+    grid = found.pivot(index="prompt_id", columns=["model", "metric"], values="value")
+    values = grid.reindex(index=list(prompts), columns=keys).to_numpy(dtype="float64")
     depths = _depths(shown, prompts, metrics)
     lacking = []
     if sum(own.values.size for own in depths) > _LARGEST:
@@ -93,9 +77,9 @@ def pages_of(
             made=_generated(shown, prompts) if shown.texts else (),
             metrics=tuple(shown.labels.axis(own) for own in metrics),
             series=tuple(plain(own) for own in frames.labels),
-            values=values,
-            means=means,
-            spreads=spreads,
+            values=values.reshape(len(prompts), *shape),
+            means=of_all["mean"].to_numpy(dtype="float64").reshape(shape),
+            spreads=of_all["std"].to_numpy(dtype="float64").reshape(shape),
             depths=depths,
         ),
         tuple(lacking),

@@ -247,14 +247,14 @@ def write_report(
         shown = Shown(run, texts=texts, each=drawing.draw)
         folder = _folder(shown, out)
         # First, since they are drawn meanwhile.
-        assert shown.figures is not None
+        drawn = [own.key for own in shown.figures if own.panels]
         tables = _tables(shown.frames, shown.tables, ("text", "csv", "xlsx"), folder)
         reports = _reports(shown, folder, formats, drawing)
         figures = []
-        for key, pictures in drawing.pictures().items():
+        for key in drawn:
             for form in ("png", "svg"):
                 figures.append(folder / "figures" / f"{key}.{form}")
-                _file(figures[-1], pictures[form])
+                _file(figures[-1], drawing.pictures()[key][form])
     return Written(tables=tables, figures=tuple(figures), reports=reports)
 
 

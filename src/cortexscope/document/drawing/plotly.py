@@ -10,7 +10,7 @@ from cortexscope.document._figure import Figure
 from cortexscope.document.drawing._text import for_plotly
 from cortexscope.document.panels._panel import Panel, Place
 
-__all__ = ["Interactive", "interactive"]
+__all__ = ["Interactive", "interactive", "layout"]
 
 
 class Interactive(NamedTuple):
@@ -77,7 +77,7 @@ def _canvas(figure: Figure, columns: int, *, titled: bool = True, drawn: bool = 
         domain = next(canvas.select_yaxes(row=row, col=column)).domain
         panel.plotly(canvas, Place(row, column, domain), entries)
     below = first.foot + (22 if columns > 1 else 26) * len(entries)
-    canvas.update_layout(**_layout(70 + rows * inner + (rows - 1) * first.gap + 80 + below))
+    canvas.update_layout(**layout(70 + rows * inner + (rows - 1) * first.gap + 80 + below))
     canvas.update_annotations(font_size=14)
     return canvas
 
@@ -90,7 +90,8 @@ def _title(panel: Panel) -> str:
     return "<br>".join(wrap(for_plotly(panel.title), panel.title_width[1]))
 
 
-def _layout(height: int) -> dict[str, Any]:
+def layout(height: int) -> dict[str, Any]:
+    """Return what the layouts of all figures share; `height` in CSS pixels."""
     return {
         "height": height,
         "template": "none",

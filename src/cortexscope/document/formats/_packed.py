@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from cortexscope.document._explorers import Chooser, Pages
 from cortexscope.document._figure import Figure
+from cortexscope.document.drawing._look import look
+from cortexscope.document.drawing.plotly import layout
 from cortexscope.texts import plain, plain_lines
 
 __all__ = ["packed", "packed_chooser", "packed_figure", "packed_pages"]
@@ -19,6 +21,12 @@ __all__ = ["packed", "packed_chooser", "packed_figure", "packed_pages"]
 _LEFT_OUT = 8
 """Bits of 23 that are left out of a fraction: a number is right to one in 65,000, four digits, and
 takes a byte less."""
+
+
+def _look() -> dict[str, object]:
+    """Return how a page draws what is chosen on it: as figures are drawn."""
+    lines = [{"color": own.colour, "dash": own.plotly_dash} for own in map(look, range(28))]
+    return {"layout": layout(0), "lines": lines}
 
 
 def packed(text: str | bytes) -> str:
@@ -49,6 +57,7 @@ def _cell(value: object) -> str | int | float | None:
 def packed_chooser(chooser: Chooser) -> tuple[str, str]:
     """Return what a chooser offers, and its numbers, grid by grid."""
     facts = {
+        "look": _look(),
         "groups": [plain(own) for own in chooser.groups],
         "grids": [
             {
@@ -69,6 +78,7 @@ def packed_chooser(chooser: Chooser) -> tuple[str, str]:
 def packed_pages(pages: Pages) -> tuple[str, str]:
     """Return names and texts of pages, and their numbers: values, means, spreads, depths."""
     facts = {
+        "look": _look(),
         "names": [plain(str(own)) for own in pages.table.parts[0].frame.iloc[:, 0]],
         "heads": [plain(own) for own in pages.heads],
         "texts": [plain_lines(own) for own in pages.texts],

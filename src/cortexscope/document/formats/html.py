@@ -75,11 +75,12 @@ def render(document: Document) -> str:
 
 
 def _terms(document: Document) -> dict[str, Definition]:
-    """Return what is defined, by the texts of cells that name it: alone and with its unit."""
+    """Return what is defined, by the texts of cells that name it: alone, with its unit, by key."""
     found: dict[str, Definition] = {}
     for own in document.definitions:
         if own.key:
-            found |= dict.fromkeys((plain(own.term), plain(f"{own.term} ({own.unit})")), own)
+            names = own.term, f"{own.term} ({own.unit})", own.key
+            found |= dict.fromkeys(map(plain, names), own)
     return found
 
 

@@ -14,14 +14,14 @@
     return select;
   }
   function unique(values) { return Array.from(new Set(values)); }
-  function layout(title, x, y, height) {
-    return {
-      height: height, template: "none", paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      margin: { l: 60, r: 20, t: 40, b: 50 }, font: { family: "system-ui, sans-serif", size: 12 },
-      title: { text: title, font: { size: 14 } },
-      xaxis: { title: { text: x } }, yaxis: { title: { text: y } },
-      legend: { orientation: "h", yref: "container", y: 0, yanchor: "bottom", x: 0 }
-    };
+  function layout(look, title, x, y, height) {
+    return Object.assign({}, look.layout, {
+      height: height, margin: { l: 60, r: 20, t: 40, b: 50 }, title: { text: title, font: { size: 14 } },
+      xaxis: { title: { text: x } }, yaxis: { title: { text: y } }
+    });
+  }
+  function line(look, slot, width) {
+    return Object.assign({ width: width }, look.lines[slot % look.lines.length]);
   }
   // Names of others are no markup of plotly's.
   function safe(text) { return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;"); }
@@ -31,8 +31,6 @@
     return known.length ? known.reduce(function (a, b) { return a + b; }) / known.length : null;
   }
   function digits(value) { return Number.isFinite(value) ? +value.toPrecision(4) : null; }
-  var LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C"];
-  var DASHES = ["solid", "dash", "dot", "dashdot"];
 
   document.querySelectorAll("[data-chooser]").forEach(function (box) {
     Promise.all([
@@ -95,7 +93,7 @@
         map.hidden = !grid.heads;
         var heading = safe(short(grid.title + ", " + grid.series + ", " + facts.groups[place], 90));
         if (grid.heads) {
-          var drawn = layout(heading, "Head", "Layer", 140 + 15 * Math.max(8, grid.shape[1]));
+          var drawn = layout(facts.look, heading, "Head", "Layer", 140 + 15 * Math.max(8, grid.shape[1]));
           drawn.yaxis.autorange = "reversed";
           drawMap({ wide: drawn, narrow: drawn, data: [{
             type: "heatmap", colorscale: "Cividis", y0: grid.first, hoverongaps: false,
@@ -110,7 +108,7 @@
         });
         var order = every.filter(function (which) { return which !== place; }).concat([place]);
         var along = layout(
-          grid.heads ? "Along the layers, mean of heads" : heading, "Layer", safe(short(grid.title, 50)), 380 + 9 * order.length
+          facts.look, grid.heads ? "Along the layers, mean of heads" : heading, "Layer", safe(short(grid.title, 50)), 380 + 9 * order.length
         );
         along.xaxis.dtick = Math.max(1, Math.round(grid.shape[1] / 12));
         drawLines({ wide: along, narrow: along, data: order.map(function (which) {
@@ -118,10 +116,7 @@
           return {
             type: "scatter", mode: "lines" + (grid.shape[1] < 3 ? "+markers" : ""), name: safe(short(names[which], 40)), x: numbered,
             y: layers.map(function (own) { return mean(row(which, own)); }),
-            line: {
-              width: now ? 3.5 : 1.2, color: LINES[which % LINES.length],
-              dash: DASHES[Math.floor(which / LINES.length) % DASHES.length]
-            },
+            line: line(facts.look, which, now ? 3.5 : 1.2),
             hovertemplate: "layer %{x}: %{y:.4g}"
           };
         }) });
@@ -261,13 +256,13 @@
               y.push(digits(numbers[own.at + place * own.layers + layer]));
               usual.push(mean(every));
             }
-            var colour = LINES[own.series % LINES.length], name = safe(short(facts.series[own.series], 40));
+            var name = safe(short(facts.series[own.series], 40));
             lines.push(
-              { type: "scatter", mode: "lines", name: name, x: x, y: y, line: { color: colour, width: 2.5 } },
-              { type: "scatter", mode: "lines", name: name + ", mean of those listed", x: x, y: usual, line: { color: colour, width: 1.2, dash: "dot" } }
+              { type: "scatter", mode: "lines", name: name, x: x, y: y, line: line(facts.look, own.series, 2.5) },
+              { type: "scatter", mode: "lines", name: name + ", mean of those listed", x: x, y: usual, line: Object.assign(line(facts.look, own.series, 1.2), { dash: "dot" }) }
             );
           });
-          var drawn = layout("", "Layer", safe(short(facts.metrics[+select.value], 50)), 360);
+          var drawn = layout(facts.look, "", "Layer", safe(short(facts.metrics[+select.value], 50)), 360);
           plot.style.height = "360px";
           draw({ wide: drawn, narrow: drawn, data: lines });
         }

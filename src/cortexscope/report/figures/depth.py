@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from cortexscope.records import in_order
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain
 from cortexscope.report._stacks import stack_title
+from cortexscope.report.figures._axes import WIDE, is_wide
 from cortexscope.report.figures._missing import absence
 from cortexscope.report.figures._words import counted, number, sentence, subject
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CAPTION", "METRICS", "Depth", "build", "course", "panel_of"]
 
-_WIDE = 20.0
-"""Positive values that span more than this factor are drawn on a logarithmic axis."""
 _NAMED = 3
 """Models of which a finding speaks."""
 METRICS = (
@@ -36,7 +34,7 @@ CAPTION = (
     "Line: median over prompts of the layer's value, heads averaged. Band: from the first to the "
     "third quartile over prompts. Depth 0 is the embedding output, 1 the last block; attention "
     "begins with the first block. An axis is logarithmic where values span more than a factor of "
-    f"{_WIDE:.0f}. "
+    f"{WIDE:.0f}. "
 )
 """How a panel of `panel_of` is read."""
 _APART = "Encoders, decoders and cross-attention have panels of their own. "
@@ -125,7 +123,7 @@ def panel_of(
         x_range=None if alone else (-0.02, 1.02),
         y_title=labels.axis(metric),
         lines=lines,
-        log=_wide(lines),
+        log=is_wide(np.concatenate([line.y for line in lines])) if lines else False,
     )
     empty = [model for model, rows in own.items() if not len(rows)]
     if stack is not None:
@@ -147,12 +145,6 @@ def course(panel: Lines) -> str:
     return f"{panel.title}, median over prompts: " + "; ".join(
         [*said, *([f"and {more} models more"] if more > 0 else [])]
     )
-
-
-def _wide(lines: Sequence[Line]) -> bool:
-    """Return whether positive values span so much that most would lie flat on an even axis."""
-    values = np.concatenate([line.y for line in lines]) if lines else np.zeros(1)
-    return bool((values > 0).all() and values.max() > _WIDE * values.min())
 
 
 def _line(rows: pd.DataFrame, label: str, slot: int, *, alone: bool) -> Line:

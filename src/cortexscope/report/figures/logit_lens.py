@@ -10,6 +10,7 @@ import numpy as np
 from cortexscope.document import Figure, Line, Lines
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain
+from cortexscope.report.figures._axes import is_wide
 from cortexscope.report.figures._words import number, sentence
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["LogitLens", "build"]
 
 _METRICS = ("lens_kl", "lens_rank", "lens_agreement", "lens_entropy")
-_WIDE = 20.0
 _CAPTION = (
     "Line: the prompt {prompt} in each layer, the mean over its tokens. Band: from the first to "
     "the third quartile over all {n} prompts. A layer's state is read through the last norm and "
@@ -56,7 +56,7 @@ class LogitLens:
                         x_word="layer" if alone else "depth",
                         y_title=labels.axis(metric),
                         lines=tuple(lines),
-                        log=bool((y > 0).all() and y.max() > _WIDE * y.min()),
+                        log=is_wide(y),
                     )
                 )
                 for line in lines:

@@ -11,13 +11,13 @@ from cortexscope.report._correlations import NORMALIZED_ENTROPY, STUDY_ENTROPY
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain, task_title
 from cortexscope.report._stacks import stacks_note
+from cortexscope.report.figures._axes import is_wide
 from cortexscope.report.figures._missing import absence
 from cortexscope.report.figures._words import chosen, counted, number, sentence, subject
 
 __all__ = ["Prompts", "build"]
 
 _PAIR = (STUDY_ENTROPY, NORMALIZED_ENTROPY)
-_WIDE = 20.0
 _CAPTION = (
     "Box: from the first to the third quartile over a task's prompts; its marker is the median. "
     "Whiskers: from the 5th to the 95th percentile. Beyond them, each prompt is a point. "
@@ -69,14 +69,13 @@ class Prompts:
                     f"{labels.title(metric)}, {plain(model)}: medians of the tasks from {ends[0]} "
                     f"to {ends[1]}, where the middle half of a task's prompts spans {number(wide)}"
                 )
-            numbers = values["value"]
             panels.append(
                 Boxes(
                     title=labels.title(metric),
                     x_title=labels.axis(metric),
                     rows=tuple(map(task_title, tasks)),
                     boxes=tuple(boxes),
-                    log=bool(numbers.min() > 0 and numbers.max() > _WIDE * numbers.min()),
+                    log=is_wide(values["value"].to_numpy(dtype=np.float64)),
                 )
             )
             found += within

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from cortexscope.document import UNDEFINED, Column, Fold, Part, Prose, Section, Table
 from cortexscope.metrics import HEADLINE
-from cortexscope.report._answers import CHANCE, PAIRS_OF
+from cortexscope.report._answers import CHANCE
+from cortexscope.report._contrasts import MANY, compares_models, higher_first
 from cortexscope.report._labels import parameters_text, plain
 from cortexscope.report._shown import Shown
 
@@ -93,8 +94,9 @@ def _apart(shown: Shown) -> tuple[Section, ...]:
     frames = shown.frames
     if len(frames.labels) < 2:
         return ()
-    if len(frames.labels) > PAIRS_OF and not frames.analysis.kept("model_contrasts"):
-        said = "So many pairs of models are compared by cortexscope stats; this report then has it."
+    if not compares_models(frames):
+        said = f"{MANY.format(models=len(frames.labels))}; this report then has it."
+        said = f"{said[:1].upper()}{said[1:]}"
         return (Section("pairs_of_models", "How far they lie apart", (Prose((said,)),)),)
     found = frames.analysis.table("model_contrasts")
     if len(found):
@@ -115,13 +117,10 @@ def _apart(shown: Shown) -> tuple[Section, ...]:
 
 def _rows(shown: Shown, found: pd.DataFrame) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
-    for row in found.to_dict("records"):
-        ends = [row["difference"], row["low"], row["high"], row["hedges_g"]]
+    for row in map(higher_first, found.to_dict("records")):
         names = [plain(str(row[name])) for name in ("a", "b")]
-        if row["difference"] < 0:
-            ends, names = [-ends[0], -ends[2], -ends[1], -ends[3]], names[::-1]
-        clear = row["p_max_t"] <= CHANCE and not row["low"] < 0 < row["high"]
-        verdict = "clear" if clear else "open"
+        ends = [row[name] for name in ("difference", "low", "high", "hedges_g")]
+        verdict = "clear" if row["p_max_t"] <= CHANCE and row["low"] >= 0 else "open"
         title = shown.labels.axis(str(row["metric"]))
         rows.append((title, *names, *ends, row["p_max_t"], int(row["n_a"]), verdict))
     return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cortexscope.document import Block, Column, Part, Prose, Section, Table
 from cortexscope.report._answers import CHANCE
+from cortexscope.report._contrasts import higher_first
 from cortexscope.report._labels import plain, task_title
 from cortexscope.report._shown import Shown
 
@@ -61,11 +62,9 @@ def _pairs(shown: Shown) -> tuple[Section, ...]:
         return (Section("pairs", "Pairs of tasks", (Prose((said,)),)),)
     order = found["hedges_g"].abs().sort_values(ascending=False, kind="stable").index
     rows = []
-    for row in found.loc[order[:_MOST]].to_dict("records"):
-        ends = [row["difference"], row["low"], row["high"], row["hedges_g"]]
+    for row in map(higher_first, found.loc[order[:_MOST]].to_dict("records")):
         names = [task_title(str(row[name])) for name in ("a", "b")]
-        if row["difference"] < 0:
-            ends, names = [-ends[0], -ends[2], -ends[1], -ends[3]], names[::-1]
+        ends = [row[name] for name in ("difference", "low", "high", "hedges_g")]
         title, model = shown.labels.title(str(row["metric"])), plain(str(row["model"]))
         n = int(row["n_a"] + row["n_b"])
         rows.append((title, model, *names, *ends, row["p_max_t"], n))

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cortexscope.report._contrasts import MANY, compares_models, turned
 from cortexscope.report._frames import RunFrames
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Pairs", "pairs_of", "scope_of", "task_rows"]
-
-_MOST = 6
-"""Models; of more, pairs are compared only where that is kept, for they are many."""
 
 
 def task_rows(frames: RunFrames) -> Mapping[tuple[str, str, str, str], Mapping[Any, Any]]:
@@ -54,10 +52,7 @@ class Pairs(NamedTuple):
                 "reason": reason
             }
         row: dict[Any, Any] = own.iloc[0].to_dict()
-        if row["a"] == a:
-            return row
-        turned = {"difference": -row["difference"], "low": -row["high"], "high": -row["low"]}
-        return row | turned
+        return row if row["a"] == a else turned(row)
 
 
 def pairs_of(frames: RunFrames, metrics: Sequence[str]) -> Pairs:
@@ -71,11 +66,8 @@ def pairs_of(frames: RunFrames, metrics: Sequence[str]) -> Pairs:
     if len(models) < 2:
         return Pairs(pd.DataFrame(), "fewer than two models were measured")
     analysis = frames.analysis
-    if len(models) > _MOST and not analysis.kept("model_contrasts"):
-        return Pairs(
-            pd.DataFrame(),
-            f"pairs of {len(models)} models are many; `cortexscope stats` compares them",
-        )
+    if not compares_models(frames):
+        return Pairs(pd.DataFrame(), MANY.format(models=len(models)))
     found = [analysis.table("model_contrasts"), *_others(frames, metrics)]
     found = [own for own in found if len(own)]
     if not found:

@@ -14,17 +14,18 @@ _COLUMNS = (Column("Model"), Column("Name"), Column("Family"), Column("Why", wra
 
 def build(frames: RunFrames, labels: Labels) -> Table:
     """Return a row a model without a measurement, with what its run says of it."""
-    said: dict[str, list[str]] = {}
-    unfinished = False
-    for run in frames.measured.runs:
-        unfinished |= run.manifest.status != "complete"
-        for model, notes in run.manifest.notes.items():
-            said.setdefault(model, []).extend(notes)
-    why = "not measured yet: the run is not finished" if unfinished else "no measurement"
+    unread = "not measured yet: the run is not finished"
     rows = [
-        (row["model"], row["name"], row["family"], "; ".join([why, *said.get(row["model"], ())]))
-        for row in frames.models.to_dict("records")
-        if not frames.stacks_of(str(row["model"]))
+        (
+            own.label,
+            own.info.name,
+            own.info.family,
+            "; ".join(
+                [unread if own.manifest.status != "complete" else "no measurement", *own.notes]
+            ),
+        )
+        for own in frames.origins
+        if not frames.stacks_of(own.label)
     ]
     if not rows:
         return absent("failed", "Failed models", "none: every model has measurements")
