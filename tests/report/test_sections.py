@@ -22,7 +22,7 @@ from cortexscope.cli import main
 from cortexscope.document import Chooser, Document, Figure, Pages, Section, render
 from cortexscope.document.formats._packed import packed_chooser, packed_pages
 from cortexscope.errors import UsageError
-from cortexscope.report import build_report
+from cortexscope.report import _pages, build_report
 from cortexscope.report._labels import Labels
 from cortexscope.report._methods import bibliography, methods
 from cortexscope.report._origins import Origin
@@ -135,6 +135,18 @@ def test_a_prompt_has_a_page_with_every_metric(run: Run, document: Document) -> 
         expected = by_layer.unstack().reindex(index=facts["names"], columns=layers).to_numpy()
         np.testing.assert_allclose(laid, expected, rtol=_RIGHT)
     assert at == len(flat)
+
+
+def test_too_many_layers_are_left_out_and_never_read(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_pages, "_LARGEST", 10)
+    monkeypatch.setattr(_pages, "_depths", None)
+    own = _section(build_report(run), "prompts")
+    (pages,) = (block for block in own.blocks if isinstance(block, Pages))
+    assert pages.depths == ()
+    assert np.isfinite(pages.values).any()
+    assert "Layers are left out of the pages" in str(render(own, "text"))
 
 
 def test_without_texts_a_page_has_none(run: Run) -> None:

@@ -12,7 +12,7 @@ from cortexscope.report._shown import Shown
 __all__ = ["pages_of"]
 
 _LARGEST = 800_000
-"""Numbers along layers: about 2.5 MB of a page. Beyond it they are left out."""
+"""Numbers along layers, of all prompts: about 2.5 MB of a page. Beyond it they are left out."""
 _LARGEST_TEXTS = 4_000_000
 """Characters: texts beyond it are cut in the list and left out of the pages."""
 
@@ -41,13 +41,17 @@ def pages_of(
     of_all = found.groupby(["model", "metric"])["value"].agg(["mean", "std"]).reindex(keys)
     grid = found.pivot(index="prompt_id", columns=["model", "metric"], values="value")
     values = grid.reindex(index=list(prompts), columns=keys).to_numpy(dtype="float64")
-    depths = _depths(shown, prompts, metrics)
     lacking = []
-    if sum(own.values.size for own in depths) > _LARGEST:
-        depths = ()
+    layered = [own for own in HEADLINE if own in metrics]
+    layers = sum(own.info.layers for own in frames.origins)
+    # Known before they are read, which takes long where there are many.
+    if len(frames.prompts) * layers * len(layered) > _LARGEST:
+        depths: tuple[Depths, ...] = ()
         lacking.append(
             "Layers are left out of the pages of prompts: there are too many for a page."
         )
+    else:
+        depths = _depths(shown, prompts, metrics, layered)
     facts = frames.prompts.set_index("prompt_id").loc[list(prompts)]
     texts = tuple(map(str, facts["text"])) if shown.texts else ()
     if sum(map(len, texts)) > _LARGEST_TEXTS:
@@ -86,10 +90,11 @@ def pages_of(
     )
 
 
-def _depths(shown: Shown, prompts: Sequence[str], metrics: Sequence[str]) -> tuple[Depths, ...]:
+def _depths(
+    shown: Shown, prompts: Sequence[str], metrics: Sequence[str], layered: Sequence[str]
+) -> tuple[Depths, ...]:
     frames = shown.frames
-    names = [own for own in HEADLINE if own in metrics]
-    layers = frames.primary(frames.layers(names))
+    layers = frames.primary(frames.layers(layered))
     found = []
     for (metric, model), own in layers.groupby(["metric", "model"], sort=False):
         if own["value"].isna().all():
