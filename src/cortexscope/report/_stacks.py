@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cortexscope.report._labels import plain
-from cortexscope.report.figures import FIGURES
 from cortexscope.report.tables import number_of
 
 __all__ = ["stack_title", "stacks_note"]
@@ -23,8 +22,8 @@ def stacks_note(models: Sequence[str]) -> tuple[str, ...]:
     if not models:
         return ()
     names = ", ".join(plain(model) for model in models)
-    table, figure = number_of("metrics"), FIGURES.names().index("depth") + 1
     return (
-        f"{names}: the values here are those of the encoder, which reads the prompt; Table {table} "
-        f"and Figure {figure} have the decoder and the cross-attention too.",
+        f"{names}: the values here are those of the encoder, which reads the prompt; Table "
+        f"{number_of('metrics')} and the figure along the depth of the models have the decoder and "
+        "the cross-attention too.",
     )
