@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "Attribute",
     "ChatUse",
     "Control",
     "Finding",
@@ -45,6 +46,9 @@ def in_order(stacks: Iterable[str]) -> tuple[str, ...]:
 Control = Literal["paraphrase", "shuffled", "random"]
 """Made from a prompt: in other words, its words shuffled, or as many tokens drawn at random."""
 
+Attribute = str | int | float | bool | None
+"""A value of a column that the user's own prompts came with; None where a prompt has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -64,6 +68,9 @@ class Prompt:
     """How it was made from another prompt; None for a prompt of its own."""
     origin: str | None = None
     """The id of the prompt that it was made from; None where it was not."""
+    attributes: Mapping[str, Attribute] = field(default_factory=dict, hash=False)
+    """What else is known of it, by the user's own names, such as a difficulty or a label; in a
+    suite each name has values of one type, or None."""
 
     @property
     def cluster(self) -> str:
