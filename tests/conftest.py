@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 from families import FAMILIES
+from hypothesis import HealthCheck, settings
 from models.tiny import tiny_config, tiny_tokenizer
 from panel import PANEL
+
+# Nothing that is timed may fail a test, as machines are shared.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,16 +7,15 @@ import shutil
 import tempfile
 import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cortexscope.engine import Generation, Progress, RunRequest, Settings, run
-from cortexscope.errors import UsageError
 from cortexscope.notebook import NotebookBar, facts_as_html, in_notebook
 from cortexscope.records import Manifest
 from cortexscope.store import Run, to_polars
-from cortexscope.tasks import Suite, load_suite
+from cortexscope.tasks import load_suite
 from cortexscope.texts import plain
 
 if TYPE_CHECKING:
@@ -32,9 +31,10 @@ _SHOWN = 8
 
 def profile(
     models: str | Sequence[str],
-    suite: Suite | str | Path = "cognitive",
+    suite: Any = "cognitive",  # noqa: ANN401 - whatever `load_suite` takes
     *,
-    target: str | None = None,
+    columns: str | Mapping[str, str] | None = None,
+    template: str | None = None,
     tasks: Sequence[str] | None = None,
     controls: Sequence[str] = (),
     generate: Generation | int | None = None,
@@ -52,9 +52,10 @@ def profile(
 
     Args:
         models: one model reference or several, such as `demo-decoder` or `mine=./folder`.
-        suite: the name of a built-in suite, the path of a suite file or folder, or a suite.
-        target: the column of a JSONL or CSV suite that the decoder of an encoder-decoder reads,
-            `target` where None.
+        suite: the name of a built-in suite, the path of a file or folder of prompts, a frame, a
+            list of texts, or a suite; what `load_suite` takes.
+        columns: which of its columns is what, such as `text=question,task=Category`.
+        template: the text with columns in braces, such as `Q: {question}`.
         tasks: only these tasks, all where None.
         controls: read these controls of each prompt too: `paraphrase`, `shuffled`, `random`.
         generate: let the models go on after each prompt, by so many likeliest tokens or as a
@@ -76,13 +77,7 @@ def profile(
         ModelError: if a model cannot be read or fails.
         StoreError: if the folder cannot be written.
     """
-    if target is not None:
-        if isinstance(suite, Suite):
-            raise UsageError(
-                f"The column {target!r} was named for targets, and the suite {suite.name!r} is "
-                "loaded already; name the column to load_suite."
-            )
-        suite = load_suite(suite, target=target)
+    suite = load_suite(suite, columns=columns, template=template)
     scratch = None
     if out is None:
         scratch = Path(tempfile.mkdtemp(prefix="cortexscope-"))

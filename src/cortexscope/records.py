@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,10 +17,13 @@ __all__ = [
     "MetricSpec",
     "ModelInfo",
     "Prompt",
+    "Reading",
+    "Sampling",
     "Site",
     "SuiteInfo",
     "TokenizerInfo",
     "Truncation",
+    "Turn",
     "in_order",
 ]
 
@@ -50,6 +53,14 @@ Attribute = str | int | float | bool | None
 """A value of a column that the user's own prompts came with; None where a prompt has none."""
 
 
+class Turn(NamedTuple):
+    """What somebody says in a conversation."""
+
+    role: str
+    """Whose turn it is: `user`, `assistant`, `system`, or what else a chat template knows."""
+    content: str
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """One input text, with a stable id and its task."""
@@ -59,7 +70,7 @@ class Prompt:
     task: str
     """The cognitive category it belongs to."""
     text: str
-    """The text as the model's tokenizer receives it."""
+    """The text as the model's tokenizer receives it; of a conversation, what is shown of it."""
     source: str | None = None
     """Where it was read from, such as `my-suite.yaml:12`."""
     target: str | None = None
@@ -71,6 +82,8 @@ class Prompt:
     attributes: Mapping[str, Attribute] = field(default_factory=dict, hash=False)
     """What else is known of it, by the user's own names, such as a difficulty or a label; in a
     suite each name has values of one type, or None."""
+    turns: tuple[Turn, ...] = ()
+    """A conversation up to the last turn of the user, which a model reads in its chat template."""
 
     @property
     def cluster(self) -> str:
@@ -204,6 +217,35 @@ class ModelInfo(_Record):
     """Whether code of the model's repository ran (only ever by request)."""
 
 
+class Reading(_Record):
+    """How a file, or what stands for one, became prompts of a suite."""
+
+    source: str
+    """The file as it was named."""
+    shape: str | None = None
+    """The data set that its columns are those of, None where they are a suite's or were named."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """What each of text, task, id and target was read from."""
+    attributes: list[str] = Field(default_factory=list)
+    """The columns of the user's own that were kept."""
+    rows: int
+    """How many there were."""
+    bad_rows: int = 0
+    """How many gave no prompt and were left out, as the user asked."""
+    faults: list[str] = Field(default_factory=list)
+    """The places of the first of them, and why."""
+
+
+class Sampling(_Record):
+    """Which of all prompts are in a suite, where not all are."""
+
+    limit: int | None
+    per_task: int | None
+    seed: int
+    prompts: int
+    """How many there were to choose from."""
+
+
 class SuiteInfo(_Record):
     """Which prompts a run read."""
 
@@ -213,6 +255,9 @@ class SuiteInfo(_Record):
     """SHA-256 over the tasks and prompts that were used, in canonical form."""
     tasks: list[str]
     prompts: int
+    readings: list[Reading] = Field(default_factory=list)
+    """Of the files of rows that it was read from, if it was."""
+    sampling: Sampling | None = None
 
 
 class Truncation(_Record):

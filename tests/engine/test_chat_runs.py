@@ -17,9 +17,9 @@ from cortexscope.engine.passes.text import text_of
 from cortexscope.errors import RunExistsError, SuiteError, UsageError
 from cortexscope.models import open_chat
 from cortexscope.profiles import profile
-from cortexscope.records import Prompt, Truncation
+from cortexscope.records import Prompt, Truncation, Turn
 from cortexscope.taps import Text
-from cortexscope.tasks import Suite, Task
+from cortexscope.tasks import Suite, Task, with_controls
 
 PROMPTS = tuple(
     Prompt(f"p-{number}", "t", text)
@@ -207,3 +207,61 @@ def test_only_the_encoder_of_two_stacks_reads_the_chat() -> None:
     )
     assert tokenizer.convert_ids_to_tokens(list(item.ids)) == ["<s>", "o", "one", "</s>", "on"]
     assert item.target == (0, *tokenizer("two three")["input_ids"][:-1])
+
+
+TALK = (Turn("user", "one"), Turn("assistant", "two"), Turn("user", "three four"))
+MIXED = (
+    Prompt("talk", "t", "user: one ...", turns=TALK),
+    Prompt("plain", "t", "one two"),
+)
+
+
+def test_a_conversation_is_read_in_the_chat_template_and_a_prompt_beside_it_is_not(
+    chatting: Path,
+) -> None:
+    notes = Notes()
+    suite = Suite("s", "1", (Task("t", "", MIXED),))
+    found = profile(f"m={chatting}", suite, metrics=METRICS, progress=notes)
+    tokenizer = chatting_tokenizer()
+    said = [turn._asdict() for turn in TALK]
+    ids = tokenizer.apply_chat_template(said, add_generation_prompt=True)["input_ids"]
+    lengths = found.frame().drop_duplicates("prompt_id").set_index("prompt_id")["n_tokens"]
+    assert dict(lengths) == {"talk": len(ids), "plain": len(tokenizer("one two")["input_ids"])}
+    # The same numbers as the conversation written out, in a prompt of its own.
+    written = tokenizer.apply_chat_template(said, add_generation_prompt=True, tokenize=False)
+    by_hand = Suite("s", "1", (Task("t", "", (Prompt("talk", "t", written),)),))
+    alone = profile(f"m={chatting}", by_hand, metrics=METRICS).frame()
+    talk = found.frame().query("prompt_id == 'talk'").reset_index(drop=True)
+    columns = ["metric", "layer", "head", "value"]
+    assert talk[columns].equals(alone[columns].reset_index(drop=True))
+
+
+def test_a_base_model_reads_a_conversation_as_its_text(base: Path) -> None:
+    notes = Notes()
+    suite = Suite("s", "1", (Task("t", "", MIXED),))
+    found = profile(f"m={base}", suite, metrics=METRICS, progress=notes)
+    lengths = found.frame().drop_duplicates("prompt_id").set_index("prompt_id")["n_tokens"]
+    assert lengths["talk"] == len(chatting_tokenizer()("user: one ...")["input_ids"])
+    assert any("m: reads 1 conversations without chat template" in note for note in notes.notes)
+
+
+def test_controls_of_a_conversation_change_its_last_turn_alone() -> None:
+    suite = with_controls(Suite("s", "1", (Task("t", "", MIXED[:1]),)), ["shuffled", "random"])
+    talk, mixed, drawn = suite.prompts
+    assert mixed.turns == (*TALK[:2], Turn("user", "four three"))
+    items, _ = encoded(talk, mixed, drawn)
+    ahead = len(encoded(replace(talk, turns=(*TALK[:2], Turn("user", ""))))[0][0].ids) - 2
+    same = [a == b for a, b in zip(items[0].ids, items[2].ids, strict=True)]
+    assert all(same[:ahead])
+    assert all(same[-2:])
+    assert len(items[0].ids) == len(items[2].ids)
+
+
+def test_a_conversation_that_is_too_long_loses_the_end_of_its_last_turn() -> None:
+    whole = encoded(MIXED[0])[0][0].ids
+    items, cut = encoded(MIXED[0], context=len(whole) - 1, truncate=True)
+    assert len(items[0].ids) == len(whole) - 1
+    assert items[0].ids[-2:] == whole[-2:]
+    assert cut[0].tokens == len(whole)
+    with pytest.raises(SuiteError, match="the conversation before its last turn"):
+        encoded(MIXED[0], context=4, truncate=True)

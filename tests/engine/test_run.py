@@ -389,7 +389,7 @@ def test_a_model_of_one_stack_reads_texts_and_keeps_targets(
     found = profile(
         f"tiny={tiny_folder}",
         summaries,
-        target="summary",
+        columns="target=summary",
         metrics=["residual_norm"],
         out=tmp_path / "run",
     )
@@ -405,10 +405,10 @@ def test_a_model_of_one_stack_reads_texts_and_keeps_targets(
 def test_another_target_column_is_another_suite(
     tiny_folder: Path, summaries: Path, tmp_path: Path
 ) -> None:
-    suite = load_suite(summaries, target="summary")
+    suite = load_suite(summaries, columns="target=summary")
     asked = RunRequest((f"tiny={tiny_folder}",), tmp_path / "run", suite, settings=SMALL)
     run(asked)
-    other = load_suite(summaries, target="target")
+    other = load_suite(summaries, columns="target=target")
     with pytest.raises(RunExistsError, match=r"suite\.hash was"):
         run(replace(asked, suite=other, resume=True))
 
@@ -416,11 +416,11 @@ def test_another_target_column_is_another_suite(
 def test_a_target_column_is_named_when_the_suite_is_loaded(
     tiny_folder: Path, summaries: Path
 ) -> None:
-    with pytest.raises(SuiteError, match="no column 'sumary' to read targets from; did you mean"):
-        profile(f"tiny={tiny_folder}", summaries, target="sumary")
-    suite = load_suite(summaries, target="summary")
-    with pytest.raises(UsageError, match="is loaded already; name the column to load_suite"):
-        profile(f"tiny={tiny_folder}", suite, target="summary")
+    with pytest.raises(SuiteError, match="no column 'sumary'; did you mean"):
+        profile(f"tiny={tiny_folder}", summaries, columns="target=sumary")
+    suite = load_suite(summaries, columns="target=summary")
+    with pytest.raises(UsageError, match="columns was given, and the suite '.*' has no columns"):
+        profile(f"tiny={tiny_folder}", suite, columns="target=summary")
 
 
 def test_a_selection_of_the_catalogue_stands_for_its_models(request_: RunRequest) -> None:

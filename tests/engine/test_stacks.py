@@ -53,7 +53,7 @@ def test_an_encoder_decoder_is_measured_in_three_stacks(family: str, tmp_path: P
     finished = run(
         RunRequest(
             models=(f"tiny={folder}",),
-            suite=load_suite(suite_of(tmp_path), target="summary"),
+            suite=load_suite(suite_of(tmp_path), columns="target=summary"),
             metrics=METRICS,
             out=tmp_path / "run",
             settings=Settings(batch_tokens=64, shard_batches=1),
@@ -91,7 +91,7 @@ def test_the_load_of_experts_is_written_with_their_numbers(tmp_path: Path) -> No
     finished = run(
         RunRequest(
             models=(f"tiny={folder}",),
-            suite=load_suite(suite_of(tmp_path), target="summary"),
+            suite=load_suite(suite_of(tmp_path), columns="target=summary"),
             metrics=("expert_load", "router_entropy"),
             out=tmp_path / "run",
         )
@@ -113,7 +113,7 @@ def test_a_model_without_attention_says_so_once_a_prompt(tmp_path: Path) -> None
     finished = run(
         RunRequest(
             models=(f"tiny={folder}",),
-            suite=load_suite(suite_of(tmp_path), target="summary"),
+            suite=load_suite(suite_of(tmp_path), columns="target=summary"),
             metrics=METRICS,
             out=tmp_path / "run",
         )

@@ -82,7 +82,14 @@ def test_every_row_of_the_table_gives_its_prompt_in_every_format(form: str, tmp_
     for prompt, (name, row) in zip(suite.prompts, ROWS.items(), strict=True):
         known = data_sets()[name]
         place = f"{copies[name].name}:0"
-        assert prompt == Prompt(f"{name}-0", known.task, row.text, place, target=row.target)
+        kept = {label: row.columns[label] for label in known.labels}
+        named = {
+            label: known.labels[label][value] if isinstance(value, int) else value
+            for label, value in kept.items()
+        }
+        assert prompt == Prompt(
+            f"{name}-0", known.task, row.text, place, target=row.target, attributes=named
+        )
 
 
 def test_class_labels_are_written_by_name(tmp_path: Path) -> None:
@@ -242,9 +249,29 @@ def test_a_wrong_request_is_one_sentence(asked: str, kind: type[UsageError], sai
     assert "\n" not in str(raised.value)
 
 
-def test_data_sets_have_no_target_column() -> None:
-    with pytest.raises(UsageError, match="'summary' was named for targets, and data sets have"):
-        load_suite("datasets:sst2", target="summary")
+def test_columns_may_stand_in_place_of_the_tables(tmp_path: Path) -> None:
+    film = sentences(tmp_path / "film.jsonl", 3)
+    suite = load_suite(
+        f"datasets:sst2={film}", template="Say: {sentence}", columns={"mood": "label"}
+    )
+    assert suite.prompts[0].text.startswith("Say: ")
+    assert set(suite.prompts[0].attributes) == {"mood"}
+    with pytest.raises(UsageError, match="sheet was given, and data sets are read by"):
+        load_suite("datasets:sst2", sheet="one")
+
+
+def test_a_limit_is_one_on_all_data_sets(tmp_path: Path) -> None:
+    film = sentences(tmp_path / "film.jsonl", 9)
+    whole = load_suite(f"datasets:sst2={film}")
+    some = load_suite(f"datasets:sst2={film}", limit=4)
+    assert (len(whole.prompts), len(some.prompts)) == (9, 4)
+    assert set(some.prompts) < set(whole.prompts)
+
+
+def test_a_saved_folder_is_read_as_any_rows_are(tmp_path: Path) -> None:
+    copy = write_copy(tmp_path / "qa", {"question": ["Why?"], "answer": ["So."]}, "folder")
+    suite = load_suite(copy)
+    assert [(p.id, p.text, p.target) for p in suite.prompts] == [("qa-1", "Why?", "So.")]
 
 
 def test_a_path_may_hold_commas_and_signs(tmp_path: Path) -> None:

@@ -67,6 +67,6 @@ def test_lint_exits_0_with_warnings_and_1_with_errors(tmp_path: Path) -> None:
 
 def test_lint_of_a_wrong_file_is_a_suite_error(tmp_path: Path) -> None:
     file = tmp_path / "s.csv"
-    file.write_text("task,id\n", encoding="utf-8")
-    with pytest.raises(SuiteError, match="'text' is missing"):
+    file.write_text("task,id,text\ns,a,\n", encoding="utf-8")
+    with pytest.raises(SuiteError, match="'a' has an empty text"):
         run("lint", str(file))

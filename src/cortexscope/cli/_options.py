@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cortexscope.errors import UsageError
 from cortexscope.models import LoadOptions
+from cortexscope.tasks.sources import FORMATS, QUOTING, ReadOptions
 
 __all__ = [
     "Generate",
@@ -18,6 +23,7 @@ __all__ = [
     "Temperature",
     "TopP",
     "loading_options",
+    "reading_options",
 ]
 
 _Dtype = Annotated[
@@ -74,42 +80,142 @@ _LOADING = {
 }
 """The command line's option for each field of `LoadOptions`."""
 
+_PANEL = "Files of prompts"
 
-def loading_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+
+def _read(kind: Any, help: str, *names: str, metavar: str | None = None) -> Any:  # noqa: ANN401
+    """Return the annotation of an option; `names` are given where a flag has no opposite."""
+    option = typer.Option(*names, help=help, metavar=metavar, rich_help_panel=_PANEL)
+    return Annotated[kind, option]
+
+
+_READING = {
+    "columns": _read(
+        str | None,
+        "Which column is what: 'text=question,task=Category,id=n,target=answer'; any further name "
+        "is a column that the prompts keep. Known data sets are recognised without.",
+        metavar="NAME=COLUMN,...",
+    ),
+    "template": _read(
+        str | None,
+        "The text, columns in braces: 'Q: {question}\\nA:'; nested keys by dots, lists as "
+        "{choices:letters}; @FILE reads it from a file.",
+        metavar="TEXT|@FILE",
+    ),
+    "format": _read(
+        str | None,
+        f"Of the files, where their endings do not tell: {', '.join(FORMATS)}.",
+        metavar="NAME",
+    ),
+    "encoding": _read(str | None, "Of text files; UTF-8 by default.", metavar="NAME"),
+    "delimiter": _read(
+        str | None, "Between the fields of a CSV file; found out by default.", metavar="MARK|tab"
+    ),
+    "quoting": _read(
+        str | None, f"How a CSV file writes quotes: {', '.join(QUOTING)}.", metavar="WAY"
+    ),
+    "no_header": _read(
+        bool, "The first row is a prompt; the columns are named 1, 2, ...", "--no-header"
+    ),
+    "sheet": _read(str | None, "Of a workbook with several.", metavar="NAME"),
+    "paragraphs": _read(bool, "Blank lines part the prompts of a text file.", "--paragraphs"),
+    "limit": _read(int | None, "The most prompts in all, drawn by --limit-seed.", metavar="N"),
+    "per_task": _read(int | None, "The most prompts a task, drawn likewise.", metavar="N"),
+    "limit_seed": _read(int, "Of which prompts are drawn."),
+    "skip_bad_rows": _read(
+        bool,
+        "Leave out rows that give no prompt, and count them.",
+        "--skip-bad-rows",
+    ),
+}
+"""The command line's option for each field of `ReadOptions`."""
+
+_Verb = Callable[..., None]
+
+
+def loading_options(*names: str) -> Callable[[_Verb], _Verb]:
     """Return what gives a verb options for its parameter `loading`, how a model is loaded.
 
     Args:
         names: of the fields of `LoadOptions` that it takes; all where none is named.
     """
     chosen = names or tuple(_LOADING)
+    options = {name: _LOADING[name] for name in chosen}
+    return _group("loading", LoadOptions, options, _defaults_of(LoadOptions))
 
-    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
+
+def reading_options() -> Callable[[_Verb], _Verb]:
+    """Return what gives a verb options for its parameter `reading`, how files become prompts."""
+
+    def made(**given: Any) -> ReadOptions:  # noqa: ANN401 - what the command line holds
+        given["header"] = not given.pop("no_header")
+        given["template"] = _template(given["template"])
+        return ReadOptions(**given)
+
+    return _group("reading", made, _READING, _defaults_of(ReadOptions) | {"no_header": False})
+
+
+def _defaults_of(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
+    return {field.name: field.default for field in dataclasses.fields(kind)}
+
+
+def _group(
+    parameter: str,
+    make: Callable[..., Any],
+    options: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+) -> Callable[[_Verb], _Verb]:
+    """Return what puts several options in place of one parameter that holds what is made of them.
+
+    Args:
+        parameter: of the verb.
+        make: of the options' values by name, a dataclass or a function.
+        options: their annotations.
+        defaults: of them.
+    """
+
+    def decorate(verb: _Verb) -> _Verb:
         @functools.wraps(verb)
         def wrapped(**given: Any) -> None:  # noqa: ANN401 - what the command line holds
-            loading = LoadOptions(**{name: given.pop(name) for name in chosen})
-            verb(loading=loading, **given)
+            value = make(**{name: given.pop(name) for name in options})
+            verb(**{parameter: value}, **given)
 
-        fields = LoadOptions.__dataclass_fields__
         signature = inspect.signature(verb, eval_str=True)
         rows: list[inspect.Parameter] = []
-        for name, parameter in signature.parameters.items():
-            if name != "loading":
-                rows.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+        for name, found in signature.parameters.items():
+            if name != parameter:
+                rows.append(found.replace(kind=inspect.Parameter.KEYWORD_ONLY))
                 continue
             rows += [
                 inspect.Parameter(
                     option,
                     inspect.Parameter.KEYWORD_ONLY,
-                    default=fields[option].default,
-                    annotation=_LOADING[option],
+                    default=defaults[option],
+                    annotation=annotation,
                 )
-                for option in chosen
+                for option, annotation in options.items()
             ]
         wrapped.__signature__ = signature.replace(parameters=rows)  # type: ignore[attr-defined]
         wrapped.__annotations__ = {row.name: row.annotation for row in rows}
         return wrapped
 
     return decorate
+
+
+def _template(given: str | None) -> str | None:
+    r"""Return a template as it is meant: `@FILE` what is in it, else `\n` a line end."""
+    if given is None:
+        return None
+    if given.startswith("@"):
+        try:
+            return Path(given[1:]).read_text(encoding="utf-8").removesuffix("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is not UTF-8"
+            raise UsageError(
+                f"The template {given[1:]} cannot be read ({why}); check the path behind the @."
+            ) from error
+    plain = {"n": "\n", "t": "\t", "\\": "\\"}
+    return re.sub(r"\\([nt\\])", lambda found: plain[found[1]], given)
 
 
 Generate = Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,14 +18,17 @@ from cortexscope.cli._options import (
     Temperature,
     TopP,
     loading_options,
+    reading_options,
 )
 from cortexscope.cli._terminal import remark, say
 from cortexscope.metrics import MetricOptions
 from cortexscope.models import LoadOptions
+from cortexscope.tasks.sources import ReadOptions
 
 __all__ = ["run"]
 
 
+@reading_options()
 @loading_options()
 def run(
     *,
@@ -46,21 +50,15 @@ def run(
         ),
     ] = None,
     suite: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="NAME|PATH",
-            help="A built-in suite (`cognitive` by default), a suite file or folder, or "
-            "datasets:NAME; see `cortexscope tasks`.",
+            help="A built-in suite (`cognitive` by default), your file or folder of prompts (YAML, "
+            "CSV, JSONL, Parquet, xlsx, text, logs of lm-eval and inspect_ai), - for standard "
+            "input, or datasets:NAME; see `cortexscope tasks preview`. May be repeated.",
         ),
     ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            metavar="COLUMN",
-            help="Column of a JSONL or CSV suite that an encoder-decoder's decoder reads; "
-            "`target` by default, and only the decoder's start token where there is none.",
-        ),
-    ] = None,
+    reading: ReadOptions,
     task: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this task. May be repeated.")
     ] = None,
@@ -182,23 +180,25 @@ def run(
     from cortexscope.engine import run as measure
     from cortexscope.errors import UsageError
     from cortexscope.models import preset as preset_models
-    from cortexscope.tasks import load_suite
+    from cortexscope.tasks import read_suites
 
     if exact and sample_tokens is not None:
         raise UsageError(
             f"--exact measures all tokens and --sample-tokens {sample_tokens} only some; give one "
             "of the two."
         )
-    if suite is None:
-        suite = "cognitive-study" if preset == "study" else "cognitive"
+    names = suite or ["cognitive-study" if preset == "study" else "cognitive"]
     if out is None:
         if resume:
             raise UsageError("--resume needs --out, the folder of the run to continue.")
-        out = Path("runs") / f"{_plain_name(suite)}-{datetime.now():%Y%m%d-%H%M%S}"
+        out = Path("runs") / f"{_plain_name(names)}-{datetime.now():%Y%m%d-%H%M%S}"
     progress = progress_for(quiet=quiet)
+    prompts = read_suites(names, reading)
+    for sentence in prompts.sentences():
+        progress.note(sentence)
     request = RunRequest(
         models=(*(model or ()), *(preset_models(preset) if preset else ())),
-        suite=load_suite(suite, target=target) if target is not None else suite,
+        suite=prompts,
         tasks=None if task is None else tuple(task),
         controls=tuple(control or ()),
         metrics=None if metric is None else tuple(metric),
@@ -245,7 +245,12 @@ def run(
         say(f"\nReport: {written.report}")
 
 
-def _plain_name(suite: str) -> str:
-    """Return a suite's name, or its file's, as the name of a folder may have it."""
-    name = suite.partition("=")[0] if suite.startswith("datasets:") else Path(suite).stem
-    return re.sub(r"[^\w.-]+", "-", name)[:60]
+def _plain_name(suites: Sequence[str]) -> str:
+    """Return suites' names, or their files', as the name of a folder may have them."""
+    names = [
+        suite.partition("=")[0]
+        if suite.startswith("datasets:")
+        else Path(suite).name.partition(".")[0]
+        for suite in suites
+    ]
+    return re.sub(r"[^\w.-]+", "-", "+".join(names))[:60]

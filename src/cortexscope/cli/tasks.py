@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from cortexscope.cli._options import reading_options
 from cortexscope.cli._terminal import display, say
+from cortexscope.errors import UsageError
+from cortexscope.tasks.sources import ReadOptions
 
 __all__ = ["app"]
 
@@ -18,25 +21,25 @@ app = typer.Typer(
 _SuiteOption = Annotated[
     str,
     typer.Option(
-        "--suite", metavar="NAME|PATH", help="A built-in suite, or a suite file or folder."
+        "--suite", metavar="NAME|PATH", help="A built-in suite, or a file or folder of prompts."
     ),
 ]
-
-_TargetOption = Annotated[
-    str | None,
-    typer.Option("--target", metavar="COLUMN", help="Column of a JSONL or CSV suite with targets."),
+_SuiteArgument = Annotated[
+    str,
+    typer.Argument(metavar="NAME|PATH", help="A built-in suite, or a file or folder of prompts."),
 ]
 
 
 @app.command("list")
-def list_tasks(suite: _SuiteOption = "cognitive", target: _TargetOption = None) -> None:
+@reading_options()
+def list_tasks(*, suite: _SuiteOption = "cognitive", reading: ReadOptions) -> None:
     """List the tasks of a suite, with their number of prompts and lengths in words."""
     from rich.table import Table
     from rich.text import Text
 
-    from cortexscope.tasks import load_suite
+    from cortexscope.tasks import read_suite
 
-    loaded = load_suite(suite, target=target)
+    loaded = read_suite(suite, reading)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("task", no_wrap=True)
     for heading in ("prompts", "words min", "median", "max"):
@@ -90,36 +93,82 @@ def list_data_sets(
 
 
 @app.command()
+@reading_options()
 def show(
+    *,
     name: Annotated[str, typer.Argument(metavar="TASK|PROMPT_ID", help="What to print.")],
     suite: _SuiteOption = "cognitive",
-    target: _TargetOption = None,
+    reading: ReadOptions,
 ) -> None:
     """Print the prompts of a task, or the prompt with an id."""
-    from cortexscope.tasks import load_suite
+    from cortexscope.tasks import read_suite
 
-    for number, prompt in enumerate(load_suite(suite, target=target).find(name)):
+    for number, prompt in enumerate(read_suite(suite, reading).find(name)):
         separator = "\n" if number else ""
         say(f"{separator}{prompt.id}  ({prompt.task}, {prompt.source})\n{prompt.text}")
         if prompt.target:
             say(f"target: {prompt.target}")
+        for key, value in prompt.attributes.items():
+            say(f"{key}: {value}")
 
 
 @app.command()
-def lint(
-    suite: Annotated[
-        str,
-        typer.Argument(metavar="NAME|PATH", help="A built-in suite, or a suite file or folder."),
-    ],
-    target: _TargetOption = None,
+@reading_options()
+def preview(
+    *,
+    suite: _SuiteArgument,
+    reading: ReadOptions,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="REF", help="Show the prompts and count them in this model's tokens."),
+    ] = None,
+    chat_template: Annotated[
+        bool, typer.Option("--chat-template", help="Put each prompt into the model's template.")
+    ] = False,
+    prompts: Annotated[int, typer.Option(min=1, metavar="N", help="How many are shown.")] = 3,
 ) -> None:
+    """Show what a file of prompts would be read as; nothing is measured, and bad rows are named."""
+    from dataclasses import replace
+
+    from cortexscope.cli._previews import show_preview
+    from cortexscope.engine import preview as previewed
+    from cortexscope.tasks import read_suite
+
+    if chat_template and model is None:
+        raise UsageError("--chat-template is a model's; name it with --model, or leave it out.")
+    loaded = read_suite(suite, replace(reading, skip_bad_rows=True))
+    show_preview(previewed(loaded, model, chat_template=chat_template, prompts=prompts))
+
+
+@app.command()
+@reading_options()
+def convert(
+    *,
+    suite: _SuiteArgument,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A .yaml or .jsonl file to write.")],
+    reading: ReadOptions,
+) -> None:
+    """Write a file of prompts as a suite of cortexscope's own, with all that was kept of it."""
+    from cortexscope.tasks import check_suite_file, read_suite, write_suite
+
+    check_suite_file(out)
+    loaded = read_suite(suite, reading)
+    for sentence in loaded.sentences():
+        say(sentence)
+    write_suite(loaded, out)
+    say(f"Suite: {out} ({len(loaded.prompts)} prompts, hash {loaded.hash[:12]})")
+
+
+@app.command()
+@reading_options()
+def lint(*, suite: _SuiteArgument, reading: ReadOptions) -> None:
     """Check a suite; exit 1 if an error is found, 0 if there are warnings at most."""
     from collections import Counter
 
-    from cortexscope.tasks import FORMS, forms, load_suite
+    from cortexscope.tasks import FORMS, forms, read_suite
     from cortexscope.tasks import lint as findings_of
 
-    loaded = load_suite(suite, target=target)
+    loaded = read_suite(suite, reading)
     findings = findings_of(loaded)
     for finding in findings:
         say(str(finding))
@@ -135,13 +184,15 @@ def lint(
 
 
 @app.command()
+@reading_options()
 def match(
+    *,
     model: Annotated[
         list[str],
         typer.Option(metavar="REF", help="Whose tokens are counted. May be repeated."),
     ],
     suite: _SuiteOption = "cognitive",
-    target: _TargetOption = None,
+    reading: ReadOptions,
     ratio: Annotated[
         float,
         typer.Option(help="How many times as long as the shortest the longest of a set may be."),
@@ -155,11 +206,11 @@ def match(
     from rich.table import Table
 
     from cortexscope.engine import match_lengths
-    from cortexscope.tasks import check_suite_file, load_suite, write_suite
+    from cortexscope.tasks import check_suite_file, read_suite, write_suite
 
     if out is not None:
         check_suite_file(out)
-    whole = load_suite(suite, target=target)
+    whole = read_suite(suite, reading)
     matched, found = match_lengths(whole, model, ratio=ratio)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("task", no_wrap=True)

@@ -14,6 +14,12 @@ from ._lengths import (
     match_lengths as match_lengths,
 )
 from ._plan import jobs_of as jobs_of
+from ._preview import (
+    Group as Group,
+    Preview as Preview,
+    Shown as Shown,
+    preview as preview,
+)
 from ._request import (
     Progress as Progress,
     RunRequest as RunRequest,

@@ -65,7 +65,8 @@ def encode(
         truncate: cut longer prompts and targets at their end; special tokens stay.
         vocabulary: number of tokens that the model knows, None if that is not known.
         decoder_start: the decoder's start token, None for a model that is no encoder-decoder.
-        chat: the model's chat template, which is put around each text and is never cut; None, or
+        chat: the model's chat template, in which conversations are read, and which may be put
+            around each text; it is never cut. None, or
             one that is not usable, for texts as they are.
 
     Raises:
@@ -74,14 +75,14 @@ def encode(
             or has no token at all, or one that the model does not know; it names the file, line
             and id.
     """
-    wrapping = chat if chat is not None and chat.use.frame is not None else None
-    reader = _Reader(tokenizer, model, context, vocabulary, truncate, wrapping)
+    usable = chat if chat is not None and chat.use.frame is not None else None
+    reader = _Reader(tokenizer, model, context, vocabulary, truncate, usable)
     encoded = []
     cut: list[Truncation] = []
     for prompt in prompts:
         ids, wrapped = reader.read(prompt, "text", cut)
         if prompt.control == "random":
-            ids = reader.random(ids, prompt.id)
+            ids = reader.random(ids, prompt)
         target = None
         if decoder_start is not None:
             labels = reader.read(prompt, "target", cut).ids if prompt.target else ()
@@ -103,11 +104,15 @@ class _Reader(NamedTuple):
     truncate: bool
     chat: Chat | None
 
+    def chat_of(self, prompt: Prompt) -> Chat | None:
+        """Return the chat template that a prompt is read in, if it is in any."""
+        return self.chat if prompt.turns or (self.chat and self.chat.every) else None
+
     def read(self, prompt: Prompt, part: Literal["text", "target"], cut: list[Truncation]) -> _Read:
         """Return the ids of one of the prompt's texts, and note in `cut` if not all fit."""
         text = (prompt.text if part == "text" else prompt.target) or ""
-        chat = self.chat if part == "text" else None
-        read = self._wrapped(chat, text) if chat else self._tokenize(text, part, longest=None)
+        chat = self.chat_of(prompt) if part == "text" else None
+        read = self._wrapped(chat, prompt) if chat else self._tokenize(text, part, longest=None)
         ids = read.ids
         where = f"{prompt.source or 'prompt'} ({prompt.id})"
         where = where if part == "text" else f"The target of {where}"
@@ -136,7 +141,7 @@ class _Reader(NamedTuple):
                 f"shorten the {part}, or cut it there with --truncate."
             )
         if chat:
-            read = self._shortened(chat, text, where, self.context)
+            read = self._shortened(chat, prompt, where, self.context)
         else:
             read = self._tokenize(text, part, longest=self.context)
         cut.append(
@@ -150,39 +155,54 @@ class _Reader(NamedTuple):
         )
         return read
 
-    def _shortened(self, chat: Chat, text: str, where: str, context: int) -> _Read:
-        """Return the longest beginning of a text that fits with its chat template around it."""
+    def _shortened(self, chat: Chat, prompt: Prompt, where: str, context: int) -> _Read:
+        """Return the longest beginning of a text that fits with its chat template around it.
+
+        Of a conversation, the last turn is cut.
+        """
+        text = prompt.turns[-1].content if prompt.turns else prompt.text
 
         def tokens(length: int) -> int:
-            return len(self._wrapped(chat, text[:length]).ids)
+            return len(self._wrapped(chat, prompt, text[:length]).ids)
 
         kept = bisect_right(range(len(text)), context, key=tokens) - 1
         if kept < 1:
-            raise SuiteError(
-                f"{where} does not fit: the chat template of {self.model} takes {tokens(0)} tokens "
-                f"and the model reads at most {context}; leave --chat-template out."
+            around = (
+                "the conversation before its last turn" if prompt.turns else "the chat template"
             )
-        return self._wrapped(chat, text[:kept])
+            advice = "shorten it" if prompt.turns else "leave --chat-template out"
+            raise SuiteError(
+                f"{where} does not fit: {around} of {self.model} takes {tokens(0)} tokens "
+                f"and the model reads at most {context}; {advice}."
+            )
+        return self._wrapped(chat, prompt, text[:kept])
 
-    def random(self, ids: tuple[int, ...], seed: str) -> tuple[int, ...]:
+    def random(self, ids: tuple[int, ...], prompt: Prompt) -> tuple[int, ...]:
         """Return as many ids, special ones as they are and the others drawn from all others."""
-        ahead, behind = self._frame(ids)
+        ahead, behind = self._frame(ids, prompt)
         special = frozenset(self.tokenizer.all_special_ids)
         known = min(len(self.tokenizer), self.vocabulary or len(self.tokenizer))
         allowed = [token for token in range(known) if token not in special]
-        own = random_tokens(ids[ahead:behind], allowed=allowed, keep=special, seed=seed)
+        own = random_tokens(ids[ahead:behind], allowed=allowed, keep=special, seed=prompt.id)
         return ids[:ahead] + own + ids[behind:]
 
-    def _frame(self, ids: tuple[int, ...]) -> tuple[int, int]:
+    def _frame(self, ids: tuple[int, ...], prompt: Prompt) -> tuple[int, int]:
         """Return where the prompt's own tokens begin, and end, in what a chat template makes."""
-        if self.chat is None or self.chat.use.frame is None:
+        chat = self.chat_of(prompt)
+        if chat is None or chat.use.frame is None:
             return 0, len(ids)
-        frame = self._plain(self.chat.use.frame)
+        around = self._wrapped(chat, prompt, "{prompt}").wrapped if prompt.turns else None
+        frame = self._plain(around or chat.use.frame)
         ahead = _alike(ids, frame)
         return ahead, len(ids) - min(_alike(ids[::-1], frame[::-1]), len(ids) - ahead)
 
-    def _wrapped(self, chat: Chat, text: str) -> _Read:
-        wrapped = chat.wrap(text)
+    def _wrapped(self, chat: Chat, prompt: Prompt, text: str | None = None) -> _Read:
+        """Return a prompt in a chat template, with another text where one is given."""
+        if prompt.turns:
+            *before, last = prompt.turns
+            wrapped = chat.render([*before, last if text is None else last._replace(content=text)])
+        else:
+            wrapped = chat.wrap(prompt.text if text is None else text)
         return _Read(self._plain(wrapped), wrapped)
 
     def _plain(self, text: str) -> tuple[int, ...]:

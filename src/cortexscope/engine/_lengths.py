@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from cortexscope import models
@@ -62,4 +63,4 @@ def match_lengths(
         Task(task.name, task.description, tuple(p for p in task.prompts if p.id in kept))
         for task in suite.tasks
     )
-    return LengthMatched(Suite(f"{suite.name}-matched", suite.version, tuple(tasks)), found)
+    return LengthMatched(replace(suite, name=f"{suite.name}-matched", tasks=tuple(tasks)), found)

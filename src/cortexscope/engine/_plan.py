@@ -87,7 +87,7 @@ def plan_of(request: RunRequest, suite: Suite, names: Sequence[str], progress: P
     plugins = tuple(map(Plugin.of, request.plugins))
     sources = [open_source(reference, settings, progress) for reference in request.models]
     check_generation(settings.generate, [source.info for source in sources])
-    chats = open_chats(sources, settings, progress)
+    chats = open_chats(sources, settings, progress, suite.prompts)
     works: list[Work] = []
     truncations: list[Truncation] = []
     notes: dict[str, list[str]] = {}

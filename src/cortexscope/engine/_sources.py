@@ -121,28 +121,36 @@ def unknown_share(tokenizer: Any, encoded: Sequence[Encoded]) -> float:  # noqa:
 
 
 def open_chats(
-    sources: Sequence[ModelSource], settings: Settings, progress: Progress
+    sources: Sequence[ModelSource],
+    settings: Settings,
+    progress: Progress,
+    prompts: Sequence[Prompt] = (),
 ) -> dict[str, Chat]:
     """Return the models' chat templates by label, none where they were not asked for.
 
-    A model that takes none reads the prompts as they are, which `progress` is told.
+    They are where `prompts` hold conversations. A model that takes none reads the prompts as they
+    are, conversations as their text, which `progress` is told.
 
     Raises:
         UsageError: if no model takes one, or one that a model has cannot do what was asked.
     """
-    if not settings.chat_template:
+    talks = sum(bool(prompt.turns) for prompt in prompts)
+    if not settings.chat_template and not talks:
         return {}
     chats = {
-        source.info.model: models.open_chat(source.tokenizer, source.info, system=settings.system)
+        source.info.model: models.open_chat(
+            source.tokenizer, source.info, system=settings.system, every=settings.chat_template
+        )
         for source in sources
     }
     refused = {label: chat.use.reason for label, chat in chats.items() if chat.use.reason}
-    if len(refused) == len(chats):
+    if settings.chat_template and len(refused) == len(chats):
         reasons = "; ".join(f"{label}: {reason}" for label, reason in refused.items())
         raise UsageError(
             f"A chat template was asked for, and no model of the run takes one ({reasons}); leave "
             "--chat-template out, or name a model that was trained to chat."
         )
     for label, reason in refused.items():
-        progress.note(f"{label}: reads the prompts without chat template: {reason}")
+        what = "the prompts" if settings.chat_template else f"{talks} conversations"
+        progress.note(f"{label}: reads {what} without chat template: {reason}")
     return chats

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cortexscope.errors import UsageError
 from cortexscope.models._quiet import reason as reason_of
-from cortexscope.records import ChatUse, ModelInfo
+from cortexscope.records import ChatUse, ModelInfo, Turn
 
 __all__ = ["Chat", "open_chat"]
 
@@ -27,6 +28,8 @@ class Chat:
     system: str | None
     """What the template's system role says; None leaves it to the template."""
     use: ChatUse
+    every: bool = True
+    """Whether it is put around prompts that are no conversations, too."""
 
     def wrap(self, text: str) -> str:
         """Return a prompt as the first turn of a chat whose next turn is the model's.
@@ -36,24 +39,42 @@ class Chat:
         Raises:
             UsageError: if the template fails on it.
         """
-        return _render(self.tokenizer, self.model, text, self.system)
+        return _render(self.tokenizer, self.model, [Turn("user", text)], self.system)
+
+    def render(self, turns: Sequence[Turn]) -> str:
+        """Return a conversation as far as the turn that is the model's, as `wrap` does a prompt.
+
+        A system text of its own stands in place of the one that was asked for.
+
+        Raises:
+            UsageError: if the template fails on it, as one may where roles do not take turns.
+        """
+        own = any(turn.role == "system" for turn in turns)
+        return _render(self.tokenizer, self.model, turns, None if own else self.system)
 
 
-def open_chat(tokenizer: Any, info: ModelInfo, *, system: str | None = None) -> Chat:  # noqa: ANN401
+def open_chat(
+    tokenizer: Any,  # noqa: ANN401 - transformers' tokenizers share no type that can be named
+    info: ModelInfo,
+    *,
+    system: str | None = None,
+    every: bool = True,
+) -> Chat:
     """Return the chat template of a model's tokenizer; `use.reason` says why there is none.
 
     Args:
         tokenizer: the model's.
         info: of the model.
         system: what the system role says; None leaves it to the template.
+        every: whether it is put around prompts that are no conversations, too.
 
     Raises:
         UsageError: if the template fails, has no system role for `system`, or leaves out prompts.
     """
     reason = _why_none(tokenizer, info)
     if reason is not None:
-        return Chat(tokenizer, info.model, None, ChatUse(reason=reason))
-    frame = _render(tokenizer, info.model, _PLACE, None)
+        return Chat(tokenizer, info.model, None, ChatUse(reason=reason), every)
+    frame = _render(tokenizer, info.model, [Turn("user", _PLACE)], None)
     if _PLACE not in frame:
         raise UsageError(
             f"The chat template of {info.model} leaves the text of a prompt out, as one for images "
@@ -61,7 +82,7 @@ def open_chat(tokenizer: Any, info: ModelInfo, *, system: str | None = None) -> 
         )
     if system is not None:
         frame = _with_system(tokenizer, info.model, system)
-    return Chat(tokenizer, info.model, system, ChatUse(frame=frame))
+    return Chat(tokenizer, info.model, system, ChatUse(frame=frame), every)
 
 
 def _why_none(tokenizer: Any, info: ModelInfo) -> str | None:  # noqa: ANN401
@@ -76,9 +97,10 @@ def _why_none(tokenizer: Any, info: ModelInfo) -> str | None:  # noqa: ANN401
 def _with_system(tokenizer: Any, model: str, system: str) -> str:  # noqa: ANN401
     """Return the frame with a system text, if another text would give another frame."""
     why = "ignores it"
+    place = [Turn("user", _PLACE)]
     try:
-        frame = _render(tokenizer, model, _PLACE, system)
-        if frame != _render(tokenizer, model, _PLACE, f"{system}x"):
+        frame = _render(tokenizer, model, place, system)
+        if frame != _render(tokenizer, model, place, f"{system}x"):
             return frame
     except UsageError as error:
         why = f"refuses it ({reason_of(error.__cause__ or error)})"
@@ -88,16 +110,18 @@ def _with_system(tokenizer: Any, model: str, system: str) -> str:  # noqa: ANN40
     )
 
 
-def _render(tokenizer: Any, model: str, text: str, system: str | None) -> str:  # noqa: ANN401
-    turns = [] if system is None else [{"role": "system", "content": system}]
-    turns.append({"role": "user", "content": text})
+def _render(tokenizer: Any, model: str, turns: Sequence[Turn], system: str | None) -> str:  # noqa: ANN401
+    said = [] if system is None else [Turn("system", system)]
+    messages = [turn._asdict() for turn in (*said, *turns)]
     try:
-        return str(tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
+        return str(
+            tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        )
     # The template is a program of the model's authors, so it may fail in any way.
     except Exception as error:
         raise UsageError(
-            f"The chat template of {model} fails on {_short(text)}: {reason_of(error)}; leave "
-            "--chat-template out."
+            f"The chat template of {model} fails on {_short(turns[-1].content)}: "
+            f"{reason_of(error)}; leave --chat-template out."
         ) from error
 
 

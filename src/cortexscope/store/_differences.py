@@ -8,7 +8,9 @@ from collections.abc import Iterator
 __all__ = ["differences"]
 
 # What may change between the start of a run and its continuation.
-_FREE = frozenset({"status", "created", "finished", "timings", "checks", "ungenerated"})
+_FREE = frozenset(
+    {"status", "created", "finished", "timings", "checks", "ungenerated", "suite.readings"}
+)
 
 
 def differences(old: object, new: object, path: str = "") -> Iterator[str]:
@@ -20,8 +22,9 @@ def differences(old: object, new: object, path: str = "") -> Iterator[str]:
     """
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
-            if path or key not in _FREE:
-                yield from differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+            inside = f"{path}.{key}" if path else key
+            if inside not in _FREE:
+                yield from differences(old.get(key), new.get(key), inside)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for number, (before, after) in enumerate(zip(old, new, strict=True)):
             yield from differences(before, after, f"{path}[{number}]")

@@ -3,9 +3,16 @@
 from cortexscope.tasks._controls import CONTROLS, random_tokens, shuffled, with_controls
 from cortexscope.tasks._datasets import data_sets
 from cortexscope.tasks._forms import FORMS, form_of, forms
-from cortexscope.tasks._lint import Finding, lint
-from cortexscope.tasks._loading import load_suite, paraphrases_of, suite_names
-from cortexscope.tasks._suite import Suite, Task
+from cortexscope.tasks._lint import Finding, lint, near_duplicates
+from cortexscope.tasks._loading import (
+    join_suites,
+    load_suite,
+    paraphrases_of,
+    read_suite,
+    read_suites,
+    suite_names,
+)
+from cortexscope.tasks._suite import Suite, Task, word_count
 from cortexscope.tasks._writing import check_suite_file, write_suite
 
 __all__ = [
@@ -18,12 +25,17 @@ __all__ = [
     "data_sets",
     "form_of",
     "forms",
+    "join_suites",
     "lint",
     "load_suite",
+    "near_duplicates",
     "paraphrases_of",
     "random_tokens",
+    "read_suite",
+    "read_suites",
     "shuffled",
     "suite_names",
     "with_controls",
+    "word_count",
     "write_suite",
 ]

@@ -16,6 +16,7 @@ from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.records import Control, Prompt
 from cortexscope.registry import suggestion
 from cortexscope.tasks._suite import Suite, Task
+from cortexscope.tasks._turns import transcript
 
 __all__ = ["CONTROLS", "random_tokens", "shuffled", "with_controls"]
 
@@ -61,11 +62,11 @@ def with_controls(suite: Suite, names: Iterable[str], *, paraphrases: Suite | No
         if prompt.control is not None:
             return []
         controls = list(in_other_words.get(prompt.id, ()))
-        mixed = shuffled(prompt.text, seed=prompt.id) if "shuffled" in wanted else None
+        mixed = _shuffled(prompt) if "shuffled" in wanted else None
         if mixed is not None:
-            controls.append(_control(prompt, "shuffled", mixed))
+            controls.append(mixed)
         if "random" in wanted:
-            controls.append(_control(prompt, "random", prompt.text))
+            controls.append(_control(prompt, "random"))
         return controls
 
     tasks = (
@@ -76,13 +77,25 @@ def with_controls(suite: Suite, names: Iterable[str], *, paraphrases: Suite | No
         )
         for task in suite.tasks
     )
-    return Suite(suite.name, suite.version, tuple(tasks))
+    return replace(suite, tasks=tuple(tasks))
 
 
-def _control(prompt: Prompt, control: Control, text: str) -> Prompt:
-    return replace(
-        prompt, id=f"{prompt.id}~{control}", text=text, control=control, origin=prompt.id
-    )
+def _control(prompt: Prompt, control: Control) -> Prompt:
+    return replace(prompt, id=f"{prompt.id}~{control}", control=control, origin=prompt.id)
+
+
+def _shuffled(prompt: Prompt) -> Prompt | None:
+    """Return a prompt with its words, or those of its last turn, in another order."""
+    made = _control(prompt, "shuffled")
+    if not prompt.turns:
+        mixed = shuffled(prompt.text, seed=prompt.id)
+        return None if mixed is None else replace(made, text=mixed)
+    *before, last = prompt.turns
+    mixed = shuffled(last.content, seed=prompt.id)
+    if mixed is None:
+        return None
+    turns = (*before, last._replace(content=mixed))
+    return replace(made, text=transcript(turns), turns=turns)
 
 
 def shuffled(text: str, *, seed: str) -> str | None:

@@ -10,7 +10,9 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
@@ -19,11 +21,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from cortexscope.errors import SuiteError, UnknownNameError, UsageError
 from cortexscope.records import Prompt
 from cortexscope.registry import suggestion
+from cortexscope.tasks._attributes import settled
+from cortexscope.tasks._columns import Columns
 from cortexscope.tasks._copies import Copy, open_copy
+from cortexscope.tasks._filters import Absent
+from cortexscope.tasks._gathering import Gathering
+from cortexscope.tasks._rows import Table
+from cortexscope.tasks._sampling import sampled
 from cortexscope.tasks._suite import Suite, Task
-from cortexscope.tasks._templates import Absent, Template
+from cortexscope.tasks._templates import Template
+from cortexscope.tasks.sources import Raw, ReadOptions
 
-__all__ = ["DataSet", "data_sets", "load_data_sets"]
+__all__ = ["DataSet", "data_sets", "load_data_sets", "load_saved"]
+
+_OPTIONS = ("columns", "template", "limit", "per_task", "limit_seed")
 
 _ALL = "all"
 # A comma ends a path only where a further name follows.
@@ -99,7 +110,7 @@ def data_sets() -> dict[str, DataSet]:
     return dict(_catalog().rows)
 
 
-def load_data_sets(asked: str) -> Suite:
+def load_data_sets(asked: str, options: ReadOptions) -> Suite:
     """Return the suite of some data sets, each of which is a task.
 
     The rows are chosen by a hash of the seed and the row's number, so that they are the same on
@@ -109,6 +120,7 @@ def load_data_sets(asked: str) -> Suite:
     Args:
         asked: what follows `datasets:`: names, or groups, or `all`, joined by commas; each may be
             followed by `@N`, the number of prompts, and by `=PATH`, a local copy.
+        options: columns and template stand in place of the table's, and a limit is one on all.
 
     Raises:
         UnknownNameError: if there is no such data set; the message holds the nearest ones.
@@ -122,9 +134,31 @@ def load_data_sets(asked: str) -> Suite:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"The data set {name!r} is named twice; leave one of them out.")
-    tasks = tuple(_task(request) for request in requests)
+    for option in fields(options):
+        own = getattr(options, option.name) == getattr(ReadOptions(), option.name)
+        if option.name not in _OPTIONS and not own:
+            raise UsageError(
+                f"{option.name} was given, and data sets are read by the package datasets, which "
+                "has no use for it; leave it out."
+            )
+    columns = Columns.parse(options.columns or {}, options.template)
+    tasks = tuple(_task(request, columns) for request in requests)
     shown = ",".join(part.partition("=")[0].strip() for part in parts)
-    return Suite(f"datasets:{shown}", _catalog().version, tasks)
+    return sampled(Suite(f"datasets:{shown}", _catalog().version, tasks), options)
+
+
+def load_saved(path: Path, options: ReadOptions) -> Suite:
+    """Return the suite of a folder that `Dataset.save_to_disk` wrote, read as any rows are.
+
+    Raises:
+        UsageError: if `datasets` is missing.
+        SuiteError: if the folder cannot be read, or its rows give no prompts.
+    """
+    gathering = Gathering(options)
+    with open_copy(path.name, "", "", "", path=str(path)) as copy:
+        rows = (Raw(number, row) for number, row in enumerate(copy.dataset, start=1))
+        gathering.add(Table(str(path), path.name, rows, typed=True))
+        return gathering.suite(path.name)
 
 
 def _requests(part: str) -> Iterator[_Request]:
@@ -147,26 +181,30 @@ def _requests(part: str) -> Iterator[_Request]:
         yield _Request(row, row.samples if samples is None else int(samples), path)
 
 
-def _task(request: _Request) -> Task:
+def _task(request: _Request, asked: Columns) -> Task:
     row = request.row
+    own = {"text": Template(row.text)} | ({"target": Template(row.target)} if row.target else {})
+    columns = asked if asked.tells_text else asked.over(own)
     with open_copy(row.name, row.hub, row.config, row.split, path=request.path) as copy:
-        text, target = Template(row.text), Template(row.target) if row.target else None
-        _check_columns(row, copy, text.columns() | (target.columns() if target else set()))
-        sample = _sample(row, copy, text, target, request.samples)
+        if not asked.tells_text:
+            _check_columns(row, copy, columns)
+        sample = _sample(row, copy, columns, request.samples)
     if not sample.prompts:
         raise SuiteError(
             f"No row of {copy.place} gives a prompt of data set {row.name!r} ({sample.reason}); "
             f"give a copy of {row.hub} with its own columns."
         )
+    prompts = list(sample.prompts)
+    settled(prompts, asked=asked.attributes, typed=True)
     skipped = ""
     if sample.skipped:
         skipped = f", {sample.skipped} skipped, the first as {sample.reason}"
-    count = f"{len(sample.prompts)} of {copy.rows} rows of {copy.place}, seed {row.seed}{skipped}"
-    return Task(row.task, f"{row.description} ({count})", sample.prompts)
+    count = f"{len(prompts)} of {copy.rows} rows of {copy.place}, seed {row.seed}{skipped}"
+    return Task(row.task, f"{row.description} ({count})", tuple(prompts))
 
 
-def _check_columns(row: DataSet, copy: Copy, needed: frozenset[str]) -> None:
-    missing = sorted(needed.difference(copy.columns))
+def _check_columns(row: DataSet, copy: Copy, columns: Columns) -> None:
+    missing = sorted({name for one in columns.expressions() for name in one.missing(copy.columns)})
     if missing:
         what = "the column" if len(missing) == 1 else "the columns"
         raise SuiteError(
@@ -180,19 +218,23 @@ def _check_columns(row: DataSet, copy: Copy, needed: frozenset[str]) -> None:
         )
 
 
-def _sample(
-    row: DataSet, copy: Copy, text: Template, target: Template | None, samples: int
-) -> _Sample:
-    columns = sorted(text.columns() | (target.columns() if target else set()))
+def _sample(row: DataSet, copy: Copy, columns: Columns, samples: int) -> _Sample:
     found: dict[int, Prompt] = {}
     reasons: list[str] = []
+    needed = sorted(columns.used(copy.columns) | set(row.labels).intersection(copy.columns))
     for number in _order(copy.rows, row.seed):
         if len(found) == samples:
             break
-        values = copy.row(number, columns)
-        values |= {column: _name(values[column], row.labels[column]) for column in row.labels}
+        values = copy.row(number, needed)
+        labels = {
+            name: _name(values[name], row.labels[name]) for name in row.labels if name in values
+        }
+        values |= labels
+        fields = columns.read(values)
         try:
-            prompt = _clean(text.render(values).strip())
+            if fields.fault is not None:
+                raise Absent(fields.fault)
+            prompt = _clean((fields.text or "").strip())
         except Absent as error:
             reasons.append(f"{error} in row {number}")
             continue
@@ -201,7 +243,8 @@ def _sample(
             task=row.task,
             text=prompt,
             source=f"{copy.source}:{number}",
-            target=_target(target, values),
+            target=_target(fields.target),
+            attributes=fields.attributes or labels,
         )
     prompts = tuple(found[number] for number in sorted(found))
     return _Sample(prompts, len(reasons), reasons[0] if reasons else "")
@@ -226,12 +269,10 @@ def _name(value: Any, names: tuple[str, ...]) -> str | None:  # noqa: ANN401 - o
     return names[number] if 0 <= number < len(names) and number == float(value) else None
 
 
-def _target(template: Template | None, values: dict[str, Any]) -> str | None:
-    if template is None:
-        return None
+def _target(text: str | None) -> str | None:
     try:
         # The first line of a program keeps its indentation.
-        return _clean(template.render(values).strip("\r\n").rstrip())
+        return None if text is None else _clean(text.strip("\r\n").rstrip())
     except Absent:
         return None
 

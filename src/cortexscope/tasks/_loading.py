@@ -1,4 +1,4 @@
-"""Find a suite by its name or its path, and join its files to one.
+"""Find a suite by its name, its path or what it is in Python, and join several to one.
 
 Another package offers a suite by an entry point in the group `cortexscope.suites` that names a
 function without arguments which returns a `Suite`.
@@ -6,23 +6,28 @@ function without arguments which returns a `Suite`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-from cortexscope.errors import SuiteError, UnknownNameError, UsageError
+from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.registry import Registry, suggestion
-from cortexscope.tasks._lines import read_csv, read_jsonl
-from cortexscope.tasks._reading import Document, Place
+from cortexscope.tasks._files import is_there, read_path, read_stdin, refuse_reading
+from cortexscope.tasks._frames import read_rows
+from cortexscope.tasks._sampling import sampled
 from cortexscope.tasks._suite import Suite, Task
-from cortexscope.tasks._yaml import read_yaml
+from cortexscope.tasks.sources import ReadOptions
 
 __all__ = [
     "cognitive",
     "cognitive_paraphrases",
     "cognitive_study",
+    "join_suites",
     "load_suite",
     "paraphrases_of",
+    "read_suite",
+    "read_suites",
     "suite_names",
 ]
 
@@ -35,17 +40,11 @@ _SUITES = Registry(
     },
 )
 
-_YAML = (".yaml", ".yml")
 _DATA_SETS = "datasets:"
+_STDIN = "-"
+_YAML = (".yaml", ".yml")
 # The two of each task that are about as long as the middle prompt.
 _STUDY = (5, 6)
-
-
-class _LineReader(Protocol):
-    def __call__(self, file: Path, *, target: str | None = None) -> Document: ...
-
-
-_LINES: dict[str, _LineReader] = {".jsonl": read_jsonl, ".csv": read_csv}
 
 
 def suite_names() -> list[str]:
@@ -55,12 +54,12 @@ def suite_names() -> list[str]:
 
 def cognitive() -> Suite:
     """Return the built-in suite: the twelve tasks of the published study, fresh prompts."""
-    return _from_path(Path(__file__).parent / "cognitive")
+    return read_path(Path(__file__).parent / "cognitive", ReadOptions())
 
 
 def cognitive_paraphrases() -> Suite:
     """Return fourteen prompts a task of the built-in suite in other words; `-p` ends their ids."""
-    return _from_path(Path(__file__).parent / "cognitive_paraphrases")
+    return read_path(Path(__file__).parent / "cognitive_paraphrases", ReadOptions())
 
 
 def cognitive_study() -> Suite:
@@ -79,20 +78,54 @@ def paraphrases_of(suite: Suite) -> Suite | None:
     return load_suite(name) if name in suite_names() else None
 
 
-def load_suite(name_or_path: str | Path, *, target: str | None = None) -> Suite:
-    """Return the suite behind a name or a path.
+def load_suite(
+    source: Any,  # noqa: ANN401 - a name, a path, or rows of libraries that may be absent
+    *,
+    columns: str | Mapping[str, str] | None = None,
+    template: str | None = None,
+    format: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    quoting: str | None = None,
+    header: bool = True,
+    sheet: str | None = None,
+    paragraphs: bool = False,
+    limit: int | None = None,
+    per_task: int | None = None,
+    limit_seed: int = 0,
+    skip_bad_rows: bool = False,
+) -> Suite:
+    r"""Return the suite behind a name, a path, or rows.
 
     What a prompt has as `target` is read by the decoder of an encoder-decoder model.
 
     Args:
-        name_or_path: a name of `suite_names()`, which wins over a file of the same name; or a
-            YAML file, a folder of YAML files, or a JSONL or CSV file with task, id and text; or
-            data sets of the hub, such as `datasets:sst2,squad@200` or `datasets:sst2=PATH`.
-        target: the column of a JSONL or CSV file that holds the targets, `target` where None.
+        source: a name of `suite_names()`, which wins over a file of the same name; or a file
+            (YAML, CSV, TSV, JSONL, JSON, Parquet, xlsx, text, an inspect_ai log; any but YAML may
+            be gzipped), or a folder of YAML, of tables, or of texts, whose sub-folders are tasks;
+            `-` for standard input; data sets of the hub, such as `datasets:sst2,squad@200` or
+            `datasets:sst2=PATH`; a pandas or polars frame, a `datasets.Dataset`, a list of texts
+            or of mappings.
+        columns: which column is what, `text=question,task=Category,difficulty` or a mapping:
+            `text` (or `messages`), `task`, `id`, `target`, `paraphrase_of`, and any other name
+            for a column that the prompts keep. Where None, the columns of known data sets are
+            recognised, and whatever tells groups apart is kept.
+        template: the text with columns in braces, such as `Q: {question}\nA:`.
+        format: of the files, which their endings tell where None.
+        encoding: of texts; a byte order mark tells, else UTF-8, where None.
+        delimiter: between a CSV file's fields; what its rows agree on where None.
+        quoting: how a quote is written in a quoted field: `double`, `backslash`, or `none`.
+        header: whether the first row names the columns; else they are `1`, `2` and so on.
+        sheet: of a workbook with several.
+        paragraphs: whether blank lines part the prompts of a text, in place of line ends.
+        limit: the most prompts in all.
+        per_task: the most prompts a task.
+        limit_seed: of which prompts are taken where there are more.
+        skip_bad_rows: leave out rows that give no prompt, and count them.
 
     Raises:
         UnknownNameError: if it is neither a name nor a path that exists.
-        UsageError: if a column is named for a suite that has no columns.
+        UsageError: if an option cannot be used, or does not go with the suite.
         SuiteError: if the content is wrong; the message names file, line and prompt id.
         CortexscopeError: if a data set cannot be fetched.
 
@@ -100,112 +133,112 @@ def load_suite(name_or_path: str | Path, *, target: str | None = None) -> Suite:
         >>> suite = load_suite("cognitive")
         >>> len(suite.tasks), len(suite.prompts)
         (12, 504)
+        >>> rows = [{"q": "Warm?", "kind": "short"}, {"q": "Why is it warm?", "kind": "long"}]
+        >>> load_suite(rows, columns="text=q,kind").prompts[1].attributes
+        {'kind': 'long'}
     """
-    if isinstance(name_or_path, str) and name_or_path in suite_names():
-        if target is not None:
-            raise UsageError(
-                f"The column {target!r} was named for targets, and the suite {name_or_path!r} has "
-                "no columns; give a JSONL or CSV file, or leave the column out."
-            )
-        suite = _SUITES.load(name_or_path)()
+    return read_suite(
+        source,
+        ReadOptions(
+            columns=columns,
+            template=template,
+            format=format,
+            encoding=encoding,
+            delimiter=delimiter,
+            quoting=quoting,
+            header=header,
+            sheet=sheet,
+            paragraphs=paragraphs,
+            limit=limit,
+            per_task=per_task,
+            limit_seed=limit_seed,
+            skip_bad_rows=skip_bad_rows,
+        ),
+    )
+
+
+def read_suite(source: Any, options: ReadOptions) -> Suite:  # noqa: ANN401 - as load_suite
+    """Return what `load_suite` does, with its options as one."""
+    if isinstance(source, Suite):
+        refuse_reading(options, f"the suite {source.name!r}")
+        return sampled(source, options)
+    if not isinstance(source, str | Path):
+        return read_rows(source, options)
+    if isinstance(source, str) and source in suite_names():
+        refuse_reading(options, f"the suite {source!r}")
+        suite = _SUITES.load(source)()
         if not isinstance(suite, Suite):
             raise UsageError(
-                f"The package that offers suite {name_or_path!r} gave a {type(suite).__name__} "
+                f"The package that offers suite {source!r} gave a {type(suite).__name__} "
                 "and no Suite; uninstall or update it."
             )
-        return suite
-    if isinstance(name_or_path, str) and name_or_path.startswith(_DATA_SETS):
-        return _data_sets(name_or_path.removeprefix(_DATA_SETS), target)
-    path = Path(name_or_path)
-    if not str(name_or_path) or not _exists(path):
+        return sampled(suite, options)
+    if isinstance(source, str) and source.startswith(_DATA_SETS):
+        from cortexscope.tasks._datasets import load_data_sets
+
+        return load_data_sets(source.removeprefix(_DATA_SETS), options)
+    if source == _STDIN:
+        return read_stdin(options)
+    path = Path(source)
+    if not str(source) or not is_there(path):
         raise UnknownNameError(
-            f"There is no suite {str(name_or_path)!r}, neither by that name nor as a file or "
-            f"folder; {suggestion(str(name_or_path), suite_names())}"
+            f"There is no suite {str(source)!r}, neither by that name nor as a file or "
+            f"folder; {suggestion(str(source), suite_names())}"
         )
-    return _from_path(path, target)
+    return read_path(path, options)
 
 
-def _data_sets(asked: str, target: str | None) -> Suite:
-    if target is not None:
-        raise UsageError(
-            f"The column {target!r} was named for targets, and data sets have targets of their "
-            "own; leave the column out."
-        )
-    from cortexscope.tasks._datasets import load_data_sets
+def read_suites(sources: Sequence[Any], options: ReadOptions) -> Suite:
+    """Return one suite of several; prompts of tasks with the same name come together.
 
-    return load_data_sets(asked)
+    Columns and the like are for the files among them; a limit is one on all.
 
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # too long for a name, or with a NUL
-        return False
-
-
-def _from_path(path: Path, target: str | None = None) -> Suite:
-    files = _files_of(path)
-    read = _LINES.get(files[0].suffix.lower())
-    if read is not None:
-        return _joined(path, [read(files[0], target=target)])
-    if target is not None:
-        raise UsageError(
-            f"The column {target!r} was named for targets, and {path} is YAML, which has no "
-            "columns; write the key 'target' beside the text of a prompt instead."
-        )
-    return _joined(path, [read_yaml(file) for file in files])
+    Raises:
+        UsageError: if there is none, or an option goes with none of them.
+        SuiteError: if two prompts have the same id.
+    """
+    if len(sources) == 1:
+        return read_suite(sources[0], options)
+    plain = ReadOptions()
+    whole = replace(options, limit=None, per_task=None)
+    suites = [read_suite(source, whole if _is_file(source) else plain) for source in sources]
+    return sampled(join_suites(suites), options)
 
 
-def _files_of(path: Path) -> list[Path]:
-    if not path.is_dir():
-        if path.suffix.lower() not in (*_YAML, *_LINES):
-            raise SuiteError(
-                f"{path} has the ending {path.suffix!r}, and a suite is a file that ends in "
-                f"{', '.join((*_YAML, *_LINES))}, or a folder of YAML files; rename or convert it."
-            )
-        return [path]
-    files = sorted(
-        file
-        for file in path.iterdir()
-        if file.suffix.lower() in _YAML and not file.name.startswith(".")
+def _is_file(source: object) -> bool:
+    named = isinstance(source, str) and (
+        source in suite_names() or source.startswith(_DATA_SETS) or source.endswith(_YAML)
     )
-    if not files:
-        raise SuiteError(
-            f"The folder {path} holds no .yaml file; give a folder of YAML suite files, or the "
-            "path of one file."
-        )
-    return files
+    return not named
 
 
-def _joined(path: Path, documents: Sequence[Document]) -> Suite:
-    first = documents[0]
+def join_suites(suites: Sequence[Suite]) -> Suite:
+    """Return one suite of several; prompts of tasks with the same name come together.
+
+    Raises:
+        UsageError: if there is none.
+        SuiteError: if two prompts have the same id.
+
+    Example:
+        >>> one, two = load_suite(["Why?"]), load_suite([{"id": "a", "text": "How?"}])
+        >>> [prompt.id for prompt in join_suites([one, two]).prompts]
+        ['prompts-1', 'a']
+    """
+    if not suites:
+        raise UsageError("No suite was named; name at least one.")
+    if len(suites) == 1:
+        return suites[0]
     tasks: dict[str, Task] = {}
-    task_places: dict[str, Place] = {}
-    id_places: dict[str, Place] = {}
-    for document in documents:
-        for key in ("name", "version"):
-            ours, theirs = getattr(document, key), getattr(first, key)
-            if ours != theirs:
-                raise SuiteError(
-                    f"{document.file} has the suite {key} {ours!r} and {first.file} {theirs!r}; "
-                    "write the same in every file of the folder."
-                )
-        for section in document.sections:
-            if section.task in tasks:
-                raise SuiteError(
-                    f"{section.place}: task {section.task!r} is also at "
-                    f"{task_places[section.task]}; keep each task in one file."
-                )
-            for row in section.rows:
-                if row.prompt.id in id_places:
-                    raise SuiteError(
-                        f"{row.place}: the id {row.prompt.id!r} is already taken at "
-                        f"{id_places[row.prompt.id]}; give each prompt its own id."
-                    )
-                id_places[row.prompt.id] = row.place
-            prompts = tuple(row.prompt for row in section.rows)
-            tasks[section.task] = Task(section.task, section.description, prompts)
-            task_places[section.task] = section.place
-    if not tasks:
-        raise SuiteError(f"{path} has no prompts; write at least one.")
-    return Suite(first.name, first.version, tuple(tasks.values()))
+    for suite in suites:
+        for task in suite.tasks:
+            before = tasks.get(task.name)
+            tasks[task.name] = (
+                task if before is None else replace(before, prompts=before.prompts + task.prompts)
+            )
+    versions = dict.fromkeys(suite.version for suite in suites)
+    return Suite(
+        "+".join(dict.fromkeys(suite.name for suite in suites)),
+        "+".join(versions),
+        tuple(tasks.values()),
+        tuple(reading for suite in suites for reading in suite.readings),
+    )

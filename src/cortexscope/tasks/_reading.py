@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from cortexscope.errors import SuiteError
-from cortexscope.records import Prompt
+from cortexscope.records import Attribute, Prompt, Turn
 from cortexscope.registry import suggestion
 
 __all__ = [
     "PARAPHRASE_OF",
     "Document",
     "Place",
-    "Row",
     "Section",
     "check_names",
     "check_task_name",
-    "checked_row",
+    "prompt_of",
     "read_text",
+    "task_name",
 ]
 
+_LONGEST_NAME = 100
+NONE: Mapping[str, Attribute] = {}
+"""The attributes of prompts that have none: one for all, as there may be a million."""
 PARAPHRASE_OF = "paraphrase_of"
 """The key or column that holds the id of the prompt which one says in other words."""
 
@@ -38,20 +41,12 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A prompt and where it stands."""
-
-    prompt: Prompt
-    place: Place
-
-
-@dataclass(frozen=True, slots=True)
 class Section:
     """A task as one file has it, and where it begins."""
 
     task: str
     description: str
-    rows: tuple[Row, ...]
+    prompts: tuple[Prompt, ...]
     place: Place
 
 
@@ -120,37 +115,51 @@ def check_names(
             )
 
 
-def check_task_name(name: str, place: Place) -> None:
-    """Check that a task's name is a word.
+def check_task_name(name: str, place: str) -> None:
+    """Check that a task's name can stand in tables and sentences.
 
     Raises:
-        SuiteError: if it is empty, or holds more than letters, digits, `_` and `-`.
+        SuiteError: if it is empty or long, or holds a line break or another unprintable character.
     """
     if not name.strip():
         raise SuiteError(f"{place}: the name of the task is empty; write one.")
-    if not (name[0].isalpha() and name.replace("-", "_").isidentifier()):
+    if not name.isprintable() or name != name.strip() or len(name) > _LONGEST_NAME:
         raise SuiteError(
-            f"{place}: {name!r} cannot name a task; use letters, digits, '_' and '-', "
-            "with a letter first."
+            f"{place}: {name[:60]!r} cannot name a task; use at most {_LONGEST_NAME} printable "
+            "characters, with no space at the ends."
         )
 
 
-def checked_row(
+def task_name(file: str) -> str:
+    """Return the name of the task whose prompts are a file's, by the file's name.
+
+    Example:
+        >>> task_name("test/GSM8K easy")
+        'test/GSM8K easy'
+    """
+    plain = "".join(mark if mark.isprintable() else "_" for mark in file)
+    return plain.strip()[:_LONGEST_NAME].strip() or "prompts"
+
+
+def prompt_of(
     *,
     task: str,
     prompt_id: str,
     text: str,
+    place: str,
+    source: str,
     target: str | None = None,
     paraphrase_of: str | None = None,
-    place: Place,
-) -> Row:
+    attributes: Mapping[str, Attribute] | None = None,
+    turns: tuple[Turn, ...] = (),
+) -> Prompt:
     """Return a prompt whose id and texts are fit to be stored and tokenized.
 
     An empty target is none, and so is the empty id of a prompt that it would be a paraphrase of.
 
     Raises:
         SuiteError: if the task's name, the id or the text is empty, or one of them or the target
-            holds what it must not.
+            holds what it must not; the message begins with the place.
     """
     check_task_name(task, place)
     if not prompt_id.strip():
@@ -171,8 +180,7 @@ def checked_row(
     _check_characters(target or "", "target", where)
     if paraphrase_of == prompt_id:
         raise SuiteError(f"{where} is said to be a paraphrase of itself; name the other prompt.")
-    source = f"{place.file.name}:{place.line}"
-    prompt = Prompt(
+    return Prompt(
         prompt_id,
         task,
         text,
@@ -180,8 +188,9 @@ def checked_row(
         target or None,
         control="paraphrase" if paraphrase_of else None,
         origin=paraphrase_of or None,
+        attributes=attributes or NONE,
+        turns=turns,
     )
-    return Row(prompt, place)
 
 
 def _check_characters(text: str, what: str, where: str) -> None:

@@ -6,12 +6,12 @@ import hashlib
 import json
 import re
 import statistics
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from cortexscope.errors import SuiteError, UnknownNameError, UsageError
-from cortexscope.records import Prompt, SuiteInfo
+from cortexscope.records import Prompt, Reading, Sampling, SuiteInfo
 from cortexscope.registry import suggestion
 
 __all__ = ["Spread", "Suite", "Task", "word_count"]
@@ -52,8 +52,11 @@ class Task:
         return Spread(min(counts), statistics.median(counts), max(counts))
 
 
-def _content(prompt: Prompt) -> str | list[str | None]:
-    # Shorter where there is less, as it was before there were controls, and targets.
+def _content(prompt: Prompt) -> str | list[Any]:
+    # Shorter where there is less, as it was before there were turns, controls, and targets.
+    if prompt.turns:
+        turns = [[turn.role, turn.content] for turn in prompt.turns]
+        return [turns, prompt.target, prompt.control, prompt.origin]
     if prompt.control:
         return [prompt.text, prompt.target, prompt.control, prompt.origin]
     return [prompt.text, prompt.target] if prompt.target else prompt.text
@@ -77,6 +80,10 @@ class Suite:
     name: str
     version: str
     tasks: tuple[Task, ...]
+    readings: tuple[Reading, ...] = field(default=(), compare=False)
+    """How files of rows became its prompts."""
+    sampling: Sampling | None = field(default=None, compare=False)
+    """Which of all prompts it has, None where it has all."""
 
     def __post_init__(self) -> None:
         if not self.tasks:
@@ -101,8 +108,11 @@ class Suite:
         self._check_origins()
 
     def _check_origins(self) -> None:
+        made = [prompt for prompt in self.prompts if prompt.origin is not None]
+        if not made:
+            return
         known = {prompt.id: prompt for prompt in self.prompts}
-        for prompt in self.prompts:
+        for prompt in made:
             origin = known.get(prompt.origin or "")
             if origin is None:
                 continue
@@ -126,15 +136,21 @@ class Suite:
     def hash(self) -> str:
         """SHA-256 over tasks and prompts in canonical order, in hexadecimal.
 
-        Ids, texts, targets and origins count; name, version, descriptions, order and file layout do
-        not: two suites with one hash show a model the same prompts.
+        Ids, texts, targets and origins count; name, version, descriptions, attributes, order and
+        file layout do not: two suites with one hash show a model the same prompts.
         """
-        content = {
-            task.name: {prompt.id: _content(prompt) for prompt in task.prompts}
-            for task in self.tasks
-        }
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+        # Piece by piece, as the whole of it may be larger than the suite.
+        canonical = hashlib.sha256(b"{")
+        for place, task in enumerate(sorted(self.tasks, key=lambda task: task.name)):
+            canonical.update(f"{',' if place else ''}{json.dumps(task.name)}:{{".encode("ascii"))
+            prompts = sorted(task.prompts, key=lambda prompt: prompt.id)
+            for number, prompt in enumerate(prompts):
+                content = json.dumps(_content(prompt), separators=(",", ":"))
+                piece = f"{',' if number else ''}{json.dumps(prompt.id)}:{content}"
+                canonical.update(piece.encode("ascii"))
+            canonical.update(b"}")
+        canonical.update(b"}")
+        return canonical.hexdigest()
 
     def select(self, task_names: Iterable[str]) -> Suite:
         """Return the suite with the named tasks only, in the order of this suite.
@@ -155,7 +171,7 @@ class Suite:
         if not wanted:
             raise UsageError(f"No task of suite {self.name!r} was named; name at least one.")
         tasks = tuple(task for task in self.tasks if task.name in wanted)
-        return Suite(self.name, self.version, tasks)
+        return replace(self, tasks=tasks)
 
     def find(self, name: str) -> tuple[Prompt, ...]:
         """Return the prompts of the task of that name, or the one prompt with that id.
@@ -176,6 +192,24 @@ class Suite:
             )
         return found
 
+    def sentences(self) -> list[str]:
+        """Return what there is to say of how files became the suite, nothing where it is one."""
+        said = [line for reading in self.readings for line in _said(reading)]
+        if self.sampling is not None:
+            most = [
+                f"at most {count} {what}"
+                for count, what in (
+                    (self.sampling.limit, "in all"),
+                    (self.sampling.per_task, "a task"),
+                )
+                if count is not None
+            ]
+            said.append(
+                f"{self.name}: {len(self.prompts)} of {self.sampling.prompts} prompts, "
+                f"{' and '.join(most)}, drawn with seed {self.sampling.seed}"
+            )
+        return said
+
     def info(self) -> SuiteInfo:
         """Return what a manifest keeps of the suite."""
         return SuiteInfo(
@@ -184,4 +218,20 @@ class Suite:
             hash=self.hash,
             tasks=[task.name for task in self.tasks],
             prompts=len(self.prompts),
+            readings=list(self.readings),
+            sampling=self.sampling,
+        )
+
+
+def _said(reading: Reading) -> Iterator[str]:
+    kept = f"; kept beside: {', '.join(reading.attributes)}" if reading.attributes else ""
+    if reading.shape is not None:
+        columns = ", ".join(f"{name} = {source}" for name, source in reading.columns.items())
+        yield f"{reading.source}: read as {reading.shape} ({columns}{kept})"
+    elif kept:
+        yield f"{reading.source}: columns kept beside the prompts: {', '.join(reading.attributes)}"
+    if reading.bad_rows:
+        yield (
+            f"{reading.source}: {reading.bad_rows} of {reading.rows} rows are left out, the first "
+            f"as {reading.faults[0]}"
         )

@@ -1,31 +1,155 @@
-"""Turn the row of a data set into a text: templates that can read columns and do nothing else."""
+"""Turn a row into a text: templates that read columns, and a few filters, and do nothing else."""
 
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-import jinja2
-import jinja2.meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from cortexscope.errors import UsageError
+from cortexscope.registry import suggestion
+from cortexscope.tasks._filters import ARGUMENTS, FILTERS, Absent, is_list, kind_of, written
 
-__all__ = ["Absent", "Template"]
+__all__ = ["Expression", "Template"]
 
 
-class Absent(Exception):
-    """A row lacks what a template reads; the message says what."""
+class _Token(NamedTuple):
+    kind: str
+    text: str
+
+
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<mark>[][(),|:])"""
+    r"""|(?P<name>[^][(),|:"'\s](?:[^][(),|:]*[^][(),|:\s])?))\s*"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """A column, or what lies in it by keys and numbers of items."""
+
+    name: str
+
+    def of(self, row: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever a row holds
+        """Return the value; a column named like the whole path comes before its parts."""
+        if self.name in row:
+            return row[self.name]
+        found: Any = row
+        trail = ""
+        for part in self.name.split("."):
+            trail, before = f"{trail}.{part}" if trail else part, trail
+            if isinstance(found, Mapping):
+                if part not in found:
+                    raise Absent(f"there is no {trail!r}")
+                found = found[part]
+            elif is_list(found) and part.isdecimal():
+                if int(part) >= len(found):
+                    raise Absent(f"there is no item {part} in the {len(found)} of {before!r}")
+                found = found[int(part)]
+            else:
+                raise Absent(f"{before!r} is {kind_of(found)}, which has no part {part!r}")
+        return found
+
+    def paths(self) -> frozenset[str]:
+        return frozenset({self.name})
+
+
+@dataclass(frozen=True, slots=True)
+class _Literal:
+    value: str | int
+
+    def of(self, row: Mapping[str, Any]) -> str | int:
+        return self.value
+
+    def paths(self) -> frozenset[str]:
+        return frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Several:
+    items: tuple[_Path | _Literal, ...]
+
+    def of(self, row: Mapping[str, Any]) -> list[Any]:
+        return [item.of(row) for item in self.items]
+
+    def paths(self) -> frozenset[str]:
+        return frozenset().union(*(item.paths() for item in self.items))
+
+
+class _Step(NamedTuple):
+    name: str
+    given: tuple[_Path | _Literal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    r"""A column of a row and what is done with it, such as `choices:letters` or `doc.question`.
+
+    Keys and numbers of items follow a dot, filters a colon, further ones a bar; several columns in
+    square brackets make a list. Nothing but columns and filters can be named.
+
+    Example:
+        >>> Expression.parse("choices.text:letters").of({"choices": {"text": ["ice", "fire"]}})
+        'A. ice\nB. fire'
+        >>> Expression.parse("[a, b]:at(answer, 1)").of({"a": "x", "b": "y", "answer": "2"})
+        'y'
+    """
+
+    source: str
+    start: _Path | _Several
+    steps: tuple[_Step, ...]
+
+    @classmethod
+    def parse(cls, source: str) -> Expression:
+        """Return what a text asks for.
+
+        Raises:
+            UsageError: if it is none; the message says where.
+        """
+        return _Parser(source).expression()
+
+    def of(self, row: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever a row holds
+        """Return the value in a row, as it is where there are no filters.
+
+        Raises:
+            Absent: if it is missing, or of another kind than a filter needs.
+        """
+        if self.source in row:
+            return row[self.source]
+        value = self.start.of(row)
+        for step in self.steps:
+            value = FILTERS[step.name](value, *(one.of(row) for one in step.given))
+        return value
+
+    def paths(self) -> frozenset[str]:
+        """Return what it reads, columns with what lies in them behind dots."""
+        own = (one.paths() for step in self.steps for one in step.given)
+        return self.start.paths().union(*own)
+
+    def columns(self, known: Collection[str]) -> frozenset[str]:
+        """Return which of the known columns it reads."""
+        if self.source in known:
+            return frozenset({self.source})
+        return frozenset(
+            path if path in known else path.partition(".")[0] for path in self.paths()
+        ).intersection(known)
+
+    def missing(self, known: Collection[str]) -> list[str]:
+        """Return which columns it reads that are not among those known."""
+        if self.source in known:
+            return []
+        roots = {path.partition(".")[0] for path in self.paths() if path not in known}
+        return sorted(roots.difference(known))
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    r"""A Jinja template on the columns of a row, without globals and with six filters of its own.
+    r"""A text with expressions in braces; a brace of the text is doubled.
 
     Example:
-        >>> template = Template("{{ question }}\n{{ choices | options }}")
-        >>> sorted(template.columns())
-        ['choices', 'question']
+        >>> template = Template("{question}\n{choices:letters}")
         >>> print(template.render({"question": "Warm or cold?", "choices": ["fire", "ice"]}))
         Warm or cold?
         A. fire
@@ -34,106 +158,151 @@ class Template:
 
     source: str
 
-    def columns(self) -> frozenset[str]:
-        """Return the names of the columns that it reads."""
-        return frozenset(jinja2.meta.find_undeclared_variables(_environment().parse(self.source)))
+    def parts(self) -> tuple[str | Expression, ...]:
+        """Return its texts and expressions in order.
 
-    def render(self, row: Mapping[str, object]) -> str:
+        Raises:
+            UsageError: if a brace is open, or what stands in braces is no expression.
+        """
+        return _parts(self.source)
+
+    def expressions(self) -> list[Expression]:
+        """Return its expressions in order."""
+        return [part for part in self.parts() if isinstance(part, Expression)]
+
+    def render(self, row: Mapping[str, Any]) -> str:
         """Return the text of a row.
 
         Raises:
             Absent: if a value that it reads is missing, null, or of another kind than is needed.
         """
-        try:
-            return _compiled(self.source).render(row)
-        except jinja2.TemplateError as error:
-            raise Absent(str(error.message or error).rstrip(".")) from error
+        return "".join(
+            part if isinstance(part, str) else _named(part, row) for part in self.parts()
+        )
 
 
-@functools.cache
-def _environment() -> ImmutableSandboxedEnvironment:
-    made = ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined, finalize=_written, autoescape=False
-    )
-    made.globals.clear()
-    made.tests.clear()
-    made.filters.clear()
-    made.filters.update(
-        at=_at, first=_first, lines=_lines, matching=_matching, options=_options, trim=_trim
-    )
-    return made
+def _named(part: Expression, row: Mapping[str, Any]) -> str:
+    try:
+        return written(part.of(row))
+    except Absent as error:
+        raise Absent(f"{{{part.source}}}: {error}") from error
 
 
-@functools.cache
-def _compiled(source: str) -> jinja2.Template:
-    return _environment().from_string(source)
+@functools.lru_cache(maxsize=256)
+def _parts(source: str) -> tuple[str | Expression, ...]:
+    return tuple(_split(source))
 
 
-def _written(value: object) -> str:
-    """Return a value as it stands in a text; a whole number has no decimals, even as a float."""
-    if isinstance(value, jinja2.Undefined):
-        return str(value)  # which raises, and says what is undefined
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        raise Absent("a value is null")
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, str | int | float):
-        return str(value)
-    raise Absent(f"{_kind(value)} stands where text is needed")
+def _split(source: str) -> Iterator[str | Expression]:
+    text, at = "", 0
+    while at < len(source):
+        mark = source[at]
+        if source[at : at + 2] in ("{{", "}}"):
+            text, at = text + mark, at + 2
+        elif mark == "}":
+            raise UsageError(
+                f"The template has a '}}' at character {at + 1} and no '{{' before it; write "
+                "'}}' for a brace of the text."
+            )
+        elif mark == "{":
+            end = source.find("}", at)
+            if end < 0:
+                raise UsageError(
+                    f"The template's '{{' at character {at + 1} is never closed; close it, or "
+                    "write '{{' for a brace of the text."
+                )
+            if text:
+                yield text
+            yield Expression.parse(source[at + 1 : end])
+            text, at = "", end + 1
+        else:
+            text, at = text + mark, at + 1
+    if text:
+        yield text
 
 
-def _kind(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "a list"
-    return "text" if isinstance(value, str) else f"a value of type {type(value).__name__}"
+class _Parser:
+    def __init__(self, source: str) -> None:
+        self.source = source.strip()
+        self.tokens: list[_Token] = []
+        at = 0
+        while at < len(self.source):
+            match = _TOKEN.match(self.source, at)
+            if match is None:
+                raise self._wrong(f"nothing can be read from {self.source[at : at + 20]!r} on")
+            self.tokens.append(_Token(str(match.lastgroup), match[str(match.lastgroup)]))
+            at = match.end()
+        self.at = 0
+
+    def expression(self) -> Expression:
+        start = self._several() if self._take("[") else self._path()
+        steps: list[_Step] = []
+        while self.at < len(self.tokens):
+            if not self._take(":" if not steps else "|"):
+                raise self._wrong(f"{self.tokens[self.at].text!r} stands where it should end")
+            steps.append(self._step())
+        return Expression(self.source, start, tuple(steps))
+
+    def _several(self) -> _Several:
+        items = [self._value()]
+        while self._take(","):
+            items.append(self._value())
+        if not self._take("]"):
+            raise self._wrong("its '[' is never closed")
+        return _Several(tuple(items))
+
+    def _path(self) -> _Path:
+        token = self._next("the name of a column")
+        if token.kind == "mark":
+            raise self._wrong(f"{token.text!r} stands where the name of a column is needed")
+        return _Path(_unquoted(token))
+
+    def _value(self) -> _Path | _Literal:
+        token = self._next("a column or a value")
+        if token.kind == "mark":
+            raise self._wrong(f"{token.text!r} stands where a column or a value is needed")
+        if token.kind == "string":
+            return _Literal(_unquoted(token))
+        return _Literal(int(token.text)) if token.text.isdecimal() else _Path(token.text)
+
+    def _step(self) -> _Step:
+        name = self._next("a filter").text
+        if name not in FILTERS:
+            known = suggestion(name, FILTERS)
+            raise self._wrong(f"there is no filter {name!r}, {known.rstrip('.?')}")
+        given: list[_Path | _Literal] = []
+        if self._take("("):
+            given.append(self._value())
+            while self._take(","):
+                given.append(self._value())
+            if not self._take(")"):
+                raise self._wrong("its '(' is never closed")
+        least, most = ARGUMENTS[name]
+        if not least <= len(given) <= most:
+            many = f"{least}" if least == most else f"{least} to {most}"
+            raise self._wrong(f"the filter {name!r} takes {many} values and has {len(given)}")
+        return _Step(name, tuple(given))
+
+    def _take(self, mark: str) -> bool:
+        there = self.at < len(self.tokens) and self.tokens[self.at] == _Token("mark", mark)
+        self.at += there
+        return there
+
+    def _next(self, wanted: str) -> _Token:
+        if self.at >= len(self.tokens):
+            raise self._wrong(f"{wanted} is missing")
+        self.at += 1
+        return self.tokens[self.at - 1]
+
+    def _wrong(self, why: str) -> UsageError:
+        return UsageError(
+            f"{{{self.source}}} cannot be read: {why}; write a column, such as {{question}}, "
+            "{answer.text} or {choices:letters}, and put a name that holds marks in double quotes."
+        )
 
 
-def _list(value: object) -> Sequence[object]:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        if value is None or isinstance(value, jinja2.Undefined):
-            _written(value)
-        raise Absent(f"{_kind(value)} stands where a list is needed")
-    return value
-
-
-def _lines(items: object) -> str:
-    """Return the items of a list, one a line."""
-    return "\n".join(_written(item) for item in _list(items))
-
-
-def _options(items: object, marks: object = None) -> str:
-    """Return the items of a list, one a line behind its mark, `A. ` to `Z. ` by default."""
-    texts = [_written(item) for item in _list(items)]
-    given = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(texts)] if marks is None else _list(marks)
-    if len(given) != len(texts):
-        raise Absent(f"there are {len(texts)} options and {len(given)} marks")
-    return "\n".join(f"{_written(mark)}. {text}" for mark, text in zip(given, texts, strict=True))
-
-
-def _first(items: object) -> object:
-    """Return the first item of a list."""
-    return _at(items, 0)
-
-
-def _at(items: object, number: object, start: int = 0) -> object:
-    """Return the item of a list with a number, which may be written as text, counted from start."""
-    found, text = _list(items), _written(number).strip()
-    place = int(text) - start if text.isdecimal() else -1
-    if not 0 <= place < len(found):
-        raise Absent(f"there is no item {text!r} in a list of {len(found)}")
-    return found[place]
-
-
-def _matching(items: object, keys: object, key: object) -> object:
-    """Return the item of a list that stands where `key` stands in the list of keys."""
-    names = [_written(name) for name in _list(keys)]
-    if _written(key) not in names:
-        raise Absent(f"there is no {_written(key)!r} among {', '.join(names) or 'no keys'}")
-    return _at(items, names.index(_written(key)))
-
-
-def _trim(text: object) -> str:
-    """Return a text without white space at its ends."""
-    return _written(text).strip()
+def _unquoted(token: _Token) -> str:
+    if token.kind != "string":
+        return token.text
+    plain = {"n": "\n", "t": "\t"}
+    return re.sub(r"\\(.)", lambda found: plain.get(found[1], found[1]), token.text[1:-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -61,7 +62,15 @@ def write_suite(suite: Suite, path: Path) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def _facts(prompt: Prompt) -> dict[str, str]:
-    facts = {"id": prompt.id, "text": prompt.text}
-    more = {"target": prompt.target, PARAPHRASE_OF: prompt.origin}
+def _facts(prompt: Prompt) -> dict[str, Any]:
+    facts: dict[str, Any] = {"id": prompt.id}
+    if prompt.turns:
+        facts["messages"] = [turn._asdict() for turn in prompt.turns]
+    else:
+        facts["text"] = prompt.text
+    more = {
+        "target": prompt.target,
+        PARAPHRASE_OF: prompt.origin,
+        "attributes": dict(prompt.attributes),
+    }
     return facts | {key: value for key, value in more.items() if value}

@@ -12,17 +12,19 @@ from pathlib import Path
 import yaml
 
 from cortexscope.errors import SuiteError
+from cortexscope.records import Attribute, Prompt, Turn
+from cortexscope.tasks._filters import Absent
 from cortexscope.tasks._reading import (
     PARAPHRASE_OF,
     Document,
     Place,
-    Row,
     Section,
     check_names,
     check_task_name,
-    checked_row,
+    prompt_of,
     read_text,
 )
+from cortexscope.tasks._turns import transcript, turns_of
 
 __all__ = ["read_yaml"]
 
@@ -31,6 +33,8 @@ _TEXT = "tag:yaml.org,2002:str"
 _NOTHING = "tag:yaml.org,2002:null"
 # A suite needs 6 levels; the composer recurses in C, without a guard of its own.
 _DEEPEST = 20
+_PLAIN = ("str", "int", "float", "bool", "null")
+"""The tags of what an attribute can be; no date, as a text of that form would not come back."""
 
 
 def read_yaml(file: Path) -> Document:
@@ -104,7 +108,7 @@ def _document(root: yaml.Node, file: Path) -> Document:
 
 def _section(task: str, node: yaml.Node, place: Place) -> Section:
     file = place.file
-    check_task_name(task, place)
+    check_task_name(task, str(place))
     keys = _mapping(node, f"task {task!r}", file)
     check_names(
         keys,
@@ -122,36 +126,82 @@ def _section(task: str, node: yaml.Node, place: Place) -> Section:
             f"{_place(prompts, file)}: the prompts of task {task!r} are not a list; "
             "begin each with '- '."
         )
-    rows = tuple(_row(task, item, file) for item in prompts.value)
-    if not rows:
+    found = tuple(_prompt(task, item, file) for item in prompts.value)
+    if not found:
         raise SuiteError(f"{place}: task {task!r} has no prompts; add some or delete the task.")
-    return Section(task, description, rows, place)
+    return Section(task, description, found, place)
 
 
-def _row(task: str, node: yaml.Node, file: Path) -> Row:
+def _prompt(task: str, node: yaml.Node, file: Path) -> Prompt:
     place = _place(node, file)
     keys = _mapping(node, f"a prompt of task {task!r}", file)
     prompt_id = ""
     if "id" in keys:
         prompt_id = _string(keys["id"], f"the id of a prompt of task {task!r}", file)
     where = f"{place}: prompt {prompt_id!r}" if prompt_id else f"{place}: a prompt of task {task!r}"
+    talk = "messages" in keys
     check_names(
-        keys, required=("id", "text"), optional=(PARAPHRASE_OF, "target"), kind="key", where=where
+        keys,
+        required=("id", "messages" if talk else "text"),
+        optional=(PARAPHRASE_OF, "target", "attributes"),
+        kind="key",
+        where=where,
     )
-    text = _string(keys["text"], f"the text of prompt {prompt_id!r}", file)
+    turns = _turns(keys["messages"], where, file) if talk else ()
     more = {
         key: _string(keys[key], f"the {key} of prompt {prompt_id!r}", file)
         for key in ("target", PARAPHRASE_OF)
         if key in keys and keys[key].tag != _NOTHING
     }
-    return checked_row(
+    return prompt_of(
         task=task,
         prompt_id=prompt_id,
-        text=text,
+        text=(
+            transcript(turns)
+            if talk
+            else _string(keys["text"], f"the text of prompt {prompt_id!r}", file)
+        ),
         target=more.get("target"),
         paraphrase_of=more.get(PARAPHRASE_OF),
-        place=place,
+        attributes=_attributes(keys.get("attributes"), prompt_id, file),
+        turns=turns,
+        source=f"{file.name}:{place.line}",
+        place=str(place),
     )
+
+
+def _turns(node: yaml.Node, where: str, file: Path) -> tuple[Turn, ...]:
+    if not isinstance(node, yaml.SequenceNode):
+        raise SuiteError(f"{where}: messages is {_kind(node)}; write a list of role and content.")
+    messages = []
+    for item in node.value:
+        keys = _mapping(item, "a message", file)
+        check_names(
+            keys, required=("role", "content"), optional=(), kind="key", where=f"{where}: a message"
+        )
+        messages.append({key: _string(keys[key], f"the {key} of a message", file) for key in keys})
+    try:
+        turns, _ = turns_of(messages)
+    except Absent as error:
+        raise SuiteError(f"{where}: {error}; write one with the role user.") from error
+    return turns
+
+
+def _attributes(node: yaml.Node | None, prompt_id: str, file: Path) -> dict[str, Attribute]:
+    """Return what else is known of a prompt: here a number is one, as it is the user's own."""
+    if node is None:
+        return {}
+    keys = _mapping(node, f"'attributes' of prompt {prompt_id!r}", file)
+    found: dict[str, Attribute] = {}
+    for name, value in keys.items():
+        kind = value.tag.rpartition(":")[2]
+        if not isinstance(value, yaml.ScalarNode) or kind not in _PLAIN:
+            raise SuiteError(
+                f"{_place(value, file)}: the attribute {name!r} of prompt {prompt_id!r} is "
+                f"{_kind(value)}; write one text, number or truth value."
+            )
+        found[name] = yaml.safe_load(yaml.serialize(value)) if kind != "str" else value.value
+    return found
 
 
 def _mapping(node: yaml.Node, what: str, file: Path) -> dict[str, yaml.Node]:
