@@ -419,7 +419,7 @@ def test_a_target_column_is_named_when_the_suite_is_loaded(
     with pytest.raises(SuiteError, match="no column 'sumary'; did you mean"):
         profile(f"tiny={tiny_folder}", summaries, columns="target=sumary")
     suite = load_suite(summaries, columns="target=summary")
-    with pytest.raises(UsageError, match="columns was given, and the suite '.*' has no columns"):
+    with pytest.raises(UsageError, match=r"columns was given, and the suite '.*' has no columns"):
         profile(f"tiny={tiny_folder}", suite, columns="target=summary")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def sentences(path: Path, count: int, *, form: str = ".jsonl", **more: list[Any]
     return write_copy(path, columns | more, form)
 
 
-def prompts_of(asked: str) -> tuple[Prompt, ...]:
+def prompts_of(asked: str) -> Sequence[Prompt]:
     return load_suite(f"datasets:{asked}").prompts
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -63,7 +63,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         yield server
 
 
-def prompts_of(asked: str) -> tuple[Prompt, ...]:
+def prompts_of(asked: str) -> Sequence[Prompt]:
     return load_suite(f"datasets:{asked}").prompts
 
 

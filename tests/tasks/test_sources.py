@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import datasets
 import openpyxl
@@ -20,7 +21,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from cortexscope.errors import SuiteError, UsageError
-from cortexscope.tasks import Suite, load_suite
+from cortexscope.records import Prompt
+from cortexscope.tasks import Suite, Task, load_suite
 from cortexscope.tasks.sources import FORMATS, LONGEST
 
 ROWS = [
@@ -356,7 +358,9 @@ def test_a_column_of_mixed_types_is_text_and_missing_values_are_none() -> None:
         {"mixed": None, "late": None, "whole": None, "big": float(2**70)},
     ]
     assert load_suite(rows[:1], columns="long").prompts[0].attributes["long"] == "x" * 121
-    with pytest.raises(SuiteError, match="The column 'list' holds a list"):
+    with pytest.raises(
+        SuiteError, match="prompts:1: the column 'list' holds a list; name a value in it"
+    ):
         load_suite(rows[:1], columns="list")
 
 
@@ -420,6 +424,50 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path: Path
         file = file.rename(file.with_suffix(f".{ending}"))
         with pytest.raises(SuiteError, match="longer than"):
             load_suite(file)
+
+
+def test_a_folder_of_two_formats_has_columns_of_one_type(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,n,code\none,1,01\n", encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text('{"text": "two", "n": 2, "code": "2"}\n', encoding="utf-8")
+    found = [dict(prompt.attributes) for prompt in load_suite(tmp_path).prompts]
+    assert found == [{"n": 1, "code": "01"}, {"n": 2, "code": "2"}]
+
+
+def test_many_thousands_of_prompts_are_kept_as_bytes_and_come_back_the_same(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": f"p{n}", "task": "ab"[n % 2], "text": f"prompt {n}", "n": n, "target": str(n)}
+        for n in range(40_001)
+    ]
+    many = load_suite(rows)
+    assert not isinstance(many.tasks[0].prompts, tuple)
+    by_hand = tuple(
+        Task(
+            task,
+            "",
+            tuple(
+                Prompt(
+                    r["id"],
+                    task,
+                    r["text"],
+                    f"prompts:{r['n'] + 1}",
+                    r["target"],
+                    attributes={"n": r["n"]},
+                )
+                for r in rows
+                if r["task"] == task
+            ),
+        )
+        for task in "ab"
+    )
+    plain = Suite("prompts", "unversioned", by_hand)
+    assert len(many.prompts) == len(rows)
+    assert list(many.prompts) == list(plain.prompts)
+    assert many == plain
+    assert many.hash == plain.hash
+    for place in (0, -1, 20_000, 20_001, 33_333):
+        assert many.prompts[place] == plain.prompts[place]
+    assert many.prompts[19_990:20_010:3] == plain.prompts[19_990:20_010:3]
+    assert len(load_suite(rows, per_task=20_000).prompts) == 40_000
 
 
 def test_every_format_is_named_once() -> None:

@@ -43,6 +43,8 @@ def show_preview(preview: Preview) -> None:
             display(_groups(name, groups, preview.unit))
         else:
             say(f"{name}: more than 20 values")
+    if preview.counted < len(suite.prompts):
+        say(f"\nLengths and groups are those of {preview.counted} prompts drawn from all.")
     if preview.fault is not None:
         say(f"\ntoo long: {preview.fault}")
     for first, second, similarity in preview.repeated:

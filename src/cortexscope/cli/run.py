@@ -23,7 +23,7 @@ from cortexscope.cli._options import (
 from cortexscope.cli._terminal import remark, say
 from cortexscope.metrics import MetricOptions
 from cortexscope.models import LoadOptions
-from cortexscope.tasks.sources import ReadOptions
+from cortexscope.tasks import ReadOptions
 
 __all__ = ["run"]
 

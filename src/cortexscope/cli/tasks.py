@@ -10,7 +10,7 @@ import typer
 from cortexscope.cli._options import reading_options
 from cortexscope.cli._terminal import display, say
 from cortexscope.errors import UsageError
-from cortexscope.tasks.sources import ReadOptions
+from cortexscope.tasks import ReadOptions
 
 __all__ = ["app"]
 

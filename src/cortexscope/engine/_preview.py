@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,13 +13,15 @@ from cortexscope.engine._request import Settings, Silent
 from cortexscope.engine._sources import open_chats, open_source
 from cortexscope.errors import SuiteError
 from cortexscope.records import Prompt
-from cortexscope.tasks import Suite, near_duplicates, word_count
+from cortexscope.tasks import ReadOptions, Suite, near_duplicates, sampled, word_count
 
 __all__ = ["Group", "Preview", "Shown", "preview"]
 
 _SIMILAR = 0.7
 _COMPARED = 2000
 """Prompts of which all pairs are looked at; a set of many takes long."""
+_COUNTED = 20_000
+"""Prompts whose tokens are counted: a sample, where there are more."""
 _PAIRS = 10
 _LABELS = 20
 """Values of a column that are groups; a column of more numbers is shown by its range alone."""
@@ -61,6 +63,8 @@ class Preview:
     """The first pairs with the same or nearly the same text, and their similarity up to 1."""
     compared: int
     """How many prompts were looked at for them."""
+    counted: int
+    """How many prompts lengths and groups are of."""
     fault: str | None
     """Why the model cannot read the longest prompt, None where it can."""
 
@@ -81,28 +85,43 @@ def preview(
         UsageError: if it has no chat template and one is asked for.
         SuiteError: if a prompt has no tokens, or some that the model does not know.
     """
-    lengths = {prompt.id: word_count(prompt.text) for prompt in suite.prompts}
     chosen = suite.prompts[:: max(1, len(suite.prompts) // prompts)][:prompts]
     shown = [Shown(prompt, prompt.text, None) for prompt in chosen]
-    fault = None
-    if reference is not None:
-        reader = _Reader(reference, suite, chat_template=chat_template)
-        encoded = {item.prompt.id: item for item in reader.read(suite.prompts, None)}
-        lengths = {name: len(item.ids) for name, item in encoded.items()}
-        shown = [reader.shown(encoded[prompt.id]) for prompt in chosen]
-        fault = reader.fault(max(encoded.values(), key=lambda item: len(item.ids)).prompt)
-    names = dict.fromkeys(name for prompt in suite.prompts for name in prompt.attributes)
     pairs = near_duplicates(suite.prompts[:_COMPARED], at_least=_SIMILAR)
+    counted, fault = suite, None
+    length: Callable[[Prompt], int] = _words
+    if reference is not None:
+        counted = sampled(suite, ReadOptions(limit=_COUNTED))
+        reader = _Reader(reference, suite, chat_template=chat_template)
+        encoded = {item.prompt.id: item for item in reader.read(counted.prompts, None)}
+        shown = [reader.shown(item) for item in reader.read(chosen, None)]
+        longest = max(encoded.values(), key=lambda item: len(item.ids))
+        fault = reader.fault(longest.prompt)
+        length = lambda prompt: len(encoded[prompt.id].ids)  # noqa: E731
+    tasks: dict[str, list[int]] = {}
+    columns: dict[str, dict[str, list[int]]] = {}
+    for prompt in counted.prompts:
+        size = length(prompt)
+        tasks.setdefault(prompt.task, []).append(size)
+        for name, value in prompt.attributes.items():
+            groups = columns.setdefault(name, {})
+            if len(groups) <= _LABELS:
+                groups.setdefault("(none)" if value is None else str(value), []).append(size)
     return Preview(
         suite=suite,
         unit="words" if reference is None else "tokens",
         shown=shown,
-        tasks=[_group(task.name, task.prompts, lengths) for task in suite.tasks],
-        columns={name: _groups(name, suite.prompts, lengths) for name in names},
+        tasks=[_group(name, sizes) for name, sizes in tasks.items()],
+        columns={name: _largest(groups) for name, groups in columns.items()},
         repeated=list(itertools.islice(pairs, _PAIRS)),
         compared=min(_COMPARED, len(suite.prompts)),
+        counted=len(counted.prompts),
         fault=fault,
     )
+
+
+def _words(prompt: Prompt) -> int:
+    return word_count(prompt.text)
 
 
 class _Reader:
@@ -138,17 +157,12 @@ class _Reader:
         return None
 
 
-def _group(name: str, prompts: Sequence[Prompt], lengths: Mapping[str, int]) -> Group:
-    counts = [lengths[prompt.id] for prompt in prompts]
-    return Group(name, len(counts), min(counts), statistics.median(counts), max(counts))
+def _group(name: str, sizes: Sequence[int]) -> Group:
+    return Group(name, len(sizes), min(sizes), statistics.median(sizes), max(sizes))
 
 
-def _groups(name: str, prompts: Sequence[Prompt], lengths: Mapping[str, int]) -> list[Group]:
-    by_value: dict[str, list[Prompt]] = {}
-    for prompt in prompts:
-        value = prompt.attributes.get(name)
-        by_value.setdefault("(none)" if value is None else str(value), []).append(prompt)
-    if len(by_value) > _LABELS:
+def _largest(groups: Mapping[str, Sequence[int]]) -> list[Group]:
+    if len(groups) > _LABELS:
         return []
-    found = [_group(value, members, lengths) for value, members in by_value.items()]
+    found = [_group(value, sizes) for value, sizes in groups.items()]
     return sorted(found, key=lambda group: -group.prompts)

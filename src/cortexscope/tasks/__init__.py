@@ -12,13 +12,16 @@ from cortexscope.tasks._loading import (
     read_suites,
     suite_names,
 )
+from cortexscope.tasks._sampling import sampled
 from cortexscope.tasks._suite import Suite, Task, word_count
 from cortexscope.tasks._writing import check_suite_file, write_suite
+from cortexscope.tasks.sources import ReadOptions
 
 __all__ = [
     "CONTROLS",
     "FORMS",
     "Finding",
+    "ReadOptions",
     "Suite",
     "Task",
     "check_suite_file",
@@ -33,6 +36,7 @@ __all__ = [
     "random_tokens",
     "read_suite",
     "read_suites",
+    "sampled",
     "shuffled",
     "suite_names",
     "with_controls",

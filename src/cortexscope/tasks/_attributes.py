@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, time
 from typing import Any
 
-from cortexscope.errors import SuiteError
 from cortexscope.records import Attribute, Prompt
-from cortexscope.tasks._filters import is_absent, kind_of, written
+from cortexscope.tasks._filters import is_absent, written
 
-__all__ = ["Attributes", "is_scalar", "settled"]
+__all__ = ["Attributes", "Kinds", "Types", "cast", "is_scalar"]
+
+Types = Mapping[str, Callable[[Any], Attribute]]
+"""What makes a value of one type, by the name of its column."""
 
 _LONGEST = 120
 """Characters of a value that still tells groups of prompts apart, as a text does not."""
@@ -56,50 +58,57 @@ def is_scalar(value: object) -> bool:
     return hasattr(value, "item") and getattr(value, "ndim", 0) == 0  # numpy's
 
 
-def settled(prompts: list[Prompt], *, asked: Collection[str], typed: bool) -> set[str]:
-    """Give all prompts the same attributes, each of one type, in place; return their names.
+class Kinds:
+    """Of what types the values of each column are, as prompts come.
 
     A column is of whole numbers where all values are, of numbers where all are numbers, of truth
     values where all are; else it is text. Texts of which one is longer than 120 characters, and
     columns without a value, are left out unless they were asked for.
-
-    Args:
-        prompts: with values as they were read.
-        asked: the names that the user named.
-        typed: whether what is text stays text, even if it could be a number.
-
-    Raises:
-        SuiteError: if a column that was named holds lists or mappings.
     """
-    names = dict.fromkeys(name for prompt in prompts for name in prompt.attributes)
-    if not names:
-        return set()
-    types: dict[str, Callable[[Any], Attribute]] = {}
-    for name in names:
-        values = (_plain(prompt.attributes.get(name), name) for prompt in prompts)
-        kind = _type_of((value for value in values if value is not None), typed=typed)
-        if kind is not None or name in asked:
-            types[name] = kind or written
-    kept = tuple(types)
-    for place, prompt in enumerate(prompts):
-        own = (_plain(prompt.attributes.get(name), name) for name in kept)
-        cast = tuple(
-            None if v is None else to(v) for v, to in zip(own, types.values(), strict=True)
-        )
-        prompts[place] = replace(prompt, attributes=Attributes(kept, cast))
-    return set(kept)
+
+    def __init__(self) -> None:
+        self._found: dict[str, set[type]] = {}
+
+    def add(self, prompt: Prompt, *, typed: bool) -> None:
+        """Look at a prompt's values as they were read.
+
+        Args:
+            prompt: whose they are.
+            typed: whether its format tells numbers from text, so that text stays text.
+        """
+        for name, raw in prompt.attributes.items():
+            found = self._found.setdefault(name, set())
+            value = _plain(raw)
+            if value is not None:
+                found.add(_kind_of(value, typed=typed))
+
+    def types(self, asked: Collection[str]) -> Types:
+        """Return what makes the values of each column of one type.
+
+        Args:
+            asked: the names that the user named.
+        """
+        return {
+            name: _made(found)
+            for name, found in self._found.items()
+            if name in asked or (found and _Long not in found)
+        }
 
 
-def _plain(value: Any, name: str) -> Any:  # noqa: ANN401 - a value as it was read
+def cast(prompt: Prompt, types: Types) -> Prompt:
+    """Return a prompt with a value, or none, in each of the columns, and in no others."""
+    if not types and not prompt.attributes:
+        return prompt
+    own = (_plain(prompt.attributes.get(name)) for name in types)
+    values = (None if v is None else to(v) for v, to in zip(own, types.values(), strict=True))
+    return replace(prompt, attributes=Attributes(tuple(types), tuple(values)))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a value as it was read
     if isinstance(value, str):
         return value if value.strip() else None
     if is_absent(value):
         return None
-    if not is_scalar(value):
-        raise SuiteError(
-            f"The column {name!r} holds {kind_of(value)}; name a value in it, such as "
-            f"{name}={name}.0, or leave it out."
-        )
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
@@ -107,26 +116,24 @@ def _plain(value: Any, name: str) -> Any:  # noqa: ANN401 - a value as it was re
     return value.isoformat() if isinstance(value, date | time) else value
 
 
-def _type_of(values: Iterable[Any], *, typed: bool) -> Callable[[Any], Attribute] | None:
-    """Return what makes values of one type of all, None where they are none or texts."""
-    kinds: set[type] = set()
-    for value in values:
-        kind = type(value)
-        if kind is str:
-            if len(value) > _LONGEST:
-                return None
-            if not typed:
-                kind = _meant(value)
-        elif kind is int and abs(value) >= _LARGEST:
-            kind = float
-        kinds.add(kind)
-    if not kinds:
-        return None
+class _Long(str):
+    """Stands for the type of a text that is too long to tell groups apart."""
+
+
+def _kind_of(value: Any, *, typed: bool) -> type:  # noqa: ANN401 - a value as it was read
+    if isinstance(value, str):
+        if len(value) > _LONGEST:
+            return _Long
+        return str if typed else _meant(value)
+    return float if type(value) is int and abs(value) >= _LARGEST else type(value)
+
+
+def _made(kinds: set[type]) -> Callable[[Any], Attribute]:
     if kinds == {bool}:
         return _truth
     if kinds == {int}:
         return int
-    return float if kinds <= {int, float} else written
+    return float if kinds and kinds <= {int, float} else written
 
 
 def _meant(text: str) -> type:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from cortexscope.errors import SuiteError, UnknownNameError, UsageError
 from cortexscope.records import Prompt
 from cortexscope.registry import suggestion
-from cortexscope.tasks._attributes import settled
+from cortexscope.tasks._attributes import Kinds, cast
 from cortexscope.tasks._columns import Columns
 from cortexscope.tasks._copies import Copy, open_copy
 from cortexscope.tasks._filters import Absent
@@ -194,13 +194,16 @@ def _task(request: _Request, asked: Columns) -> Task:
             f"No row of {copy.place} gives a prompt of data set {row.name!r} ({sample.reason}); "
             f"give a copy of {row.hub} with its own columns."
         )
-    prompts = list(sample.prompts)
-    settled(prompts, asked=asked.attributes, typed=True)
+    kinds = Kinds()
+    for prompt in sample.prompts:
+        kinds.add(prompt, typed=True)
+    types = kinds.types(asked.attributes)
+    prompts = tuple(cast(prompt, types) for prompt in sample.prompts)
     skipped = ""
     if sample.skipped:
         skipped = f", {sample.skipped} skipped, the first as {sample.reason}"
     count = f"{len(prompts)} of {copy.rows} rows of {copy.place}, seed {row.seed}{skipped}"
-    return Task(row.task, f"{row.description} ({count})", tuple(prompts))
+    return Task(row.task, f"{row.description} ({count})", prompts)
 
 
 def _check_columns(row: DataSet, copy: Copy, columns: Columns) -> None:

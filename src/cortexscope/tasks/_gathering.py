@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from cortexscope.errors import SuiteError
-from cortexscope.records import Prompt, Reading
-from cortexscope.tasks._attributes import settled
+from cortexscope.records import Reading
+from cortexscope.tasks._attributes import Kinds, cast
 from cortexscope.tasks._columns import Columns
+from cortexscope.tasks._pile import Pile
 from cortexscope.tasks._rows import Rows, Table
 from cortexscope.tasks._sampling import Sample
 from cortexscope.tasks._suite import Suite, Task
@@ -35,7 +36,7 @@ class Gathering:
             self._asked = Columns.parse(options.columns or {}, options.template)
         self._ids: set[str] = set()
         self._sample = Sample(options)
-        self._typed = True
+        self._kinds = Kinds()
 
     def add(self, table: Table) -> None:
         """Take the prompts of a file.
@@ -45,7 +46,6 @@ class Gathering:
                 not to be left out; the message names the first of them.
         """
         rows = Rows(table, self._asked)
-        self._typed = self._typed and table.typed
         count = bad = 0
         faults: list[str] = []
         kept: dict[str, None] = {}
@@ -60,6 +60,7 @@ class Gathering:
                     faults.append(str(error))
                 continue
             kept.update(dict.fromkeys(prompt.attributes))
+            self._kinds.add(prompt, typed=table.typed)
             self._sample.add(prompt)
         if bad and not self.options.skip_bad_rows:
             raise _refusal(table, count, bad, faults)
@@ -100,18 +101,18 @@ class Gathering:
             files = ", ".join(reading.source for reading in self.readings)
             raise SuiteError(f"{files} has no prompts{why}; write at least one.")
         asked = self._asked.attributes if self._asked else ()
-        present = settled(prompts, asked=asked, typed=self._typed)
+        types = self._kinds.types(asked)
         readings = [
             reading.model_copy(
-                update={"attributes": [key for key in reading.attributes if key in present]}
+                update={"attributes": [key for key in reading.attributes if key in types]}
             )
             for reading in self.readings
         ]
         self._ids.clear()  # which may be a million, as the suite's own check of them will be
-        by_task: dict[str, list[Prompt]] = {}
-        for prompt in prompts:
-            by_task.setdefault(prompt.task, []).append(prompt)
-        tasks = tuple(Task(task, "", tuple(found)) for task, found in by_task.items())
+        by_task: dict[str, Pile] = {}
+        for prompt in prompts.drained():
+            by_task.setdefault(prompt.task, Pile()).add(cast(prompt, types))
+        tasks = tuple(Task(task, "", found.sealed()) for task, found in by_task.items())
         return Suite(name, UNVERSIONED, tasks, tuple(readings), self._sample.told())
 
 

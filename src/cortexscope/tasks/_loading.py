@@ -15,6 +15,7 @@ from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.registry import Registry, suggestion
 from cortexscope.tasks._files import is_there, read_path, read_stdin, refuse_reading
 from cortexscope.tasks._frames import read_rows
+from cortexscope.tasks._pile import chained
 from cortexscope.tasks._sampling import sampled
 from cortexscope.tasks._suite import Suite, Task
 from cortexscope.tasks.sources import ReadOptions
@@ -233,7 +234,9 @@ def join_suites(suites: Sequence[Suite]) -> Suite:
         for task in suite.tasks:
             before = tasks.get(task.name)
             tasks[task.name] = (
-                task if before is None else replace(before, prompts=before.prompts + task.prompts)
+                task
+                if before is None
+                else replace(before, prompts=chained([before.prompts, task.prompts]))
             )
     versions = dict.fromkeys(suite.version for suite in suites)
     return Suite(

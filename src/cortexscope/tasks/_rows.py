@@ -10,7 +10,7 @@ from cortexscope.errors import SuiteError
 from cortexscope.records import Attribute, Prompt
 from cortexscope.tasks._attributes import Attributes, is_scalar
 from cortexscope.tasks._columns import Columns
-from cortexscope.tasks._filters import Absent
+from cortexscope.tasks._filters import Absent, kind_of
 from cortexscope.tasks._reading import check_task_name, prompt_of, task_name
 from cortexscope.tasks._templates import Template
 from cortexscope.tasks._turns import transcript
@@ -88,6 +88,12 @@ class Rows:
         for name, value in (("task", found.task), ("id", found.id)):
             if value is None and name in self.columns.fields:
                 raise SuiteError(f"{place}: {known} has no {name}; write one.")
+        for name, value in found.attributes.items():
+            if not is_scalar(value):
+                raise SuiteError(
+                    f"{place}: the column {name!r} holds {kind_of(value)}; name a value in it, "
+                    f"such as {name}={name}.0, or leave it out."
+                )
         numbered = self.table.name if self.table.whole else f"{self.table.name}-{row.line}"
         return prompt_of(
             task=self._once(found.task) if found.task else self._task,

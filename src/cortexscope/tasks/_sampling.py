@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+import itertools
 from collections import defaultdict
 from dataclasses import replace
 
 from cortexscope.records import Prompt, Sampling
+from cortexscope.tasks._pile import Pile
 from cortexscope.tasks._suite import Suite
 from cortexscope.tasks.sources import ReadOptions
 
@@ -25,14 +27,14 @@ class Sample:
         self._options = options
         self._seen = 0
         self._heaps: defaultdict[str, list[tuple[int, int, Prompt]]] = defaultdict(list)
-        self._all: list[Prompt] = []
+        self._all = Pile()
 
     def add(self, prompt: Prompt) -> None:
         """Take a prompt, if it is among those of the lowest ranks so far."""
         self._seen += 1
         most = self._options.per_task or self._options.limit
         if most is None:
-            self._all.append(prompt)
+            self._all.add(prompt)
             return
         heap = self._heaps[prompt.task if self._options.per_task else ""]
         # The first of a heap has the highest rank, which is the next to go.
@@ -44,18 +46,18 @@ class Sample:
 
     def place_of(self, prompt_id: str) -> str:
         """Return where the prompt with an id was read, for a sentence; empty if it did not stay."""
-        kept = [*self._all, *(prompt for heap in self._heaps.values() for _, _, prompt in heap)]
+        sampled = (prompt for heap in self._heaps.values() for _, _, prompt in heap)
+        kept = itertools.chain(self._all, sampled)
         found = next((prompt.source for prompt in kept if prompt.id == prompt_id), None)
         return f" at {found}" if found else ""
 
-    def kept(self) -> list[Prompt]:
-        """Return the prompts that stay, in the order in which they came; none is held after."""
+    def kept(self) -> Pile:
+        """Return the prompts that stay, in the order in which they came."""
         if not self._options.samples:
-            found, self._all = self._all, []
-            return found
+            return self._all
         entries = sorted((entry for heap in self._heaps.values() for entry in heap), reverse=True)
         entries = entries[: self._options.limit]
-        return [prompt for _, _, prompt in sorted(entries, key=lambda entry: entry[1])]
+        return Pile(prompt for _, _, prompt in sorted(entries, key=lambda entry: entry[1]))
 
     def told(self) -> Sampling | None:
         """Return what a manifest keeps of it, None where all prompts stay."""

@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from cortexscope.errors import SuiteError, UnknownNameError, UsageError
 from cortexscope.records import Prompt, Reading, Sampling, SuiteInfo
 from cortexscope.registry import suggestion
+from cortexscope.tasks._pile import chained
 
 __all__ = ["Spread", "Suite", "Task", "word_count"]
 
@@ -44,7 +45,8 @@ class Task:
     name: str
     description: str
     """A few words on what the prompts ask for; empty where nobody gave any."""
-    prompts: tuple[Prompt, ...]
+    prompts: Sequence[Prompt]
+    """A tuple, but where they are many thousands."""
 
     def words(self) -> Spread:
         """Return the spread of the prompts' lengths, in words."""
@@ -128,9 +130,9 @@ class Suite:
                 )
 
     @property
-    def prompts(self) -> tuple[Prompt, ...]:
+    def prompts(self) -> Sequence[Prompt]:
         """All prompts, task after task."""
-        return tuple(prompt for task in self.tasks for prompt in task.prompts)
+        return chained([task.prompts for task in self.tasks])
 
     @property
     def hash(self) -> str:
@@ -143,10 +145,12 @@ class Suite:
         canonical = hashlib.sha256(b"{")
         for place, task in enumerate(sorted(self.tasks, key=lambda task: task.name)):
             canonical.update(f"{',' if place else ''}{json.dumps(task.name)}:{{".encode("ascii"))
-            prompts = sorted(task.prompts, key=lambda prompt: prompt.id)
-            for number, prompt in enumerate(prompts):
-                content = json.dumps(_content(prompt), separators=(",", ":"))
-                piece = f"{',' if number else ''}{json.dumps(prompt.id)}:{content}"
+            ids, contents = [], []
+            for prompt in task.prompts:
+                ids.append(prompt.id)
+                contents.append(json.dumps(_content(prompt), separators=(",", ":")))
+            for number, found in enumerate(sorted(range(len(ids)), key=ids.__getitem__)):
+                piece = f"{',' if number else ''}{json.dumps(ids[found])}:{contents[found]}"
                 canonical.update(piece.encode("ascii"))
             canonical.update(b"}")
         canonical.update(b"}")
@@ -173,7 +177,7 @@ class Suite:
         tasks = tuple(task for task in self.tasks if task.name in wanted)
         return replace(self, tasks=tasks)
 
-    def find(self, name: str) -> tuple[Prompt, ...]:
+    def find(self, name: str) -> Sequence[Prompt]:
         """Return the prompts of the task of that name, or the one prompt with that id.
 
         Raises:
