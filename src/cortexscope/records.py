@@ -25,6 +25,7 @@ __all__ = [
     "Truncation",
     "Turn",
     "in_order",
+    "said_of",
 ]
 
 StackKind = Literal["encoder", "decoder", "encoder-decoder"]
@@ -235,6 +236,27 @@ class Reading(_Record):
     faults: list[str] = Field(default_factory=list)
     """The places of the first of them, and why."""
 
+    def left_out(self) -> str:
+        """Return how many rows are left out, and why the first is; empty where none is."""
+        if not self.bad_rows:
+            return ""
+        return (
+            f"{self.source}: {self.bad_rows} of {self.rows} rows are left out, the first as "
+            f"{self.faults[0]}"
+        )
+
+    def sentences(self) -> list[str]:
+        """Return what there is to say of it, nothing where it is a suite's own file."""
+        kept = ", ".join(self.attributes)
+        said = []
+        if self.shape is not None:
+            columns = ", ".join(f"{name} = {source}" for name, source in self.columns.items())
+            beside = f"; kept beside: {kept}" if kept else ""
+            said.append(f"{self.source}: read as {self.shape} ({columns}{beside})")
+        elif kept:
+            said.append(f"{self.source}: columns kept beside the prompts: {kept}")
+        return [*said, *filter(None, [self.left_out()])]
+
 
 class Sampling(_Record):
     """Which of all prompts are in a suite, where not all are."""
@@ -244,6 +266,23 @@ class Sampling(_Record):
     seed: int
     prompts: int
     """How many there were to choose from."""
+
+    def sentence(self, name: str, kept: int) -> str:
+        """Return which prompts of a suite, so many, are read."""
+        most = {"in all": self.limit, "a task": self.per_task}
+        said = (f"at most {count} {what}" for what, count in most.items() if count is not None)
+        return (
+            f"{name}: {kept} of {self.prompts} prompts, {' and '.join(said)}, drawn with seed "
+            f"{self.seed}"
+        )
+
+
+def said_of(
+    name: str, prompts: int, readings: Iterable[Reading], sampling: Sampling | None
+) -> list[str]:
+    """Return what there is to say of how files became a suite of so many prompts."""
+    said = [sentence for reading in readings for sentence in reading.sentences()]
+    return said if sampling is None else [*said, sampling.sentence(name, prompts)]
 
 
 class SuiteInfo(_Record):
@@ -258,6 +297,10 @@ class SuiteInfo(_Record):
     readings: list[Reading] = Field(default_factory=list)
     """Of the files of rows that it was read from, if it was."""
     sampling: Sampling | None = None
+
+    def sentences(self) -> list[str]:
+        """Return what there is to say of how files became the suite."""
+        return said_of(self.name, self.prompts, self.readings, self.sampling)
 
 
 class Truncation(_Record):

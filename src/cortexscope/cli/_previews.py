@@ -30,7 +30,7 @@ def show_preview(preview: Preview) -> None:
         for fault in reading.faults[1:]:
             say(f"left out too: {fault}")
     tasks = f"{len(suite.tasks)} task{'s' if len(suite.tasks) > 1 else ''}"
-    say(f"{suite.name}: {len(suite.prompts)} prompts in {tasks}, hash {suite.hash[:12]}")
+    say(f"{suite.name}: {len(suite.prompts):,} prompts in {tasks}")
     for shown in preview.shown:
         _show(shown)
     say("")
@@ -79,5 +79,7 @@ def _groups(name: str, groups: Iterable[Group], unit: str) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for group in groups:
         numbers = (group.prompts, group.least, group.median, group.most)
-        table.add_row(Text(group.name), *(f"{number:g}" for number in numbers))
+        table.add_row(
+            Text(group.name), *(f"{number:,.1f}".removesuffix(".0") for number in numbers)
+        )
     return table

@@ -6,12 +6,12 @@ import hashlib
 import json
 import re
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from cortexscope.errors import SuiteError, UnknownNameError, UsageError
-from cortexscope.records import Prompt, Reading, Sampling, SuiteInfo
+from cortexscope.records import Prompt, Reading, Sampling, SuiteInfo, said_of
 from cortexscope.registry import suggestion
 from cortexscope.tasks._pile import chained
 
@@ -198,21 +198,7 @@ class Suite:
 
     def sentences(self) -> list[str]:
         """Return what there is to say of how files became the suite, nothing where it is one."""
-        said = [line for reading in self.readings for line in _said(reading)]
-        if self.sampling is not None:
-            most = [
-                f"at most {count} {what}"
-                for count, what in (
-                    (self.sampling.limit, "in all"),
-                    (self.sampling.per_task, "a task"),
-                )
-                if count is not None
-            ]
-            said.append(
-                f"{self.name}: {len(self.prompts)} of {self.sampling.prompts} prompts, "
-                f"{' and '.join(most)}, drawn with seed {self.sampling.seed}"
-            )
-        return said
+        return said_of(self.name, len(self.prompts), self.readings, self.sampling)
 
     def info(self) -> SuiteInfo:
         """Return what a manifest keeps of the suite."""
@@ -224,18 +210,4 @@ class Suite:
             prompts=len(self.prompts),
             readings=list(self.readings),
             sampling=self.sampling,
-        )
-
-
-def _said(reading: Reading) -> Iterator[str]:
-    kept = f"; kept beside: {', '.join(reading.attributes)}" if reading.attributes else ""
-    if reading.shape is not None:
-        columns = ", ".join(f"{name} = {source}" for name, source in reading.columns.items())
-        yield f"{reading.source}: read as {reading.shape} ({columns}{kept})"
-    elif kept:
-        yield f"{reading.source}: columns kept beside the prompts: {', '.join(reading.attributes)}"
-    if reading.bad_rows:
-        yield (
-            f"{reading.source}: {reading.bad_rows} of {reading.rows} rows are left out, the first "
-            f"as {reading.faults[0]}"
         )

@@ -62,6 +62,8 @@ def _definition(shown: Shown, name: str) -> Definition:
 def _facts(shown: Shown, manifest: Manifest) -> Iterator[Fact]:
     yield Fact("suite", f"{manifest.suite.name} {manifest.suite.version}")
     yield Fact("suite hash", (Span(manifest.suite.hash, "code"),))
+    for sentence in manifest.suite.sentences():
+        yield Fact("prompts", plain(sentence))
     for name, value in manifest.settings.items():
         yield Fact(name.replace("_", " "), _setting(value))
     for name, version in manifest.versions.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cortexscope.document import Column, Part, Prose, Section, Table
 from cortexscope.report._shown import Shown
+from cortexscope.texts import plain
 
 __all__ = ["build"]
 
@@ -33,4 +34,11 @@ def build(shown: Shown) -> Section:
     if rows:
         table = Table(key="missing", title="Missing values", parts=(Part.of(_COLUMNS, rows),))
         blocks = (Prose((_LEFT_OUT,)), table)
+    left = [
+        plain(reading.left_out())
+        for manifest in shown.frames.manifests
+        for reading in manifest.suite.readings
+        if reading.bad_rows
+    ]
+    blocks += tuple(Prose((f"Rows that gave no prompt. {sentence}",)) for sentence in left)
     return Section("missing", "Missing values", blocks)
