@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, time
@@ -125,7 +126,9 @@ def _kind_of(value: Any, *, typed: bool) -> type:  # noqa: ANN401 - a value as i
         if len(value) > _LONGEST:
             return _Long
         return str if typed else _meant(value)
-    return float if type(value) is int and abs(value) >= _LARGEST else type(value)
+    if type(value) is int and abs(value) >= _LARGEST:
+        return float if abs(value) <= sys.float_info.max else str
+    return type(value)
 
 
 def _made(kinds: set[type]) -> Callable[[Any], Attribute]:

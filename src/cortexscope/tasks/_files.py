@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 
 from cortexscope.errors import SuiteError, UsageError
 from cortexscope.tasks._gathering import Gathering
-from cortexscope.tasks._reading import Document
+from cortexscope.tasks._reading import Document, plain_name
 from cortexscope.tasks._rows import Table
 from cortexscope.tasks._sampling import sampled
 from cortexscope.tasks._suite import Suite, Task
@@ -19,8 +20,8 @@ from cortexscope.tasks.sources import (
     ReadOptions,
     Source,
     format_of,
+    kept,
     rows_of,
-    standard_input,
     stem_of,
 )
 from cortexscope.tasks.sources.text import whole
@@ -30,7 +31,8 @@ __all__ = ["is_there", "read_path", "read_stdin", "refuse_reading"]
 _YAML = (".yaml", ".yml")
 _SAVED = ("state.json", "dataset_dict.json")
 """Files that tell a folder of `Dataset.save_to_disk`."""
-_SAMPLING = ("limit", "per_task", "limit_seed")
+_ANY = ("limit", "per_task", "limit_seed", "skip_bad_rows")
+"""Options that any suite may be read with."""
 _UNTYPED = ("csv", "tsv", "text")
 """Formats in which a number is written as text is."""
 
@@ -52,7 +54,7 @@ def refuse_reading(options: ReadOptions, what: str) -> None:
     plain = ReadOptions()
     for option in fields(options):
         value = getattr(options, option.name)
-        if option.name not in _SAMPLING and value != getattr(plain, option.name):
+        if option.name not in _ANY and value != getattr(plain, option.name):
             raise UsageError(
                 f"{option.name} was given, and {what} has no columns or rows to be read by it; "
                 "give a file of rows, or leave it out."
@@ -68,6 +70,9 @@ def read_path(path: Path, options: ReadOptions) -> Suite:
     """
     if path.is_dir():
         return _folder(path, options)
+    if not path.is_file():  # a pipe, which can be read once
+        with path.open("rb") as stream, kept(stream, str(path), options.encoding) as source:
+            return _of_source(source, options)
     if path.suffix.lower() in _YAML:
         refuse_reading(options, f"{path} is YAML, which")
         return sampled(_joined(path, [read_yaml(path)]), options)
@@ -76,10 +81,7 @@ def read_path(path: Path, options: ReadOptions) -> Suite:
             f"{path} has the ending {path.suffix!r}, which tells no format; say which it is with "
             f"--format, or rename it to end in {', '.join((*_YAML, *ENDINGS))}."
         )
-    gathering = Gathering(options)
-    source = Source(path, str(path), stem_of(path), options.encoding)
-    gathering.add(_table(source, options))
-    return gathering.suite(stem_of(path))
+    return _of_source(Source(path, str(path), stem_of(path), options.encoding), options)
 
 
 def read_stdin(options: ReadOptions) -> Suite:
@@ -88,9 +90,13 @@ def read_stdin(options: ReadOptions) -> Suite:
     Raises:
         SuiteError: if the content is wrong.
     """
+    with kept(sys.stdin.buffer, "standard input", options.encoding) as source:
+        return _of_source(source, options)
+
+
+def _of_source(source: Source, options: ReadOptions) -> Suite:
     gathering = Gathering(options)
-    with standard_input(options.encoding) as source:
-        gathering.add(_table(source, options))
+    gathering.add(_table(source, options))
     return gathering.suite(source.name)
 
 
@@ -148,8 +154,8 @@ def _texts(folder: Path, files: Sequence[Path], options: ReadOptions) -> Iterato
     for number, file in enumerate(files, start=1):
         inside = file.relative_to(folder).parent.as_posix()
         beside = {
-            "id": _under(folder, file),
-            "task": folder.resolve().name if inside == "." else inside,
+            "id": plain_name(_under(folder, file)),
+            "task": plain_name(folder.resolve().name if inside == "." else inside),
         }
         source = Source(file, str(file), stem_of(file), options.encoding)
         try:

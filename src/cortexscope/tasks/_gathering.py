@@ -96,9 +96,9 @@ class Gathering:
         """
         prompts = self._sample.kept()
         if not prompts:
-            left = sum(reading.bad_rows for reading in self.readings)
-            why = f" ({left} rows were left out)" if left else ""
             files = ", ".join(reading.source for reading in self.readings)
+            left = "; ".join(filter(None, (reading.left_out() for reading in self.readings)))
+            why = f" ({left.rstrip('.')})" if left else ""
             raise SuiteError(f"{files} has no prompts{why}; write at least one.")
         asked = self._asked.attributes if self._asked else ()
         types = self._kinds.types(asked)

@@ -19,7 +19,7 @@ __all__ = [
     "check_task_name",
     "prompt_of",
     "read_text",
-    "task_name",
+    "plain_name",
 ]
 
 _LONGEST_NAME = 100
@@ -130,11 +130,11 @@ def check_task_name(name: str, place: str) -> None:
         )
 
 
-def task_name(file: str) -> str:
-    """Return the name of the task whose prompts are a file's, by the file's name.
+def plain_name(file: str) -> str:
+    """Return a file's name as a task may be called, or an id begin.
 
     Example:
-        >>> task_name("test/GSM8K easy")
+        >>> plain_name("test/GSM8K easy")
         'test/GSM8K easy'
     """
     plain = "".join(mark if mark.isprintable() else "_" for mark in file)

@@ -11,7 +11,7 @@ from cortexscope.records import Attribute, Prompt
 from cortexscope.tasks._attributes import Attributes, is_scalar
 from cortexscope.tasks._columns import Columns
 from cortexscope.tasks._filters import Absent, kind_of
-from cortexscope.tasks._reading import check_task_name, prompt_of, task_name
+from cortexscope.tasks._reading import plain_name, prompt_of
 from cortexscope.tasks._templates import Template
 from cortexscope.tasks._turns import transcript
 from cortexscope.tasks.shapes import Shape, recognised
@@ -57,11 +57,10 @@ class Rows:
         keys = list(dict.fromkeys(key for row in peeked for key in row.values))
         self.shape, self.columns = _columns(table, peeked, keys, asked)
         self._used = self.columns.used(keys) | (self.shape.uses if self.shape else frozenset())
-        self._task = task_name(table.name)
+        self._name = plain_name(table.name)
         self._source = table.shown.rpartition("/")[2]
         self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._words: dict[str, str] = {}
-        check_task_name(self._task, table.shown)
 
     def place(self, row: Raw) -> str:
         """Return where a row is, for sentences."""
@@ -94,9 +93,9 @@ class Rows:
                     f"{place}: the column {name!r} holds {kind_of(value)}; name a value in it, "
                     f"such as {name}={name}.0, or leave it out."
                 )
-        numbered = self.table.name if self.table.whole else f"{self.table.name}-{row.line}"
+        numbered = self._name if self.table.whole else f"{self._name}-{row.line}"
         return prompt_of(
-            task=self._once(found.task) if found.task else self._task,
+            task=self._once(found.task) if found.task else self._name,
             prompt_id=found.id or numbered,
             text=transcript(found.turns) if found.turns else found.text or "",
             target=self._once(found.target),

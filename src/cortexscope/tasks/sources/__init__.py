@@ -10,7 +10,7 @@ from typing import NamedTuple
 from cortexscope.errors import SuiteError, UsageError
 from cortexscope.registry import suggestion
 from cortexscope.tasks.sources._options import QUOTING, ReadOptions
-from cortexscope.tasks.sources._source import LONGEST, Raw, Source, standard_input
+from cortexscope.tasks.sources._source import LONGEST, Raw, Source, kept
 
 __all__ = [
     "ENDINGS",
@@ -21,8 +21,8 @@ __all__ = [
     "ReadOptions",
     "Source",
     "format_of",
+    "kept",
     "rows_of",
-    "standard_input",
     "stem_of",
 ]
 
@@ -87,6 +87,8 @@ def _told_by(source: Source) -> str:
     for first, name in _FIRST_BYTES.items():
         if head.startswith(first):
             return name
+    if not head:
+        raise SuiteError(f"{source.shown} is empty; write at least one prompt into it.")
     line = head.partition(b"\n")[0].decode("utf-8", "replace")
     if line and not any(mark in line for mark in ",;\t|"):
         return "text"

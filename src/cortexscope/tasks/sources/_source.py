@@ -7,7 +7,6 @@ import contextlib
 import gzip
 import io
 import shutil
-import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 from cortexscope.errors import SuiteError, UsageError
 
-__all__ = ["LONGEST", "Raw", "Source", "standard_input"]
+__all__ = ["LONGEST", "Raw", "Source", "kept"]
 
 LONGEST = 2**26
 """The most bytes, or characters, of one row: a suite's prompt is far shorter, a damaged file's line
@@ -182,9 +181,9 @@ class Source:
 
 
 @contextlib.contextmanager
-def standard_input(encoding: str | None) -> Iterator[Source]:
-    """Keep what comes from standard input in a file for as long as the block lasts."""
-    with tempfile.NamedTemporaryFile(prefix="cortexscope-") as kept:
-        shutil.copyfileobj(sys.stdin.buffer, kept)
-        kept.flush()
-        yield Source(Path(kept.name), "standard input", "stdin", encoding)
+def kept(stream: BinaryIO, shown: str, encoding: str | None) -> Iterator[Source]:
+    """Keep what comes from a stream, which can be read once, in a file while the block lasts."""
+    with tempfile.NamedTemporaryFile(prefix="cortexscope-") as file:
+        shutil.copyfileobj(stream, file)
+        file.flush()
+        yield Source(Path(file.name), shown, "stdin", encoding)
