@@ -15,7 +15,7 @@ from cortexscope.engine import Generation, Progress, RunRequest, Settings, run
 from cortexscope.errors import UsageError
 from cortexscope.notebook import NotebookBar, facts_as_html, in_notebook
 from cortexscope.records import Manifest
-from cortexscope.store import Run, to_polars
+from cortexscope.store import Run, table_with_attributes, to_polars, with_attributes
 from cortexscope.tasks import Suite, load_suite
 from cortexscope.texts import plain
 
@@ -183,6 +183,8 @@ class Profile:
     ) -> pd.DataFrame:
         """Return measurements as a pandas frame, one value a row.
 
+        Where the prompts have columns of the user's own, each follows as `attributes.NAME`.
+
         Args:
             metrics: only these, all where None.
             models: labels; only these, all where None.
@@ -193,9 +195,10 @@ class Profile:
             UnknownNameError: for a metric or model that the run has not.
             CorruptRunError: if the run lacks some, or a file is damaged.
         """
-        return self._run.measurements(
+        frame = self._run.measurements(
             metrics=_names(metrics), models=_names(models), controls=controls, steps=steps
         )
+        return with_attributes(frame, self._run.prompts())
 
     def frame_polars(
         self,
@@ -215,7 +218,7 @@ class Profile:
         table = self._run.measurements_table(
             metrics=_names(metrics), models=_names(models), controls=controls, steps=steps
         )
-        return to_polars(table)
+        return to_polars(table_with_attributes(table, self._run.prompts()))
 
     def generations(self) -> pd.DataFrame:
         """Return what the models added to the prompts, one text a row."""
