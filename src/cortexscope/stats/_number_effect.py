@@ -1,0 +1,218 @@
+"""Whether a metric rises or falls with a number of the prompts: raw, and beyond length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cortexscope.errors import UsageError
+from cortexscope.stats._clusters import constant
+from cortexscope.stats._effect import Draw, Effect, Factor, factor_effect
+from cortexscope.stats._estimate import Estimate
+from cortexscope.stats._length_curve import LengthCurve
+from cortexscope.stats._permutation import Shuffler, p_value, permuted_sums, shuffles
+from cortexscope.stats._ranks import correlated, ranks_of, resampled_correlations
+from cortexscope.stats._strata import strata_of
+from cortexscope.stats._units import Units, units_of
+
+__all__ = ["NumberEffect", "Slope", "number_effect"]
+
+_FEWEST = 4
+_PROMPTS_PER_COLUMN = 8
+_MOST_COLUMNS = 3
+_LENGTH_ALONE = "length alone tells the numbers apart, so what they do cannot be told"
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """How a metric goes with a number."""
+
+    rho: Estimate
+    """Spearman's rank correlation: 1 where the metric rises with every step of the number."""
+    p: float | None
+    """Of rho, two-sided, by permutation; never 0."""
+    curve: Effect
+    """Of a natural cubic spline in the number, which need not rise or fall throughout."""
+    method: str
+    """How p was found."""
+    reason: str | None = None
+    """Why rho is undefined."""
+    permuted: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
+    """The size of rho in each permutation, [permutation]; None where p is."""
+
+    @classmethod
+    def undefined(cls, method: str, reason: str, n: int, curve: Effect) -> Slope:
+        """Return a slope of which nothing is known."""
+        none = Estimate(None, None, None, n, method, reason)
+        return cls(none, None, curve, method, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberEffect:
+    """The effect of a number on the mean of the models, raw and adjusted for length."""
+
+    raw: Slope
+    """Holds what length does as well, where it goes with the number."""
+    adjusted: Slope
+    """Beyond length."""
+    models: tuple[str, ...]
+    clusters: tuple[str, ...]
+    """The prompts; paraphrases of one count as one."""
+    left_out: int
+    """Prompts left out because one of the models has no value for them."""
+
+    @property
+    def n(self) -> int:
+        """How many prompts."""
+        return len(self.clusters)
+
+
+def number_effect(
+    frame: pd.DataFrame,
+    *,
+    rng: np.random.Generator,
+    permutations: int = 2000,
+    resamples: int = 2000,
+    level: float = 0.95,
+    shuffled: Shuffler | None = None,
+) -> NumberEffect:
+    """Return whether the mean of the models' values goes with a number, raw and beyond length.
+
+    The prompt is the unit, as in `task_effect`. Raw: Spearman's rho, prompts permuted. Adjusted:
+    the partial rank correlation, with the rank of the log length regressed out of both ranks; its p
+    is Freedman and Lane's, within bins of about equal length. Intervals resample prompts: the
+    standard error of Fisher's z of rho is that over the resamples, in each of which all is ranked
+    anew. Where the frame has blocks, ranks are those inside of a block, over its number of prompts
+    and one, and prompts are exchanged and resampled inside of blocks.
+
+    Args:
+        frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `n_tokens`,
+            `value`, `number` (finite, one of each cluster), and `block` where there are any.
+        rng: draws the resamples, and the permutations unless `shuffled` gives them.
+        permutations: how many.
+        resamples: how many.
+        level: of the intervals.
+        shuffled: gives the permutations, such as the same ones for many metrics (`Remembered`).
+
+    Raises:
+        UsageError: if columns are missing or contradict each other.
+
+    Example:
+        >>> ids = list("uvwxyz")
+        >>> frame = pd.DataFrame({"model": "m", "task": "t", "prompt_id": ids, "cluster": ids})
+        >>> frame = frame.assign(n_tokens=9, value=[1, 2, 3, 4, 6, 5], number=[1, 2, 3, 4, 5, 6])
+        >>> round(number_effect(frame, rng=np.random.default_rng(0)).raw.rho.value, 3)
+        0.943
+    """
+    if "number" not in frame:
+        raise UsageError("A values frame lacks the column number.")
+    units = units_of(frame).alike()
+    known = frame.drop_duplicates("cluster").set_index("cluster")["number"]
+    numbers = known.loc[list(units.clusters)].to_numpy(dtype=np.float64)
+    blocks = np.zeros(len(units), dtype=np.intp) if units.blocks is None else units.blocks
+    inside = "" if units.blocks is None else f" inside {blocks.max(initial=-1) + 1} blocks"
+    draw = Draw(shuffled or partial(shuffles, rng=rng), permutations)
+    spread = _Spread(rng, resamples, level)
+    method = units.noted(f"permutation of prompts{inside} ({permutations})")
+    raw = _slope(units.without_length(), numbers, blocks, method, draw, spread)
+    adjusted = replace(raw, method=f"{raw.method}; all prompts have one length")
+    if any(basis.shape[1] for basis in units.bases):
+        bins = strata_of(units, groups=False)
+        method = units.noted(
+            f"Freedman-Lane permutation within {len(np.unique(bins))} length bins{inside} "
+            f"({permutations})"
+        )
+        adjusted = _slope(units, numbers, bins, method, draw, spread)
+    return NumberEffect(raw, adjusted, units.models, units.clusters, units.left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    rng: np.random.Generator
+    resamples: int
+    level: float
+
+
+def _slope(
+    units: Units,
+    numbers: NDArray[np.float64],
+    strata: NDArray[np.intp],
+    method: str,
+    draw: Draw,
+    spread: _Spread,
+) -> Slope:
+    """Return the slope beyond the units' curves, which may be of no columns."""
+    curved = any(basis.shape[1] for basis in units.bases)
+    blocks = np.zeros(len(units), dtype=np.intp) if units.blocks is None else units.blocks
+    reason = _undefined(units, numbers, blocks)
+    if reason is not None:
+        return Slope.undefined(method, reason, len(units), Effect.undefined(method, reason))
+    curve = _curve(units, numbers, strata, method, draw)
+    told = curved and ranks_of(units.logs, blocks).any()
+    rows = [numbers, units.values.mean(axis=1), *([units.logs] if told else [])]
+    x, y, *length = (ranks_of(own, blocks) for own in rows)
+    beside = [own / np.linalg.norm(own) for own in length]
+    left = [
+        own - sum((part * (part @ own) for part in beside), np.zeros(len(own))) for own in (x, y)
+    ]
+    for own, whole, why in zip(
+        left, (x, y), (_LENGTH_ALONE, "length alone ranks every value"), strict=True
+    ):
+        if np.linalg.norm(own) <= 1e-9 * np.linalg.norm(whole):
+            return Slope.undefined(method, why, len(units), curve)
+    found = correlated(*left)
+    columns = np.column_stack([left[0], *beside])
+    sums = permuted_sums(left[1], draw.shuffled(strata, draw.times), columns)
+    rest = np.maximum(left[1] @ left[1] - (sums[:, 1:] ** 2).sum(axis=1), 1e-300)
+    permuted = np.abs(sums[:, 0]) / np.sqrt(rest) / np.linalg.norm(left[0])
+    drawn = resampled_correlations(rows, blocks, rng=spread.rng, resamples=spread.resamples)
+    rho = _with_interval(found, drawn, len(units), spread.level)
+    return Slope(rho, p_value(abs(found), permuted), curve, method, permuted=permuted)
+
+
+def _curve(
+    units: Units,
+    numbers: NDArray[np.float64],
+    strata: NDArray[np.intp],
+    method: str,
+    draw: Draw,
+) -> Effect:
+    df = int(np.clip(len(units) // _PROMPTS_PER_COLUMN, 1, _MOST_COLUMNS))
+    columns = LengthCurve.over_logs(numbers, df=df).columns_of_logs(numbers)
+    beside = max(basis.shape[1] for basis in units.bases) + units.levels.shape[1]
+    few = f"{len(units)} prompts are too few for a curve"
+    reason = few if len(units) - columns.shape[1] - beside < 1 else None
+    factor = Factor(columns, _LENGTH_ALONE, "the number explains every value")
+    return factor_effect(units, factor, strata, method, draw, reason=reason)
+
+
+def _undefined(units: Units, numbers: NDArray[np.float64], blocks: NDArray[np.intp]) -> str | None:
+    if not units.models or not len(units):
+        return "no prompt has a value in every model"
+    if len(units) < _FEWEST:
+        return f"fewer than {_FEWEST} prompts"
+    where = "throughout" if units.blocks is None else "throughout each block"
+    if not ranks_of(numbers, blocks).any():
+        return f"the number is the same {where}"
+    values = units.values.mean(axis=1)
+    if constant(values) or not ranks_of(values, blocks).any():
+        return f"the value is the same {where}"
+    return None
+
+
+def _with_interval(found: float, drawn: NDArray[np.float64], n: int, level: float) -> Estimate:
+    from scipy.special import ndtri
+
+    method = "Fisher's z, its error by resampling prompts"
+    if 1.0 - abs(found) < 1e-12:
+        return Estimate(found, None, None, n, method, "all prompts are in the same order")
+    known = drawn[np.isfinite(drawn) & (np.abs(drawn) < 1.0)]
+    if len(known) < len(drawn) / 2:
+        return Estimate(found, None, None, n, method, "too few prompts to resample")
+    reach = float(ndtri((1 + level) / 2)) * float(np.arctanh(known).std(ddof=1))
+    low, high = (float(np.tanh(np.arctanh(found) + side * reach)) for side in (-1, 1))
+    return Estimate(found, low, high, n, method)
