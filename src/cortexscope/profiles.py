@@ -243,20 +243,25 @@ class Profile:
         (table,) = build_tables(self._run, only=[name])
         return table.frame
 
-    def statistics(self, name: str = "effects") -> pd.DataFrame:
+    def statistics(
+        self, name: str = "effects", *, by: str = "task", within: str | None = None
+    ) -> pd.DataFrame:
         """Return a table of the run's statistics: those of `cortexscope stats`, to the last digit.
 
         It is made when it is first asked for, and kept in the run folder.
 
         Args:
-            name: of `cortexscope.analysis.TABLES`.
+            name: of `cortexscope.analysis.TABLES`; `slopes` where `by` is a number.
+            by: what prompts are told apart by, their `task` or a column of the user's own.
+            within: `task` to compare groups inside of tasks alone.
 
         Raises:
-            UnknownNameError: if there is no such table.
+            UnknownNameError: if there is no such table or column.
+            UsageError: if a column cannot be taken so.
         """
         from cortexscope.analysis import Analysis
 
-        return Analysis(self._run).table(name)
+        return Analysis(self._run, by=by, within=within).table(name)
 
     def plot(self, name: str = "task_map") -> Figure:
         """Return a figure of this run, drawn by matplotlib: task_map, length or depth.
