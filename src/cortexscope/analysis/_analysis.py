@@ -169,8 +169,28 @@ class Analysis:
 
     @cached_property
     def of_tasks(self) -> Analysis:
-        """The same analysis of tasks, whose values are read once for all that is asked of them."""
+        """The same analysis of tasks, whose values all others are made of."""
+        if self.groups.column is None:
+            return self
         return Analysis(self.measured, metrics=self._asked, settings=self.settings, note=self.note)
+
+    def by_column(self, by: str, *, within: str | None = None) -> Analysis:
+        """Return the analysis of a column, of all metrics where its tables are kept so.
+
+        Values are shared, and the settings are those in the column's folder, if it has any.
+
+        Raises:
+            UnknownNameError: if there is no such column.
+            UsageError: if it cannot be taken so.
+        """
+        every, few = (
+            Analysis(self.measured, metrics=metrics, by=by, within=within, note=self.note)
+            for metrics in (None, self._asked)
+        )
+        if any(every.kept(name) for name in ("effects", "slopes")):
+            return every
+        few.of_tasks = self.of_tasks
+        return few
 
     def missing(self, name: str) -> str | None:
         """Return why a table is empty, None where it has rows."""
@@ -221,26 +241,13 @@ class Analysis:
             "suite": self.measured.runs[0].manifest.suite.model_dump(),
             **asdict(self.settings),
             "focus": list(self.focus),
-            **self._about_groups,
+            **self.groups.about,
             "tables": {path.stem: TABLES[path.stem].holds for path in paths},
             "missing": missing,
         }
         with whole_file(self.folder / ABOUT) as part:
             part.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         return (*paths, self.folder / ABOUT)
-
-    @property
-    def _about_groups(self) -> dict[str, object]:
-        groups = self.groups
-        if groups.column is None:
-            return {}
-        return {
-            "by": groups.column,
-            "kind": groups.kind,
-            "within": TASK if groups.apart else None,
-            "groups": list(groups.names),
-            "notes": list(groups.says()),
-        }
 
     # What the tables ask for.
 

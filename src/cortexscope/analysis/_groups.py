@@ -139,6 +139,14 @@ class Groups:
         }
         return table.assign(**found)
 
+    @property
+    def about(self) -> dict[str, object]:
+        """What `stats.json` says of them; nothing of tasks."""
+        if self.column is None:
+            return {}
+        facts = {"by": self.column, "kind": self.kind, "within": TASK if self.apart else None}
+        return {**facts, "groups": list(self.names), "notes": list(self.says())}
+
     def says(self) -> Iterator[str]:
         """Yield as what a column is taken, and which prompts are left out."""
         if self.column is not None:
