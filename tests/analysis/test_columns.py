@@ -180,7 +180,7 @@ def test_prompts_without_a_value_are_left_out_and_counted(run: Run) -> None:
 @pytest.mark.parametrize(
     ("by", "within", "kind", "said"),
     [
-        ("shwon", None, UnknownNameError, "has no column 'shwon'; did you mean 'shown'"),
+        ("gradd", None, UnknownNameError, "has no column 'gradd'; did you mean 'grade'"),
         ("size:number", None, UsageError, "holds texts, which are no numbers"),
         ("size", "stack", UsageError, "within 'task' alone"),
         ("task", "task", UsageError, "Tasks cannot be compared inside of tasks"),

@@ -122,12 +122,13 @@ def test_resampled_ranks_are_those_of_a_resample_by_hand() -> None:
     rng = np.random.default_rng(6)
     x, y, z = rng.integers(9, size=(3, 30)).astype(float)
     blocks = np.zeros(30, dtype=np.intp)
-    drawn = resampled_correlations([x, y, z], blocks, rng=np.random.default_rng(1), resamples=5)
+    found = resampled_correlations([x, y, z], blocks, rng=np.random.default_rng(1), resamples=5)
     again = np.random.default_rng(1).integers(30, size=(5, 30))
-    for own, places in zip(drawn, again, strict=True):
+    for raw, own, places in zip(*found, again, strict=True):
         a, b, c = (rankdata(row[places]) for row in (x, y, z))
         r = np.corrcoef([a, b, c])
         hand = (r[0, 1] - r[0, 2] * r[1, 2]) / np.sqrt((1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2))
+        assert raw == pytest.approx(r[0, 1])
         assert own == pytest.approx(hand)
     np.testing.assert_allclose(ranks_of(x, blocks), rankdata(x) / 31 - 0.5)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -14,6 +15,7 @@ from cortexscope.stats._clusters import constant
 from cortexscope.stats._effect import Draw, Effect, Factor, factor_effect
 from cortexscope.stats._estimate import Estimate
 from cortexscope.stats._length_curve import LengthCurve
+from cortexscope.stats._limits import cautious
 from cortexscope.stats._permutation import Shuffler, p_value, permuted_sums, shuffles
 from cortexscope.stats._ranks import correlated, ranks_of, resampled_correlations
 from cortexscope.stats._strata import strata_of
@@ -116,9 +118,17 @@ def number_effect(
     blocks = np.zeros(len(units), dtype=np.intp) if units.blocks is None else units.blocks
     inside = "" if units.blocks is None else f" inside {blocks.max(initial=-1) + 1} blocks"
     draw = Draw(shuffled or partial(shuffles, rng=rng), permutations)
-    spread = _Spread(rng, resamples, level)
     method = units.noted(f"permutation of prompts{inside} ({permutations})")
-    raw = _slope(units.without_length(), numbers, blocks, method, draw, spread)
+    reason = _undefined(units, numbers, blocks)
+    if reason is not None:
+        none = Slope.undefined(method, reason, len(units), Effect.undefined(method, reason))
+        return NumberEffect(none, none, units.models, units.clusters, units.left_out)
+    rows = [numbers, units.values.mean(axis=1)]
+    if ranks_of(units.logs, blocks).any():
+        rows.append(units.logs)
+    drawn = resampled_correlations(rows, blocks, rng=rng, resamples=resamples)
+    flat = units.without_length()
+    raw = _slope(flat, rows[:2], blocks, method, draw, partial(_interval, drawn[0], level))
     adjusted = replace(raw, method=f"{raw.method}; all prompts have one length")
     if any(basis.shape[1] for basis in units.bases):
         bins = strata_of(units, groups=False)
@@ -126,34 +136,21 @@ def number_effect(
             f"Freedman-Lane permutation within {len(np.unique(bins))} length bins{inside} "
             f"({permutations})"
         )
-        adjusted = _slope(units, numbers, bins, method, draw, spread)
+        adjusted = _slope(units, rows, bins, method, draw, partial(_interval, drawn[-1], level))
     return NumberEffect(raw, adjusted, units.models, units.clusters, units.left_out)
-
-
-@dataclass(frozen=True, slots=True)
-class _Spread:
-    rng: np.random.Generator
-    resamples: int
-    level: float
 
 
 def _slope(
     units: Units,
-    numbers: NDArray[np.float64],
+    rows: Sequence[NDArray[np.float64]],
     strata: NDArray[np.intp],
     method: str,
     draw: Draw,
-    spread: _Spread,
+    interval: Callable[[float, int], Estimate],
 ) -> Slope:
-    """Return the slope beyond the units' curves, which may be of no columns."""
-    curved = any(basis.shape[1] for basis in units.bases)
+    """Return the slope of numbers and values, the first two rows, beyond what else there is."""
     blocks = np.zeros(len(units), dtype=np.intp) if units.blocks is None else units.blocks
-    reason = _undefined(units, numbers, blocks)
-    if reason is not None:
-        return Slope.undefined(method, reason, len(units), Effect.undefined(method, reason))
-    curve = _curve(units, numbers, strata, method, draw)
-    told = curved and ranks_of(units.logs, blocks).any()
-    rows = [numbers, units.values.mean(axis=1), *([units.logs] if told else [])]
+    curve = _curve(units, rows[0], strata, method, draw)
     x, y, *length = (ranks_of(own, blocks) for own in rows)
     beside = [own / np.linalg.norm(own) for own in length]
     left = [
@@ -169,8 +166,7 @@ def _slope(
     sums = permuted_sums(left[1], draw.shuffled(strata, draw.times), columns)
     rest = np.maximum(left[1] @ left[1] - (sums[:, 1:] ** 2).sum(axis=1), 1e-300)
     permuted = np.abs(sums[:, 0]) / np.sqrt(rest) / np.linalg.norm(left[0])
-    drawn = resampled_correlations(rows, blocks, rng=spread.rng, resamples=spread.resamples)
-    rho = _with_interval(found, drawn, len(units), spread.level)
+    rho = interval(found, len(units))
     return Slope(rho, p_value(abs(found), permuted), curve, method, permuted=permuted)
 
 
@@ -204,7 +200,8 @@ def _undefined(units: Units, numbers: NDArray[np.float64], blocks: NDArray[np.in
     return None
 
 
-def _with_interval(found: float, drawn: NDArray[np.float64], n: int, level: float) -> Estimate:
+def _interval(drawn: NDArray[np.float64], level: float, found: float, n: int) -> Estimate:
+    """Return a correlation with its interval, from those in resamples."""
     from scipy.special import ndtri
 
     method = "Fisher's z, its error by resampling prompts"
@@ -215,4 +212,4 @@ def _with_interval(found: float, drawn: NDArray[np.float64], n: int, level: floa
         return Estimate(found, None, None, n, method, "too few prompts to resample")
     reach = float(ndtri((1 + level) / 2)) * float(np.arctanh(known).std(ddof=1))
     low, high = (float(np.tanh(np.arctanh(found) + side * reach)) for side in (-1, 1))
-    return Estimate(found, low, high, n, method)
+    return Estimate(found, low, high, n, method, caution=cautious(n, 0.0))

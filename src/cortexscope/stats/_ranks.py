@@ -40,8 +40,8 @@ def correlated(first: Floats, second: Floats) -> float:
 
 def resampled_correlations(
     rows: Sequence[Floats], blocks: NDArray[np.intp], *, rng: np.random.Generator, resamples: int
-) -> Floats:
-    """Return the rank correlation of two rows in resamples of their units, [resample].
+) -> list[Floats]:
+    """Return rank correlations of two rows in resamples of their units, each [resample].
 
     Args:
         rows: two rows, and one that is regressed out of their ranks, if any.
@@ -50,15 +50,15 @@ def resampled_correlations(
         resamples: how many.
 
     Returns:
-        NaN where a resample has one value throughout.
+        The correlation as it is and, where there is a third row, with that one taken out; NaN where
+        a resample has one value throughout.
     """
     found = []
     size = max(_TOGETHER // len(blocks), 1)
     for start in range(0, resamples, size):
         counts = _counts(blocks, min(size, resamples - start), rng=rng)
-        ranks = [_ranked(row, blocks, counts) for row in rows]
-        found.append(_partial(ranks, counts))
-    return np.concatenate(found)
+        found.append(_correlations([_ranked(row, blocks, counts) for row in rows], counts))
+    return [np.concatenate(own) for own in zip(*found, strict=True)]
 
 
 def _counts(blocks: NDArray[np.intp], times: int, *, rng: np.random.Generator) -> Floats:
@@ -89,15 +89,17 @@ def _ranked(values: Floats, blocks: NDArray[np.intp], counts: Floats) -> Floats:
     return ranks
 
 
-def _partial(ranks: Sequence[Floats], counts: Floats) -> Floats:
-    def product(first: Floats, second: Floats) -> Floats:
-        return np.asarray((counts * first * second).sum(axis=1))
+def _correlations(ranks: Sequence[Floats], counts: Floats) -> list[Floats]:
+    """Return the correlation of the first two rows, and that with the third one taken out."""
 
-    x, y, *beside = ranks
+    def product(first: Floats, second: Floats) -> Floats:
+        return np.asarray(np.einsum("ru,ru,ru->r", counts, first, second))
+
+    sizes = [np.sqrt(product(row, row)) for row in ranks]
     with np.errstate(divide="ignore", invalid="ignore"):
-        r = product(x, y) / np.sqrt(product(x, x) * product(y, y))
-        for z in beside:
-            own = np.sqrt(product(z, z))
-            of_x, of_y = (product(w, z) / np.sqrt(product(w, w)) / own for w in (x, y))
-            r = (r - of_x * of_y) / np.sqrt((1.0 - of_x**2) * (1.0 - of_y**2))
-    return np.asarray(r)
+        whole = product(ranks[0], ranks[1]) / (sizes[0] * sizes[1])
+        if len(ranks) < 3:
+            return [whole]
+        of_x, of_y = (product(ranks[row], ranks[2]) / (sizes[row] * sizes[2]) for row in (0, 1))
+        rest = np.sqrt((1.0 - of_x**2) * (1.0 - of_y**2))
+        return [whole, np.asarray((whole - of_x * of_y) / rest)]

@@ -25,7 +25,8 @@ __all__ = ["Slopes"]
 _CURVE = ("f", "df", "df_residual", "omega_squared", "omega_squared_partial", "p")
 _ORDER = (
     "metric", "scope", "form", "rho", "low", "high", "p", "p_max_t", "p_least", "family", "n",
-    "left_out", *(f"curve_{name}" for name in _CURVE), "method", "reason", "curve_reason",
+    "left_out", *(f"curve_{name}" for name in _CURVE), "method", "reason", "caution",
+    "curve_reason",
 )  # fmt: skip
 
 
@@ -73,7 +74,7 @@ class Slopes(Step):
         numbers = ("rho", "low", "high", "p", *(f"curve_{name}" for name in _CURVE))
         table = pd.DataFrame(rows)[list(_ORDER)].astype(dict.fromkeys(numbers, "float64"))
         # As objects, texts that are missing stay None.
-        return table.astype({"reason": object, "curve_reason": object})
+        return table.astype(dict.fromkeys(("reason", "caution", "curve_reason"), object))
 
     def absent(self, of: Analysis) -> str:
         """Return why there is no slope."""
@@ -109,6 +110,7 @@ def _row(metric: str, scope: str, form: str, slope: Slope, found: NumberEffect) 
         "curve_p": curve.p,
         "method": slope.method,
         "reason": slope.reason or rho.reason,
+        "caution": rho.caution,
         "curve_reason": curve.reason,
         "clusters": found.clusters,
         "size": np.nan if rho.value is None else abs(rho.value),
