@@ -50,13 +50,36 @@ def test_rho_is_scipys() -> None:
     assert own.raw.rho.n == own.n == 60
 
 
-def test_partial_rho_is_a_partial_correlation_by_hand() -> None:
+def test_partial_rho_is_a_partial_correlation_of_ranks_by_hand() -> None:
     frame = made(np.random.default_rng(1), effect=0.5, follows=1.0)
     own = number_effect(frame, rng=np.random.default_rng(0), permutations=99)
-    x, y, z = (rankdata(frame[name]) for name in ("number", "value", "n_tokens"))
-    beside = np.column_stack([np.ones(len(z)), z])
+    x, y = (rankdata(frame[name]) for name in ("number", "value"))
+    z = np.log(frame["n_tokens"].to_numpy())
+    knots = np.quantile(z, np.linspace(0.05, 0.95, 7))
+
+    def bent(knot: float) -> np.ndarray:
+        """The truncated powers of Hastie, Tibshirani and Friedman, 5.2.1."""
+        last = np.maximum(z - knots[-1], 0) ** 3
+        return np.asarray((np.maximum(z - knot, 0) ** 3 - last) / (knots[-1] - knot))
+
+    parts = [bent(knot) - bent(knots[-2]) for knot in knots[:-2]]
+    beside = np.column_stack([np.ones(len(z)), z, *parts])
     left = [row - beside @ np.linalg.lstsq(beside, row, rcond=None)[0] for row in (x, y)]
     assert own.adjusted.rho.value == pytest.approx(np.corrcoef(*left)[0, 1])
+
+
+def test_a_number_that_is_nearly_the_length_finds_nothing_in_what_bends_along_it() -> None:
+    p = []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        tokens = rng.integers(8, 120, size=200)
+        words = np.rint(tokens * rng.uniform(0.7, 0.8, size=200))
+        value = 0.7 / np.sqrt(tokens) + 0.004 * rng.normal(size=200)
+        frame = made(rng, prompts=200).assign(n_tokens=tokens, number=words, value=value)
+        own = number_effect(frame, rng=rng, permutations=99, resamples=2)
+        assert own.adjusted.p is not None
+        p.append(own.adjusted.p)
+    assert np.mean(np.array(p) <= 0.05) < 0.10
 
 
 @pytest.mark.parametrize("adjusted", [False, True])
@@ -122,14 +145,15 @@ def test_resampled_ranks_are_those_of_a_resample_by_hand() -> None:
     rng = np.random.default_rng(6)
     x, y, z = rng.integers(9, size=(3, 30)).astype(float)
     blocks = np.zeros(30, dtype=np.intp)
-    found = resampled_correlations([x, y, z], blocks, rng=np.random.default_rng(1), resamples=5)
+    beside = np.linalg.qr(np.column_stack([np.ones(30), z, z**2]))[0]
+    found = resampled_correlations(x, y, blocks, beside, rng=np.random.default_rng(1), resamples=5)
     again = np.random.default_rng(1).integers(30, size=(5, 30))
     for raw, own, places in zip(*found, again, strict=True):
-        a, b, c = (rankdata(row[places]) for row in (x, y, z))
-        r = np.corrcoef([a, b, c])
-        hand = (r[0, 1] - r[0, 2] * r[1, 2]) / np.sqrt((1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2))
-        assert raw == pytest.approx(r[0, 1])
-        assert own == pytest.approx(hand)
+        ranks = [rankdata(row[places]) for row in (x, y)]
+        assert raw == pytest.approx(np.corrcoef(*ranks)[0, 1])
+        there = beside[places]
+        left = [row - there @ np.linalg.lstsq(there, row, rcond=None)[0] for row in ranks]
+        assert own == pytest.approx(np.corrcoef(*left)[0, 1], abs=1e-6)
     np.testing.assert_allclose(ranks_of(x, blocks), rankdata(x) / 31 - 0.5)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from cortexscope.analysis._groups import Groups
@@ -43,11 +43,11 @@ def told_of_groups(groups: Groups, rows: Mapping[str, _Row]) -> str:
         rows: of the table `effects`, by form.
     """
 
-    def said(row: _Row) -> str:
+    def said(row: _Row, of: str) -> str:
         share = f"{_percent(row['omega_squared_partial'])}"
         if not unknown(row["low"]):
             share += f" [{_percent(row['low'])}, {_percent(row['high'])}]"
-        return f"{share} % of the variance"
+        return f"{share} % of {of}"
 
     return _told(groups, rows, said)
 
@@ -60,33 +60,29 @@ def told_of_number(groups: Groups, rows: Mapping[str, _Row]) -> str:
         rows: of the table `slopes`, by form.
     """
 
-    def said(row: _Row) -> str:
+    def said(row: _Row, _: str) -> str:
         ends = "" if unknown(row["low"]) else f" [{row['low']:.2f}, {row['high']:.2f}]"
         return f"rho = {row['rho']:.2f}{ends}"
 
     return _told(groups, rows, said)
 
 
-def _told(groups: Groups, rows: Mapping[str, _Row], said: Any) -> str:  # noqa: ANN401
+def _told(groups: Groups, rows: Mapping[str, _Row], said: Callable[[_Row, str], str]) -> str:
     raw, equal = rows["raw"], rows["adjusted"]
     inside = " inside tasks" if groups.apart else ""
     if unknown(raw["p_max_t"]):
         return f"whether {groups.name} shows{inside} cannot be told ({_why(raw)})."
     verdict = verdict_of(raw["p_max_t"], equal["p_max_t"])
-    shown = f"raw, {said(raw)}, p = {raw['p_max_t']:.2g}"
+    shows = f"{groups.name} shows{inside}"
+    shown = f"{said(raw, 'the variance')}, p = {raw['p_max_t']:.2g}"
     if unknown(equal["p_max_t"]):
-        first = (
-            f"{groups.name} shows{inside} raw"
-            if verdict == "only raw"
-            else f"whether {groups.name} shows{inside} is open"
-        )
-        return f"{first} ({shown}); beyond length it cannot be told ({_why(equal)})."
-    beyond = f"beyond length, {said(equal)}, p = {equal['p_max_t']:.2g}"
+        first = f"{shows} raw" if verdict == "only raw" else f"whether {shows} is open"
+        return f"{first}: {shown}; beyond length it cannot be told ({_why(equal)})."
+    beyond = f"{said(equal, 'what length leaves of it')}, p = {equal['p_max_t']:.2g}"
     if verdict == "clear":
-        return f"{groups.name} shows{inside} beyond length ({beyond}; {shown})."
-    if verdict == "only raw":
-        return f"{groups.name} shows{inside} only raw and not beyond length ({shown}; {beyond})."
-    return f"whether {groups.name} shows{inside} is open ({shown}; {beyond})."
+        return f"{shows} beyond length: raw, {shown}; beyond length, {beyond}."
+    first = f"{shows} only raw" if verdict == "only raw" else f"whether {shows} is open"
+    return f"{first}: {shown}; beyond length, {beyond}."
 
 
 def _why(row: _Row) -> str:

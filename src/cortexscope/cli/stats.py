@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -112,28 +112,52 @@ def _effects(effects: pd.DataFrame, of: Analysis) -> Table:
             table.add_column("partial", justify="right")
         table.add_column("p", justify="right")
     own = effects[(effects["factor"] == "task") & effects["metric"].isin(of.focus)]
-    cells = [
-        (form, column)
-        for form in forms
-        for column in ("omega_squared", "omega_squared_partial", "p")
-        if form == "adjusted" or column != "omega_squared_partial"
-    ]
-    return _filled(table, own, cells)
+    for (name, scope), rows in own.groupby(["metric", "scope"], sort=False):
+        cells = rows.set_index("form")
+        shown = [
+            _number(cells[column].get(form, float("nan")))
+            for form in forms
+            for column in ("omega_squared", "omega_squared_partial", "p")
+            if form == "adjusted" or column != "omega_squared_partial"
+        ]
+        table.add_row(str(name), str(scope), *shown)
+    return table
 
 
 def _slopes(slopes: pd.DataFrame, of: Analysis) -> Table:
     """Return how the metrics in focus go with a number, its forms side by side."""
     table = _table(
-        f"How metrics go with {of.groups.name}{_inside(of)}: Spearman's rho with its interval, p "
-        "by permutation, and what a spline explains of all variance (omega squared)"
+        f"How metrics go with {of.groups.name}{_inside(of)}: Spearman's rho, p by permutation, and "
+        "what a spline explains of all variance (curve: omega squared)"
     )
-    columns = ("rho", "low", "high", "p", "curve_omega_squared")
     for form in ("raw", "adjusted"):
-        for column in columns:
-            first = form if column == "rho" else column.removesuffix("_omega_squared")
-            table.add_column(first, justify="right")
-    cells = [(form, column) for form in ("raw", "adjusted") for column in columns]
-    return _filled(table, slopes[slopes["metric"].isin(of.focus)], cells)
+        for column in (form, "p", "curve"):
+            table.add_column(column, justify="right")
+    own = slopes[slopes["metric"].isin(of.focus)]
+    for (name, scope), rows in own.groupby(["metric", "scope"], sort=False):
+        forms = rows.set_index("form").to_dict("index")
+        cells = [
+            cell
+            for form in ("raw", "adjusted")
+            for cell in (
+                _rho(forms[form]),
+                _number(forms[form]["p"]),
+                _number(forms[form]["curve_omega_squared"]),
+            )
+        ]
+        table.add_row(str(name), str(scope), *cells)
+    return table
+
+
+def _rho(row: Mapping[Any, Any]) -> str:
+    ends = "" if row["low"] != row["low"] else f" [{row['low']:.2f}, {row['high']:.2f}]"
+    return f"{_number(row['rho'], 2)}{ends}"
+
+
+def _number(value: float, decimals: int = 4) -> str:
+    from cortexscope.document import UNDEFINED
+
+    return UNDEFINED if value != value else f"{value:.{decimals}f}"
 
 
 def _inside(of: Analysis) -> str:
@@ -146,18 +170,4 @@ def _table(title: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
     table.add_column("metric", no_wrap=True)
     table.add_column("model", no_wrap=True)
-    return table
-
-
-def _filled(table: Table, rows: pd.DataFrame, cells: Sequence[tuple[str, str]]) -> Table:
-    """Return the table with a row a metric and scope; cells are of a form and a column."""
-    import numpy as np
-
-    from cortexscope.document import UNDEFINED
-
-    for (name, scope), own in rows.groupby(["metric", "scope"], sort=False):
-        forms = own.set_index("form")
-        numbers = [forms[column].get(form, np.nan) for form, column in cells]
-        shown = [UNDEFINED if np.isnan(value) else f"{value:.4f}" for value in numbers]
-        table.add_row(str(name), str(scope), *shown)
     return table

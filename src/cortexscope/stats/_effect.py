@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cortexscope.stats._permutation import Shuffler, p_value, permuted_sums
 from cortexscope.stats._units import Units
 
-__all__ = ["Draw", "Effect", "Factor", "factor_effect"]
+__all__ = ["Draw", "Effect", "Factor", "factor_effect", "orthonormal"]
 
 _CONSTANT = 1e-12
 
@@ -169,14 +169,15 @@ class _Bases:
 
     @classmethod
     def of(cls, units: Units, model: int, factor: NDArray[np.float64]) -> _Bases:
-        length = _orthonormal(np.hstack([units.levels, units.bases[model]]))
-        return cls(length, _orthonormal(factor - length @ (length.T @ factor)))
+        length = orthonormal(np.hstack([units.levels, units.bases[model]]))
+        return cls(length, orthonormal(factor - length @ (length.T @ factor)))
 
     def left_by_length(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(values - self.length @ (self.length.T @ values))
 
 
-def _orthonormal(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+def orthonormal(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return orthonormal columns that span the same."""
     left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
     return np.asarray(left[:, sizes > 1e-9 * np.sqrt(len(columns))])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cortexscope.errors import UsageError
 from cortexscope.stats._clusters import constant
-from cortexscope.stats._effect import Draw, Effect, Factor, factor_effect
+from cortexscope.stats._effect import Draw, Effect, Factor, factor_effect, orthonormal
 from cortexscope.stats._estimate import Estimate
 from cortexscope.stats._length_curve import LengthCurve
 from cortexscope.stats._limits import cautious
@@ -85,8 +85,11 @@ def number_effect(
     """Return whether the mean of the models' values goes with a number, raw and beyond length.
 
     The prompt is the unit, as in `task_effect`. Raw: Spearman's rho, prompts permuted. Adjusted:
-    the partial rank correlation, with the rank of the log length regressed out of both ranks; its p
-    is Freedman and Lane's, within bins of about equal length. Intervals resample prompts: the
+    the partial rank correlation, with a natural cubic spline in log tokens taken out of both ranks;
+    its p is Freedman and Lane's, within bins of about equal length. The rank of the length alone,
+    in place of the curve, would leave a number that is nearly the length what values bend along it:
+    the words of 504 prompts beside their tokens were found at 5 % in 11 % of cases without any
+    effect. Intervals resample prompts: the
     standard error of Fisher's z of rho is that over the resamples, in each of which all is ranked
     anew. Where the frame has blocks, ranks are those inside of a block, over its number of prompts
     and one, and prompts are exchanged and resampled inside of blocks.
@@ -123,12 +126,13 @@ def number_effect(
     if reason is not None:
         none = Slope.undefined(method, reason, len(units), Effect.undefined(method, reason))
         return NumberEffect(none, none, units.models, units.clusters, units.left_out)
-    rows = [numbers, units.values.mean(axis=1)]
-    if ranks_of(units.logs, blocks).any():
-        rows.append(units.logs)
-    drawn = resampled_correlations(rows, blocks, rng=rng, resamples=resamples)
+    values, beside = units.values.mean(axis=1), _length_columns(units)
+    raw_drawn, left_drawn = resampled_correlations(
+        numbers, values, blocks, beside, rng=rng, resamples=resamples
+    )
     flat = units.without_length()
-    raw = _slope(flat, rows[:2], blocks, method, draw, partial(_interval, drawn[0], level))
+    interval = partial(_interval, raw_drawn, level)
+    raw = _slope(flat, numbers, beside[:, :0], blocks, method, draw, interval)
     adjusted = replace(raw, method=f"{raw.method}; all prompts have one length")
     if any(basis.shape[1] for basis in units.bases):
         bins = strata_of(units, groups=False)
@@ -136,33 +140,40 @@ def number_effect(
             f"Freedman-Lane permutation within {len(np.unique(bins))} length bins{inside} "
             f"({permutations})"
         )
-        adjusted = _slope(units, rows, bins, method, draw, partial(_interval, drawn[-1], level))
+        interval = partial(_interval, left_drawn, level)
+        adjusted = _slope(units, numbers, beside, bins, method, draw, interval)
     return NumberEffect(raw, adjusted, units.models, units.clusters, units.left_out)
+
+
+def _length_columns(units: Units) -> NDArray[np.float64]:
+    """Return orthonormal columns of a curve in log length, and of each block's mean."""
+    curve = LengthCurve.over_logs(units.logs).columns_of_logs(units.logs)
+    return orthonormal(np.hstack([units.levels, curve]))
 
 
 def _slope(
     units: Units,
-    rows: Sequence[NDArray[np.float64]],
+    numbers: NDArray[np.float64],
+    beside: NDArray[np.float64],
     strata: NDArray[np.intp],
     method: str,
     draw: Draw,
     interval: Callable[[float, int], Estimate],
 ) -> Slope:
-    """Return the slope of numbers and values, the first two rows, beyond what else there is."""
+    """Return the slope of the units' values in numbers, beyond columns that stand beside them."""
     blocks = np.zeros(len(units), dtype=np.intp) if units.blocks is None else units.blocks
-    curve = _curve(units, rows[0], strata, method, draw)
-    x, y, *length = (ranks_of(own, blocks) for own in rows)
-    beside = [own / np.linalg.norm(own) for own in length]
-    left = [
-        own - sum((part * (part @ own) for part in beside), np.zeros(len(own))) for own in (x, y)
-    ]
-    for own, whole, why in zip(
+    curve = _curve(units, numbers, strata, method, draw)
+    x, y, z = (ranks_of(own, blocks) for own in (numbers, units.values.mean(axis=1), units.logs))
+    left = [own - beside @ (beside.T @ own) for own in (x, y)]
+    for own, before, why in zip(
         left, (x, y), (_LENGTH_ALONE, "length alone ranks every value"), strict=True
     ):
-        if np.linalg.norm(own) <= 1e-9 * np.linalg.norm(whole):
+        # What has the order of the lengths is as far from a curve in them as the curve is coarse.
+        same = beside.shape[1] > 0 and z.any() and abs(correlated(before, z)) > 1 - 1e-9
+        if same or np.linalg.norm(own) <= 1e-9 * np.linalg.norm(before):
             return Slope.undefined(method, why, len(units), curve)
     found = correlated(*left)
-    columns = np.column_stack([left[0], *beside])
+    columns = np.column_stack([left[0], beside])
     sums = permuted_sums(left[1], draw.shuffled(strata, draw.times), columns)
     rest = np.maximum(left[1] @ left[1] - (sums[:, 1:] ** 2).sum(axis=1), 1e-300)
     permuted = np.abs(sums[:, 0]) / np.sqrt(rest) / np.linalg.norm(left[0])

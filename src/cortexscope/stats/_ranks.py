@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,26 +37,45 @@ def correlated(first: Floats, second: Floats) -> float:
 
 
 def resampled_correlations(
-    rows: Sequence[Floats], blocks: NDArray[np.intp], *, rng: np.random.Generator, resamples: int
-) -> list[Floats]:
+    first: Floats,
+    second: Floats,
+    blocks: NDArray[np.intp],
+    beside: Floats,
+    *,
+    rng: np.random.Generator,
+    resamples: int,
+) -> tuple[Floats, Floats]:
     """Return rank correlations of two rows in resamples of their units, each [resample].
 
     Args:
-        rows: two rows, and one that is regressed out of their ranks, if any.
+        first: [unit].
+        second: [unit].
         blocks: inside of which units are drawn, as many as each has.
+        beside: what is regressed out of their ranks, orthonormal columns, [unit, column].
         rng: draws them.
         resamples: how many.
 
     Returns:
-        The correlation as it is and, where there is a third row, with that one taken out; NaN where
-        a resample has one value throughout.
+        The correlation as it is, and with the columns taken out; NaN where a resample has one value
+        throughout.
     """
-    found = []
+    raw, left = [], []
     size = max(_TOGETHER // len(blocks), 1)
+    # What the columns' products are made of, side by side.
+    products = (beside[:, :, None] * beside[:, None, :]).reshape(len(blocks), -1)
     for start in range(0, resamples, size):
         counts = _counts(blocks, min(size, resamples - start), rng=rng)
-        found.append(_correlations([_ranked(row, blocks, counts) for row in rows], counts))
-    return [np.concatenate(own) for own in zip(*found, strict=True)]
+        x, y = (_ranked(row, blocks, counts) for row in (first, second))
+        whole = [_products(counts, *pair) for pair in ((x, y), (x, x), (y, y))]
+        raw.append(_ratio(*whole))
+        crossed = (counts @ products).reshape(len(counts), *[beside.shape[1]] * 2)
+        # Orthonormal columns have the unit matrix; a resample of few units may lose one of them.
+        crossed += 1e-9 * np.eye(beside.shape[1])
+        sums = np.stack([(counts * row) @ beside for row in (x, y)], axis=2)
+        fits = np.linalg.solve(crossed, sums)
+        taken = [(sums[:, :, i] * fits[:, :, j]).sum(axis=1) for i, j in ((0, 1), (0, 0), (1, 1))]
+        left.append(_ratio(*(all_ - own for all_, own in zip(whole, taken, strict=True))))
+    return np.concatenate(raw), np.concatenate(left)
 
 
 def _counts(blocks: NDArray[np.intp], times: int, *, rng: np.random.Generator) -> Floats:
@@ -89,17 +106,10 @@ def _ranked(values: Floats, blocks: NDArray[np.intp], counts: Floats) -> Floats:
     return ranks
 
 
-def _correlations(ranks: Sequence[Floats], counts: Floats) -> list[Floats]:
-    """Return the correlation of the first two rows, and that with the third one taken out."""
+def _products(counts: Floats, first: Floats, second: Floats) -> Floats:
+    return np.asarray(np.einsum("ru,ru,ru->r", counts, first, second))
 
-    def product(first: Floats, second: Floats) -> Floats:
-        return np.asarray(np.einsum("ru,ru,ru->r", counts, first, second))
 
-    sizes = [np.sqrt(product(row, row)) for row in ranks]
+def _ratio(both: Floats, first: Floats, second: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
-        whole = product(ranks[0], ranks[1]) / (sizes[0] * sizes[1])
-        if len(ranks) < 3:
-            return [whole]
-        of_x, of_y = (product(ranks[row], ranks[2]) / (sizes[row] * sizes[2]) for row in (0, 1))
-        rest = np.sqrt((1.0 - of_x**2) * (1.0 - of_y**2))
-        return [whole, np.asarray((whole - of_x * of_y) / rest)]
+        return np.asarray(both / np.sqrt(first * second))

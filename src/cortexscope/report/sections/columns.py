@@ -172,9 +172,9 @@ def _note(found: Analysis, *, number: bool) -> str:
     )
     if number:
         return (
-            "Rho is Spearman's rank correlation with its 95 % interval; adjusted, with the rank of "
-            "the log length taken out. Curve is the share of all variance that a natural cubic "
-            f"spline in the number explains (omega squared), adjusted, beside length. {how}"
+            "Rho is Spearman's rank correlation with its 95 % interval; adjusted, with a curve in "
+            "log tokens taken out of both ranks. Curve is the share of all variance that a natural "
+            f"cubic spline in the number explains (omega squared); adjusted, beside length. {how}"
         )
     return (
         "Omega squared, as in the table of tasks: the share of all variance that the groups "
