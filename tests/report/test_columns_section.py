@@ -8,7 +8,7 @@ import pytest
 from analysis.planted import LENGTH, MODELS, TASK, run_with_columns
 
 from cortexscope.analysis import STANDARDISED, Analysis
-from cortexscope.document import Document, Pages, Prose, Section, Table, render
+from cortexscope.document import Chooser, Document, Pages, Prose, Section, Table, render
 from cortexscope.report import build_report
 from cortexscope.report._labels import Labels
 from cortexscope.store import Run
@@ -123,3 +123,23 @@ def test_a_run_without_columns_has_no_such_section(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["html", "markdown", "text"])
 def test_it_is_written_in_every_format(form: str, document: Document) -> None:
     assert "your columns" in str(render(document, form)).casefold()
+
+
+def test_a_label_can_be_chosen_by_layer_and_head(run: Run, document: Document) -> None:
+    (whole,) = (own for own in document.sections if own.key == "metrics")
+    (chooser,) = (own for own in whole.blocks if isinstance(own, Chooser))
+    assert "shown: true" in chooser.groups
+    assert not any(own.startswith("grade") for own in chooser.groups)
+    title = Labels(run.manifest.metrics).axis(TASK)
+    rows = run.measurements(metrics=[TASK])
+    shown = run.prompts().set_index("prompt_id")["attributes.shown"]
+    for grid in chooser.grids:
+        assert len(grid.values) == len(chooser.groups)
+        if grid.title != title or grid.series != MODELS[0].label:
+            continue
+        own = rows[(rows["model"] == MODELS[0].label) & rows["prompt_id"].map(shown).astype(bool)]
+        found = grid.values[chooser.groups.index("shown: true")]
+        means = own.groupby(["layer", "head"])["value"].mean().reset_index()
+        for row in means.to_dict("records"):
+            place = int(row["layer"]) - grid.first, int(row["head"])
+            assert found[place] == pytest.approx(row["value"])

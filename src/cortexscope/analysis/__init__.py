@@ -1,7 +1,7 @@
 """The statistics of run folders: what `cortexscope stats`, reports and audits are made of."""
 
 from cortexscope.analysis._analysis import Analysis
-from cortexscope.analysis._groups import TASK, Groups, column_names
+from cortexscope.analysis._groups import TASK, Groups, column_names, groups_of
 from cortexscope.analysis._regions import REGIONS, Region
 from cortexscope.analysis._scopes import IN_UNITS, STANDARDISED
 from cortexscope.analysis._settings import Settings, settings_of
@@ -33,6 +33,7 @@ __all__ = [
     "TASK",
     "Verdict",
     "column_names",
+    "groups_of",
     "head_values",
     "metrics_with_values",
     "prompt_values",
