@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cortexscope.engine import Generation, Progress, RunRequest, Settings, run
 from cortexscope.notebook import NotebookBar, facts_as_html, in_notebook
 from cortexscope.records import Manifest
-from cortexscope.store import Run, to_polars
+from cortexscope.store import Run, table_with_attributes, to_polars, with_attributes
 from cortexscope.tasks import load_suite
 from cortexscope.texts import plain
 
@@ -178,6 +178,8 @@ class Profile:
     ) -> pd.DataFrame:
         """Return measurements as a pandas frame, one value a row.
 
+        Where the prompts have columns of the user's own, each follows as `attributes.NAME`.
+
         Args:
             metrics: only these, all where None.
             models: labels; only these, all where None.
@@ -188,9 +190,10 @@ class Profile:
             UnknownNameError: for a metric or model that the run has not.
             CorruptRunError: if the run lacks some, or a file is damaged.
         """
-        return self._run.measurements(
+        frame = self._run.measurements(
             metrics=_names(metrics), models=_names(models), controls=controls, steps=steps
         )
+        return with_attributes(frame, self._run.prompts())
 
     def frame_polars(
         self,
@@ -210,7 +213,7 @@ class Profile:
         table = self._run.measurements_table(
             metrics=_names(metrics), models=_names(models), controls=controls, steps=steps
         )
-        return to_polars(table)
+        return to_polars(table_with_attributes(table, self._run.prompts()))
 
     def generations(self) -> pd.DataFrame:
         """Return what the models added to the prompts, one text a row."""
@@ -235,20 +238,25 @@ class Profile:
         (table,) = build_tables(self._run, only=[name])
         return table.frame
 
-    def statistics(self, name: str = "effects") -> pd.DataFrame:
+    def statistics(
+        self, name: str = "effects", *, by: str = "task", within: str | None = None
+    ) -> pd.DataFrame:
         """Return a table of the run's statistics: those of `cortexscope stats`, to the last digit.
 
         It is made when it is first asked for, and kept in the run folder.
 
         Args:
-            name: of `cortexscope.analysis.TABLES`.
+            name: of `cortexscope.analysis.TABLES`; `slopes` where `by` is a number.
+            by: what prompts are told apart by, their `task` or a column of the user's own.
+            within: `task` to compare groups inside of tasks alone.
 
         Raises:
-            UnknownNameError: if there is no such table.
+            UnknownNameError: if there is no such table or column.
+            UsageError: if a column cannot be taken so.
         """
         from cortexscope.analysis import Analysis
 
-        return Analysis(self._run).table(name)
+        return Analysis(self._run, by=by, within=within).table(name)
 
     def plot(self, name: str = "task_map") -> Figure:
         """Return a figure of this run, drawn by matplotlib: task_map, length or depth.

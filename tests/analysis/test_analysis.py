@@ -39,11 +39,11 @@ def analysed(run: Run, *, metrics: list[str] | None = None, seed: int = 0) -> An
 
 
 def tables_of(found: Analysis) -> dict[str, pd.DataFrame]:
-    return {name: found.table(name) for name in TABLES}
+    return {name: found.table(name) for name in found.names}
 
 
 def missing_of(found: Analysis) -> dict[str, str]:
-    return {name: why for name in TABLES if (why := found.missing(name)) is not None}
+    return {name: why for name in found.names if (why := found.missing(name)) is not None}
 
 
 @pytest.fixture(scope="module")
@@ -265,8 +265,8 @@ def test_every_table_is_written_and_explained(run: Run, found: Analysis, tmp_pat
     found = Analysis(run, settings=found.settings, folder=tmp_path)
     paths = found.write()
     about = json.loads((tmp_path / "stats.json").read_text(encoding="utf-8"))
-    assert {path.stem for path in paths} == {*TABLES, "stats"}
-    assert about["tables"] == {name: step.holds for name, step in TABLES.items()}
+    assert {path.stem for path in paths} == {*found.names, "stats"}
+    assert about["tables"] == {name: TABLES[name].holds for name in found.names}
     assert about["missing"] == {}
     for name, table in tables_of(found).items():
         read = pd.read_csv(tmp_path / f"{name}.csv", keep_default_na=True)

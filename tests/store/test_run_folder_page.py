@@ -10,11 +10,12 @@ import pytest
 
 from cortexscope.records import Manifest
 from cortexscope.store import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
+from cortexscope.store._schema import ATTRIBUTES
 
 PAGE = Path(__file__).parents[2] / "docs" / "run-folder.md"
 TABLES = {
     "measurements/*.parquet": MEASUREMENTS,
-    "prompts.parquet": PROMPTS,
+    "prompts.parquet": PROMPTS.append(pa.field(ATTRIBUTES, pa.struct([]))),
     "models.parquet": MODELS,
     "generations/*.parquet": GENERATIONS,
 }
@@ -37,6 +38,8 @@ def test_columns_are_those_of_the_schema(title: str) -> None:
 
 
 def _type(kind: pa.DataType) -> str:
+    if pa.types.is_struct(kind):
+        return "struct"
     return f"list<{kind.value_type}>" if pa.types.is_list(kind) else str(kind)
 
 

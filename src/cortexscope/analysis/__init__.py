@@ -1,6 +1,7 @@
 """The statistics of run folders: what `cortexscope stats`, reports and audits are made of."""
 
 from cortexscope.analysis._analysis import Analysis
+from cortexscope.analysis._groups import TASK, Groups, column_names, groups_of
 from cortexscope.analysis._regions import REGIONS, Region
 from cortexscope.analysis._scopes import IN_UNITS, STANDARDISED
 from cortexscope.analysis._settings import Settings, settings_of
@@ -10,19 +11,35 @@ from cortexscope.analysis._values import (
     prompt_values,
     without_controls,
 )
+from cortexscope.analysis._verdict import (
+    CHANCE,
+    Verdict,
+    told_of_groups,
+    told_of_number,
+    verdict_of,
+)
 from cortexscope.analysis.tables import TABLES
 
 __all__ = [
     "Analysis",
+    "CHANCE",
+    "Groups",
     "IN_UNITS",
     "REGIONS",
     "Region",
     "STANDARDISED",
     "Settings",
     "TABLES",
+    "TASK",
+    "Verdict",
+    "column_names",
+    "groups_of",
     "head_values",
     "metrics_with_values",
     "prompt_values",
     "settings_of",
+    "told_of_groups",
+    "told_of_number",
+    "verdict_of",
     "without_controls",
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cortexscope._version import __version__
+from cortexscope.analysis._groups import TASK, groups_of
 from cortexscope.analysis._kept import Kept
 from cortexscope.analysis._scopes import stream
 from cortexscope.analysis._settings import ABOUT, Settings, settings_of
@@ -48,14 +49,19 @@ class Analysis:
         run: one, finished or not, or the measurements of several.
         metrics: only these or those of these groups, all where None; those named are looked at
             closely.
+        by: what prompts are told apart by: their `task`, or a column of the user's own, whose
+            groups then stand in all tables where tasks do. Of a number there is the table `slopes`.
+        within: `task` to compare groups inside of tasks alone, in the tables that can.
         settings: what decides all that is drawn; as the tables in the run's folder were made where
             None.
-        folder: where tables are kept and written, the run's `stats` where None; those of several
-            runs are then not kept.
+        folder: where tables are kept and written, the run's `stats` where None, and a folder of
+            its own in there for a column; those of several runs are then not kept.
         note: told what comes next.
 
     Raises:
-        UnknownNameError: if a metric was not measured, or has not one number a prompt.
+        UnknownNameError: if a metric was not measured, or has not one number a prompt, or there is
+            no such column.
+        UsageError: if a column cannot be taken so.
         CorruptRunError: here or later, if a file of the run is damaged.
     """
 
@@ -64,29 +70,35 @@ class Analysis:
         run: Run | Measurements,
         *,
         metrics: Collection[str] | None = None,
+        by: str = TASK,
+        within: str | None = None,
         settings: Settings | None = None,
         folder: Path | None = None,
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.measured = Measurements.of(run)
+        self.groups = groups_of(self.measured, by, within=within)
+        """What prompts are told apart by."""
         alone = self.measured.runs[0] if len(self.measured.runs) == 1 else None
         if settings is None:
-            settings = settings_of(alone) if alone else Settings()
+            settings = settings_of(alone, self.groups.folder) if alone else Settings()
         self.settings = settings
+        self._asked = metrics
         self.metrics = self._chosen(metrics)
         """What is analysed, in the order of the run."""
         usual = tuple(name for name in HEADLINE if name in self.metrics)
         usual = usual or self.metrics[: len(HEADLINE)]
         self.focus = usual if metrics is None else self.metrics
         """What is looked at closely."""
-        self.folder = folder or (alone.path / "stats" if alone else None)
+        self.folder = folder or (alone.path / "stats" / self.groups.folder if alone else None)
         """Where tables are written, None where no folder was named."""
         self.note = note
         self._kept = Kept(self.folder, self.measured)
         self._made: dict[object, Any] = {}
 
     def __repr__(self) -> str:
-        return f"<Analysis of {len(self.metrics)} metrics in {self.measured}, {self.settings}>"
+        by = "" if self.groups.column is None else f" by {self.groups.name}"
+        return f"<Analysis of {len(self.metrics)} metrics in {self.measured}{by}, {self.settings}>"
 
     def _chosen(self, metrics: Collection[str] | None) -> tuple[str, ...]:
         measured = self.measured
@@ -123,13 +135,15 @@ class Analysis:
         from threadpoolctl import threadpool_limits
 
         step = TABLES[name]
+        if self._refused(step) is not None:
+            return pd.DataFrame()
 
         def build() -> pd.DataFrame:
             if name != "values" and self.table("values").empty:
                 return pd.DataFrame()
             # Many small products: threads of each cost more than they save.
             with threadpool_limits(1):
-                return step.build(self)
+                return self.groups.worded_table(step.build(self))
 
         return self._kept.table(name, build, self._choices(step), of_vectors=step.of_vectors)
 
@@ -141,20 +155,67 @@ class Analysis:
     def _choices(self, step: Step) -> list[object]:
         # The rows of a table are in the order of the run's metrics, whatever their order here.
         chosen = sorted(self.focus) if step.of_focus else [self.metrics, self.focus]
-        return [asdict(self.settings), chosen]
+        return [asdict(self.settings), chosen, *self.groups.key]
+
+    def _refused(self, step: Step) -> str | None:
+        """Return why a table is not made of these groups; None where it is."""
+        groups = self.groups
+        if groups.kind not in step.kinds:
+            what = "slopes" if groups.kind == "number" else "effects"
+            return f"{groups.name} is a {groups.kind}, of which there is the table {what}"
+        if groups.apart and not step.apart:
+            return "this table does not keep tasks apart"
+        return None
+
+    @cached_property
+    def of_tasks(self) -> Analysis:
+        """The same analysis of tasks, whose values all others are made of."""
+        if self.groups.column is None:
+            return self
+        return Analysis(self.measured, metrics=self._asked, settings=self.settings, note=self.note)
+
+    def by_column(self, by: str, *, within: str | None = None) -> Analysis:
+        """Return the analysis of a column, of all metrics where its tables are kept so.
+
+        Values are shared, and the settings are those in the column's folder, if it has any.
+
+        Raises:
+            UnknownNameError: if there is no such column.
+            UsageError: if it cannot be taken so.
+        """
+        every, few = (
+            Analysis(self.measured, metrics=metrics, by=by, within=within, note=self.note)
+            for metrics in (None, self._asked)
+        )
+        if any(every.kept(name) for name in ("effects", "slopes")):
+            return every
+        few.of_tasks = self.of_tasks
+        return few
 
     def missing(self, name: str) -> str | None:
         """Return why a table is empty, None where it has rows."""
         if not self.table(name).empty:
             return None
+        refused = self._refused(TABLES[name])
+        if refused is not None:
+            return refused
         first = "values" if self.table("values").empty else name
-        return TABLES[first].absent(self)
+        return self.groups.worded(TABLES[first].absent(self))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tables that there are of groups, or of a number."""
+        return tuple(name for name, step in TABLES.items() if self.groups.kind in step.kinds)
 
     def sentences(self) -> Iterator[str]:
         """Yield what the tables come to, in sentences."""
-        for name, step in TABLES.items():
+        yield from self.groups.says()
+        for name in self.names:
             if self.missing(name) is None:
-                yield from step.says(self)
+                step = TABLES[name]
+                said = step.says(self)
+                # What can keep tasks apart speaks of these and of groups in its own words.
+                yield from said if step.apart else map(self.groups.worded, said)
 
     def write(self) -> tuple[Path, ...]:
         """Write a CSV file a table and `stats.json`, which says what they are; return the paths.
@@ -164,7 +225,7 @@ class Analysis:
         """
         assert self.folder is not None, "several runs have no folder of their own; name one"
         paths, missing = [], {}
-        for name in TABLES:
+        for name in self.names:
             file = self.folder / f"{name}.csv"
             why = self.missing(name)
             if why is not None:
@@ -180,6 +241,7 @@ class Analysis:
             "suite": self.measured.runs[0].manifest.suite.model_dump(),
             **asdict(self.settings),
             "focus": list(self.focus),
+            **self.groups.about,
             "tables": {path.stem: TABLES[path.stem].holds for path in paths},
             "missing": missing,
         }
@@ -195,8 +257,9 @@ class Analysis:
 
         Texts are categories in the order of names, which are grouped and compared as numbers.
         """
-        texts = ("model", "metric", "task", "prompt_id", "cluster", "kind")
-        return without_controls(self.table("values")).astype(dict.fromkeys(texts, "category"))
+        read = without_controls(self.table("values"))
+        texts = ("model", "metric", "task", "prompt_id", "cluster", "kind", "block")
+        return read.astype({name: "category" for name in texts if name in read})
 
     @cached_property
     def close(self) -> pd.DataFrame:
@@ -212,14 +275,14 @@ class Analysis:
     def states(self) -> tuple[Vectors, ...]:
         """Each model's mean states of prompts; none of models without them."""
         found = (
-            vectors_of(self.measured, model, self.measured.mean_states(model))
+            vectors_of(self.measured, model, self.measured.mean_states(model), self.groups)
             for model in self.measured.labels
         )
         return tuple(own for own in found if own is not None)
 
     def neurons(self, model: str) -> Vectors | None:
         """Return a model's mean activations of neurons, None where they were not kept."""
-        return vectors_of(self.measured, model, self.measured.mean_neurons(model))
+        return vectors_of(self.measured, model, self.measured.mean_neurons(model), self.groups)
 
     def stream(self, *names: str) -> np.random.Generator:
         """Return the random numbers of what is named: the same whatever else is made."""

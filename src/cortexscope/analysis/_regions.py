@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cortexscope.analysis._groups import Groups
 from cortexscope.analysis._values import clusters_of
 from cortexscope.stats import Bounds
 
@@ -128,11 +129,11 @@ def band_of(band: tuple[float, float], blocks: int) -> NDArray[np.int64]:
     return inside.astype(np.int64) + 1
 
 
-def regions_found(measured: Measurements) -> tuple[Found, ...]:
-    """Return the regions of each model's primary stack, model by model."""
+def regions_found(measured: Measurements, groups: Groups) -> tuple[Found, ...]:
+    """Return the regions of each model's primary stack over these groups, model by model."""
     names = {region.metric for region in REGIONS} & set(measured.specs)
     read = measured.primary(measured.by_layer(names, controls=True))
-    read = read[(read["layer"] > 0) & read["value"].notna()]
+    read = groups.put(read[(read["layer"] > 0) & read["value"].notna()])
     rows = {key: own for key, own in read.groupby(["model", "metric"], sort=False)}
     blocks = (read["layer"] / read["depth"]).round().groupby(read["model"]).max()
     clusters = clusters_of(measured)

@@ -41,15 +41,21 @@ class Settings:
         return f"seed {self.seed}, {self.resamples} resamples and {self.permutations} permutations"
 
 
-def settings_of(run: Run) -> Settings:
+def settings_of(run: Run, folder: str = "") -> Settings:
     """Return the settings of the statistics in the run's folder, the usual ones if it has none.
 
     A report takes these, so that its numbers are those of `stats/`.
 
+    Args:
+        run: whose they are.
+        folder: the name of the folder in `stats/` whose settings are meant, if it has any.
+
     Raises:
         CorruptRunError: if the file that says so cannot be read.
     """
-    path: Path = run.path / "stats" / ABOUT
+    path: Path = run.path / "stats" / folder / ABOUT
+    if not path.is_file():
+        path = run.path / "stats" / ABOUT
     if not path.is_file():
         return Settings()
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cortexscope.analysis._frames import of_model
+from cortexscope.analysis._groups import Groups
 from cortexscope.store import LayerMeans, Measurements
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ class Vectors:
         return of_model(layers.assign(layer=places), self.model)
 
 
-def vectors_of(measured: Measurements, model: str, kept: LayerMeans | None) -> Vectors | None:
-    """Return what a run kept of a model's prompts; None where it kept nothing."""
+def vectors_of(
+    measured: Measurements, model: str, kept: LayerMeans | None, groups: Groups
+) -> Vectors | None:
+    """Return what a run kept of a model's prompts in these groups; None where it kept nothing."""
     if kept is None:
         return None
     prompts = measured.prompts.set_index("prompt_id")
@@ -74,5 +77,7 @@ def vectors_of(measured: Measurements, model: str, kept: LayerMeans | None) -> V
     order = np.array(
         sorted(np.flatnonzero(usable), key=lambda row: place[kept.prompts[row]]), dtype=np.intp
     )
+    found = groups.put(frame.iloc[order].reset_index(drop=True))
+    order = order[found.index.to_numpy()]
     vectors = tuple(own[order] for own in kept.vectors)
-    return Vectors(model, vectors, kept.layers, frame.iloc[order].reset_index(drop=True))
+    return Vectors(model, vectors, kept.layers, found.reset_index(drop=True))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,8 @@ from cortexscope.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
+
+    from cortexscope.analysis import Analysis
 
 __all__ = ["stats"]
 
@@ -27,8 +30,24 @@ def stats(
             "models, depth, heads. All metrics, and a few closely, by default. May be repeated.",
         ),
     ] = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN",
+            help="Ask of a column of your prompts what is asked of tasks: its groups, or what goes "
+            "with its number; COLUMN:label and COLUMN:number settle which.",
+        ),
+    ] = "task",
+    within: Annotated[
+        str | None,
+        typer.Option(metavar="task", help="Compare the groups of a column inside of tasks alone."),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the tables go; RUN/stats by default.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where the tables go; RUN/stats by default, and a folder in it for a column.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
     resamples: Annotated[int, typer.Option(min=100, help="How many an interval takes.")] = 2000,
@@ -49,59 +68,106 @@ def stats(
     found = Analysis(
         opened,
         metrics=metric,
+        by=by,
+        within=within,
         settings=Settings(seed, resamples, permutations),
         folder=out,
         note=progress_for(quiet=quiet).note,
     )
     why = found.missing("values")
     if why is not None:
-        raise UsageError(f"{run} has no statistics: {why}; let a run measure some.")
+        need = "let a run measure some" if found.groups.column is None else "name another column"
+        raise UsageError(f"{run} has no statistics: {why}; {need}.")
     found.write()
     if quiet:
         return
-    display(_effects(found.table("effects"), found.focus), elsewhere=120)
+    if found.groups.kind == "number":
+        display(_slopes(found.table("slopes"), found), elsewhere=120)
+    else:
+        display(_effects(found.table("effects"), found), elsewhere=120)
     for sentence in found.sentences():
         say(sentence)
     say(f"\nStatistics: {found.folder}")
-    if settings_of(opened) != before and (run / "report.html").exists():
+    if (
+        found.groups.column is None
+        and settings_of(opened) != before
+        and (run / "report.html").exists()
+    ):
         say(
             f"The report is of {before}; `cortexscope report {run}` makes it anew with "
             f"{found.settings}."
         )
 
 
-def _effects(effects: pd.DataFrame, focus: tuple[str, ...]) -> Table:
-    """Return the effect of the task on the metrics in focus, its forms side by side."""
-    import numpy as np
-    from rich.table import Table
-
-    from cortexscope.document import UNDEFINED
-
-    table = Table(
-        box=None,
-        pad_edge=False,
-        header_style="bold",
-        title="What the task explains of all variance (omega squared; partial: of what length "
-        "leaves), and p by permutation",
-        title_justify="left",
+def _effects(effects: pd.DataFrame, of: Analysis) -> Table:
+    """Return the effect of the task or group on the metrics in focus, its forms side by side."""
+    table = _table(
+        f"What {of.groups.name} explains of all variance{_inside(of)} (omega squared; partial: of "
+        "what length leaves), and p by permutation"
     )
-    table.add_column("metric", no_wrap=True)
-    table.add_column("model", no_wrap=True)
     forms = ("raw", "adjusted", "matched")
     for form in forms:
         table.add_column(form, justify="right")
         if form == "adjusted":
             table.add_column("partial", justify="right")
         table.add_column("p", justify="right")
-    own = effects[(effects["factor"] == "task") & effects["metric"].isin(focus)]
+    own = effects[(effects["factor"] == "task") & effects["metric"].isin(of.focus)]
     for (name, scope), rows in own.groupby(["metric", "scope"], sort=False):
         cells = rows.set_index("form")
-        numbers = [
-            cells[column].get(form, np.nan)
+        shown = [
+            _number(cells[column].get(form, float("nan")))
             for form in forms
             for column in ("omega_squared", "omega_squared_partial", "p")
             if form == "adjusted" or column != "omega_squared_partial"
         ]
-        shown = [UNDEFINED if np.isnan(value) else f"{value:.4f}" for value in numbers]
         table.add_row(str(name), str(scope), *shown)
+    return table
+
+
+def _slopes(slopes: pd.DataFrame, of: Analysis) -> Table:
+    """Return how the metrics in focus go with a number, its forms side by side."""
+    table = _table(
+        f"How metrics go with {of.groups.name}{_inside(of)}: Spearman's rho, p by permutation, and "
+        "what a spline explains of all variance (curve: omega squared)"
+    )
+    for form in ("raw", "adjusted"):
+        for column in (form, "p", "curve"):
+            table.add_column(column, justify="right")
+    own = slopes[slopes["metric"].isin(of.focus)]
+    for (name, scope), rows in own.groupby(["metric", "scope"], sort=False):
+        forms = rows.set_index("form").to_dict("index")
+        cells = [
+            cell
+            for form in ("raw", "adjusted")
+            for cell in (
+                _rho(forms[form]),
+                _number(forms[form]["p"]),
+                _number(forms[form]["curve_omega_squared"]),
+            )
+        ]
+        table.add_row(str(name), str(scope), *cells)
+    return table
+
+
+def _rho(row: Mapping[Any, Any]) -> str:
+    ends = "" if row["low"] != row["low"] else f" [{row['low']:.2f}, {row['high']:.2f}]"
+    return f"{_number(row['rho'], 2)}{ends}"
+
+
+def _number(value: float, decimals: int = 4) -> str:
+    from cortexscope.document import UNDEFINED
+
+    return UNDEFINED if value != value else f"{value:.{decimals}f}"
+
+
+def _inside(of: Analysis) -> str:
+    return " inside tasks" if of.groups.apart else ""
+
+
+def _table(title: str) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", title=title, title_justify="left")
+    table.add_column("metric", no_wrap=True)
+    table.add_column("model", no_wrap=True)
     return table

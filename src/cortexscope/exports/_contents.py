@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from cortexscope.store import Run
+from cortexscope.store import Run, attribute_columns
+from cortexscope.texts import plain
 
 __all__ = ["COLUMNS", "Contents", "Exported"]
 
@@ -132,4 +133,7 @@ class Contents:
             ]
             if not columns:
                 lines.append("One row a model: what it is and how it was read.")
+            if name == "prompts":
+                own = attribute_columns(self.run.prompts())
+                lines += [f"- `{plain(column)}`: a column of the prompts' own" for column in own]
         return head + "\n".join(lines) + "\n"

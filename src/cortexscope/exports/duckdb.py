@@ -10,6 +10,7 @@ import pyarrow as pa
 from cortexscope.errors import StoreError, UsageError
 from cortexscope.exports._contents import COLUMNS, Contents
 from cortexscope.files import whole_file
+from cortexscope.store import PREFIX
 
 if TYPE_CHECKING:
     import duckdb
@@ -74,7 +75,23 @@ def _fill(made: duckdb.DuckDBPyConnection, contents: Contents) -> None:
             if column in table.schema.names:
                 said = what.replace("'", "''")
                 made.execute(f"""COMMENT ON COLUMN "{table.name}"."{column}" IS '{said}'""")
+    own = made.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE table_name = 'prompts' "
+        "AND starts_with(column_name, $prefix) ORDER BY column_index",
+        {"prefix": PREFIX},
+    ).fetchall()
+    columns = "".join(f", prompts.{_quoted(name)}" for (name,) in own)
     for name, (what, query) in _VIEWS.items():
+        if columns and name == "prompt_values":
+            query = (
+                f"SELECT values.*{columns} FROM ({query}) AS values JOIN prompts USING (prompt_id)"
+            )
+            what += ", with the columns of the prompts' own"
         made.execute(f'CREATE VIEW "{name}" AS {query}')
         said = what.replace("'", "''")
         made.execute(f"""COMMENT ON VIEW "{name}" IS '{said}'""")
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'

@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from cortexscope.analysis import CHANCE, Verdict, verdict_of
 from cortexscope.metrics import HEADLINE
 from cortexscope.report._contrasts import compares_models, higher_first
 from cortexscope.report._correlations import STUDY_ENTROPY, length_correlation
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain, task_title
 
-__all__ = ["CHANCE", "Answer", "Verdict", "answers", "of_tasks", "trusted"]
-
-CHANCE = 0.05
-"""A p-value above it, over all metrics shown, is open."""
-
-Verdict = Literal["clear", "only raw", "open"]
-"""`clear`: also at equal lengths. `only raw`: where lengths are as they are. `open`: not told."""
+__all__ = ["Answer", "answers", "of_tasks", "trusted"]
 
 _Row = Mapping[Any, Any]
 
@@ -91,11 +86,8 @@ def of_tasks(frames: RunFrames, labels: Labels) -> tuple[Answer, ...]:
 def _of_task(metric: str, where: str, rows: Mapping[Any, _Row], labels: Labels) -> Answer:
     raw, equal = rows["raw"], rows["adjusted"]
     title = _lower(labels.title(metric))
-    above = raw["p_max_t"] <= CHANCE
     known = not np.isnan(equal["p_max_t"])
-    verdict: Verdict = "only raw" if above else "open"
-    if known and equal["p_max_t"] <= CHANCE:
-        verdict = "clear"
+    verdict = verdict_of(raw["p_max_t"], equal["p_max_t"])
     shown = equal if known else raw
     told = {
         "clear": f"Tasks differ in {title} at equal lengths",

@@ -138,6 +138,10 @@ class RunFrames:
         """Means over a task's prompts at each layer and head, as `Measurements.by_place`."""
         return self.measured.by_place()
 
+    def places_by(self, groups: Mapping[str, str]) -> pd.DataFrame:
+        """Return the same over groups of prompts in the place of tasks; nothing of it is kept."""
+        return self.measured.by_place(groups=groups)
+
     @cached_property
     def heads(self) -> pd.DataFrame:
         """Means over prompts at each head of the primary stack, none undefined.

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cortexscope.document import Depths, Pages, Table
 from cortexscope.metrics import HEADLINE
 from cortexscope.report._labels import plain, task_title
+from cortexscope.report._own import own_text
 from cortexscope.report._shown import Shown
+from cortexscope.store import PREFIX, attribute_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["pages_of"]
 
@@ -69,9 +75,12 @@ def pages_of(
                     for label, count in zip(frames.labels, counts, strict=True)
                     if count == count
                 ),
+                *own,
             ]
         )
-        for task, counts in zip(facts["task"], tokens.to_numpy(dtype="float64"), strict=True)
+        for task, counts, own in zip(
+            facts["task"], tokens.to_numpy(dtype="float64"), _own(facts), strict=True
+        )
     ]
     return (
         Pages(
@@ -88,6 +97,19 @@ def pages_of(
         ),
         tuple(lacking),
     )
+
+
+def _own(facts: pd.DataFrame) -> list[list[str]]:
+    """Return what columns of the user's own say of each prompt."""
+    names = attribute_columns(facts)
+    return [
+        [
+            f"{plain(name.removeprefix(PREFIX))}: {said}"
+            for name, value in zip(names, values, strict=True)
+            if (said := own_text(value)) is not None
+        ]
+        for values in facts[list(names)].itertuples(index=False, name=None)
+    ]
 
 
 def _depths(

@@ -38,14 +38,15 @@ _UNSCRIPTED = Prose(
 
 def report_of(shown: Shown) -> Document:
     """Return the report, its figures numbered in their order."""
-    sections = [SECTIONS.load(key)(shown) for key in SECTIONS.names()]
+    made = (SECTIONS.load(key)(shown) for key in SECTIONS.names())
+    sections: list[Section] = [own for own in made if own is not None]
     sections += _others(shown, sections)
     manifests = shown.frames.manifests
     models, tasks = len(shown.frames.labels), len(shown.frames.tasks)
     of_models = f"{models} language model{'s' * (models != 1)}"
     of_tasks = f"{tasks} task{'s' * (tasks != 1)}"
     suites = list(dict.fromkeys((own.suite.name, own.suite.version) for own in manifests))
-    made = [(own.finished or own.created)[:16].replace("T", " ") for own in manifests]
+    times = [(own.finished or own.created)[:16].replace("T", " ") for own in manifests]
     named = [f"{'' if own == 'unversioned' else 'version '}{own}" for _, own in suites]
     glance = (
         *([Fact("Runs", str(len(manifests)))] if len(manifests) > 1 else []),
@@ -55,7 +56,7 @@ def report_of(shown: Shown) -> Document:
         Fact(
             "Suite", (f"{', '.join(name for name, _ in suites)} ", Span(", ".join(named), "small"))
         ),
-        Fact("Measured", (f"{max(made)} ", Span("UTC", "small"))),
+        Fact("Measured", (f"{max(times)} ", Span("UTC", "small"))),
     )
     version = manifests[0].versions.get("cortexscope", "")
     document = Document(

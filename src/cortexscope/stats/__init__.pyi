@@ -7,6 +7,7 @@ from ._depth import (
     layer_contrasts as layer_contrasts,
     map_contrasts as map_contrasts,
 )
+from ._effect import Effect as Effect
 from ._effect_sizes import (
     cliffs_delta as cliffs_delta,
     hedges_g as hedges_g,
@@ -48,6 +49,11 @@ from ._multiple import (
     holm as holm,
 )
 from ._noncentral import explained_interval as explained_interval
+from ._number_effect import (
+    NumberEffect as NumberEffect,
+    Slope as Slope,
+    number_effect as number_effect,
+)
 from ._permutation import Remembered as Remembered
 from ._power import (
     power_of as power_of,
@@ -72,7 +78,6 @@ from ._similarity import (
 )
 from ._summary import summary as summary
 from ._task_effect import (
-    Effect as Effect,
     TaskEffect as TaskEffect,
     task_effect as task_effect,
 )

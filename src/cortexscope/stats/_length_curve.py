@@ -37,7 +37,11 @@ class LengthCurve:
         Raises:
             UsageError: if a length is not a positive number, or `df` is below 1.
         """
-        logs = _logarithms(n_tokens)
+        return cls.over_logs(_logarithms(n_tokens), df=df)
+
+    @classmethod
+    def over_logs(cls, logs: NDArray[np.float64], *, df: int | None = None) -> LengthCurve:
+        """Return the same for lengths given as natural logarithms, or for any numbers."""
         if df is None:
             df = int(np.clip(len(logs) // _PROMPTS_PER_COLUMN, 1, _MOST_COLUMNS))
         if df < 1:

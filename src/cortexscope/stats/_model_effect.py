@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cortexscope.stats._effect import Effect
 from cortexscope.stats._permutation import p_value
-from cortexscope.stats._task_effect import Effect
 from cortexscope.stats._units import Units, units_of
 
 __all__ = ["ModelEffect", "model_effect"]

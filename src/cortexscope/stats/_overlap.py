@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from cortexscope.stats._layers import ReadUnits
@@ -38,12 +39,9 @@ def overlap_of(units: Units | ReadUnits) -> Overlap:
     tasks = len(units.tasks)
     if tasks < 2:
         return Overlap(None, None)
-    near = np.empty((len(units), tasks), dtype=bool)
-    for task in range(tasks):
-        theirs = np.sort(units.logs[units.codes == task])
-        first = np.searchsorted(theirs, units.logs - _ALIKE - 1e-12)
-        near[:, task] = np.searchsorted(theirs, units.logs + _ALIKE + 1e-12, side="right") > first
-    near[np.arange(len(units)), units.codes] = False
+    if isinstance(units, Units) and units.blocks is not None:
+        return _of_blocks(units, units.blocks)
+    near = _near(units.logs, units.codes, tasks)
     share = float(near.any(axis=1).mean())
     links = np.array([near[units.codes == task].mean(axis=0) for task in range(tasks)]) >= _LINKED
     pieces, piece = connected_components(links & links.T, directed=False)
@@ -55,3 +53,31 @@ def overlap_of(units: Units | ReadUnits) -> Overlap:
         names = ", ".join(units.tasks[task] for task in smallest)
         return Overlap(share, f"the lengths of {names} are hardly those of any other task")
     return Overlap(share, None)
+
+
+def _near(logs: NDArray[np.float64], codes: NDArray[np.intp], tasks: int) -> NDArray[np.bool_]:
+    """Return whether each other task has a unit of about equal length, [unit, task]."""
+    near = np.empty((len(logs), tasks), dtype=bool)
+    for task in range(tasks):
+        theirs = np.sort(logs[codes == task])
+        first = np.searchsorted(theirs, logs - _ALIKE - 1e-12)
+        near[:, task] = np.searchsorted(theirs, logs + _ALIKE + 1e-12, side="right") > first
+    near[np.arange(len(logs)), codes] = False
+    return near
+
+
+def _of_blocks(units: Units, blocks: NDArray[np.intp]) -> Overlap:
+    """Return the same inside of blocks, over those that have several tasks."""
+    found = []
+    for block in np.unique(blocks):
+        own = blocks == block
+        if len(np.unique(units.codes[own])) > 1:
+            found.append(_near(units.logs[own], units.codes[own], len(units.tasks)).any(axis=1))
+    if not found:
+        return Overlap(None, None)
+    share = float(np.concatenate(found).mean())
+    said = (
+        f"only {100 * share:.0f} % of the prompts have one of about equal length in another task "
+        "of their block"
+    )
+    return Overlap(share, said if share < _FEWEST else None)

@@ -2,57 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from cortexscope.stats._overlap import Overlap, overlap_of
-from cortexscope.stats._permutation import Shuffler, bins_of, p_value, permuted_sums, shuffles
+from cortexscope.stats._effect import Draw, Effect, Factor, factor_effect
+from cortexscope.stats._overlap import overlap_of
+from cortexscope.stats._permutation import Shuffler, shuffles
+from cortexscope.stats._strata import strata_of
 from cortexscope.stats._units import Units, units_of
 
-__all__ = ["Effect", "TaskEffect", "task_effect"]
+__all__ = ["TaskEffect", "task_effect"]
 
-_CONSTANT = 1e-12
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """How strongly a factor tells values apart, or why this is unknown."""
-
-    statistic: float | None
-    """F: what the factor explains per degree of freedom over what is left per degree of freedom;
-    around 1 where the factor does nothing."""
-    df: int | None
-    """Degrees of freedom of the factor."""
-    df_residual: int | None
-    """Degrees of freedom of what is left."""
-    omega_squared: float | None
-    """The share of all variance that the factor explains beside what length does: the factor's sum
-    of squares less df times the mean square of what is left, over the total sum of squares and one
-    such mean square (Hays 1963; semi-partial where length is taken out). 0 is expected where it
-    explains nothing, so it can fall below 0."""
-    omega_squared_partial: float | None
-    """The share of what other factors leave of the variance, df (F - 1) / (df (F - 1) + n) of n
-    values (Olejnik and Algina 2003, Psychological Methods 8, 434-447): large also where the factor
-    explains next to nothing of all variance, if length explains nearly everything."""
-    p: float | None
-    """Never 0."""
-    method: str
-    """How p was found."""
-    reason: str | None = None
-    """Why the numbers, or p alone, are undefined."""
-    permuted: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
-    """The statistic in each permutation, [permutation]; None where p is."""
-
-    @classmethod
-    def undefined(cls, method: str, reason: str | None) -> Effect:
-        """Return an effect of which nothing is known."""
-        return cls(None, None, None, None, None, None, method, reason)
+_CONFOUNDED = "length alone tells the tasks apart, so what the task does cannot be told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +66,16 @@ def task_effect(
     prompts scatter more (`benchmarks/false_positives.py`). A test of values that were adjusted
     first would take the curve for known, and reject too often.
 
+    Where the units have blocks, tasks are compared inside of these alone: each block has a mean of
+    its own in every fit, and prompts are exchanged inside blocks.
+
     With one model, F and omega squared are those of ordinary least squares. Of several, each
     model's values are standard scores (`Units.alike`), so that all weigh the same; give one model's
     frame to have its own effect.
 
     Args:
         frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `n_tokens`,
-            `value`; or its units.
+            `value`, and `block` where there are any; or its units.
         rng: draws the permutations, unless `shuffled` gives them.
         permutations: how many.
         shuffled: gives the permutations, such as the same ones for many metrics (`Remembered`).
@@ -126,74 +93,32 @@ def task_effect(
     """
     units = units_of(frame)
     units, overlap = units.alike(), overlap_of(units)
-    everything = np.zeros(len(units), dtype=np.intp)
-    method = f"permutation of prompts over tasks ({permutations})"
-    draw = _Draw(shuffled or partial(shuffles, rng=rng), permutations)
-    raw = _effect(units.without_length(), everything, units.noted(method), draw)
+    blocks = None if units.blocks is None else int(units.blocks.max(initial=-1)) + 1
+    inside = "" if blocks is None else f" inside {blocks} blocks, whose means are taken out,"
+    method = f"permutation of prompts over tasks{inside} ({permutations})"
+    draw = Draw(shuffled or partial(shuffles, rng=rng), permutations)
+    member = np.eye(len(units.tasks))[units.codes]
+    factor = Factor(member, _CONFOUNDED, "no value varies within tasks")
+    everything = np.zeros(len(units), dtype=np.intp) if units.blocks is None else units.blocks
+    flat = units.without_length()
+    raw = factor_effect(
+        flat, factor, everything, units.noted(method), draw, reason=_undefined(flat)
+    )
     adjusted = replace(raw, method=f"{raw.method}; all prompts have one length")
     if any(basis.shape[1] for basis in units.bases):
-        bins = bins_of(units.logs, len(units.tasks))
+        bins = strata_of(units)
         method = (
-            f"Freedman-Lane permutation within {len(np.unique(bins))} length bins ({permutations})"
+            f"Freedman-Lane permutation within {len(np.unique(bins))} length bins{inside} "
+            f"({permutations})"
         )
-        adjusted = _effect(units, bins, units.noted(method), draw, overlap=overlap)
+        adjusted = factor_effect(
+            units, factor, bins, units.noted(method), draw,
+            reason=_undefined(units), untested=overlap.reason,
+        )  # fmt: skip
     return TaskEffect(
         raw=raw, adjusted=adjusted, tasks=units.tasks, models=units.models,
         clusters=units.clusters, left_out=units.left_out, overlap=overlap.share,
     )  # fmt: skip
-
-
-class _Draw(NamedTuple):
-    shuffled: Shuffler
-    times: int
-
-
-def _effect(
-    units: Units,
-    strata: NDArray[np.intp],
-    method: str,
-    draw: _Draw,
-    *,
-    overlap: Overlap | None = None,
-) -> Effect:
-    reason, bases = _undefined(units), []
-    curved = any(basis.shape[1] for basis in units.bases)
-    if reason is None:
-        models = range(len(units.models))
-        # Without a curve all models are fitted alike.
-        bases = (
-            [_Bases.of(units, model) for model in models]
-            if curved
-            else [_Bases.of(units, 0)] * len(models)
-        )
-        if any(basis.tasks.shape[1] < len(units.tasks) - 1 for basis in bases):
-            reason = "length alone tells the tasks apart, so what the task does cannot be told"
-    left = [basis.left_by_length(units.values[:, m]) for m, basis in enumerate(bases)]
-    reason = reason or _explained(units, left, bases)
-    if reason is not None:
-        return Effect.undefined(method, reason)
-    df = len(units.tasks) - 1
-    df_residual = len(units) - len(units.tasks) - max(b.length.shape[1] for b in bases) + 1
-    if not curved:
-        # So that their mean is fitted as they are.
-        left, bases = [np.mean(left, axis=0)], bases[:1]
-    squares = _squares_of(left, bases)
-    explained, unexplained = squares(np.arange(len(units))[None])[:, 0]
-    error = float(unexplained) / df_residual
-    found = float(explained) / df / error
-    values = units.values.mean(axis=1)
-    total = float(((values - values.mean()) ** 2).sum())
-    shares = (
-        df * (found - 1.0) * error / (total + error),
-        df * (found - 1.0) / (df * (found - 1.0) + len(units)),
-    )
-    if overlap is not None and overlap.reason is not None:
-        return Effect(found, df, df_residual, *shares, None, method, overlap.reason)
-    orders = draw.shuffled(strata, draw.times)
-    above, below = squares(orders)
-    permuted = (above / df) / (below / df_residual)
-    p = p_value(found, permuted)
-    return Effect(found, df, df_residual, *shares, p, method, permuted=permuted)
 
 
 def _undefined(units: Units) -> str | None:
@@ -201,91 +126,9 @@ def _undefined(units: Units) -> str | None:
         return "no prompt has a value in every model"
     if len(units.tasks) < 2:
         return "there is only one task"
+    if units.blocks is not None and not units.crossed:
+        return "no block has prompts of two tasks"
     columns = max(basis.shape[1] for basis in units.bases)
-    if len(units) - len(units.tasks) - columns < 1:
+    if len(units) - len(units.tasks) - columns - units.levels.shape[1] + 1 < 1:
         return f"{len(units)} prompts are too few for {len(units.tasks)} tasks"
     return None
-
-
-def _explained(units: Units, left: list[NDArray[np.float64]], bases: list[_Bases]) -> str | None:
-    """Return what explains the mean of the models without rest; None where nothing does."""
-    values = units.values.mean(axis=1)
-    rest = [
-        rows - basis.tasks @ (basis.tasks.T @ rows) for rows, basis in zip(left, bases, strict=True)
-    ]
-    for remaining, reason in (
-        (values - values.mean(), "the value is the same throughout"),
-        (np.mean(left, axis=0), "length alone explains every value"),
-        (np.mean(rest, axis=0), "no value varies within tasks"),
-    ):
-        if np.linalg.norm(remaining) <= _CONSTANT * np.linalg.norm(values):
-            return reason
-    return None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Bases:
-    length: NDArray[np.float64]
-    """Orthonormal columns that span the constant and the curve."""
-    tasks: NDArray[np.float64]
-    """Orthonormal columns for what tasks add to that."""
-
-    @classmethod
-    def of(cls, units: Units, model: int) -> _Bases:
-        ones = np.ones((len(units), 1))
-        length = _orthonormal(np.hstack([ones, units.bases[model]]))
-        member = np.eye(len(units.tasks))[units.codes]
-        return cls(length, _orthonormal(member - length @ (length.T @ member)))
-
-    def left_by_length(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(values - self.length @ (self.length.T @ values))
-
-
-def _orthonormal(columns: NDArray[np.float64]) -> NDArray[np.float64]:
-    left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
-    return np.asarray(left[:, sizes > 1e-9 * np.sqrt(len(columns))])
-
-
-def _squares_of(
-    left: list[NDArray[np.float64]], bases: list[_Bases]
-) -> Callable[[NDArray[Any]], NDArray[np.float64]]:
-    """Return what gives the sums of squares that tasks explain and that are left.
-
-    Args:
-        left: what length leaves of each model's values, [unit].
-        bases: of each model.
-
-    Returns:
-        A function of orders of the units, [permutation, unit], to sums, [2, permutation].
-    """
-    models = len(left)
-    of_mean = left[0] if models == 1 else np.asarray(sum(left)) / models
-    total = float((of_mean**2).sum())
-    columns = [np.hstack([basis.length, basis.tasks]) for basis in bases]
-    every = np.hstack(columns)
-    crossed = every.T @ every
-    # Which columns are of length.
-    length = np.concatenate(
-        [
-            np.arange(part.shape[1]) < b.length.shape[1]
-            for part, b in zip(columns, bases, strict=True)
-        ]
-    )
-
-    def squares(orders: NDArray[Any]) -> NDArray[np.float64]:
-        means = permuted_sums(of_mean, orders, every)
-        # One model is its own mean.
-        own = means if models == 1 else np.hstack(
-            [permuted_sums(own, orders, part) for own, part in zip(left, columns, strict=True)]
-        )  # fmt: skip
-
-        def remaining(kept: NDArray[np.bool_]) -> NDArray[np.float64]:
-            """Return the sum of squares that each model's fit to these columns leaves."""
-            fit = own[:, kept] @ crossed[np.ix_(kept, kept)] / models - 2.0 * means[:, kept]
-            return np.asarray(total + (fit * own[:, kept]).sum(axis=1) / models)
-
-        without, unexplained = remaining(length), remaining(np.ones_like(length))
-        unexplained = np.maximum(unexplained, np.finfo(np.float64).eps * total)
-        return np.stack([without - unexplained, unexplained])
-
-    return squares

@@ -49,6 +49,8 @@ class Units:
     """Clusters without a prompt that every one of these models has a value for."""
     scale: str = ""
     """How the values of several models were made comparable; empty where they were not."""
+    blocks: NDArray[np.intp] | None = None
+    """Each unit's block, from 0, where tasks are compared inside of blocks alone, [unit]."""
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -62,6 +64,23 @@ class Units:
     def starts(self) -> NDArray[np.intp]:
         """Place of each task's first unit, where the units of a task lie side by side."""
         return np.searchsorted(self.codes, np.arange(len(self.tasks)))
+
+    @property
+    def levels(self) -> NDArray[np.float64]:
+        """A column of ones, or one for each block, [unit, level]: every fit has them."""
+        if self.blocks is None:
+            return np.ones((len(self), 1))
+        return np.asarray(np.eye(int(self.blocks.max(initial=-1)) + 1)[self.blocks])
+
+    @property
+    def crossed(self) -> bool:
+        """Whether some block has units of several tasks."""
+        pairs = np.unique(np.stack([self._blocks, self.codes]), axis=1)
+        return bool((np.bincount(pairs[0]) > 1).any())
+
+    @property
+    def _blocks(self) -> NDArray[np.intp]:
+        return np.zeros(len(self), dtype=np.intp) if self.blocks is None else self.blocks
 
     def without_length(self) -> Units:
         """Return the same units with a curve of no columns, for which length does nothing."""
@@ -127,8 +146,9 @@ def units_of(frame: pd.DataFrame | Units) -> Units:
     """Return the units of a values frame, in the order of their tasks' and clusters' names.
 
     A prompt counts where every model has a finite value for it; models without any value are left
-    out. The order of the frame's rows does not matter. Units are given back as they are, so that
-    several statistics of a frame need not put them together each.
+    out. A column `block`, one of each cluster, says inside of what tasks are compared. The order of
+    the frame's rows does not matter. Units are given back as they are, so that several statistics
+    of a frame need not put them together each.
 
     Raises:
         UsageError: if a column is missing, a model reads a prompt twice, or the prompts of a
@@ -167,7 +187,15 @@ def units_of(frame: pd.DataFrame | Units) -> Units:
         models=_texts(names["model"]),
         clusters=_texts(names["cluster"][clusters[order]]),
         left_out=int(frame["cluster"].nunique()) - len(clusters),
+        blocks=_blocks_of(frame, names["cluster"][clusters[order]]),
     )
+
+
+def _blocks_of(frame: pd.DataFrame, clusters: NDArray[Any]) -> NDArray[np.intp] | None:
+    if "block" not in frame:
+        return None
+    known = frame.drop_duplicates("cluster").set_index("cluster")["block"]
+    return np.unique(known.loc[clusters].to_numpy(dtype=str), return_inverse=True)[1]
 
 
 class _Table(NamedTuple):

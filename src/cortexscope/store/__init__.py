@@ -1,5 +1,11 @@
 """The run folder: one writer, one reader, one schema."""
 
+from cortexscope.store._attributes import (
+    PREFIX,
+    attribute_columns,
+    table_with_attributes,
+    with_attributes,
+)
 from cortexscope.store._frames import to_frame, to_polars
 from cortexscope.store._layout import LONGEST_LABEL, WHOLES, plain_name
 from cortexscope.store._measurements import Measurements
@@ -16,6 +22,7 @@ __all__ = [
     "LayerMeans",
     "MEASUREMENTS",
     "MODELS",
+    "PREFIX",
     "PROMPTS",
     "Measurements",
     "NOT_FINITE",
@@ -24,10 +31,13 @@ __all__ = [
     "SCHEMA_VERSION",
     "Vectors",
     "WHOLES",
+    "attribute_columns",
     "check_target",
     "plain_name",
+    "table_with_attributes",
     "to_frame",
     "to_polars",
+    "with_attributes",
     "write_parquet",
     "write_text",
 ]

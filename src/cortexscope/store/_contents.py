@@ -42,18 +42,24 @@ class FileFault(Exception):
     """What is wrong with a file, to follow its name: `is damaged`."""
 
 
-def read_columns(file: Path, schema: pa.Schema) -> pa.Table:
+def read_columns(file: Path, schema: pa.Schema, *, also: Collection[str] = ()) -> pa.Table:
     """Return a file's columns; those that its schema did not have yet are null.
 
     Args:
         file: of a run.
         schema: of its kind.
+        also: further columns, of any type, that follow where the file has them.
 
     Raises:
         FileFault: if it is missing, damaged, or has other columns.
     """
     with _opened(file, schema) as opened:
-        return _completed(opened.read([f.name for f in schema if f.name in _names(opened)]), schema)
+        further = [name for name in also if name in _names(opened)]
+        found = opened.read([*(f.name for f in schema if f.name in _names(opened)), *further])
+        table = _completed(found, schema)
+        for name in further:
+            table = table.append_column(found.schema.field(name), found[name])
+        return table
 
 
 def read_rows(file: Path, *, metrics: Collection[str] | None = None) -> pa.Table:

@@ -17,7 +17,7 @@ __all__ = ["joined", "to_frame", "to_polars"]
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Return an Arrow table as a pandas frame, whole numbers with nulls as pandas' own integers."""
+    """Return an Arrow table as a pandas frame, numbers and truth with nulls as pandas' own."""
     import pandas as pd
 
     kinds = {
@@ -25,6 +25,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
         pa.int16(): pd.Int16Dtype(),
         pa.int32(): pd.Int32Dtype(),
         pa.int64(): pd.Int64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
     }
     frame: pd.DataFrame = table.to_pandas(types_mapper=kinds.get)
     return frame

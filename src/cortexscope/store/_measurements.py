@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from cortexscope.store._reader import Run
 from cortexscope.store._sources import Sources
-from cortexscope.store._sums import added, decoded, reduced, summed
+from cortexscope.store._sums import added, decoded, reduced, regrouped, summed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,11 +118,21 @@ class Measurements(Sources):
         found = summed(self.each(work, names, wholes=False), keys)
         return found.astype({"layer": "int64", "index": "int64"})
 
-    def by_place(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
+    def by_place(
+        self,
+        metrics: Collection[str] | None = None,
+        *,
+        groups: Mapping[str, str] | None = None,
+    ) -> pd.DataFrame:
         """Return means over the prompts of a task at each layer and head; -1 is no head.
 
         Values over all prompts together, or over sequences made for the purpose, have no task.
         Labels and metrics with a further index are left out.
+
+        Args:
+            metrics: only these, all where None.
+            groups: by the ids of prompts, what stands in the place of their task; rows of none of
+                these go.
 
         Returns:
             Columns model, stack, metric, task, layer, head, n (defined values), value.
@@ -135,7 +145,8 @@ class Measurements(Sources):
         ]
 
         def work(table: pa.Table) -> pd.DataFrame:
-            return reduced(table.filter(table["layer"].is_valid()), keys)
+            own = table.filter(table["layer"].is_valid())
+            return reduced(own if groups is None else regrouped(own, groups), keys)
 
         found = summed(self.each(work, names), keys, counted=True)
         return found.assign(head=found["head"].fillna(-1)).astype(

@@ -14,17 +14,13 @@ import pyarrow.compute as pc
 from cortexscope.errors import UnknownNameError
 from cortexscope.files import sha256_of
 from cortexscope.registry import suggestion
+from cortexscope.store._attributes import read_prompts
 from cortexscope.store._completeness import Completeness, damaged, state_of
-from cortexscope.store._contents import (
-    Contents,
-    FileFault,
-    in_texts,
-    read_columns,
-)
+from cortexscope.store._contents import Contents, FileFault, in_texts, read_columns
 from cortexscope.store._frames import joined, to_frame
 from cortexscope.store._layout import Layout
 from cortexscope.store._manifest import read_manifest
-from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS
+from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS
 from cortexscope.store._vectors import LayerMeans, layer_means, read_vectors
 
 if TYPE_CHECKING:
@@ -52,9 +48,9 @@ class Run:
         self._completeness = Completeness(self._layout)
         self._known_ids: tuple[object, tuple[frozenset[str], tuple[str, ...]]] | None = None
 
-    def _read(self, file: Path, schema: pa.Schema) -> pa.Table:
+    def _read(self, file: Path, read: Callable[[Path], pa.Table]) -> pa.Table:
         try:
-            return read_columns(file, schema)
+            return read(file)
         except FileFault as fault:
             raise damaged(file, fault) from fault
 
@@ -262,9 +258,12 @@ class Run:
         return self._known_ids[1]
 
     def prompts(self) -> pd.DataFrame:
-        """Return the prompts: prompt_id, task, text, source, target, control, origin."""
+        """Return the prompts: prompt_id, task, text, source, target, control, origin.
+
+        Columns of the user's own follow, each as `attributes.NAME`.
+        """
         file = self.path / "prompts.parquet"
-        prompts = to_frame(self._read(file, PROMPTS))
+        prompts = to_frame(self._read(file, read_prompts))
         if len(prompts) != self.manifest.suite.prompts or not prompts["prompt_id"].is_unique:
             raise damaged(file, f"is not of the {self.manifest.suite.prompts} prompts asked")
         return prompts
@@ -279,7 +278,7 @@ class Run:
         for label in filter(self._layout.generates, self.manifest.shards):
             for shard in self._layout.finished(label):
                 file = self._layout.generations(shard)
-                tables.append(self._read(file, GENERATIONS))
+                tables.append(self._read(file, partial(read_columns, schema=GENERATIONS)))
                 found = tables[-1]["prompt_id"].to_pylist()
                 self._completeness.check_beside(file, found, shard, label)
         return to_frame(pa.concat_tables(tables))
@@ -287,7 +286,7 @@ class Run:
     def models(self) -> pd.DataFrame:
         """Return the models, one a row, in the order they were given."""
         file = self.path / "models.parquet"
-        models = to_frame(self._read(file, MODELS))
+        models = to_frame(self._read(file, partial(read_columns, schema=MODELS)))
         if list(models["model"]) != [info.model for info in self.manifest.models]:
             raise damaged(file, "is not of the models in manifest.json")
         return models

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-__all__ = ["GENERATIONS", "MEASUREMENTS", "MODELS", "PROMPTS", "SCHEMA_VERSION", "SINCE"]
+__all__ = [
+    "ATTRIBUTES",
+    "ATTRIBUTE_TYPES",
+    "GENERATIONS",
+    "MEASUREMENTS",
+    "MODELS",
+    "PROMPTS",
+    "SCHEMA_VERSION",
+    "SINCE",
+]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised with every column that is added; a run of an older schema has nulls there."""
 
 SINCE = frozenset({"step", "tokens_used", "target", "control", "origin"})
@@ -70,7 +79,17 @@ PROMPTS = pa.schema(
     ]
 )
 """One prompt a row; `target` (since schema 2) is what the decoder of an encoder-decoder reads,
-`control` (since schema 3) how it was made of the prompt with the id in `origin`, if it was."""
+`control` (since schema 3) how it was made of the prompt with the id in `origin`, if it was.
+
+Where the user's prompts have columns of their own, a further column `ATTRIBUTES` follows."""
+
+ATTRIBUTES = "attributes"
+"""The struct (since schema 5) with a field for each column of the user's own, by its name: what is
+known of a prompt, null where nothing is. No prompt has any where the column is not there, for
+Parquet has no struct without fields."""
+
+ATTRIBUTE_TYPES = (pa.bool_(), pa.int64(), pa.float64(), pa.string())
+"""Of the fields of that struct."""
 
 MODELS = pa.schema(
     [

@@ -11,8 +11,10 @@ import pyarrow as pa
 
 from cortexscope.errors import UsageError
 from cortexscope.records import MetricSpec, in_order
+from cortexscope.store._attributes import joined_attributes
 from cortexscope.store._contents import Contents, parts
 from cortexscope.store._reader import Run
+from cortexscope.store._schema import PROMPTS
 from cortexscope.store._sums import finite
 from cortexscope.store._vectors import LayerMeans
 from cortexscope.threads import threaded
@@ -145,14 +147,17 @@ class Sources:
 
     @cached_property
     def prompts(self) -> pd.DataFrame:
-        """The prompts of all runs, as `prompts.parquet` has them, each once.
+        """The prompts of all runs, as `Run.prompts` gives them, each once.
+
+        Of a column of the user's own, the first run that says anything of a prompt counts.
 
         Raises:
             UsageError: if one id is of two prompts.
         """
         import pandas as pd
 
-        every = pd.concat([run.prompts() for run in self.runs], ignore_index=True)
+        parts = [run.prompts() for run in self.runs]
+        every = pd.concat([own[PROMPTS.names] for own in parts], ignore_index=True)
         once = every.drop_duplicates(["prompt_id", "task", "text", "target"], ignore_index=True)
         twice = once.loc[once["prompt_id"].duplicated(), "prompt_id"]
         if len(twice):
@@ -160,7 +165,7 @@ class Sources:
                 f"The runs have different prompts of the id {twice.iloc[0]!r}, so that they cannot "
                 "be read together; give prompts that differ ids that differ."
             )
-        return once
+        return joined_attributes(once, parts)
 
     @cached_property
     def models(self) -> pd.DataFrame:

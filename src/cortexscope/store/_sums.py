@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["NOT_FINITE", "added", "decoded", "finite", "reduced", "summed"]
+__all__ = ["NOT_FINITE", "added", "decoded", "finite", "reduced", "regrouped", "summed"]
 
 NOT_FINITE = "not a finite number"
 """The reason of a value that was written as infinite or as no number."""
@@ -33,6 +33,23 @@ def finite(table: pa.Table) -> pa.Table:
     for name, column in (("value", value), ("reason", reason.dictionary_encode())):
         table = table.set_column(table.schema.get_field_index(name), name, column)
     return table.unify_dictionaries().combine_chunks()
+
+
+def regrouped(table: pa.Table, groups: Mapping[str, str]) -> pa.Table:
+    """Return the rows of prompts that have a group, with that in the place of their task.
+
+    Args:
+        table: whose texts are dictionaries, each one over the whole table.
+        groups: by the ids of prompts.
+    """
+    codes, words = parts(table["prompt_id"])
+    names = list(dict.fromkeys(groups.values()))
+    places = {name: place for place, name in enumerate(names)}
+    own = [places[groups[word]] if word in groups else None for word in words]
+    group = pa.array(own, pa.int32()).take(codes)
+    column = pa.DictionaryArray.from_arrays(group, pa.array(names, pa.string()))
+    made = table.set_column(table.schema.get_field_index("task"), "task", column)
+    return made.filter(group.is_valid())
 
 
 def reduced(

@@ -7,7 +7,6 @@ import json
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,14 +14,15 @@ import pyarrow.parquet as pq
 
 from cortexscope.errors import RunExistsError
 from cortexscope.files import remove_leftovers, storage_errors, whole_file
-from cortexscope.records import Finding, Manifest, Prompt
+from cortexscope.records import Finding, Manifest, ModelInfo, Prompt
+from cortexscope.store._attributes import prompt_table
 from cortexscope.store._contents import FileFault, check_rows, read_columns, read_rows
 from cortexscope.store._differences import differences
 from cortexscope.store._layout import LOCK, RESULTS, Layout
 from cortexscope.store._lock import RunLock
 from cortexscope.store._reader import Run
 from cortexscope.store._repair import ShardFault, fault_of
-from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS
+from cortexscope.store._schema import ATTRIBUTES, GENERATIONS, MEASUREMENTS, MODELS
 from cortexscope.store._steps import written_steps
 from cortexscope.store._target import HEADS, check_contents, check_target
 from cortexscope.store._vectors import Vectors, read_vectors, write_vectors
@@ -60,9 +60,10 @@ def write_measurements(path: Path, table: pa.Table) -> None:
         )
 
 
-def _rows(records: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+def _model_table(models: Sequence[ModelInfo]) -> pa.Table:
+    records = [info.model_dump() for info in models]
     return pa.Table.from_pylist(
-        [{name: record[name] for name in schema.names} for record in records], schema=schema
+        [{name: record[name] for name in MODELS.names} for record in records], schema=MODELS
     )
 
 
@@ -76,7 +77,8 @@ class RunWriter:
         path: the run folder; created where it does not exist.
         manifest: what is asked, with status `running`.
         prompts: all prompts that will be read.
-        resume: continue the run that is there, or start it.
+        resume: continue the run that is there, or start it. Columns of the user's own are not what
+            a model reads, and no part of the suite's hash: the run is continued with those of now.
         force: replace what is there.
 
     Raises:
@@ -142,7 +144,8 @@ class RunWriter:
         self.manifest = before
         for name, table in self._heads(prompts).items():
             try:
-                known = read_columns(self.path / name, table.schema)
+                schema = pa.schema([own for own in table.schema if own.name != ATTRIBUTES])
+                known = read_columns(self.path / name, schema, also=(ATTRIBUTES,))
             except FileFault:
                 known = None
             if known is None or not known.equals(table):
@@ -160,20 +163,7 @@ class RunWriter:
             (self.path / "report.html").unlink(missing_ok=True)
 
     def _heads(self, prompts: Sequence[Prompt]) -> dict[str, pa.Table]:
-        records = [
-            {
-                "prompt_id": p.id,
-                "task": p.task,
-                "text": p.text,
-                "source": p.source,
-                "target": p.target,
-                "control": p.control,
-                "origin": p.origin,
-            }
-            for p in prompts
-        ]
-        models = [info.model_dump() for info in self.manifest.models]
-        tables = (_rows(records, PROMPTS), _rows(models, MODELS))
+        tables = (prompt_table(prompts), _model_table(self.manifest.models))
         return dict(zip(HEADS, tables, strict=False))
 
     def _write_heads(self, prompts: Sequence[Prompt]) -> None:

@@ -22,6 +22,7 @@ from cortexscope.analysis.tables.selective import Selective
 from cortexscope.analysis.tables.selective_neurons import SelectiveNeurons
 from cortexscope.analysis.tables.silhouettes import Silhouettes
 from cortexscope.analysis.tables.similarity import Similarity
+from cortexscope.analysis.tables.slopes import Slopes
 from cortexscope.analysis.tables.summary import Summary
 from cortexscope.analysis.tables.task_contrasts import TaskContrasts
 from cortexscope.analysis.tables.values import Values
@@ -33,6 +34,7 @@ TABLES: Mapping[str, Step] = {
     step.name: step
     for step in (
         Effects(),
+        Slopes(),
         Leaders(),
         Means(),
         Variance(),

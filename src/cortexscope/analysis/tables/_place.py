@@ -93,7 +93,7 @@ def _of_places(of: Analysis) -> Mapping[str, pd.DataFrame]:
 
     def made(row: Mapping[Hashable, str]) -> dict[str, tuple[str, pd.DataFrame]]:
         metric, model = row["metric"], row["scope"]
-        values = without_controls(head_values(of.measured, [metric], models=[model]))
+        values = of.groups.put(without_controls(head_values(of.measured, [metric], models=[model])))
         place = Place(metric, model, row["task"], row["other"], values)
         return {
             step.name: (metric, of_model(step.of_place(of, place), model))

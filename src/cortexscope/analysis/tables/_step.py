@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cortexscope.analysis._analysis import Analysis
+    from cortexscope.analysis._groups import Kind
 
 __all__ = ["Step"]
 
@@ -29,6 +30,10 @@ class Step(ABC):
     """Whether it is made of vectors that a run kept, besides its measurements."""
     of_focus: ClassVar[bool] = False
     """Whether only the metrics that are looked at closely decide it, whichever others there are."""
+    kinds: ClassVar[tuple[Kind, ...]] = ("label",)
+    """What prompts may be told apart by: groups, such as tasks, or numbers."""
+    apart: ClassVar[bool] = False
+    """Whether it can compare groups inside of tasks."""
 
     @abstractmethod
     def build(self, of: Analysis) -> pd.DataFrame:

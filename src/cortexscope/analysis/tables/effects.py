@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import chain, groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cortexscope.analysis._scopes import IN_UNITS, by_scope
+from cortexscope.analysis._verdict import told_of_groups
+from cortexscope.analysis.tables._families import add_families
 from cortexscope.analysis.tables._step import Step
 from cortexscope.errors import SuiteError, UsageError
 from cortexscope.stats import (
     Effect,
-    Matched,
     ModelEffect,
     Remembered,
     TaskEffect,
     explained_interval,
     matched_by_length,
     model_effect,
-    step_down,
     task_effect,
     units_of,
 )
@@ -30,13 +31,23 @@ from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from cortexscope.analysis._analysis import Analysis
 
 __all__ = ["Effects"]
 
 _Test = Callable[["pd.DataFrame"], TaskEffect]
-_Found = dict[bytes, tuple[Matched | str, int]]
+
+
+class _Kept(NamedTuple):
+    """The prompts that were matched by length, and how in a few words."""
+
+    ids: tuple[str, ...]
+    note: str
+
+
+_Found = dict[bytes, tuple[_Kept | str, int]]
 """Of the prompts that a metric has values of, those that were matched."""
 
 _ORDER = (
@@ -61,6 +72,7 @@ class Effects(Step):
 
     name = "effects"
     holds = "the effect of the task and of the model: raw, at equal lengths, matched"
+    apart = True
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a metric, factor (task, model), scope and form; NaN where undefined."""
@@ -108,24 +120,18 @@ class Effects(Step):
         )
         order = {metric: place for place, metric in enumerate(of.metrics)}
         rows.sort(key=lambda row: order[row["metric"]])
-        _add_families(rows)
+        add_families(rows, statistic="f", of=("factor", "scope", "form"))
         return pd.DataFrame(rows)[list(_ORDER)].astype(numbers)
 
-
-def _add_families(rows: list[dict[str, Any]]) -> None:
-    """Add p-values that count all metrics."""
-    families: dict[tuple[str, ...], dict[tuple[str, ...], list[dict[str, Any]]]] = {}
-    for row in rows:
-        row |= {"p_max_t": np.nan, "p_least": np.nan}
-        if row["permuted"] is not None:
-            family = families.setdefault((row["factor"], row["scope"], row["form"]), {})
-            family.setdefault(row["clusters"], []).append(row)
-    for groups in families.values():
-        for own in groups.values():
-            tested = np.column_stack([np.append(row["f"], row["permuted"]) for row in own])
-            least = len(groups) / len(tested)
-            for row, p in zip(own, step_down(tested)[1], strict=True):
-                row |= {"p_max_t": min(len(groups) * p, 1.0), "p_least": min(least, 1.0)}
+    def says(self, of: Analysis) -> Iterator[str]:
+        """Yield of each metric in focus whether a column's groups show, beyond length too."""
+        if of.groups.column is None:
+            return
+        table = of.table(self.name)
+        table = table[(table["factor"] == "task") & table["metric"].isin(of.focus)]
+        for (metric, scope), own in table.groupby(["metric", "scope"], sort=False):
+            rows = {str(row["form"]): row for row in own.to_dict("records")}
+            yield f"{metric}, {scope}: {told_of_groups(of.groups, rows)}"
 
 
 def _matched(
@@ -134,7 +140,8 @@ def _matched(
     from pandas.util import hash_pandas_object
 
     own = frame[(frame["kind"] == "original") & frame["value"].notna()]
-    facts = own[["model", "task", "prompt_id", "n_tokens"]]
+    blocks = [name for name in ("block",) if name in own]
+    facts = own[["model", "task", "prompt_id", "n_tokens", *blocks]]
     key = hash_pandas_object(facts, index=False).to_numpy().tobytes()
     if key not in found:
         found[key] = _matching(own)
@@ -144,23 +151,40 @@ def _matched(
         none = Effect.undefined(method, kept)
         return _row(metric, "task", scope, "matched", none, None) | {"left_out": count}
     tested = test(own[own["prompt_id"].isin(kept.ids)].assign(n_tokens=1))
-    note = f"{tested.raw.method}, {kept.per_task} prompts a task matched by length"
+    note = f"{tested.raw.method}, {kept.note}"
     row = _row(metric, "task", scope, "matched", tested.raw, tested)
     return row | {"method": note, "left_out": count - tested.n}
 
 
-def _matching(own: pd.DataFrame) -> tuple[Matched | str, int]:
-    """Return the prompts matched by length, or why there are none, and how many all models read."""
-    counts = own.pivot(index=["task", "prompt_id"], columns="model", values="n_tokens").dropna()
+def _matching(own: pd.DataFrame) -> tuple[_Kept | str, int]:
+    """Return the prompts matched by length, or why there are none, and how many all models read.
+
+    Where tasks are compared inside of blocks, they are matched inside of each.
+    """
+    keys = [name for name in ("block", "task", "prompt_id") if name in own]
+    keyed = own.astype(dict.fromkeys(keys, object))
+    counts = keyed.pivot(index=keys, columns="model", values="n_tokens").dropna()
+    if "block" not in keys:
+        try:
+            found = matched_by_length(_lengths(counts))
+        except (SuiteError, UsageError) as error:
+            return str(error), len(counts)
+        return _Kept(found.ids, f"{found.per_task} prompts a task matched by length"), len(counts)
+    ids: list[str] = []
+    for _, part in counts.groupby(level="block"):
+        with suppress(SuiteError, UsageError):
+            ids += matched_by_length(_lengths(part.droplevel("block"))).ids
+    if not ids:
+        return "no block has prompts of two tasks that are alike in length", len(counts)
+    return _Kept(tuple(ids), f"{len(ids)} prompts matched by length inside blocks"), len(counts)
+
+
+def _lengths(counts: pd.DataFrame) -> dict[str, dict[str, NDArray[np.float64]]]:
     tasks = counts.index.get_level_values("task")
-    lengths = {
+    return {
         str(task): dict(zip(part.index.get_level_values("prompt_id"), part.to_numpy(), strict=True))
         for task, part in counts.groupby(tasks)
     }
-    try:
-        return matched_by_length(lengths), len(counts)
-    except (SuiteError, UsageError) as error:
-        return str(error), len(counts)
 
 
 def _row(

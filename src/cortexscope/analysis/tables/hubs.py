@@ -41,7 +41,7 @@ class Hubs(Step):
         """Return a row a model and region."""
         import pandas as pd
 
-        found = of.once("regions", lambda: regions_found(of.measured))
+        found = of.once("regions", lambda: regions_found(of.measured, of.groups))
         if all(own.reason for own in found):
             return pd.DataFrame()
         by_model = groupby(found, key=lambda own: own.model)

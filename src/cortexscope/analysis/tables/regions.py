@@ -38,7 +38,7 @@ class Regions(Step):
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a model, region, form (raw, adjusted) and task."""
-        found = of.once("regions", lambda: regions_found(of.measured))
+        found = of.once("regions", lambda: regions_found(of.measured, of.groups))
         if all(own.reason for own in found):
             return stacked([])
         return stacked([_rows(of, own) for own in found])

@@ -16,13 +16,17 @@ __all__ = ["Values"]
 
 
 class Values(Step):
-    """As `prompt_values` gives them."""
+    """As `prompt_values` gives them; by a column, those of its prompts, with their groups."""
 
     name = "values"
+    kinds = ("label", "number")
+    apart = True
     holds = "a value of each metric for each model and prompt, which all else is made of"
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a metric, model and prompt."""
+        if of.groups.column is not None:
+            return of.groups.put(of.of_tasks.table(self.name))
         of.note(f"reading {len(of.metrics)} metrics")
         return prompt_values(of.measured, of.metrics)
 
@@ -30,4 +34,6 @@ class Values(Step):
         """Return why there is no value."""
         if not of.metrics:
             return "the run has no metric with one number a prompt"
+        if of.groups.column is not None:
+            return f"no two prompts have a value of {of.groups.name}"
         return "no prompt was read yet"

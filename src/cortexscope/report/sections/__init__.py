@@ -13,6 +13,7 @@ SECTIONS = Registry(
         for key in (
             "answer",
             "tasks",
+            "columns",
             "models",
             "layers",
             "heads",
@@ -26,7 +27,8 @@ SECTIONS = Registry(
         )
     },
 )
-"""Key of a section -> what makes it of a run as `Shown`, in the order of the report.
+"""Key of a section -> what makes it of a run as `Shown`, in the order of the report; None where the
+run has nothing of the kind.
 
 Other packages add some in the group `cortexscope.sections`.
 """

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cortexscope.analysis import Verdict
 from cortexscope.document import Bar, Bars, Fact, Facts, Fold, Prose, Section, Span, Tone
-from cortexscope.report._answers import Answer, Verdict, answers, of_tasks, trusted
+from cortexscope.report._answers import Answer, answers, of_tasks, trusted
 from cortexscope.report._facts import facts
 from cortexscope.report._labels import Labels
 from cortexscope.report._shown import Shown

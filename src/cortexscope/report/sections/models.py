@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cortexscope.analysis import CHANCE
 from cortexscope.document import UNDEFINED, Column, Fold, Part, Prose, Section, Table
 from cortexscope.metrics import HEADLINE
-from cortexscope.report._answers import CHANCE
 from cortexscope.report._contrasts import MANY, compares_models, higher_first
 from cortexscope.report._labels import parameters_text, plain
 from cortexscope.report._shown import Shown

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cortexscope.document import UNDEFINED, Column, Part, Prose, Section, Table
 from cortexscope.report._labels import plain, shortened
+from cortexscope.report._own import own_text
 from cortexscope.report._pages import pages_of
 from cortexscope.report._shown import Shown
+from cortexscope.store import PREFIX, attribute_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +21,8 @@ __all__ = ["build"]
 
 _MOST = 2000
 _TEXT = 400
+_MOST_OWN = 6
+"""Columns of the user's own that a list has room for; a prompt's page has all."""
 _COLUMNS = (
     Column("Prompt"),
     Column("Task"),
@@ -42,12 +47,15 @@ def build(shown: Shown) -> Section:
         prompt: f"{shown.labels.title(metric)}, {plain(model)}"
         for prompt, metric, model in far[["metric", "model"]].itertuples(name=None)
     }
-    listed = facts.loc[order[:_MOST], ["task", "text", "tokens", "z"]]
-    for prompt, task, words, tokens, z in listed.itertuples(name=None):
+    own = attribute_columns(prompts)[:_MOST_OWN]
+    listed = facts.loc[order[:_MOST], ["task", "text", "tokens", "z", *own]]
+    for prompt, task, words, tokens, z, *more in listed.itertuples(name=None):
         text = (shortened(str(words), _TEXT),) if shown.texts else ()
         names = plain(str(prompt)), plain(str(task))
-        rows.append((*names, *text, tokens, z, where.get(prompt, UNDEFINED)))
+        known = (own_text(value) or UNDEFINED for value in more)
+        rows.append((*names, *text, tokens, z, where.get(prompt, UNDEFINED), *known))
     columns = _COLUMNS if shown.texts else tuple(own for own in _COLUMNS if own.name != "Text")
+    columns += tuple(Column(name, wraps=True) for name in _named(own))
     said = [
         "How far a prompt lies from the mean of all prompts, in standard deviations of one model "
         "and metric: where it lies farthest. Of many metrics, a few beyond 3 are chance. The name "
@@ -61,6 +69,18 @@ def build(shown: Shown) -> Section:
     pages, lacking = pages_of(shown, table, list(order[:_MOST]))
     said += lacking
     return Section("prompts", "Prompts", (Prose(tuple(said)), pages or table))
+
+
+def _named(own: Sequence[str]) -> list[str]:
+    """Return a heading for each such column: its name, or more where a column of ours has it."""
+    taken = {column.name for column in _COLUMNS}
+    names: list[str] = []
+    for column in own:
+        name = plain(column.removeprefix(PREFIX))
+        if name in taken or name in names:
+            name = f"{plain(column)} ({len(names) + 1})"
+        names.append(name)
+    return names
 
 
 def _farthest(shown: Shown) -> pd.DataFrame:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cortexscope.analysis import CHANCE
 from cortexscope.document import Block, Column, Part, Prose, Section, Table
-from cortexscope.report._answers import CHANCE
 from cortexscope.report._contrasts import higher_first
 from cortexscope.report._labels import plain, task_title
 from cortexscope.report._shown import Shown
