@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from report.made_runs import SMALL, make_run, regional_run
+from report.made_runs import SMALL, FakeModel, make_run, regional_run
 
 from cortexscope.analysis import REGIONS, Analysis
 from cortexscope.document import Brain, Figure, Fold, Table
@@ -17,7 +18,7 @@ from cortexscope.report import build_figures, build_report, write_html
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
 from cortexscope.report.figures.brain import BrainView
-from cortexscope.store import Run
+from cortexscope.store import Measurements, Run
 
 _HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -82,6 +83,32 @@ def test_options_choose_tasks_and_the_form(run: Run) -> None:
     own = table[(table["form"] == "adjusted") & (table["task"] == "naming")]
     np.testing.assert_allclose([area.value for area in panel.areas], own["mean"])
     assert "at equal lengths" in figure.caption
+
+
+def test_each_model_is_drawn_after_the_other(tmp_path: Path) -> None:
+    runs = [
+        regional_run(tmp_path / own.label, model=own, tasks=("counting", "naming"))
+        for own in (SMALL, FakeModel(layers=4, heads=2))
+    ]
+    measured = Measurements.of(*runs)
+    frames, labels = RunFrames(measured), Labels(measured.specs)
+    figure = BrainView()(frames, labels)
+    assert [panel.title for panel in figure.panels] == [
+        f"{own}, {task}"
+        for own in ("all-MiniLM-L6-v2", "SmolLM2-135M")
+        for task in ("counting", "naming")
+    ]
+    table = frames.analysis.table("regions")
+    for panel, (model, task) in zip(
+        drawn(figure), product(measured.labels, ("counting", "naming")), strict=True
+    ):
+        own = table[(table["model"] == model) & (table["form"] == "raw") & (table["task"] == task)]
+        np.testing.assert_allclose([area.value for area in panel.areas], own["mean"])
+    alone = BrainView(model="SmolLM2-135M")(frames, labels)
+    assert [panel.title for panel in alone.panels] == ["counting", "naming"]
+    few = BrainView(most=3)(frames, labels)
+    assert len(few.panels) == 2
+    assert "1 model more: see stats/regions.csv." in few.notes
 
 
 def test_names_are_readable_on_every_colour() -> None:

@@ -46,7 +46,10 @@ def figures(
         typer.Option("--task", metavar="NAME", help="Only this task. May be repeated."),
     ] = None,
     prompt: Annotated[
-        str, typer.Option(metavar="ID", help="The prompt that logit_lens and tokens draw.")
+        str,
+        typer.Option(
+            metavar="ID", help="The prompt that logit_lens, tokens and brain_tokens draw."
+        ),
     ] = "",
     published: Annotated[
         list[Path] | None,

@@ -102,6 +102,23 @@ class Measurements(Sources):
             {"layer": "int64", "head": "int64"}
         )
 
+    def by_step(self, prompt: str, metrics: Collection[str]) -> pd.DataFrame:
+        """Return the values of each token that models added to a prompt: the mean over its heads.
+
+        Args:
+            prompt: its id.
+            metrics: only these; those with a further index are left out.
+
+        Returns:
+            Columns model, stack, metric, layer, step (the token's number, from 1), value; empty
+            where nothing was generated.
+        """
+        keys = ["model", "stack", "metric", "layer", "step"]
+        names = [name for name in self._chosen(metrics) if not self._indexed(name)]
+        tables = (table.filter(table["layer"].is_valid()) for table in self.steps(prompt, names))
+        found = summed((reduced(table, keys) for table in tables), keys, apart=True)
+        return found.astype({"layer": "int64", "step": "int64"})
+
     def by_index(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
         """Return means over prompts of metrics with a further index.
 

@@ -21,7 +21,7 @@ FIGURES = Registry(
             *("task_matrix", "task_map", "length", "depth", "experts", "task_means", "heads"),
             *("similarity", "specialisation", "massive", "prompts", "radar", "parameters"),
             *("logit_lens", "tokens", "power"),
-            *("probes", "layer_similarity", "selective_heads", "brain"),
+            *("probes", "layer_similarity", "selective_heads", "brain", "brain_tokens"),
         )
     },
 )

@@ -33,6 +33,10 @@ _HUBS = (
     "study's score was another: how often two regions both lay above the mean of the ten, which "
     "are in different units, so that it ranks units."
 )
+_UNGENERATED = (
+    "This run has no brains along tokens: values of single tokens are kept of those that a model "
+    "adds to a prompt, with cortexscope run --generate N, of models that generate."
+)
 _SHORT = "Brain view"
 _PLAIN = "1 / length"
 _COMPARED = (
@@ -53,6 +57,7 @@ def build(shown: Shown) -> Section:
         return Section("brain", title, (Prose((said,), "aside"),), short=_SHORT)
     blocks: list[Block] = []
     blocks += shown.figures_named("brain")
+    blocks += shown.figures_named("brain_tokens") or [Prose((_UNGENERATED,), "aside")]
     blocks += [_defined(found), _hubs(analysis.table("hubs"))]
     notes = stacks_note(shown.frames.many_stacked)
     profiles = tuple(_profiles(found, shown.frames, notes))
