@@ -48,6 +48,7 @@ _KINDS |= {
     "attention_distance_relative": ("Attention distance, relative", "1", ("layer", "head")),
     "treves_rolls_population": ("Population sparseness", "1", ("layer",)),
     "block_influence": ("Block influence", "1", ("layer",)),
+    "study.mean_attention": ("Study mean attention weight", "probability", ("layer",)),
 }
 REGIONAL = (
     "mlp_contribution",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from report.made_runs import SMALL, FakeModel, make_run, regional_run
+from report.made_runs import REGIONAL, SMALL, FakeModel, make_run, regional_run
 
 from cortexscope.analysis import REGIONS, Analysis
 from cortexscope.document import Brain, Figure, Fold, Table
@@ -156,6 +156,21 @@ def test_cells_are_the_means_with_their_intervals(run: Run, section: Fold) -> No
             row = row_of(table, form, "naming", region.key)
             expected = f"{row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
             assert frame.loc["naming", region.title] == expected
+
+
+def test_the_studys_attention_weight_stands_beside_them_where_it_was_measured(
+    tmp_path: Path,
+) -> None:
+    run = regional_run(tmp_path / "run", metrics=(*REGIONAL, "study.mean_attention"))
+    table = next(own for own in build_report(run).tables if own.key == "brain_profiles_raw")
+    frame = table.frame.set_index("Task")
+    read = pd.concat(map(pd.read_parquet, (run.path / "measurements").glob("*.parquet")))
+    read = read[read["metric"] == "study.mean_attention"]
+    read = read[~read["prompt_id"].str.endswith("-p")]
+    means = read.groupby(["task", "prompt_id"])["value"].mean().groupby("task").mean()
+    for task, value in means.items():
+        assert frame.loc[task, "study.mean_attention"] == pytest.approx(value)
+    assert any("study.mean_attention is the same" in note for note in table.notes)
 
 
 def test_a_run_without_regions_says_what_they_need(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "study.final_activation": "study:StudyFinalActivation",
         "study.attention_entropy": "study:StudyAttentionEntropy",
         "study.max_sparsity": "study:StudyMaxSparsity",
+        "study.mean_attention": "study:StudyMeanAttention",
     },
     "attention": {
         "attention_entropy": "attention_entropy:AttentionEntropy",

@@ -57,6 +57,7 @@ from ._probe import (
     Probe as Probe,
     probe_layers as probe_layers,
 )
+from ._resampled_ranks import resampled_rank_correlations as resampled_rank_correlations
 from ._selective import (
     Selective as Selective,
     selective as selective,

@@ -29,21 +29,24 @@ _HUBS = (
     "Hub score: the mean size of a region's rank correlations (Spearman) with the other regions "
     "over prompts, with what length does taken out of each. Chance: what 95 % of shuffles of the "
     "region's prompts stay below; sizes have no sign, so that it is not 0. p is by the same "
-    "shuffles. Regions of one metric in neighbouring layers share much by construction. The "
-    "study's score was another: how often two regions both lay above the mean of the ten, which "
-    "are in different units, so that it ranks units."
+    "shuffles. Low_95 to High_95: a bootstrap over prompts, the farther ends of percentiles and "
+    "pivots, from 0 where p is above 0.05. Regions of one metric in neighbouring layers share much "
+    "by construction. The study's score was another: how often two regions both lay above the mean "
+    "of the ten, which are in different units, so that it ranks units."
 )
 _UNGENERATED = (
     "This run has no brains along tokens: values of single tokens are kept of those that a model "
     "adds to a prompt, with cortexscope run --generate N, of models that generate."
 )
 _SHORT = "Brain view"
+_MEAN = "study.mean_attention"
 _PLAIN = "1 / length"
 _COMPARED = (
     f"{_PLAIN}: what the study's formulas for Wernicke's area and the hippocampus come to in any "
     "model, the mean over the task's prompts of 1 over the number of tokens. It is kept for "
     "comparison; no region is made of it."
 )
+_MEASURED = f"{_MEAN} is the same as the model's own weights have it, averaged over layers."
 _FORMS = {"raw": "as measured", "adjusted": "at equal lengths"}
 
 
@@ -92,17 +95,18 @@ def _defined(found: pd.DataFrame) -> Table:
 
 def _hubs(found: pd.DataFrame) -> Table:
     titles = _titles()
+    scores = {"Hub score": "hub", "Low_95": "low", "High_95": "high", "Chance": "chance"}
     columns = (
-        Column("Model"), Column("Region"), *(Column(name, "number", decimals=3)
-        for name in ("Hub score", "Chance")), Column("p", "number", decimals=4),
-        Column("Closest region"), Column("Spearman's rho", "number", decimals=3),
-        Column("Prompts", "integer"),
+        Column("Model"), Column("Region"),
+        *(Column(name, "number", decimals=3) for name in scores),
+        Column("p", "number", decimals=4), Column("Closest region"),
+        Column("Spearman's rho", "number", decimals=3), Column("Prompts", "integer"),
     )  # fmt: skip
     rows, reasons = [], {}
     for place, row in enumerate(found.to_dict("records")):
         rows.append(
-            (plain(row["model"]), titles[row["region"]], row["hub"], row["chance"], row["p"],
-             titles.get(row["partner"]), row["rho"], row["n"])
+            (plain(row["model"]), titles[row["region"]], *(row[own] for own in scores.values()),
+             row["p"], titles.get(row["partner"]), row["rho"], row["n"])
         )  # fmt: skip
         if isinstance(row["reason"], str):
             reasons[place, "Hub score"] = row["reason"]
@@ -113,14 +117,17 @@ def _hubs(found: pd.DataFrame) -> Table:
 
 def _profiles(found: pd.DataFrame, frames: RunFrames, notes: tuple[str, ...]) -> Iterator[Table]:
     titles = _titles()
-    columns = (
-        Column("Task"), *(Column(title) for title in titles.values()),
-        Column(_PLAIN, "number", digits=3),
-    )  # fmt: skip
     inverse = (1 / frames.lengths["n_tokens"]).groupby(
         [frames.lengths["model"], frames.lengths["task"]]
     )
-    plainly = inverse.mean().to_dict()
+    compared, notes = {_PLAIN: inverse.mean().to_dict()}, (_COMPARED, *notes)
+    if _MEAN in frames.metrics:
+        weights = frames.values([_MEAN]).groupby(["model", "task"], observed=True)["value"]
+        compared, notes = {_MEAN: weights.mean().to_dict(), **compared}, (*notes, _MEASURED)
+    columns = (
+        Column("Task"), *(Column(title) for title in titles.values()),
+        *(Column(name, "number", digits=3) for name in compared),
+    )  # fmt: skip
     for form, how in _FORMS.items():
         parts = []
         for model, own in found[found["form"] == form].groupby("model", sort=False):
@@ -130,7 +137,7 @@ def _profiles(found: pd.DataFrame, frames: RunFrames, notes: tuple[str, ...]) ->
             read = [task for task in frames.tasks if (task, next(iter(titles))) in cells]
             rows = [
                 (task_title(t), *(_cell(cells.get((t, r), {})) for r in titles),
-                 plainly.get((model, t)))
+                 *(beside.get((model, t)) for beside in compared.values()))
                 for t in read
             ]  # fmt: skip
             reasons = {
@@ -145,7 +152,7 @@ def _profiles(found: pd.DataFrame, frames: RunFrames, notes: tuple[str, ...]) ->
             key=f"brain_profiles_{form}",
             title=f"Means of the regions by task, {how}, with 95 % intervals",
             parts=tuple(parts),
-            notes=(_COMPARED, *notes),
+            notes=notes,
         )
 
 
