@@ -11,7 +11,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from report.made_runs import BIG, SMALL, FakeModel, spec_of, table_of
+from report.made_runs import (
+    BIG,
+    SMALL,
+    FakeModel,
+    manifest_of,
+    prompts_of,
+    spec_of,
+    table_of,
+)
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import nct, t
@@ -22,7 +30,7 @@ from cortexscope.metrics import HEADLINE
 from cortexscope.records import MetricSpec
 from cortexscope.report import PublishedModel, build_figures
 from cortexscope.report.figures.similarity import classical_map
-from cortexscope.store import GENERATIONS, Run
+from cortexscope.store import GENERATIONS, Run, RunWriter
 
 NORMALIZED = "attention_entropy_normalized"
 
@@ -242,7 +250,9 @@ def test_probes_and_similarity_are_those_of_the_statistics(tmp_path: Path) -> No
 
     run = planted_run(tmp_path / "run", count=8, controls=False)
     analysis = Analysis(run)
-    figures = {own.key: own for own in build_figures(run, only=["probes", "layer_similarity"])}
+    figures = {
+        own.key: own for own in build_figures(run, only=["probes", "layer_similarity", "layer_cka"])
+    }
     panel = figures["probes"].panels[0]
     assert isinstance(panel, Lines)
     table = analysis.table("probes")
@@ -266,6 +276,57 @@ def test_probes_and_similarity_are_those_of_the_statistics(tmp_path: Path) -> No
     assert alike.values[2, 0] == pytest.approx(pairs[0, 2])
     assert between.values[1, 2] == pytest.approx(similar["rho"]["SmolLM2-135M", "other", 1, 2])
     assert "rho" in figures["layer_similarity"].finding
+    aligned, _, across = figures["layer_cka"].panels
+    assert isinstance(aligned, Raster)
+    assert isinstance(across, Raster)
+    assert aligned.values[2, 0] == pytest.approx(
+        similar["cka"]["SmolLM2-135M", "SmolLM2-135M", 0, 2]
+    )
+    assert across.values[1, 2] == pytest.approx(similar["cka"]["SmolLM2-135M", "other", 1, 2])
+    assert "CKA" in figures["layer_cka"].finding
+
+
+@pytest.mark.parametrize("tasks", [(), ("counting",)])
+def test_masses_are_means_over_prompts_of_five_layers(
+    tmp_path: Path, tasks: tuple[str, ...]
+) -> None:
+    model, asked = FakeModel(layers=8), prompts_of(["counting", "naming"], 6)
+    names = ["cumulative_mass", "neuron_cumulative_mass"]
+    rng, tops, rows = np.random.default_rng(2), (1, 2, 5, 10, 20, 50), []
+    for prompt in asked:
+        for name in names:
+            for layer in range(name.startswith("neuron"), 9):
+                held = np.sort(rng.random(6))
+                rows += [
+                    (prompt.task, prompt.id, 9, name, layer, top, float(value), None)
+                    for top, value in zip(tops, held, strict=True)
+                ]
+    writer = RunWriter(tmp_path / "run", manifest_of([model.info()], asked, names), asked)
+    writer.write_shard(model.label, 0, table_of(model.label, rows))
+    writer.finish("2026-05-04T10:13:40+00:00")
+    figure = _figure(Run(tmp_path / "run"), "cumulative_mass", tasks=tasks)
+    frame = pd.DataFrame(rows).set_axis(
+        ["task", "prompt", "n", "metric", "layer", "top", "value", "why"], axis=1
+    )
+    frame = frame[frame["task"].isin(tasks)] if tasks else frame
+    for panel, name, layers in zip(
+        figure.panels, names, ([0, 2, 4, 6, 8], [1, 3, 5, 6, 8]), strict=True
+    ):
+        assert isinstance(panel, Lines)
+        *lines, even = panel.lines
+        np.testing.assert_array_equal(even.x, even.y)
+        for line, layer in zip(lines, layers, strict=True):
+            assert set(line.places) == {f"layer {layer}"}
+            own = frame[(frame["metric"] == name) & (frame["layer"] == layer)]
+            by_top = own.groupby("top")["value"]
+            np.testing.assert_array_equal(line.x, tops)
+            np.testing.assert_allclose(line.y, 100 * by_top.mean())
+            np.testing.assert_allclose(line.ends[0], 100 * by_top.quantile(0.25))
+            np.testing.assert_allclose(line.ends[1], 100 * by_top.quantile(0.75))
+    ten = frame[(frame["metric"] == names[0]) & (frame["top"] == 10)]
+    most = ten.groupby("layer")["value"].mean()
+    assert f"{100 * most.max():.0f} % (layer {most.idxmax()}) of the mass" in figure.finding
+    assert f"n = {6 if tasks else 12} prompts" in figure.caption
 
 
 def test_statistics_that_take_a_while_are_drawn_where_they_are_kept_or_named(

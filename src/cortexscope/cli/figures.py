@@ -68,8 +68,8 @@ def figures(
 
     With --metric, --task, --prompt or --published and without --only, all
     figures are drawn that can show these; their files are called after them.
-    probes, layer_similarity and selective_heads take a while: they are drawn
-    where --only names them, or after `cortexscope stats`.
+    probes, layer_similarity, layer_cka and selective_heads take a while: they
+    are drawn where --only names them, or after `cortexscope stats`.
 
     Raises:
         UnknownNameError: if there is no such figure, metric, task or prompt.

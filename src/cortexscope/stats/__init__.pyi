@@ -1,3 +1,4 @@
+from ._alignment import linear_cka as linear_cka
 from ._contrasts import (
     model_contrasts as model_contrasts,
     task_contrasts as task_contrasts,
