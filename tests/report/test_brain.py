@@ -169,8 +169,8 @@ def test_the_studys_attention_weight_stands_beside_them_where_it_was_measured(
     read = read[~read["prompt_id"].str.endswith("-p")]
     means = read.groupby(["task", "prompt_id"])["value"].mean().groupby("task").mean()
     for task, value in means.items():
-        assert frame.loc[str(task), "study.mean_attention"] == pytest.approx(value)
-    assert any("study.mean_attention is the same" in note for note in table.notes)
+        assert frame.loc[str(task), "Study mean attention weight"] == pytest.approx(value)
+    assert any("Study mean attention weight is the same" in note for note in table.notes)
 
 
 def test_a_run_without_regions_says_what_they_need(tmp_path: Path) -> None:

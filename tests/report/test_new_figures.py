@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from report.made_runs import (
     BIG,
+    MIXTURE,
     SMALL,
     FakeModel,
     manifest_of,
@@ -341,7 +342,7 @@ def test_a_figure_is_made_of_the_metrics_and_tasks_of_choice(small_run: Run) -> 
     made = build_figures(small_run, metrics=["residual_norm"], tasks=["technical_code"])
     keys = {figure.key for figure in made}
     assert "task_map-residual_norm-technical_code" in keys
-    assert not any(key.startswith(("heads", "power")) for key in keys)
+    assert not any(key.startswith(("tokens", "power")) for key in keys)
     depth = next(figure for figure in made if figure.key.startswith("depth"))
     (panel,) = depth.panels
     assert isinstance(panel, Lines)
@@ -352,6 +353,39 @@ def test_a_figure_is_made_of_the_metrics_and_tasks_of_choice(small_run: Run) -> 
     assert "3 prompts of 1 task" in depth.caption
 
 
+def test_heads_and_lengths_are_of_the_tasks_of_choice(small_run: Run) -> None:
+    rows = small_run.measurements(metrics=[NORMALIZED], models=["SmolLM2-135M"])
+    tasks = ["technical_code", "factual_questions"]
+    rows = rows[rows["task"].isin(tasks)]
+    heads = _figure(small_run, "heads", metrics=[NORMALIZED], tasks=tasks)
+    assert isinstance(heads.panels[0], Raster)
+    by_head = rows.groupby(["layer", "head"])["value"].mean().unstack()
+    np.testing.assert_allclose(heads.panels[0].values, by_head)
+    assert "6 prompts of 2 tasks" in heads.caption
+    length = _figure(small_run, "length", metrics=[NORMALIZED], tasks=tasks)
+    prompts = rows.groupby("prompt_id").agg(n=("n_tokens", "first"), value=("value", "mean"))
+    (panel,) = length.panels
+    assert isinstance(panel, Scatter)
+    cloud = panel.clouds[0]
+    np.testing.assert_allclose(np.sort(cloud.y), np.sort(prompts["value"]))
+    r = np.corrcoef(prompts["n"].to_numpy(dtype=float), prompts["value"])[0, 1]
+    (table,) = length.tables
+    assert table.frame["r"][0] == pytest.approx(r)
+    assert f"r = {r:.3f}" in cloud.statement
+
+
+def test_experts_are_those_of_the_tasks_of_choice(make: Callable[..., Run]) -> None:
+    tasks = ["language_tasks", "technical_code"]
+    run = make([MIXTURE], prompts=2, tasks=tasks, metrics=["expert_load"])
+    rows = run.measurements(metrics=["expert_load"])
+    for chosen in ([], ["technical_code"]):
+        (panel,) = _figure(run, "experts", tasks=chosen).panels
+        assert isinstance(panel, Raster)
+        own = rows[rows["task"].isin(chosen or tasks)]
+        means = own.groupby(["layer", "index"])["value"].mean().unstack()
+        np.testing.assert_allclose(panel.values, means)
+
+
 def test_what_the_run_or_the_figure_has_not_is_said(small_run: Run) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'residual_norm'"):
         build_figures(small_run, metrics=["residual_nrom"])
@@ -360,9 +394,9 @@ def test_what_the_run_or_the_figure_has_not_is_said(small_run: Run) -> None:
     with pytest.raises(UnknownNameError, match="no prompt 'x'"):
         build_figures(small_run, prompt="x")
     with pytest.raises(
-        UsageError, match="'heads' is not made for tasks of choice; these are: task_m"
+        UsageError, match="'power' is not made for tasks of choice; these are: task_m"
     ):
-        build_figures(small_run, only=["heads"], tasks=["technical_code"])
+        build_figures(small_run, only=["power"], tasks=["technical_code"])
     with pytest.raises(UsageError, match="'power' is not made for metrics of choice"):
         build_figures(small_run, only=["power"], metrics=["residual_norm"])
 

@@ -57,7 +57,7 @@ class BrainView:
                     more = f"{left} model{'s' * (left > 1)} more: see stats/regions.csv."
                     notes += (more,)
                 rows = rows[rows["model"].isin(shown)]
-                panels = _panels(rows, shown, tasks)
+                panels = _panels(rows, shown, tasks, labels)
                 caption = f"{METAPHOR} {self._caption(rows, shown)}"
                 finding = _finding(rows, labels)
         return Figure(
@@ -109,23 +109,25 @@ def reach_of(shades: pd.Series[float]) -> float:
     return max(1.0, math.ceil(2 * far) / 2) if math.isfinite(far) else 1.0
 
 
-def _panels(rows: pd.DataFrame, models: list[str], tasks: list[str]) -> tuple[Brain, ...]:
+def _panels(
+    rows: pd.DataFrame, models: list[str], tasks: list[str], labels: Labels
+) -> tuple[Brain, ...]:
     reach = reach_of(rows["z"])
     panels = []
     for model, task in product(models, tasks):
         own = rows[(rows["model"] == model) & (rows["task"] == task)]
-        if areas := tuple(map(_area, own.to_dict("records"))):
+        if areas := tuple(_area(row, labels) for row in own.to_dict("records")):
             of = f"{plain(model)}, " if len(models) > 1 else ""
             panels.append(Brain(f"{of}{task_title(task)}", areas, reach, _SCALE))
     return tuple(panels)
 
 
-def _area(row: Mapping[Any, Any]) -> Area:
+def _area(row: Mapping[Any, Any], labels: Labels) -> Area:
     from cortexscope.analysis import REGIONS
 
     region = next(own for own in REGIONS if own.key == row["region"])
     known = math.isfinite(row["mean"])
-    told = f"{row['metric']}, {region.formula}"
+    told = f"{labels.title(row['metric'])}, {region.formula}"
     return Area(
         key=region.key,
         label=region.title,

@@ -55,7 +55,7 @@ class BrainTokens:
                     continue
                 name = frames.named(str(row["model"]), str(own["stack"].iloc[0]))
                 drawn = own[own["step"] <= self.most]
-                panels += _panels(drawn, pieces, name, reach)
+                panels += _panels(drawn, pieces, name, reach, labels)
                 said += _said(own, pieces, name)
                 if len(drawn) < len(own):
                     notes.append(
@@ -77,7 +77,9 @@ class BrainTokens:
 build = BrainTokens()
 
 
-def _panels(rows: pd.DataFrame, pieces: list[str], name: str, reach: float) -> list[Brain]:
+def _panels(
+    rows: pd.DataFrame, pieces: list[str], name: str, reach: float, labels: Labels
+) -> list[Brain]:
     from cortexscope.analysis import REGIONS
 
     cells: dict[Any, dict[Any, Any]] = {
@@ -88,7 +90,7 @@ def _panels(rows: pd.DataFrame, pieces: list[str], name: str, reach: float) -> l
         areas = []
         for region in REGIONS:
             row = cells.get((step, region.key))
-            told = f"{region.metric}, {region.formula}"
+            told = f"{labels.title(region.metric)}, {region.formula}"
             areas.append(
                 Area(
                     key=region.key,

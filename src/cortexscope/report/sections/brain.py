@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cortexscope.document import Block, Column, Fold, Part, Prose, Section, Table
-from cortexscope.report._frames import RunFrames
-from cortexscope.report._labels import plain, task_title
+from cortexscope.report._labels import Labels, plain, task_title
 from cortexscope.report._shown import Shown
 from cortexscope.report._stacks import stacks_note
 from cortexscope.report.figures.brain import METAPHOR, layers_text
@@ -46,7 +45,7 @@ _COMPARED = (
     "model, the mean over the task's prompts of 1 over the number of tokens. It is kept for "
     "comparison; no region is made of it."
 )
-_MEASURED = f"{_MEAN} is the same as the model's own weights have it, averaged over layers."
+_MEASURED = "{} is the same as the model's own weights have it, averaged over layers."
 _FORMS = {"raw": "as measured", "adjusted": "at equal lengths"}
 
 
@@ -61,9 +60,9 @@ def build(shown: Shown) -> Section:
     blocks: list[Block] = []
     blocks += shown.figures_named("brain")
     blocks += shown.figures_named("brain_tokens") or [Prose((_UNGENERATED,), "aside")]
-    blocks += [_defined(found), _hubs(analysis.table("hubs"))]
+    blocks += [_defined(found, shown.labels), _hubs(analysis.table("hubs"))]
     notes = stacks_note(shown.frames.many_stacked)
-    profiles = tuple(_profiles(found, shown.frames, notes))
+    profiles = tuple(_profiles(found, shown, notes))
     regions, models = found["region"].nunique(), found["model"].nunique()
     summary = f"Profiles: the means of {regions} regions by task, with intervals, of {models} model"
     blocks.append(Fold(f"{summary}{'s' * (models != 1)}", profiles))
@@ -72,11 +71,12 @@ def build(shown: Shown) -> Section:
     return Section("brain", title, (*told, fold), short=_SHORT)
 
 
-def _defined(found: pd.DataFrame) -> Table:
+def _defined(found: pd.DataFrame, labels: Labels) -> Table:
     from cortexscope.analysis import REGIONS
 
     columns = (
-        Column("Name"), Column("What it says here", wraps=True), Column("Metric", "code"),
+        Column("Name"), Column("What it says here", wraps=True),
+        Column("Metric", titles=labels.titles([region.metric for region in REGIONS])),
         Column("Taken", wraps=True), Column("Layers", wraps=True),
         Column("What the study took", wraps=True),
     )  # fmt: skip
@@ -115,15 +115,18 @@ def _hubs(found: pd.DataFrame) -> Table:
     return Table(key="brain_hubs", title=title, parts=(part,), notes=(_HUBS,))
 
 
-def _profiles(found: pd.DataFrame, frames: RunFrames, notes: tuple[str, ...]) -> Iterator[Table]:
-    titles = _titles()
+def _profiles(found: pd.DataFrame, shown: Shown, notes: tuple[str, ...]) -> Iterator[Table]:
+    titles, frames, named = _titles(), shown.frames, shown.labels.title(_MEAN)
     inverse = (1 / frames.lengths["n_tokens"]).groupby(
         [frames.lengths["model"], frames.lengths["task"]]
     )
     compared, notes = {_PLAIN: inverse.mean().to_dict()}, (_COMPARED, *notes)
     if _MEAN in frames.metrics:
         weights = frames.values([_MEAN]).groupby(["model", "task"], observed=True)["value"]
-        compared, notes = {_MEAN: weights.mean().to_dict(), **compared}, (*notes, _MEASURED)
+        compared, notes = (
+            {named: weights.mean().to_dict(), **compared},
+            (*notes, _MEASURED.format(named)),
+        )
     columns = (
         Column("Task"), *(Column(title) for title in titles.values()),
         *(Column(name, "number", digits=3) for name in compared),
