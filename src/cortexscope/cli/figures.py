@@ -22,7 +22,12 @@ class _Form(StrEnum):
 
 
 def figures(
-    run: Annotated[Path, typer.Argument(help="The folder that `cortexscope run --out` wrote.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...", help="The folders that `cortexscope run --out` wrote, read together."
+        ),
+    ],
     forms: Annotated[
         list[_Form] | None,
         typer.Option("--format", help="What to write; png by default. May be repeated."),
@@ -59,12 +64,21 @@ def figures(
             "repeated.",
         ),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Where to write figures; the run's own folder if one."
+        ),
+    ] = None,
     width: Annotated[
         Literal["one", "two"] | None,
         typer.Option(help="As wide as one column of a journal, 85 mm, or as two, 178 mm."),
     ] = None,
 ) -> None:
     """Draw the figures of a run into its folder `figures`, and print their paths.
+
+    Models of several runs stand beside one another; prompts of the same id
+    must be the same.
 
     With --metric, --task, --prompt or --published and without --only, all
     figures are drawn that can show these; their files are called after them.
@@ -73,11 +87,12 @@ def figures(
 
     Raises:
         UnknownNameError: if there is no such figure, metric, task or prompt.
-        UsageError: if a figure that is named is not made for what is chosen.
+        UsageError: if a figure that is named is not made for what is chosen, runs cannot be read
+            together, or several have no --out.
         StoreError: if the folder holds no run, or cannot be written.
     """
     from cortexscope.report import PublishedModel, write_figures
-    from cortexscope.store import Run
+    from cortexscope.store import Measurements, Run
 
     models: tuple[PublishedModel, ...] = ()
     if published:
@@ -85,7 +100,8 @@ def figures(
 
         models = tuple(PublishedModel(*own) for own in published_models(published))
     for path in write_figures(
-        remark(Run(run)),
+        Measurements.of(*(remark(Run(run)) for run in runs)),
+        out=out,
         formats=tuple(dict.fromkeys(own.value for own in forms or [_Form.PNG])),
         only=only or None,
         metrics=metrics or (),
