@@ -40,7 +40,7 @@ SVG or PDF; `--only KEY` draws one. What stands under a picture is what the figu
 |---|---|
 | `--metric NAME` | draws this metric in the place of the figure's own; may be repeated |
 | `--task NAME` | only this task; may be repeated |
-| `--prompt ID` | the prompt that `logit_lens` and `tokens` draw |
+| `--prompt ID` | the prompt that `logit_lens`, `tokens` and `brain_tokens` draw |
 | `--published FILE` | the study's models beside the run's, in `parameters` |
 | `--width one`, `--width two` | as wide as one column of a journal, 85 mm, or two, 178 mm |
 | `--format png`, `svg`, `pdf` | may be repeated |

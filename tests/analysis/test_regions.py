@@ -12,9 +12,11 @@ import pytest
 from report.made_runs import REGIONAL, SMALL, FakeModel, regional_run
 
 from cortexscope.analysis import REGIONS, Analysis, Settings
+from cortexscope.analysis._regions import regions_found
 from cortexscope.document.panels._brain_shapes import SHAPES
 from cortexscope.metrics import metric_names
-from cortexscope.store import Run
+from cortexscope.stats import adjusted_values
+from cortexscope.store import Measurements, Run
 
 FEW = Settings(0, 200, 200)
 LAYERS = {
@@ -88,6 +90,32 @@ def test_a_hub_score_is_the_mean_size_of_spearmans_rho(tmp_path: Path) -> None:
     assert (hubs["p"] >= 1 / 201).all()
     # The mean size of nine correlations of 36 numbers, of which chance explains all.
     assert hubs["chance"].between(0.12, 0.3).all()
+
+
+def test_a_hub_score_has_an_interval_over_prompts(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside it, a bootstrap that ranks each resample anew."""
+    from scipy.stats import spearmanr
+
+    by_chance = Analysis(run, settings=FEW).table("hubs")
+    assert (by_chance.loc[by_chance["p"] > 0.05, "low"] == 0).all()
+    monkeypatch.setattr("cortexscope.analysis.tables.hubs._CHANCE", 1.0)
+    hubs = Analysis(run, settings=Settings(1, 2000, 200)).table("hubs").set_index("region")
+    values = {
+        own.region.key: adjusted_values(own.values).groupby("cluster")["value"].mean()
+        for own in regions_found(Measurements.of(run))
+    }
+    table, rng = pd.DataFrame(values).to_numpy(), np.random.default_rng(5)
+    drawn = []
+    for _ in range(1000):
+        rho = np.abs(np.asarray(spearmanr(table[rng.integers(0, len(table), len(table))])[0]))
+        drawn.append((rho.sum(axis=1) - 1) / (len(rho) - 1))
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    own = hubs.loc[list(values)]
+    score = own["hub"].to_numpy()
+    np.testing.assert_allclose(own["high"], np.maximum(high, 2 * score - low), atol=0.02)
+    np.testing.assert_allclose(own["low"], np.minimum(low, 2 * score - high).clip(0), atol=0.02)
 
 
 def test_regions_that_a_run_lacks_say_which_metric_they_need(tmp_path: Path) -> None:

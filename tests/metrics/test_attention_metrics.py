@@ -143,7 +143,8 @@ WITHIN = {
 }
 FLAGS = ("attention_entropy_collapse", "attention_sink_rate", "attention_sink_rate_64")
 BINNED = "attention_entropy_by_position"
-METRICS = (BINNED, *PER_HEAD)
+WHOLE = "study.mean_attention"
+METRICS = (BINNED, WHOLE, *PER_HEAD)
 BINS = {1: 3, 4: 15, 16: 63, 64: 255, 256: 1023, 1024: 4095, 4096: math.inf}
 
 
@@ -168,6 +169,11 @@ def of_metric(metric: str, stack: Stack, case: Case) -> Values:
     for layer in range(1, stack.layers + 1):
         if layer not in attention:
             values[metric, stack.name, layer, None, None] = NO_LAYER
+            continue
+        if metric == WHOLE:
+            values[metric, stack.name, layer, None, None] = float(
+                attention[layer].probabilities.mean()
+            )
             continue
         heads = heads_of(attention[layer], case, causal=stack.name == "decoder")
         if metric == BINNED:
@@ -248,6 +254,17 @@ def test_in_bfloat16_they_agree_within_a_twentieth() -> None:
         absolute=0.02,
         relative=0.03,
     )
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "bert"])
+def test_the_mean_weight_is_one_over_the_length_whatever_the_model(family: str) -> None:
+    lengths = [40, 17, 2]
+    batch = inputs_for(FAMILIES[family], lengths)
+    model = tiny_model(family, sharpness=4)
+    with attach(model, metrics=[WHOLE]) as probe, torch.no_grad():
+        model(**batch)
+    for length, got in zip(lengths, outcomes(probe.frame()).values(), strict=True):
+        assert list(got.values()) == pytest.approx([1 / length] * len(got), abs=1e-7)
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -29,12 +30,13 @@ NAMES = (
     "treves_rolls_lifetime",
     "mass_concentration",
 )
-STATES = (*NAMES, "sparsity_threshold")
-NEURONS = (*(f"neuron_{name}" for name in NAMES), "neuron_threshold")
+STATES = (*NAMES, "sparsity_threshold", "cumulative_mass")
+NEURONS = (*(f"neuron_{name}" for name in NAMES), "neuron_threshold", "neuron_cumulative_mass")
 LIFETIME = ("treves_rolls_lifetime", "neuron_treves_rolls_lifetime")
 EXACT = tuple(name for name in (*STATES, *NEURONS) if name not in LIFETIME)
 INPUTS = ("attention_input_threshold", "head_output_threshold", "mlp_input_threshold")
 SHARES = (25, 40, 50, 65)
+TOPS = (1, 2, 5, 10, 20, 50)
 
 SITE = Site("decoder", 1)
 
@@ -81,6 +83,16 @@ def thresholds(sizes: np.ndarray) -> dict[int, float]:
     return {share: float(ordered[math.ceil(share * ordered.size / 100) - 1]) for share in SHARES}
 
 
+def masses(sizes: np.ndarray) -> dict[int, float]:
+    """Return what the largest entries of each token hold, averaged over tokens."""
+    return {
+        top: float(
+            np.mean([np.sort(t)[-math.ceil(top * t.size / 100) :].sum() / t.sum() for t in sizes])
+        )
+        for top in TOPS
+    }
+
+
 def of_states(case: Case) -> Values:
     values: Values = {}
     for stack in case.stacks:
@@ -99,6 +111,9 @@ def of_states(case: Case) -> Values:
             values |= {
                 ("sparsity_threshold", *key, share): value
                 for share, value in thresholds(sampled).items()
+            }
+            values |= {
+                ("cumulative_mass", *key, top): value for top, value in masses(sampled).items()
             }
     return values
 
@@ -120,6 +135,10 @@ def of_neurons(case: Case) -> Values:
             values |= {
                 ("neuron_threshold", stack, layer, None, share): value
                 for share, value in thresholds(sizes).items()
+            }
+            values |= {
+                ("neuron_cumulative_mass", stack, layer, None, top): value
+                for top, value in masses(sizes).items()
             }
     return values
 
@@ -233,6 +252,8 @@ def test_gaussian_entries_have_the_values_of_theory(prefix: str) -> None:
         assert measured(name, rows) == pytest.approx(1 - ratio, abs=0.01)
     concentrated = math.erfc(math.sqrt(-math.log(0.9)))
     assert measured(f"{prefix}mass_concentration", few) == pytest.approx(concentrated, abs=0.003)
+    held = [math.exp(-(NormalDist().inv_cdf(1 - top / 200) ** 2) / 2) for top in TOPS]
+    assert measured(f"{prefix}cumulative_mass", few) == pytest.approx(held, abs=0.003)
     found = measured("neuron_threshold" if prefix else "sparsity_threshold", few)
     assert found == pytest.approx([0.3186, 0.5244, 0.6745, 0.9346], abs=0.005)
 
@@ -248,9 +269,14 @@ def test_one_entry_alone_is_as_sparse_as_can_be_and_equal_ones_not_at_all(prefix
     assert measured(f"{prefix}gini", level) == pytest.approx(0)
     assert measured(f"{prefix}mass_concentration", alone) == pytest.approx(0.1)
     assert measured(f"{prefix}mass_concentration", level) == pytest.approx(0.9)
+    assert measured(f"{prefix}cumulative_mass", alone) == pytest.approx([1] * len(TOPS))
+    even = [0.1, 0.1, 0.1, 0.1, 0.2, 0.5]
+    assert measured(f"{prefix}cumulative_mass", level) == pytest.approx(even)
 
 
-@pytest.mark.parametrize("name", ["hoyer", "gini", "treves_rolls_population", "mass_concentration"])
+@pytest.mark.parametrize(
+    "name", ["hoyer", "gini", "treves_rolls_population", "mass_concentration", "cumulative_mass"]
+)
 @pytest.mark.parametrize("prefix", ["", "neuron_"])
 def test_tokens_without_any_entry_are_left_out(name: str, prefix: str) -> None:
     rows = torch.eye(4)

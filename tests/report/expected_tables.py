@@ -31,6 +31,11 @@ class Expected:
         self.store = store
         self.labels, self.tasks = list(store.models.index), store.order
         self.effects = Analysis(run).table("effects")
+        # Readers see titles, programs names.
+        self.names = {spec.title: name for name, spec in run.manifest.metrics.items()}
+
+    def _metric(self, row: Mapping[str, Any]) -> str:
+        return str(self.names.get(row["Metric"], row["Metric"]))
 
     def __call__(
         self, key: str, where: tuple[int, int], row: Mapping[str, Any], name: str
@@ -78,7 +83,7 @@ class Expected:
         return known[place][1] if name == "Mean_Tokens" else known[place][0]
 
     def _metrics(self, part: int, place: int, row: Mapping[str, Any], name: str) -> float:
-        values = self.store.of(row["Model"], row["Metric"], row["Stack"])
+        values = self.store.of(row["Model"], self._metric(row), row["Stack"])
         known = values.dropna()
         if name == "Prompts":
             return len(known)
@@ -95,7 +100,7 @@ class Expected:
 
     def _task_effects(self, part: int, place: int, row: Mapping[str, Any], name: str) -> float:
         own = self.effects[self.effects["factor"] == "task"]
-        own = own[(own["metric"] == row["Metric"]) & (own["scope"] == row["Model"])]
+        own = own[(own["metric"] == self._metric(row)) & (own["scope"] == row["Model"])]
         if name == "Prompts":
             return float(own["n"].max())
         column, _, form = name.rpartition("_")

@@ -27,7 +27,7 @@ TASKS = {
     "instruction_following": 14,
     "commonsense_reasoning": 23,
 }
-_KINDS: dict[str, tuple[str, str, tuple[Literal["layer", "head", "expert"], ...]]] = {
+_KINDS: dict[str, tuple[str, str, tuple[Literal["layer", "head", "expert", "share"], ...]]] = {
     "study.final_activation": ("Final activation (study)", "hidden-state units", ()),
     "study.attention_entropy": ("Attention entropy (study)", "nats", ()),
     "study.max_sparsity": ("Largest sparsity (study)", "1", ()),
@@ -44,10 +44,15 @@ _KINDS |= {
 }
 ROUTED = tuple(_KINDS)
 _KINDS |= {
+    "cumulative_mass": ("Mass held by the largest features", "share", ("layer", "share")),
+    "neuron_cumulative_mass": ("Mass held by the largest neurons", "share", ("layer", "share")),
+}
+_KINDS |= {
     "mlp_contribution": ("MLP's share of the stream", "1", ("layer",)),
     "attention_distance_relative": ("Attention distance, relative", "1", ("layer", "head")),
     "treves_rolls_population": ("Population sparseness", "1", ("layer",)),
     "block_influence": ("Block influence", "1", ("layer",)),
+    "study.mean_attention": ("Study mean attention weight", "probability", ("layer",)),
 }
 REGIONAL = (
     "mlp_contribution",
@@ -256,7 +261,8 @@ def _why(known: bool) -> str | None:
 
 def table_of(label: str, rows: Sequence[Row], stack: str = "decoder") -> pa.Table:
     task, prompt, tokens, metric, layer, head, value, reason = zip(*rows, strict=True)
-    by_expert = [name == "expert_load" for name in metric]
+    indexed = ("expert_load", "cumulative_mass", "neuron_cumulative_mass")
+    by_expert = [name in indexed for name in metric]
     columns = {
         "model": [label] * len(rows),
         "task": task,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from report.made_runs import SMALL, make_run, regional_run
+from report.made_runs import REGIONAL, SMALL, FakeModel, make_run, regional_run
 
 from cortexscope.analysis import REGIONS, Analysis
 from cortexscope.document import Brain, Figure, Fold, Table
@@ -17,7 +18,7 @@ from cortexscope.report import build_figures, build_report, write_html
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
 from cortexscope.report.figures.brain import BrainView
-from cortexscope.store import Run
+from cortexscope.store import Measurements, Run
 
 _HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -84,6 +85,32 @@ def test_options_choose_tasks_and_the_form(run: Run) -> None:
     assert "at equal lengths" in figure.caption
 
 
+def test_each_model_is_drawn_after_the_other(tmp_path: Path) -> None:
+    runs = [
+        regional_run(tmp_path / own.label, model=own, tasks=("counting", "naming"))
+        for own in (SMALL, FakeModel(layers=4, heads=2))
+    ]
+    measured = Measurements.of(*runs)
+    frames, labels = RunFrames(measured), Labels(measured.specs)
+    figure = BrainView()(frames, labels)
+    assert [panel.title for panel in figure.panels] == [
+        f"{own}, {task}"
+        for own in ("all-MiniLM-L6-v2", "SmolLM2-135M")
+        for task in ("counting", "naming")
+    ]
+    table = frames.analysis.table("regions")
+    for panel, (model, task) in zip(
+        drawn(figure), product(measured.labels, ("counting", "naming")), strict=True
+    ):
+        own = table[(table["model"] == model) & (table["form"] == "raw") & (table["task"] == task)]
+        np.testing.assert_allclose([area.value for area in panel.areas], own["mean"])
+    alone = BrainView(model="SmolLM2-135M")(frames, labels)
+    assert [panel.title for panel in alone.panels] == ["counting", "naming"]
+    few = BrainView(most=3)(frames, labels)
+    assert len(few.panels) == 2
+    assert "1 model more: see stats/regions.csv." in few.notes
+
+
 def test_names_are_readable_on_every_colour() -> None:
     def luminance(colour: str) -> float:
         parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
@@ -129,6 +156,21 @@ def test_cells_are_the_means_with_their_intervals(run: Run, section: Fold) -> No
             row = row_of(table, form, "naming", region.key)
             expected = f"{row['mean']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
             assert frame.loc["naming", region.title] == expected
+
+
+def test_the_studys_attention_weight_stands_beside_them_where_it_was_measured(
+    tmp_path: Path,
+) -> None:
+    run = regional_run(tmp_path / "run", metrics=(*REGIONAL, "study.mean_attention"))
+    table = next(own for own in build_report(run).tables if own.key == "brain_profiles_raw")
+    frame = table.frame.set_index("Task")
+    read = pd.concat(map(pd.read_parquet, (run.path / "measurements").glob("*.parquet")))
+    read = read[read["metric"] == "study.mean_attention"]
+    read = read[~read["prompt_id"].str.endswith("-p")]
+    means = read.groupby(["task", "prompt_id"])["value"].mean().groupby("task").mean()
+    for task, value in means.items():
+        assert frame.loc[str(task), "Study mean attention weight"] == pytest.approx(value)
+    assert any("Study mean attention weight is the same" in note for note in table.notes)
 
 
 def test_a_run_without_regions_says_what_they_need(tmp_path: Path) -> None:

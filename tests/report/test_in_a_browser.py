@@ -202,6 +202,17 @@ def test_the_numbers_of_a_figure_stand_behind_it(browser: Any, report: Path) -> 
     opened.page.close()
 
 
+def test_a_figure_that_was_folded_is_as_wide_as_the_page(browser: Any, report: Path) -> None:
+    opened = Opened(browser, report)
+    opened.page.evaluate("document.querySelectorAll('details').forEach(own => { own.open = true })")
+    widths = opened.page.locator("details .drawing").evaluate_all(
+        "boxes => boxes.map(box => box.clientWidth / box.parentElement.clientWidth)"
+    )
+    assert len(widths) > 1
+    assert min(widths) > 0.95
+    opened.page.close()
+
+
 def test_figures_are_pictures_without_scripts_and_on_paper(browser: Any, report: Path) -> None:
     page = browser.new_page(java_script_enabled=False)
     page.goto(report.as_uri())

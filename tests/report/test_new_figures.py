@@ -11,7 +11,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from report.made_runs import BIG, SMALL, FakeModel, spec_of, table_of
+from report.made_runs import (
+    BIG,
+    MIXTURE,
+    SMALL,
+    FakeModel,
+    manifest_of,
+    prompts_of,
+    spec_of,
+    table_of,
+)
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import nct, t
@@ -22,7 +31,7 @@ from cortexscope.metrics import HEADLINE
 from cortexscope.records import MetricSpec
 from cortexscope.report import PublishedModel, build_figures
 from cortexscope.report.figures.similarity import classical_map
-from cortexscope.store import GENERATIONS, Run
+from cortexscope.store import GENERATIONS, Run, RunWriter
 
 NORMALIZED = "attention_entropy_normalized"
 
@@ -242,7 +251,9 @@ def test_probes_and_similarity_are_those_of_the_statistics(tmp_path: Path) -> No
 
     run = planted_run(tmp_path / "run", count=8, controls=False)
     analysis = Analysis(run)
-    figures = {own.key: own for own in build_figures(run, only=["probes", "layer_similarity"])}
+    figures = {
+        own.key: own for own in build_figures(run, only=["probes", "layer_similarity", "layer_cka"])
+    }
     panel = figures["probes"].panels[0]
     assert isinstance(panel, Lines)
     table = analysis.table("probes")
@@ -266,6 +277,57 @@ def test_probes_and_similarity_are_those_of_the_statistics(tmp_path: Path) -> No
     assert alike.values[2, 0] == pytest.approx(pairs[0, 2])
     assert between.values[1, 2] == pytest.approx(similar["rho"]["SmolLM2-135M", "other", 1, 2])
     assert "rho" in figures["layer_similarity"].finding
+    aligned, _, across = figures["layer_cka"].panels
+    assert isinstance(aligned, Raster)
+    assert isinstance(across, Raster)
+    assert aligned.values[2, 0] == pytest.approx(
+        similar["cka"]["SmolLM2-135M", "SmolLM2-135M", 0, 2]
+    )
+    assert across.values[1, 2] == pytest.approx(similar["cka"]["SmolLM2-135M", "other", 1, 2])
+    assert "CKA" in figures["layer_cka"].finding
+
+
+@pytest.mark.parametrize("tasks", [(), ("counting",)])
+def test_masses_are_means_over_prompts_of_five_layers(
+    tmp_path: Path, tasks: tuple[str, ...]
+) -> None:
+    model, asked = FakeModel(layers=8), prompts_of(["counting", "naming"], 6)
+    names = ["cumulative_mass", "neuron_cumulative_mass"]
+    rng, tops, rows = np.random.default_rng(2), (1, 2, 5, 10, 20, 50), []
+    for prompt in asked:
+        for name in names:
+            for layer in range(name.startswith("neuron"), 9):
+                held = np.sort(rng.random(6))
+                rows += [
+                    (prompt.task, prompt.id, 9, name, layer, top, float(value), None)
+                    for top, value in zip(tops, held, strict=True)
+                ]
+    writer = RunWriter(tmp_path / "run", manifest_of([model.info()], asked, names), asked)
+    writer.write_shard(model.label, 0, table_of(model.label, rows))
+    writer.finish("2026-05-04T10:13:40+00:00")
+    figure = _figure(Run(tmp_path / "run"), "cumulative_mass", tasks=tasks)
+    frame = pd.DataFrame(rows).set_axis(
+        ["task", "prompt", "n", "metric", "layer", "top", "value", "why"], axis=1
+    )
+    frame = frame[frame["task"].isin(tasks)] if tasks else frame
+    for panel, name, layers in zip(
+        figure.panels, names, ([0, 2, 4, 6, 8], [1, 3, 5, 6, 8]), strict=True
+    ):
+        assert isinstance(panel, Lines)
+        *lines, even = panel.lines
+        np.testing.assert_array_equal(even.x, even.y)
+        for line, layer in zip(lines, layers, strict=True):
+            assert set(line.places) == {f"layer {layer}"}
+            own = frame[(frame["metric"] == name) & (frame["layer"] == layer)]
+            by_top = own.groupby("top")["value"]
+            np.testing.assert_array_equal(line.x, tops)
+            np.testing.assert_allclose(line.y, 100 * by_top.mean())
+            np.testing.assert_allclose(line.ends[0], 100 * by_top.quantile(0.25))
+            np.testing.assert_allclose(line.ends[1], 100 * by_top.quantile(0.75))
+    ten = frame[(frame["metric"] == names[0]) & (frame["top"] == 10)]
+    most = ten.groupby("layer")["value"].mean()
+    assert f"{100 * most.max():.0f} % (layer {most.idxmax()}) of the mass" in figure.finding
+    assert f"n = {6 if tasks else 12} prompts" in figure.caption
 
 
 def test_statistics_that_take_a_while_are_drawn_where_they_are_kept_or_named(
@@ -280,7 +342,7 @@ def test_a_figure_is_made_of_the_metrics_and_tasks_of_choice(small_run: Run) -> 
     made = build_figures(small_run, metrics=["residual_norm"], tasks=["technical_code"])
     keys = {figure.key for figure in made}
     assert "task_map-residual_norm-technical_code" in keys
-    assert not any(key.startswith(("heads", "power")) for key in keys)
+    assert not any(key.startswith(("tokens", "power")) for key in keys)
     depth = next(figure for figure in made if figure.key.startswith("depth"))
     (panel,) = depth.panels
     assert isinstance(panel, Lines)
@@ -291,6 +353,39 @@ def test_a_figure_is_made_of_the_metrics_and_tasks_of_choice(small_run: Run) -> 
     assert "3 prompts of 1 task" in depth.caption
 
 
+def test_heads_and_lengths_are_of_the_tasks_of_choice(small_run: Run) -> None:
+    rows = small_run.measurements(metrics=[NORMALIZED], models=["SmolLM2-135M"])
+    tasks = ["technical_code", "factual_questions"]
+    rows = rows[rows["task"].isin(tasks)]
+    heads = _figure(small_run, "heads", metrics=[NORMALIZED], tasks=tasks)
+    assert isinstance(heads.panels[0], Raster)
+    by_head = rows.groupby(["layer", "head"])["value"].mean().unstack()
+    np.testing.assert_allclose(heads.panels[0].values, by_head)
+    assert "6 prompts of 2 tasks" in heads.caption
+    length = _figure(small_run, "length", metrics=[NORMALIZED], tasks=tasks)
+    prompts = rows.groupby("prompt_id").agg(n=("n_tokens", "first"), value=("value", "mean"))
+    (panel,) = length.panels
+    assert isinstance(panel, Scatter)
+    cloud = panel.clouds[0]
+    np.testing.assert_allclose(np.sort(cloud.y), np.sort(prompts["value"]))
+    r = np.corrcoef(prompts["n"].to_numpy(dtype=float), prompts["value"])[0, 1]
+    (table,) = length.tables
+    assert table.frame["r"][0] == pytest.approx(r)
+    assert f"r = {r:.3f}" in cloud.statement
+
+
+def test_experts_are_those_of_the_tasks_of_choice(make: Callable[..., Run]) -> None:
+    tasks = ["language_tasks", "technical_code"]
+    run = make([MIXTURE], prompts=2, tasks=tasks, metrics=["expert_load"])
+    rows = run.measurements(metrics=["expert_load"])
+    for chosen in ([], ["technical_code"]):
+        (panel,) = _figure(run, "experts", tasks=chosen).panels
+        assert isinstance(panel, Raster)
+        own = rows[rows["task"].isin(chosen or tasks)]
+        means = own.groupby(["layer", "index"])["value"].mean().unstack()
+        np.testing.assert_allclose(panel.values, means)
+
+
 def test_what_the_run_or_the_figure_has_not_is_said(small_run: Run) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'residual_norm'"):
         build_figures(small_run, metrics=["residual_nrom"])
@@ -299,9 +394,9 @@ def test_what_the_run_or_the_figure_has_not_is_said(small_run: Run) -> None:
     with pytest.raises(UnknownNameError, match="no prompt 'x'"):
         build_figures(small_run, prompt="x")
     with pytest.raises(
-        UsageError, match="'heads' is not made for tasks of choice; these are: task_m"
+        UsageError, match="'power' is not made for tasks of choice; these are: task_m"
     ):
-        build_figures(small_run, only=["heads"], tasks=["technical_code"])
+        build_figures(small_run, only=["power"], tasks=["technical_code"])
     with pytest.raises(UsageError, match="'power' is not made for metrics of choice"):
         build_figures(small_run, only=["power"], metrics=["residual_norm"])
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from cortexscope.cli.figures import figures
 from cortexscope.cli.report import report
 from cortexscope.cli.tables import tables
+from cortexscope.cli.workbooks import workbooks
 from cortexscope.errors import StoreError, UsageError
 from cortexscope.registry import Registry
 from cortexscope.store import Run
@@ -83,22 +84,24 @@ def test_only_what_is_named_is_made(run: Run, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_misspelt_name_is_one_sentence(run: Run) -> None:
     with pytest.raises(UsageError, match="no table 'metrcs'; did you mean 'metrics'"):
-        tables(run.path, only=["metrcs"])
+        tables([run.path], only=["metrcs"])
     with pytest.raises(UsageError, match="no figure 'dept'; did you mean 'depth'"):
-        figures(run.path, only=["dept"])
+        figures([run.path], only=["dept"])
     with pytest.raises(UsageError, match="nothing that the figure 'experts' shows"):
-        figures(run.path, only=["experts"])
+        figures([run.path], only=["experts"])
 
 
 def test_wrong_use_is_named(run: Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no table 9; choose one from 1 to 8"):
-        tables(run.path, only=["9"])
+        tables([run.path], only=["9"])
     with pytest.raises(UsageError, match="always holds all tables"):
-        tables(run.path, form="xlsx", only=["1"])
-    for command in (tables, figures):
+        tables([run.path], form="xlsx", only=["1"])
+    for command in (tables, figures, workbooks, report):
         with pytest.raises(StoreError, match="There is no run in"):
-            command(tmp_path)
-    with pytest.raises(StoreError, match="There is no run in"):
-        report([tmp_path])
+            command([tmp_path])
+    both = [run.path, make_run(tmp_path / "other", [SMALL], prompts=1).path]
+    for command in (figures, workbooks, report):
+        with pytest.raises(UsageError, match="name one with --out"):
+            command(both)
     with pytest.raises(UsageError, match="name one with --out"):
-        report([run.path, make_run(tmp_path / "other", [SMALL], prompts=1).path])
+        tables(both, form="xlsx")

@@ -13,16 +13,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from report.made_runs import BIG, METRICS, MIXTURE, ROUTED, SMALL, make_run
 
+from cortexscope.audit import audit_study
 from cortexscope.cli import main
 from cortexscope.document import Chooser, Document, Figure, Pages, Section, render
 from cortexscope.document.formats._packed import packed_chooser, packed_pages
 from cortexscope.errors import UsageError
-from cortexscope.report import _pages, build_report
+from cortexscope.report import _pages, build_report, build_tables
 from cortexscope.report._labels import Labels
 from cortexscope.report._methods import bibliography, methods
 from cortexscope.report._origins import Origin
@@ -222,6 +224,46 @@ def test_several_runs_are_read_as_one(tmp_path: Path, capsys: pytest.CaptureFixt
     document = build_report(Measurements.of(*folders))
     glance = str(render(Document("", (), document.lead), "text"))
     assert "Runs: 2" in glance
+    # The study's claims are checked against all of them.
+    (claims,) = (own for own in document.tables if own.key == "claims")
+    assert "this run" not in claims.title
+    audit = audit_study(run=Measurements.of(*folders))
+    assert audit.run == "a, b"
+    alone = [audit_study(run=folder).run_facts for folder in folders]
+    told = "Study's attention entropy with the number of tokens, "
+    for place, label in ((0, BIG.label), (1, "other")):
+        assert audit.run_facts[told + label] == alone[place][told + label]
+    assert audit.run_facts[f"{told}b/{SMALL.label}"] == alone[1][told + SMALL.label]
+
+
+def test_tables_figures_and_workbooks_are_of_several_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = dataclasses.replace(SMALL, label="other", name="other")
+    runs = [
+        make_run(tmp_path / name, models, prompts=3)
+        for name, models in (("a", [SMALL]), ("b", [other]))
+    ]
+    (both,) = build_tables(Measurements.of(*runs), only=["complete"])
+    frames = [build_tables(own, only=["complete"])[0].frame for own in runs]
+    pd.testing.assert_frame_equal(both.frame, pd.concat(frames, ignore_index=True))
+    folders, out = [str(own.path) for own in runs], tmp_path / "out"
+    assert main(["tables", *folders, "--only", "models"]) == 0
+    printed = capsys.readouterr().out
+    assert SMALL.label in printed
+    assert "other" in printed
+    assert main(["tables", *folders, "--format", "csv", "--out", str(out)]) == 0
+    written = pd.read_csv(out / "tables" / "table1.csv")
+    assert list(written["Model"].unique()) == [SMALL.label, "other"]
+    assert main(["figures", *folders, "--only", "length", "--out", str(out)]) == 0
+    assert (out / "figures" / "length.png").is_file()
+    assert main(["workbooks", *folders, "--only", "results", "--out", str(out)]) == 0
+    book = openpyxl.load_workbook(out / "results.xlsx")
+    cells = {cell.value for sheet in book for row in sheet.iter_rows() for cell in row}
+    assert {SMALL.label, "other"} <= cells
+    capsys.readouterr()
+    assert main(["workbooks", *folders]) == 2
+    assert "name one with --out" in capsys.readouterr().err
 
 
 def test_the_methods_are_those_of_the_run(run: Run) -> None:

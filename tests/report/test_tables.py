@@ -24,13 +24,15 @@ from report.made_runs import (
     make_run,
     manifest_of,
     prompts_of,
+    spec_of,
     table_of,
 )
 from report.oracle import STUDY
 
 from cortexscope.analysis import Analysis, Settings, prompt_values
 from cortexscope.document import Ranges, Table
-from cortexscope.report import TABLES, build_figures, build_tables, write_tables
+from cortexscope.report import TABLES, build_figures, build_tables, tables_as, write_tables
+from cortexscope.report._labels import Labels
 from cortexscope.stats import task_effect
 from cortexscope.store import Measurements, Run, RunWriter
 
@@ -268,6 +270,30 @@ def test_a_metric_with_an_index_is_in_no_mean(make: Callable[..., Run]) -> None:
     router = frame[frame["Metric"] == "router_entropy"].set_index("Model")
     assert router["Mean"]["OLMoE-1B-7B"] == pytest.approx(3, abs=0.1)
     assert np.isnan(router["Mean"]["all-MiniLM-L6-v2"])
+
+
+@pytest.mark.parametrize("key", ["metrics", "task_effects"])
+def test_metrics_have_their_titles_for_readers_and_their_names_in_files(
+    small_run: Run, key: str
+) -> None:
+    (table,) = build_tables(small_run, only=[key])
+    column = table.parts[0].columns[0]
+    told = [row[0] for row in table.parts[0].texts()]
+    specs = small_run.manifest.metrics
+    assert told == [specs[name].title for name in table.frame["Metric"]]
+    assert column.titles["attention_entropy"] == "Attention entropy"
+    assert "study.attention_entropy" not in tables_as([table], "text")
+    assert "study.attention_entropy" in tables_as([table], "csv")
+    assert "Attention entropy (study)" not in tables_as([table], "csv")
+
+
+def test_metrics_of_one_title_are_told_apart() -> None:
+    spec = spec_of("residual_norm")
+    labels = Labels({"one": spec, "two": spec})
+    assert labels.titles(["one", "two"]) == {
+        "one": "Residual norm [one]",
+        "two": "Residual norm [two]",
+    }
 
 
 @pytest.mark.slow

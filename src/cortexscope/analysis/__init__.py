@@ -2,7 +2,7 @@
 
 from cortexscope.analysis._analysis import Analysis
 from cortexscope.analysis._groups import TASK, Groups, column_names, groups_of
-from cortexscope.analysis._regions import REGIONS, Region
+from cortexscope.analysis._regions import REGIONS, Region, regions_of_steps
 from cortexscope.analysis._scopes import IN_UNITS, STANDARDISED
 from cortexscope.analysis._settings import Settings, settings_of
 from cortexscope.analysis._values import (
@@ -37,6 +37,7 @@ __all__ = [
     "head_values",
     "metrics_with_values",
     "prompt_values",
+    "regions_of_steps",
     "settings_of",
     "told_of_groups",
     "told_of_number",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cortexscope.analysis._groups import Groups
 from cortexscope.analysis._values import clusters_of
+from cortexscope.records import in_order
 from cortexscope.stats import Bounds
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from cortexscope.records import MetricSpec
     from cortexscope.store import Measurements
 
-__all__ = ["REGIONS", "Found", "Region", "band_of", "regions_found"]
+__all__ = ["REGIONS", "Found", "Region", "band_of", "regions_found", "regions_of_steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +155,54 @@ def _found(
     few = "one layer alone has no spread" if region.of == "spread" else None
     if len(layers) < (2 if few else 1):
         return Found(model, region, _values(), (), few or "no layer of the band has a value")
-    grouped = known.groupby(["prompt_id", "task", "n_tokens"], sort=False)["value"]
-    values = (grouped.mean() if region.of == "mean" else grouped.std(ddof=0)).reset_index()
+    values = _taken(region, known, ["prompt_id", "task", "n_tokens"])
     values = values.assign(model=model, cluster=values["prompt_id"].map(clusters))
     return Found(model, region, values[values["cluster"].notna()], layers, None)
+
+
+def regions_of_steps(measured: Measurements, prompt: str) -> pd.DataFrame:
+    """Return the regions at each token that models added to a prompt, of the stack that adds them.
+
+    Args:
+        measured: of a run or several.
+        prompt: its id.
+
+    Returns:
+        Columns model, stack, region, step (the token's number, from 1), value, z, first_layer,
+        last_layer. `z` is how far a token lies from the mean of the text's tokens, in standard
+        deviations (n - 1) over them, NaN where these do not differ. Empty where nothing was
+        generated; without the regions that have no value.
+    """
+    import pandas as pd
+
+    names = {region.metric for region in REGIONS}
+    read = measured.by_step(prompt, names)
+    read = read[(read["layer"] > 0) & read["value"].notna()]
+    parts = []
+    for model, every in read.groupby("model", sort=False):
+        stack = in_order(set(every["stack"]))[0]
+        own = every[every["stack"] == stack]
+        for region in REGIONS:
+            rows = own[own["metric"] == region.metric]
+            rows = rows[rows["layer"].isin(band_of(region.band, int(own["layer"].max())))]
+            if rows["layer"].nunique() < (2 if region.of == "spread" else 1):
+                continue
+            values = _taken(region, rows, ["step"])
+            spread = values["value"].std(ddof=1) or float("nan")
+            parts.append(
+                values.assign(
+                    model=model, stack=stack, region=region.key,
+                    z=(values["value"] - values["value"].mean()) / spread,
+                    first_layer=rows["layer"].min(), last_layer=rows["layer"].max(),
+                )
+            )  # fmt: skip
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _taken(region: Region, rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return what a region takes of the layers' values, by keys."""
+    grouped = rows.groupby(keys, sort=False)["value"]
+    return (grouped.mean() if region.of == "mean" else grouped.std(ddof=0)).reset_index()
 
 
 def _values() -> pd.DataFrame:

@@ -15,7 +15,7 @@ from cortexscope.audit._words import METRICS, spoken
 from cortexscope.errors import UsageError
 from cortexscope.records import ModelInfo
 from cortexscope.stats import pearson
-from cortexscope.store import Measurements
+from cortexscope.store import Measurements, Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,9 +28,10 @@ FAIR = {"Attention_Entropy": "attention_entropy_normalized"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunValues:
-    """What an audit needs of a run."""
+    """What an audit needs of a run, or of several read together."""
 
-    path: Path
+    name: str
+    """Of the folder, or of each."""
     models: tuple[ModelInfo, ...]
     frames: Mapping[str, pd.DataFrame]
     """By metric, those with a defined value only: model, task, prompt_id, cluster, n_tokens,
@@ -152,8 +153,8 @@ class RunValues:
         return None
 
 
-def read_run(path: Path) -> RunValues:
-    """Return the values of the study's metrics of a run, finished or not.
+def read_run(given: Path | Run | Measurements) -> RunValues:
+    """Return the values of the study's metrics of a run or several, finished or not.
 
     Prompts whose words are shuffled, and random tokens, are left out; a paraphrase is of one
     cluster with its source.
@@ -162,7 +163,7 @@ def read_run(path: Path) -> RunValues:
         StoreError: if the folder holds no run, or it is damaged.
         UsageError: if none of the study's metrics was measured.
     """
-    run = Measurements.of(path)
+    run = Measurements.of(given)
     wanted = (*METRICS.values(), *FAIR.values())
     measured = metrics_with_values(run, metrics=wanted)
     values = prompt_values(run, measured) if measured else None
@@ -176,14 +177,19 @@ def read_run(path: Path) -> RunValues:
             missing[metric] = "; ".join(run.reasons(metric)) or "was not measured"
     if not set(frames) & set(METRICS.values()):
         raise UsageError(
-            f"The run in {path} has no value of the study's metrics "
+            f"The run in {run} has no value of the study's metrics "
             f"({', '.join(METRICS.values())}), so its claims cannot be checked against it; run "
             "again without --metric, or with --metric study."
         )
     known = next(iter(frames.values()))
     return RunValues(
-        path=path,
-        models=tuple(run.runs[0].manifest.models),
+        name=", ".join(own.path.name for own in run.runs),
+        models=tuple(
+            info.model_copy(update={"model": label})
+            for label, info in zip(
+                run.labels, (info for own in run.runs for info in own.manifest.models), strict=True
+            )
+        ),
         frames=frames,
         missing=missing,
         tasks=tuple(dict.fromkeys(known["task"])),
@@ -192,14 +198,15 @@ def read_run(path: Path) -> RunValues:
 
 
 def _facts(run: Measurements, frames: Mapping[str, pd.DataFrame]) -> dict[str, str]:
-    manifest = run.runs[0].manifest
+    manifests = [own.manifest for own in run.runs]
+    suites = dict.fromkeys(f"{own.suite.name} {own.suite.version}" for own in manifests)
     frame = next(iter(frames.values()))
     facts = {
-        "Models": ", ".join(info.model for info in manifest.models),
-        "Suite": f"{manifest.suite.name} {manifest.suite.version}",
+        "Models": ", ".join(run.labels),
+        "Suite": ", ".join(suites),
         "Prompts": f"{frame['cluster'].nunique()} in {frame['task'].nunique()} tasks",
     }
-    if manifest.status != "complete":
+    if any(own.status != "complete" for own in manifests):
         facts["State"] = "not finished; what is measured so far is used"
     entropy = frames.get(METRICS["Attention_Entropy"])
     if entropy is None:

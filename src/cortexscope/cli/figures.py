@@ -22,7 +22,12 @@ class _Form(StrEnum):
 
 
 def figures(
-    run: Annotated[Path, typer.Argument(help="The folder that `cortexscope run --out` wrote.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...", help="The folders that `cortexscope run --out` wrote, read together."
+        ),
+    ],
     forms: Annotated[
         list[_Form] | None,
         typer.Option("--format", help="What to write; png by default. May be repeated."),
@@ -46,7 +51,10 @@ def figures(
         typer.Option("--task", metavar="NAME", help="Only this task. May be repeated."),
     ] = None,
     prompt: Annotated[
-        str, typer.Option(metavar="ID", help="The prompt that logit_lens and tokens draw.")
+        str,
+        typer.Option(
+            metavar="ID", help="The prompt that logit_lens, tokens and brain_tokens draw."
+        ),
     ] = "",
     published: Annotated[
         list[Path] | None,
@@ -56,6 +64,12 @@ def figures(
             "repeated.",
         ),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Where to write figures; the run's own folder if one."
+        ),
+    ] = None,
     width: Annotated[
         Literal["one", "two"] | None,
         typer.Option(help="As wide as one column of a journal, 85 mm, or as two, 178 mm."),
@@ -63,18 +77,22 @@ def figures(
 ) -> None:
     """Draw the figures of a run into its folder `figures`, and print their paths.
 
+    Models of several runs stand beside one another; prompts of the same id
+    must be the same.
+
     With --metric, --task, --prompt or --published and without --only, all
     figures are drawn that can show these; their files are called after them.
-    probes, layer_similarity and selective_heads take a while: they are drawn
-    where --only names them, or after `cortexscope stats`.
+    probes, layer_similarity, layer_cka and selective_heads take a while: they
+    are drawn where --only names them, or after `cortexscope stats`.
 
     Raises:
         UnknownNameError: if there is no such figure, metric, task or prompt.
-        UsageError: if a figure that is named is not made for what is chosen.
+        UsageError: if a figure that is named is not made for what is chosen, runs cannot be read
+            together, or several have no --out.
         StoreError: if the folder holds no run, or cannot be written.
     """
     from cortexscope.report import PublishedModel, write_figures
-    from cortexscope.store import Run
+    from cortexscope.store import Measurements, Run
 
     models: tuple[PublishedModel, ...] = ()
     if published:
@@ -82,7 +100,8 @@ def figures(
 
         models = tuple(PublishedModel(*own) for own in published_models(published))
     for path in write_figures(
-        remark(Run(run)),
+        Measurements.of(*(remark(Run(run)) for run in runs)),
+        out=out,
         formats=tuple(dict.fromkeys(own.value for own in forms or [_Form.PNG])),
         only=only or None,
         metrics=metrics or (),

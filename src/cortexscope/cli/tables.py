@@ -14,7 +14,12 @@ __all__ = ["tables"]
 
 
 def tables(
-    run: Annotated[Path, typer.Argument(help="The folder that `cortexscope run --out` wrote.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...", help="The folders that `cortexscope run --out` wrote, read together."
+        ),
+    ],
     form: Annotated[
         Literal["text", "csv", "md", "latex", "html", "xlsx"],
         typer.Option(
@@ -30,24 +35,33 @@ def tables(
             help="Only this table, such as 1 or task_effects. May be repeated.",
         ),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Where to write tables; the run's own folder if one."
+        ),
+    ] = None,
 ) -> None:
-    """Print a table to standard output, or write all of them into the run's folder.
+    """Print a table to standard output, or write all of them into a folder.
+
+    Models of several runs stand beside one another; prompts of the same id must be the same.
 
     Raises:
-        UsageError: if there is no such table, or a part of a spreadsheet is asked for.
+        UsageError: if there is no such table, a part of a spreadsheet is asked for, runs cannot be
+            read together, or several have no --out.
         StoreError: if the folder holds no run, or cannot be written.
     """
     from cortexscope.report import build_tables, tables_as, write_tables
-    from cortexscope.store import Run
+    from cortexscope.store import Measurements, Run
 
-    opened = remark(Run(run))
+    measured = Measurements.of(*(remark(Run(run)) for run in runs))
     if form == "xlsx" and only:
         raise UsageError(
             "A spreadsheet always holds all tables; leave --only out, or use --format csv."
         )
     if form == "xlsx" or (form == "csv" and not only):
-        for path in write_tables(opened, formats=(form,)):
+        for path in write_tables(measured, out=out, formats=(form,)):
             say(path)
         return
     named = "markdown" if form == "md" else form
-    say(tables_as(build_tables(opened, only=only or None), named), end="")
+    say(tables_as(build_tables(measured, only=only or None), named), end="")

@@ -13,7 +13,12 @@ __all__ = ["workbooks"]
 
 
 def workbooks(
-    run: Annotated[Path, typer.Argument(help="The folder that `cortexscope run --out` wrote.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...", help="The folders that `cortexscope run --out` wrote, read together."
+        ),
+    ],
     only: Annotated[
         list[str] | None,
         typer.Option(
@@ -22,17 +27,19 @@ def workbooks(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where they go; RUN/workbooks by default."),
+        typer.Option(metavar="DIR", help="Where they go; RUN/workbooks if one run."),
     ] = None,
 ) -> None:
     """Write workbooks for a spreadsheet: results.xlsx and tables.xlsx, and print their paths.
 
     Raises:
         UnknownNameError: if there is no such workbook.
+        UsageError: if runs cannot be read together, or several have no --out.
         StoreError: if the folder holds no run, or cannot be written.
     """
     from cortexscope.report import write_workbooks
-    from cortexscope.store import Run
+    from cortexscope.store import Measurements, Run
 
-    for path in write_workbooks(remark(Run(run)), only=only or None, out=out):
+    measured = Measurements.of(*(remark(Run(run)) for run in runs))
+    for path in write_workbooks(measured, only=only or None, out=out):
         say(path)

@@ -43,6 +43,8 @@ class Column:
     far they lie from 0 on either side."""
     note: str = ""
     """What it holds, for who asks."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """What a reader is shown in the place of texts; files for programs have the texts."""
 
     @property
     def numeric(self) -> bool:
@@ -176,7 +178,7 @@ def cell_text(value: Any, column: Column) -> str:  # noqa: ANN401 - a cell of an
     if pd.isna(value):
         return UNDEFINED
     if not column.numeric:
-        return str(value)
+        return column.titles.get(str(value), str(value))
     if column.kind == "integer":
         return str(int(value))
     if column.digits is not None:

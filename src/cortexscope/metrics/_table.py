@@ -11,6 +11,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "study.final_activation": "study:StudyFinalActivation",
         "study.attention_entropy": "study:StudyAttentionEntropy",
         "study.max_sparsity": "study:StudyMaxSparsity",
+        "study.mean_attention": "study:StudyMeanAttention",
     },
     "attention": {
         "attention_entropy": "attention_entropy:AttentionEntropy",
@@ -67,6 +68,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "treves_rolls_lifetime": "treves_rolls:TrevesRollsLifetime",
         "sparsity_threshold": "sparsity_threshold:SparsityThreshold",
         "mass_concentration": "mass_concentration:MassConcentration",
+        "cumulative_mass": "cumulative_mass:CumulativeMass",
         "neuron_near_zero": "near_zero_fraction:NeuronNearZero",
         "neuron_exact_zeros": "exact_zeros:NeuronExactZeros",
         "neuron_hoyer": "hoyer:NeuronHoyer",
@@ -78,6 +80,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "mlp_input_threshold": "sparsity_threshold:MLPInputThreshold",
         "neuron_threshold": "sparsity_threshold:NeuronThreshold",
         "neuron_mass_concentration": "mass_concentration:NeuronMassConcentration",
+        "neuron_cumulative_mass": "cumulative_mass:NeuronCumulativeMass",
         "neuron_dead": "neuron_dead:NeuronDead",
     },
     "geometry": {

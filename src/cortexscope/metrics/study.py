@@ -1,4 +1,4 @@
-"""The published study's three metrics, as inferred from its figures; candidates, named as such."""
+"""What the published study measured, as inferred from its figures; candidates, named as such."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from collections.abc import Iterator
 import torch
 
 from cortexscope.metrics.base.absent import NO_ATTENTION
+from cortexscope.metrics.base.means import quotients
 from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values
 from cortexscope.metrics.base.states import State, add, total
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import AttentionRows, HiddenStates
 
-__all__ = ["StudyAttentionEntropy", "StudyFinalActivation", "StudyMaxSparsity"]
+__all__ = [
+    "StudyAttentionEntropy",
+    "StudyFinalActivation",
+    "StudyMaxSparsity",
+    "StudyMeanAttention",
+]
 
 _SOURCE = "Neural Activation Patterns Across Language Model Architectures (arXiv 2605.15436), as "
 
@@ -135,3 +141,50 @@ class StudyMaxSparsity(Metric):
             shares = torch.stack([sums["total"] / sums["count"] for sums in returned])
             tokens = state[final]["tokens"][None]
             yield Values((final,), shares.amax(0, keepdim=True), None, tokens=tokens)
+
+
+class StudyMeanAttention(Metric):
+    """Return the mean attention weight over heads, query rows and keys, per layer.
+
+    Of the whole matrix, with 0 where a row cannot see a key. Each row sums to 1, so that it is 1 /
+    keys, whatever the model, the layer and the text; less where a learned sink takes a share. Kept
+    for comparison: it carries nothing but the length.
+    """
+
+    spec = MetricSpec(
+        name="study.mean_attention",
+        title="Study mean attention weight",
+        unit="probability",
+        axes=("layer",),
+        bounds=(0.0, 1.0),
+        # No fused kernel has sinks; its rows are shown for a statistic that it gives.
+        needs=("attention.first_key", "attention.learned_sink"),
+        definition="Mean over heads, query rows and all keys of the attention weights, 0 where a "
+        "row cannot see a key; rows sum to 1, so that it is 1 / keys for any model, less what a "
+        "learned sink takes.",
+        source=_SOURCE + "its script takes it for two regions of a brain",
+        group="study",
+    )
+
+    def update(self, state: State, site: Site, seen: Seen) -> State:
+        """Add each row's sum over the number of keys, averaged over heads."""
+        if not isinstance(seen, AttentionRows):
+            return state
+        tokens, sink = seen.tokens, seen.of("learned_sink")
+        # A sink counts as visible, and is no key.
+        visible = seen.visible - int(sink is not None)
+        sums = (visible > 0).double() if sink is None else 1 - sink.double()
+        keys = torch.where(tokens[:, None], visible, 0).amax((1, 2))
+        if site.stack != "cross":
+            # A window hides keys that are in the matrix all the same.
+            keys = torch.maximum(keys, torch.where(tokens, seen.positions.ranks + 1, 0).amax(-1))
+        weights = (sums.mean(1) / keys[:, None].clamp(min=1)).expand(tokens.shape)
+        count = tokens.sum(-1).double()
+        return add(state, site, {"total": total(weights, tokens), "count": count})
+
+    def compute(self, state: State, layout: Layout) -> Iterator[Values]:
+        """Divide by the number of rows, layer by layer."""
+        yield from quotients(
+            state, layout.attention, "no tokens", absent=NO_ATTENTION,
+            known=layout.known.attention,
+        )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from cortexscope.report._frames import RunFrames
@@ -13,14 +14,23 @@ STUDY_ENTROPY = "study.attention_entropy"
 NORMALIZED_ENTROPY = "attention_entropy_normalized"
 
 
-def length_correlation(frames: RunFrames, model: str, metric: str) -> Estimate:
+def length_correlation(
+    frames: RunFrames, model: str, metric: str, tasks: Collection[str] = ()
+) -> Estimate:
     """Return the correlation over prompts of a metric with the number of tokens.
 
     Both are those of the model's primary stack.
     Where it is undefined, the reason is that of the missing values if the metric has none at all.
+
+    Args:
+        frames: of the run.
+        model: its label.
+        metric: its name.
+        tasks: over the prompts of these, of all where empty.
     """
     values = frames.values([metric])
     rows = values[values["model"] == model]
+    rows = rows[rows["task"].isin(tasks)] if tasks else rows
     found = pearson(
         rows["n_tokens"].to_numpy(dtype="float64", na_value=float("nan")),
         rows["value"].to_numpy(dtype="float64"),

@@ -142,13 +142,18 @@ class RunFrames:
         """Return the same over groups of prompts in the place of tasks; nothing of it is kept."""
         return self.measured.by_place(groups=groups)
 
-    @cached_property
-    def heads(self) -> pd.DataFrame:
-        """Means over prompts at each head of the primary stack, none undefined.
+    def heads(self, tasks: Collection[str] = ()) -> pd.DataFrame:
+        """Return means over prompts at each head of the primary stack, none undefined.
 
-        Columns model, stack, metric, layer, head, value.
+        Args:
+            tasks: over the prompts of these, of all where empty; what was measured over all
+                prompts together, or over sequences, is of no task.
+
+        Returns:
+            Columns model, stack, metric, layer, head, value.
         """
         found = self.primary(self.places)
+        found = found[found["task"].isin(tasks)] if tasks else found
         found = found[(found["head"] >= 0) & found["value"].notna()]
         # What was measured over all prompts together is no mean over tasks.
         together = set(found.loc[found["task"].isna(), "metric"])
@@ -157,11 +162,6 @@ class RunFrames:
         keys = ["model", "stack", "metric", "layer", "head"]
         whole = sums.groupby(keys, sort=False, as_index=False)[["value", "n"]].sum()
         return whole.assign(value=whole["value"] / whole["n"]).drop(columns="n")
-
-    @cached_property
-    def experts(self) -> pd.DataFrame:
-        """The load of the experts, as `Measurements.by_index`."""
-        return self.measured.by_index(["expert_load"])
 
     @cached_property
     def common(self) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from cortexscope.records import MetricSpec
@@ -28,6 +28,19 @@ class Labels:
             return self.specs[metric].title
         words = metric.replace(".", ": ").replace("_", " ")
         return words[:1].upper() + words[1:]
+
+    def titles(self, metrics: Collection[str]) -> dict[str, str]:
+        """Return the titles of metrics by their names, no two alike.
+
+        Example:
+            >>> Labels().titles(["residual_norm"])
+            {'residual_norm': 'Residual norm'}
+        """
+        known = [self.title(name) for name in metrics]
+        return {
+            name: title if known.count(title) == 1 else f"{title} [{name}]"
+            for name, title in zip(metrics, known, strict=True)
+        }
 
     def unit(self, metric: str) -> str:
         """Return the unit, empty for a pure number or where it is not known."""

@@ -21,8 +21,8 @@ from cortexscope.document import (
     render,
     save,
 )
-from cortexscope.errors import UsageError
 from cortexscope.files import whole_file
+from cortexscope.report._folder import folder_of
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels
 from cortexscope.report._report import report_of, with_figures
@@ -78,11 +78,13 @@ class Written(NamedTuple):
         return self.reports[0]
 
 
-def build_tables(run: Run, *, only: Collection[int | str] | None = None) -> tuple[Table, ...]:
-    """Return the tables of a run, finished or not, as data.
+def build_tables(
+    run: Run | Measurements, *, only: Collection[int | str] | None = None
+) -> tuple[Table, ...]:
+    """Return the tables of runs, finished or not, as data.
 
     Args:
-        run: the run folder.
+        run: one, or the measurements of several.
         only: those with these keys, of `TABLES`, or numbers; all where None. No other is made, and
             nothing is read that they do not show.
 
@@ -90,11 +92,12 @@ def build_tables(run: Run, *, only: Collection[int | str] | None = None) -> tupl
         UnknownNameError: if there is no such table.
         CorruptRunError: if a file of the run is missing or damaged.
     """
-    return tables_of(RunFrames(run), Labels(run.manifest.metrics), only)
+    frames = RunFrames(run)
+    return tables_of(frames, Labels(frames.measured.specs), only)
 
 
 def build_figures(
-    run: Run,
+    run: Run | Measurements,
     *,
     only: Collection[str] | None = None,
     metrics: Collection[str] = (),
@@ -102,13 +105,13 @@ def build_figures(
     prompt: str = "",
     published: Collection[PublishedModel] = (),
 ) -> tuple[Figure, ...]:
-    """Return the figures of a run, finished or not, as data; one with nothing to draw is empty.
+    """Return the figures of runs, finished or not, as data; one with nothing to draw is empty.
 
     Where something is chosen and `only` is None, all figures that can show it are made. Statistics
     that take a while are drawn where they are kept, or where their figure is named.
 
     Args:
-        run: the run folder.
+        run: one, or the measurements of several.
         only: those with these keys, of `FIGURES` or of a group of metrics, all where None. No
             other is made.
         metrics: what is drawn in the place of a figure's own metrics.
@@ -122,7 +125,8 @@ def build_figures(
         CorruptRunError: if a file of the run is missing or damaged.
     """
     options = Options(tuple(metrics), tuple(tasks), prompt, tuple(published))
-    return figures_of(RunFrames(run), Labels(run.manifest.metrics), only, options)
+    frames = RunFrames(run)
+    return figures_of(frames, Labels(frames.measured.specs), only, options)
 
 
 def build_report(run: Run | Measurements, *, texts: bool = True) -> Document:
@@ -148,25 +152,32 @@ def tables_as(tables: Sequence[Table], form: str) -> str:
 
 
 def write_tables(
-    run: Run, *, formats: Sequence[TableFormat] = ("text", "csv", "xlsx")
+    run: Run | Measurements,
+    *,
+    out: Path | None = None,
+    formats: Sequence[TableFormat] = ("text", "csv", "xlsx"),
 ) -> tuple[Path, ...]:
-    """Write `tables/` of a run: tables.txt, a CSV file a table, tables.xlsx; return the paths.
+    """Write `tables/` of runs: tables.txt, a CSV file a table, tables.xlsx; return the paths.
 
     Args:
-        run: the run folder.
+        run: one, or the measurements of several.
+        out: the folder it goes to, the run's own where None.
         formats: which of them.
 
     Raises:
+        UsageError: if there are several runs and no folder is named.
         StoreError: if the run cannot be read or a file cannot be written.
     """
     frames = RunFrames(run)
+    folder = folder_of(frames.measured, out)
     tables = tables_of(frames, Labels(frames.measured.specs))
-    return _tables(frames, tables, formats, run.path)
+    return _tables(frames, tables, formats, folder)
 
 
 def write_figures(
-    run: Run,
+    run: Run | Measurements,
     *,
+    out: Path | None = None,
     formats: Sequence[FigureFormat] = ("png", "svg"),
     only: Collection[str] | None = None,
     metrics: Collection[str] = (),
@@ -175,13 +186,14 @@ def write_figures(
     published: Collection[PublishedModel] = (),
     width: Width | None = None,
 ) -> tuple[Path, ...]:
-    """Write `figures/` of a run, a file a figure and format; return the paths.
+    """Write `figures/` of runs, a file a figure and format; return the paths.
 
     A figure with nothing to draw has no file. One of metrics, tasks or a prompt of choice is
     called after them, and replaces no other.
 
     Args:
-        run: the run folder.
+        run: one, or the measurements of several.
+        out: the folder it goes to, the run's own where None.
         formats: which of them.
         only: as for `build_figures`, like the following.
         metrics: what is drawn in the place of a figure's own metrics.
@@ -192,13 +204,16 @@ def write_figures(
 
     Raises:
         UnknownNameError: if there is no such figure, metric, task or prompt.
-        UsageError: if a figure that is named is not made for what is chosen.
+        UsageError: if a figure that is named is not made for what is chosen, or there are several
+            runs and no folder is named.
         StoreError: if the run cannot be read or a file cannot be written.
     """
+    measured = Measurements.of(run)
+    folder = folder_of(measured, out)
     figures = build_figures(
-        run, only=only, metrics=metrics, tasks=tasks, prompt=prompt, published=published
+        measured, only=only, metrics=metrics, tasks=tasks, prompt=prompt, published=published
     )
-    return _figures(run.path, figures, formats, width)
+    return _figures(folder, figures, formats, width)
 
 
 def write_html(run: Run | Measurements, *, out: Path | None = None, texts: bool = True) -> Path:
@@ -215,7 +230,7 @@ def write_html(run: Run | Measurements, *, out: Path | None = None, texts: bool 
     """
     with Beside(("still",)) as drawing:
         shown = Shown(run, texts=texts, each=drawing.draw)
-        folder = _folder(shown, out)
+        folder = folder_of(shown.frames.measured, out)
         (path,) = _reports(shown, folder, ("html",), drawing)
     return path
 
@@ -245,7 +260,7 @@ def write_report(
     """
     with Beside(("png", "svg", "still")) as drawing:
         shown = Shown(run, texts=texts, each=drawing.draw)
-        folder = _folder(shown, out)
+        folder = folder_of(shown.frames.measured, out)
         # First, since they are drawn meanwhile.
         drawn = [own.key for own in shown.figures if own.panels]
         tables = _tables(shown.frames, shown.tables, ("text", "csv", "xlsx"), folder)
@@ -256,13 +271,6 @@ def write_report(
                 figures.append(folder / "figures" / f"{key}.{form}")
                 _file(figures[-1], drawing.pictures()[key][form])
     return Written(tables=tables, figures=tuple(figures), reports=reports)
-
-
-def _folder(shown: Shown, out: Path | None) -> Path:
-    runs = shown.frames.measured.runs
-    if out is None and len(runs) > 1:
-        raise UsageError("Several runs have no folder of their own; name one with --out.")
-    return out or runs[0].path
 
 
 def _reports(

@@ -1,3 +1,4 @@
+from ._alignment import linear_cka as linear_cka
 from ._contrasts import (
     model_contrasts as model_contrasts,
     task_contrasts as task_contrasts,
@@ -63,6 +64,7 @@ from ._probe import (
     Probe as Probe,
     probe_layers as probe_layers,
 )
+from ._resampled_ranks import resampled_rank_correlations as resampled_rank_correlations
 from ._selective import (
     Selective as Selective,
     selective as selective,

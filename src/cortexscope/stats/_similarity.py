@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from cortexscope.stats._alignment import linear_cka
 from cortexscope.stats._layers import (
     Stack,
     UnitVectors,
@@ -37,8 +38,8 @@ class Similarity:
 
     pairs: pd.DataFrame
     """A row a pair of layers: layer (of the first model), other (of the second; with one model,
-    each pair once), rho, p, p_max_t, adjusted, adjusted_p, adjusted_p_max_t, reason. `p_max_t`
-    counts every pair as a chance to find something; a p-value is never 0."""
+    each pair once), rho, p, p_max_t, adjusted, adjusted_p, adjusted_p_max_t, cka, cka_adjusted,
+    reason. `p_max_t` counts every pair as a chance to find something; a p-value is never 0."""
     length: pd.DataFrame
     """How far a layer sees length: model (0 or 1), layer, rho with the difference in log tokens
     (NaN where all have one length), reason."""
@@ -75,6 +76,9 @@ def representational_similarity(
     found alike hardly more often than chance has it: in simulations, p is at most 0.05 in 8 % of
     samples of 60 prompts and 5 % of 168 or 504.
 
+    Beside them stands debiased linear CKA (`linear_cka`) of the same vectors, as they are and with
+    length taken out, which large features decide where rho lets each feature count alike.
+
     Args:
         first: the first model's vectors, [layer, prompt, feature]; NaN or None where there are
             none.
@@ -108,16 +112,22 @@ def representational_similarity(
     pull = left_by_length(stacks[0].units)[np.ix_(taken, taken)]
     given = _centred(np.array([_ranks(apart), _ranks(pull), _upper(pull)]))
     raw = [_Order.of(stack.layers, taken) for stack in stacks]
-    adjusted = [
-        _Order.of([without_length(layer, stack.units) for layer in stack.layers], taken)
-        for stack in stacks
-    ]
+    without = [[without_length(layer, own.units) for layer in own.layers] for own in stacks]
+    adjusted = [_Order.of(layers, taken) for layers in without]
     bins = bins_of(logs, 1)
     pairs = _pairs(raw, shuffles(np.zeros_like(bins), permutations, rng=rng))
     adjusted = [order.given(given) for order in adjusted]
     beside = _pairs(adjusted, shuffles(bins, permutations, rng=rng))
+    raw_cka, adjusted_cka = (
+        linear_cka(
+            [[layer if isinstance(layer, str) else layer[taken] for layer in own] for own in every]
+        )
+        for every in ([stack.layers for stack in stacks], without)
+    )
+    one, two = pairs["layer"].to_numpy(), pairs["other"].to_numpy()
     pairs = pairs.assign(
         adjusted=beside["rho"], adjusted_p=beside["p"], adjusted_p_max_t=beside["p_max_t"],
+        cka=raw_cka[one, two], cka_adjusted=adjusted_cka[one, two],
         reason=pairs["reason"].where(pairs["reason"].notna(), beside["reason"]),
     )  # fmt: skip
     method = (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cortexscope.store._contents import in_texts
 from cortexscope.store._reader import Run
 from cortexscope.store._sources import Sources
 from cortexscope.store._sums import added, decoded, reduced, regrouped, summed
@@ -102,21 +103,63 @@ class Measurements(Sources):
             {"layer": "int64", "head": "int64"}
         )
 
-    def by_index(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
+    def by_step(self, prompt: str, metrics: Collection[str]) -> pd.DataFrame:
+        """Return the values of each token that models added to a prompt: the mean over its heads.
+
+        Args:
+            prompt: its id.
+            metrics: only these; those with a further index are left out.
+
+        Returns:
+            Columns model, stack, metric, layer, step (the token's number, from 1), value; empty
+            where nothing was generated.
+        """
+        keys = ["model", "stack", "metric", "layer", "step"]
+        names = [name for name in self._chosen(metrics) if not self._indexed(name)]
+        tables = (table.filter(table["layer"].is_valid()) for table in self.steps(prompt, names))
+        found = summed((reduced(table, keys) for table in tables), keys, apart=True)
+        return found.astype({"layer": "int64", "step": "int64"})
+
+    def by_index(
+        self, metrics: Collection[str] | None = None, *, tasks: Collection[str] = ()
+    ) -> pd.DataFrame:
         """Return means over prompts of metrics with a further index.
+
+        Args:
+            metrics: only these, all where None.
+            tasks: over the prompts of these, of all where empty.
 
         Returns:
             Columns model, stack, metric, layer, index, value.
         """
         keys = ["model", "stack", "metric", "layer", "index"]
+        found = self._indices(keys, metrics, tasks)
+        return found.astype({"layer": "int64", "index": "int64"})
+
+    def by_prompt_and_index(
+        self, metrics: Collection[str], *, tasks: Collection[str] = ()
+    ) -> pd.DataFrame:
+        """Return the same a prompt: with the columns task and prompt_id."""
+        keys = ["model", "stack", "metric", "task", "prompt_id", "layer", "index"]
+        found = self._indices(keys, metrics, tasks, apart=True)
+        return found.astype({"layer": "int64", "index": "int64"})
+
+    def _indices(
+        self,
+        keys: list[str],
+        metrics: Collection[str] | None,
+        tasks: Collection[str],
+        *,
+        apart: bool = False,
+    ) -> pd.DataFrame:
         names = [name for name in self._chosen(metrics) if self._indexed(name)]
 
         def work(table: pa.Table) -> pd.DataFrame:
             known = pc.and_(table["layer"].is_valid(), table["index"].is_valid())
+            known = pc.and_(known, in_texts(table["task"], tasks)) if tasks else known
             return reduced(table.filter(known), keys)
 
-        found = summed(self.each(work, names, wholes=False), keys)
-        return found.astype({"layer": "int64", "index": "int64"})
+        return summed(self.each(work, names, wholes=False), keys, apart=apart)
 
     def by_place(
         self,

@@ -166,6 +166,26 @@ class Run:
         self._completeness.check_beside(file, found, shard, label, all_of_them=False)
         return _without(table, left_out)
 
+    def steps(self, model: str, prompt: str, metrics: Collection[str]) -> pa.Table:
+        """Return what was measured of the tokens that a model added to one prompt; `step` is which.
+
+        Args:
+            model: its label.
+            prompt: its id.
+            metrics: only these.
+
+        Raises:
+            UnknownNameError: if the run has no such metric or model.
+            CorruptRunError: if the measurements are not whole.
+        """
+        self._check_names("metric", metrics, self.manifest.metrics)
+        files = zip(self._layout.finished(model), self.contents(model), strict=False)
+        shards = [own for own, held in files if prompt in held.prompts]
+        if not (shards and self._layout.generates(model)):
+            return MEASUREMENTS.empty_table()
+        table = self._steps(shards[0], model, frozenset(metrics), ())
+        return table.filter(in_texts(table["prompt_id"], [prompt]))
+
     def contents(self, model: str) -> list[Contents]:
         """Return what each of a model's files of measurements is of, those of controls too.
 

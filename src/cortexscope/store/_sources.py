@@ -232,6 +232,15 @@ class Sources:
             parts.append(texts.assign(model=texts["model"].map(names)))
         return pd.concat(parts, ignore_index=True)
 
+    def steps(self, prompt: str, metrics: Collection[str]) -> Iterator[pa.Table]:
+        """Yield what was measured of the tokens that each model added to a prompt.
+
+        Values are finite or null.
+        """
+        for own in self._sources.values():
+            names = [name for name in metrics if name in own.run.manifest.metrics]
+            yield _named(finite(own.run.steps(own.label, prompt, names)), own)
+
     def each(
         self,
         work: Callable[[pa.Table], _Made],

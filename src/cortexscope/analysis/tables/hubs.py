@@ -10,7 +10,7 @@ import numpy as np
 
 from cortexscope.analysis._regions import Found, regions_found
 from cortexscope.analysis.tables._step import Step
-from cortexscope.stats import adjusted_values
+from cortexscope.stats import adjusted_values, resampled_rank_correlations
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Hubs"]
 
-_METHOD = "Spearman's rho at equal lengths; permutation of prompts"
+_METHOD = (
+    "Spearman's rho at equal lengths; farther ends of the percentile and the pivotal bootstrap "
+    "over prompts, from 0 where a permutation of prompts reaches the score in more than 5 %"
+)
+_CHANCE = 0.05
 _FEWEST = 8
 """Prompts; ranks of fewer have few orders."""
 
@@ -30,7 +34,9 @@ class Hubs(Step):
 
     Over prompts, paraphrases averaged, with what length does taken out of every region. `chance` is
     the score that 95 % of shuffles of the region's prompts stay below: sizes have no sign, so that
-    no score is 0 by chance.
+    no score is 0 by chance. For the same reason resamples lie above what they are drawn from where
+    correlations are weak; so `low` and `high` are the farther ends of the percentiles and of these
+    reflected at the score, and `low` is 0 where the score is no more than chance.
     """
 
     name = "hubs"
@@ -89,16 +95,28 @@ def _scores(
     if len(names) < 2 or n < _FEWEST:
         why = "no other region has a value" if len(names) < 2 else f"fewer than {_FEWEST} prompts"
         return {name: _unknown(n, why) for name in names}
+    drawn = resampled_rank_correlations(
+        table.to_numpy(dtype=np.float64), rng=of.stream("hubs", model, "intervals"),
+        resamples=of.settings.resamples,
+    )  # fmt: skip
+    scores = (np.abs(drawn).sum(axis=2) - 1) / (len(names) - 1)
     ranks = table.rank().to_numpy(dtype=np.float64)
     ranks = ranks - ranks.mean(axis=0)
     ranks = ranks / np.linalg.norm(ranks, axis=0)
     rng = of.stream("hubs", model)
     orders = rng.permuted(np.tile(np.arange(n), (of.settings.permutations, 1)), axis=1)
-    return {name: _score(ranks, place, names, orders) for place, name in enumerate(names)}
+    return {
+        name: _score(ranks, place, names, orders, scores[:, place])
+        for place, name in enumerate(names)
+    }
 
 
 def _score(
-    ranks: NDArray[np.float64], place: int, names: list[str], orders: NDArray[np.intp]
+    ranks: NDArray[np.float64],
+    place: int,
+    names: list[str],
+    orders: NDArray[np.intp],
+    drawn: NDArray[np.float64],
 ) -> dict[str, Any]:
     others = np.delete(ranks, place, axis=1)
     correlations = ranks[:, place] @ others
@@ -107,10 +125,15 @@ def _score(
     partner = int(np.abs(correlations).argmax())
     # What rounding tells apart counts as equal.
     beyond = int((shuffled >= hub - 1e-12).sum())
+    p = (beyond + 1) / (len(orders) + 1)
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    low, high = max(0.0, min(low, 2 * hub - high)), min(1.0, max(high, 2 * hub - low))
     return {
         "hub": hub,
+        "low": float(low) if p <= _CHANCE else 0.0,
+        "high": float(high),
         "chance": float(np.quantile(shuffled, 0.95)),
-        "p": (beyond + 1) / (len(orders) + 1),
+        "p": p,
         "partner": [name for name in names if name != names[place]][partner],
         "rho": float(correlations[partner]),
         "others": len(names) - 1,
@@ -121,7 +144,7 @@ def _score(
 
 
 def _unknown(n: int, reason: str) -> dict[str, Any]:
-    numbers = dict.fromkeys(("hub", "chance", "p"), np.nan)
+    numbers = dict.fromkeys(("hub", "low", "high", "chance", "p"), np.nan)
     return {
         **numbers, "partner": None, "rho": np.nan, "others": 0, "n": n, "method": None,
         "reason": reason,

@@ -13,7 +13,7 @@ from cortexscope.taps import NEEDS
 __all__ = ["GROUP_TEXTS", "bounds", "cost", "description", "each", "explanation", "needs", "unit"]
 
 GROUP_TEXTS = {
-    "study": "the three metrics of the published study, as inferred from its figures",
+    "study": "what the published study measured, as inferred from its figures and script",
     "attention": "where each head looks, how widely and how far",
     "magnitude": "how large states and updates are, and which entries stand out",
     "sparsity": "how many entries of states and neurons matter",

@@ -19,9 +19,10 @@ FIGURES = Registry(
         key: f"cortexscope.report.figures.{key}:build"
         for key in (
             *("task_matrix", "task_map", "length", "depth", "experts", "task_means", "heads"),
-            *("similarity", "specialisation", "massive", "prompts", "radar", "parameters"),
-            *("logit_lens", "tokens", "power"),
-            *("probes", "layer_similarity", "selective_heads", "brain"),
+            *("similarity", "specialisation", "massive", "cumulative_mass", "prompts", "radar"),
+            *("parameters", "logit_lens", "tokens", "power"),
+            *("probes", "layer_similarity", "layer_cka", "selective_heads"),
+            *("brain", "brain_tokens"),
         )
     },
 )
@@ -33,6 +34,7 @@ Other packages add some in the group `cortexscope.figures`; those of groups of m
 STATISTICS = {
     "probes": "probes",
     "layer_similarity": "similarity",
+    "layer_cka": "similarity",
     "selective_heads": "selective",
 }
 """Figures of statistics that take a while, and the table of each.

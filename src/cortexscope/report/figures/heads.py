@@ -27,14 +27,17 @@ class HeadMap:
     """A map of layers by heads for each metric and model."""
 
     metrics: tuple[str, ...] = _METRICS
+    tasks: tuple[str, ...] = ()
+    """Over the prompts of these, of all where empty."""
 
     def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
         """Return the figure of a run; one without heads gets no figure and no note."""
         panels: list[Raster] = []
         notes: list[str] = []
         highest: list[str] = []
+        every = frames.heads(self.tasks)
         for metric in self.metrics:
-            found = frames.heads[frames.heads["metric"] == metric]
+            found = every[every["metric"] == metric]
             for model in frames.labels:
                 own = found[found["model"] == model]
                 if len(own):
@@ -59,10 +62,10 @@ class HeadMap:
             key="heads",
             title=f"{subject(labels, self.metrics, _METRICS, 'Attention')} by layer and head",
             caption=(
-                "A cell is one head's mean over all prompts, each prompt counting once. Heads "
+                "A cell is one head's mean over prompts, each counting once. Heads "
                 "stand in the order of the model's own numbers, which mean nothing across layers "
                 "or models; where several share keys and values, neighbours do. Each panel has its "
-                "own scale, from 0. " + counted(frames)
+                "own scale, from 0. " + counted(frames, self.tasks)
             ),
             finding=sentence(highest),
             panels=tuple(panels),

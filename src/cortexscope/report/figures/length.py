@@ -37,6 +37,8 @@ class Length:
     """One point a prompt: metrics against tokens, with a correlation a model."""
 
     metrics: tuple[str, ...] = _PAIR
+    tasks: tuple[str, ...] = ()
+    """Only the prompts of these, all where empty."""
 
     def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
         """Return the figure of a run."""
@@ -48,8 +50,9 @@ class Length:
                 values = frames.values([metric])
                 rows = values[values["model"] == model]
                 rows = rows[rows["value"].notna() & rows["n_tokens"].notna()]
+                rows = rows[rows["task"].isin(self.tasks)] if self.tasks else rows
                 if len(rows):
-                    clouds.append(_cloud(frames, rows, model, metric))
+                    clouds.append(_cloud(frames, rows, model, metric, self.tasks))
                 else:
                     empty.append(model)
             if clouds:
@@ -68,7 +71,7 @@ class Length:
             key="length",
             title=f"{subject(labels, self.metrics, _PAIR, 'Attention entropy')} "
             "against prompt length",
-            caption=_CAPTION + counted(frames),
+            caption=_CAPTION + counted(frames, self.tasks),
             finding=self._finding(frames, labels),
             panels=tuple(panels),
             notes=tuple(notes),
@@ -78,7 +81,10 @@ class Length:
     def _finding(self, frames: RunFrames, labels: Labels) -> str:
         found = []
         for metric in self.metrics:
-            values = [length_correlation(frames, model, metric).value for model in frames.labels]
+            every = [
+                length_correlation(frames, model, metric, self.tasks) for model in frames.labels
+            ]
+            values = [own.value for own in every]
             known = [value for value in values if value is not None]
             if known:
                 found.append(f"{spanned(known, '.3f')} for {labels.title(metric)}")
@@ -89,7 +95,7 @@ class Length:
     def _correlations(self, frames: RunFrames, labels: Labels) -> Table:
         rows, reasons = [], {}
         for place, (model, metric) in enumerate(product(frames.labels, self.metrics)):
-            found = length_correlation(frames, model, metric)
+            found = length_correlation(frames, model, metric, self.tasks)
             known = found.low is not None and found.high is not None
             span = f"{found.low:.3f} to {found.high:.3f}" if known else UNDEFINED
             rows.append((plain(model), labels.title(metric), found.value, span, found.n))
@@ -109,7 +115,9 @@ class Length:
 build = Length()
 
 
-def _cloud(frames: RunFrames, rows: pd.DataFrame, model: str, metric: str) -> Points:
+def _cloud(
+    frames: RunFrames, rows: pd.DataFrame, model: str, metric: str, tasks: tuple[str, ...]
+) -> Points:
     names = (
         f"{plain(str(prompt))} · {task_title(str(task))}"
         for prompt, task in zip(rows["prompt_id"], rows["task"], strict=True)
@@ -120,5 +128,5 @@ def _cloud(frames: RunFrames, rows: pd.DataFrame, model: str, metric: str) -> Po
         x=rows["n_tokens"].to_numpy(dtype="float64"),
         y=rows["value"].to_numpy(dtype="float64"),
         names=tuple(names),
-        statement=r_of(length_correlation(frames, model, metric)),
+        statement=r_of(length_correlation(frames, model, metric, tasks)),
     )

@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cortexscope.document import Block, Column, Fold, Part, Prose, Section, Table
-from cortexscope.report._frames import RunFrames
-from cortexscope.report._labels import plain, task_title
+from cortexscope.report._labels import Labels, plain, task_title
 from cortexscope.report._shown import Shown
 from cortexscope.report._stacks import stacks_note
 from cortexscope.report.figures.brain import METAPHOR, layers_text
@@ -29,17 +28,24 @@ _HUBS = (
     "Hub score: the mean size of a region's rank correlations (Spearman) with the other regions "
     "over prompts, with what length does taken out of each. Chance: what 95 % of shuffles of the "
     "region's prompts stay below; sizes have no sign, so that it is not 0. p is by the same "
-    "shuffles. Regions of one metric in neighbouring layers share much by construction. The "
-    "study's score was another: how often two regions both lay above the mean of the ten, which "
-    "are in different units, so that it ranks units."
+    "shuffles. Low_95 to High_95: a bootstrap over prompts, the farther ends of percentiles and "
+    "pivots, from 0 where p is above 0.05. Regions of one metric in neighbouring layers share much "
+    "by construction. The study's score was another: how often two regions both lay above the mean "
+    "of the ten, which are in different units, so that it ranks units."
+)
+_UNGENERATED = (
+    "This run has no brains along tokens: values of single tokens are kept of those that a model "
+    "adds to a prompt, with cortexscope run --generate N, of models that generate."
 )
 _SHORT = "Brain view"
+_MEAN = "study.mean_attention"
 _PLAIN = "1 / length"
 _COMPARED = (
     f"{_PLAIN}: what the study's formulas for Wernicke's area and the hippocampus come to in any "
     "model, the mean over the task's prompts of 1 over the number of tokens. It is kept for "
     "comparison; no region is made of it."
 )
+_MEASURED = "{} is the same as the model's own weights have it, averaged over layers."
 _FORMS = {"raw": "as measured", "adjusted": "at equal lengths"}
 
 
@@ -53,9 +59,10 @@ def build(shown: Shown) -> Section:
         return Section("brain", title, (Prose((said,), "aside"),), short=_SHORT)
     blocks: list[Block] = []
     blocks += shown.figures_named("brain")
-    blocks += [_defined(found), _hubs(analysis.table("hubs"))]
+    blocks += shown.figures_named("brain_tokens") or [Prose((_UNGENERATED,), "aside")]
+    blocks += [_defined(found, shown.labels), _hubs(analysis.table("hubs"))]
     notes = stacks_note(shown.frames.many_stacked)
-    profiles = tuple(_profiles(found, shown.frames, notes))
+    profiles = tuple(_profiles(found, shown, notes))
     regions, models = found["region"].nunique(), found["model"].nunique()
     summary = f"Profiles: the means of {regions} regions by task, with intervals, of {models} model"
     blocks.append(Fold(f"{summary}{'s' * (models != 1)}", profiles))
@@ -64,11 +71,12 @@ def build(shown: Shown) -> Section:
     return Section("brain", title, (*told, fold), short=_SHORT)
 
 
-def _defined(found: pd.DataFrame) -> Table:
+def _defined(found: pd.DataFrame, labels: Labels) -> Table:
     from cortexscope.analysis import REGIONS
 
     columns = (
-        Column("Name"), Column("What it says here", wraps=True), Column("Metric", "code"),
+        Column("Name"), Column("What it says here", wraps=True),
+        Column("Metric", titles=labels.titles([region.metric for region in REGIONS])),
         Column("Taken", wraps=True), Column("Layers", wraps=True),
         Column("What the study took", wraps=True),
     )  # fmt: skip
@@ -87,17 +95,18 @@ def _defined(found: pd.DataFrame) -> Table:
 
 def _hubs(found: pd.DataFrame) -> Table:
     titles = _titles()
+    scores = {"Hub score": "hub", "Low_95": "low", "High_95": "high", "Chance": "chance"}
     columns = (
-        Column("Model"), Column("Region"), *(Column(name, "number", decimals=3)
-        for name in ("Hub score", "Chance")), Column("p", "number", decimals=4),
-        Column("Closest region"), Column("Spearman's rho", "number", decimals=3),
-        Column("Prompts", "integer"),
+        Column("Model"), Column("Region"),
+        *(Column(name, "number", decimals=3) for name in scores),
+        Column("p", "number", decimals=4), Column("Closest region"),
+        Column("Spearman's rho", "number", decimals=3), Column("Prompts", "integer"),
     )  # fmt: skip
     rows, reasons = [], {}
     for place, row in enumerate(found.to_dict("records")):
         rows.append(
-            (plain(row["model"]), titles[row["region"]], row["hub"], row["chance"], row["p"],
-             titles.get(row["partner"]), row["rho"], row["n"])
+            (plain(row["model"]), titles[row["region"]], *(row[own] for own in scores.values()),
+             row["p"], titles.get(row["partner"]), row["rho"], row["n"])
         )  # fmt: skip
         if isinstance(row["reason"], str):
             reasons[place, "Hub score"] = row["reason"]
@@ -106,16 +115,22 @@ def _hubs(found: pd.DataFrame) -> Table:
     return Table(key="brain_hubs", title=title, parts=(part,), notes=(_HUBS,))
 
 
-def _profiles(found: pd.DataFrame, frames: RunFrames, notes: tuple[str, ...]) -> Iterator[Table]:
-    titles = _titles()
-    columns = (
-        Column("Task"), *(Column(title) for title in titles.values()),
-        Column(_PLAIN, "number", digits=3),
-    )  # fmt: skip
+def _profiles(found: pd.DataFrame, shown: Shown, notes: tuple[str, ...]) -> Iterator[Table]:
+    titles, frames, named = _titles(), shown.frames, shown.labels.title(_MEAN)
     inverse = (1 / frames.lengths["n_tokens"]).groupby(
         [frames.lengths["model"], frames.lengths["task"]]
     )
-    plainly = inverse.mean().to_dict()
+    compared, notes = {_PLAIN: inverse.mean().to_dict()}, (_COMPARED, *notes)
+    if _MEAN in frames.metrics:
+        weights = frames.values([_MEAN]).groupby(["model", "task"], observed=True)["value"]
+        compared, notes = (
+            {named: weights.mean().to_dict(), **compared},
+            (*notes, _MEASURED.format(named)),
+        )
+    columns = (
+        Column("Task"), *(Column(title) for title in titles.values()),
+        *(Column(name, "number", digits=3) for name in compared),
+    )  # fmt: skip
     for form, how in _FORMS.items():
         parts = []
         for model, own in found[found["form"] == form].groupby("model", sort=False):
@@ -125,7 +140,7 @@ def _profiles(found: pd.DataFrame, frames: RunFrames, notes: tuple[str, ...]) ->
             read = [task for task in frames.tasks if (task, next(iter(titles))) in cells]
             rows = [
                 (task_title(t), *(_cell(cells.get((t, r), {})) for r in titles),
-                 plainly.get((model, t)))
+                 *(beside.get((model, t)) for beside in compared.values()))
                 for t in read
             ]  # fmt: skip
             reasons = {
@@ -140,7 +155,7 @@ def _profiles(found: pd.DataFrame, frames: RunFrames, notes: tuple[str, ...]) ->
             key=f"brain_profiles_{form}",
             title=f"Means of the regions by task, {how}, with 95 % intervals",
             parts=tuple(parts),
-            notes=(_COMPARED, *notes),
+            notes=notes,
         )
 
 

@@ -23,7 +23,7 @@ _COLUMNS = (
 def build(shown: Shown) -> Section:
     """Return a table with a row a metric and model, and the most selective heads where known."""
     rows = []
-    found = shown.frames.heads
+    found = shown.frames.heads()
     places = [
         {name: place for place, name in enumerate(names)}
         for names in (shown.frames.metrics, shown.frames.labels)

@@ -16,8 +16,9 @@ _CLOSER = (
 def build(shown: Shown) -> Section:
     """Return the figures along depth, and what the statistics say of layers."""
     blocks: list[Block] = list(shown.figures_named("depth", "probes"))
-    blocks += shown.folded("How alike layers see the prompts", "layer_similarity")
+    blocks += shown.folded("How alike layers see the prompts", "layer_similarity", "layer_cka")
     blocks += shown.folded("Where massive activations are", "massive")
+    blocks += shown.folded("How much the largest features and neurons hold", "cumulative_mass")
     if said := shown.said("depth", "probes", "probe_baselines", "silhouettes", "similarity"):
         blocks.append(Prose(said, "list"))
     if not shown.frames.analysis.kept("probes"):

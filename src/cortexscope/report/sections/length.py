@@ -54,14 +54,12 @@ def build(shown: Shown) -> Section:
 
 
 def _claims(shown: Shown) -> tuple[Fold, ...]:
-    """Return what the audit says of the study's claims, of one run that has its metrics."""
+    """Return what the audit says of the study's claims, of runs that have its metrics."""
     from cortexscope.audit import audit_study
 
-    runs = shown.frames.measured.runs
-    if len(runs) > 1:
-        return ()
+    measured = shown.frames.measured
     try:
-        audit = audit_study(run=runs[0].path)
+        audit = audit_study(run=measured)
     except UsageError:
         return ()
     rows = [
@@ -76,5 +74,6 @@ def _claims(shown: Shown) -> tuple[Fold, ...]:
         Column("Verdict", tones=tones),
         Column("What was found", wraps=True),
     )
-    title = f"The study's {len(audit.claims)} claims, checked against its own figures and this run"
+    runs = "this run" if len(measured.runs) == 1 else "these runs"
+    title = f"The study's {len(audit.claims)} claims, checked against its own figures and {runs}"
     return (Fold(title, (Table("claims", title, (Part.of(columns, rows),)),)),)

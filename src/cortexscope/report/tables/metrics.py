@@ -16,7 +16,7 @@ def build(frames: RunFrames, labels: Labels) -> Table:
     import pandas as pd
 
     columns = (
-        Column("Metric"),
+        Column("Metric", titles=labels.titles(frames.metrics)),
         Column("Unit", aside=True),
         Column("Model"),
         Column("Stack", aside=True),

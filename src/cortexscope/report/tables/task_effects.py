@@ -21,7 +21,7 @@ __all__ = ["build"]
 
 _FORMS = ("raw", "adjusted", "matched")
 _COLUMNS = (
-    *texts("Metric", "Model"),
+    *texts("Model"),
     *(
         Column(name, "number", 4)
         for form in ("Raw", "Adjusted", "Matched")
@@ -56,7 +56,8 @@ def build(frames: RunFrames, labels: Labels) -> Table:
             cells |= {(len(rows), column): why for column, why in _reasons(own)}
             rows.append({"Metric": metric, "Model": scope, **_numbers(own), **_leader(top)})
         reasons = Counter(str(why).rstrip(".") for why in found["reason"].dropna())
-    frame = pd.DataFrame(rows, columns=[column.name for column in _COLUMNS])
+    columns = (Column("Metric", titles=labels.titles(HEADLINE)), *_COLUMNS)
+    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
     return Table(
         key="task_effects",
         title="What the task does, raw and with length controlled",
@@ -78,7 +79,7 @@ def build(frames: RunFrames, labels: Labels) -> Table:
             "of tasks and more.",
             *(f"Undefined, {count} times: {why}." for why, count in reasons.items()),
         ),
-        parts=(Part(frame, _COLUMNS, reasons=cells),),
+        parts=(Part(frame, columns, reasons=cells),),
     )
 
 
