@@ -19,6 +19,7 @@ from cortexscope.audit._tables import Checked, check_tables, undetermined
 
 if TYPE_CHECKING:
     from cortexscope.audit._activity import Activities
+    from cortexscope.store import Measurements
 
 __all__ = ["audit_study"]
 
@@ -26,7 +27,7 @@ __all__ = ["audit_study"]
 def audit_study(
     *,
     published: Sequence[Path | str] = (),
-    run: Path | str | None = None,
+    run: Path | str | Measurements | None = None,
 ) -> Audit:
     """Check every claim of the published study, and every figure of the files that are given.
 
@@ -34,7 +35,7 @@ def audit_study(
         published: the study's text file of Tables 1 to 6, its spreadsheets, its script (which is
             never run), or folders of tables and spreadsheets; without a file of Table 1 the claims'
             own figures are checked against one another.
-        run: a run folder of one's own, to check the claims against.
+        run: a run of one's own to check the claims against, its folder or its measurements.
 
     Raises:
         UsageError: if a file is none of the study's, or the run has none of the study's metrics.
@@ -47,7 +48,7 @@ def audit_study(
     if run is not None:
         from cortexscope.audit._run_values import read_run
 
-        values = read_run(Path(run))
+        values = read_run(run)
     parts = values.parts(study().models) if values else ()
     sources = [evidence, *(part.evidence(evidence) for part in parts)]
     return Audit(

@@ -152,7 +152,7 @@ class RunValues:
         return None
 
 
-def read_run(path: Path) -> RunValues:
+def read_run(run: Path | str | Measurements) -> RunValues:
     """Return the values of the study's metrics of a run, finished or not.
 
     Prompts whose words are shuffled, and random tokens, are left out; a paraphrase is of one
@@ -162,7 +162,8 @@ def read_run(path: Path) -> RunValues:
         StoreError: if the folder holds no run, or it is damaged.
         UsageError: if none of the study's metrics was measured.
     """
-    run = Measurements.of(path)
+    run = Measurements.of(run)
+    path = run.runs[0].path
     wanted = (*METRICS.values(), *FAIR.values())
     measured = metrics_with_values(run, metrics=wanted)
     values = prompt_values(run, measured) if measured else None

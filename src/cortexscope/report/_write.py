@@ -90,7 +90,10 @@ def build_tables(run: Run, *, only: Collection[int | str] | None = None) -> tupl
         UnknownNameError: if there is no such table.
         CorruptRunError: if a file of the run is missing or damaged.
     """
-    return tables_of(RunFrames(run), Labels(run.manifest.metrics), only)
+    frames = RunFrames(run)
+    if only is None:
+        frames.read()
+    return tables_of(frames, Labels(run.manifest.metrics), only)
 
 
 def build_figures(
@@ -160,6 +163,7 @@ def write_tables(
         StoreError: if the run cannot be read or a file cannot be written.
     """
     frames = RunFrames(run)
+    frames.read()
     tables = tables_of(frames, Labels(frames.measured.specs))
     return _tables(frames, tables, formats, run.path)
 
@@ -215,6 +219,7 @@ def write_html(run: Run | Measurements, *, out: Path | None = None, texts: bool 
     """
     with Beside(("still",)) as drawing:
         shown = Shown(run, texts=texts, each=drawing.draw)
+        shown.frames.read()
         folder = _folder(shown, out)
         (path,) = _reports(shown, folder, ("html",), drawing)
     return path
@@ -245,6 +250,7 @@ def write_report(
     """
     with Beside(("png", "svg", "still")) as drawing:
         shown = Shown(run, texts=texts, each=drawing.draw)
+        shown.frames.read()
         folder = _folder(shown, out)
         # First, since they are drawn meanwhile.
         drawn = [own.key for own in shown.figures if own.panels]

@@ -57,11 +57,11 @@ def _claims(shown: Shown) -> tuple[Fold, ...]:
     """Return what the audit says of the study's claims, of one run that has its metrics."""
     from cortexscope.audit import audit_study
 
-    runs = shown.frames.measured.runs
-    if len(runs) > 1:
+    measured = shown.frames.measured
+    if len(measured.runs) > 1:
         return ()
     try:
-        audit = audit_study(run=runs[0].path)
+        audit = audit_study(run=measured)
     except UsageError:
         return ()
     rows = [
