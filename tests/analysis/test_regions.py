@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from report.made_runs import REGIONAL, SMALL, FakeModel, regional_run
 
-from cortexscope.analysis import REGIONS, Analysis, Settings
+from cortexscope.analysis import REGIONS, Analysis, Settings, groups_of
 from cortexscope.analysis._regions import regions_found
 from cortexscope.document.panels._brain_shapes import SHAPES
 from cortexscope.metrics import metric_names
@@ -104,7 +104,7 @@ def test_a_hub_score_has_an_interval_over_prompts(
     hubs = Analysis(run, settings=Settings(1, 2000, 200)).table("hubs").set_index("region")
     values = {
         own.region.key: adjusted_values(own.values).groupby("cluster")["value"].mean()
-        for own in regions_found(Measurements.of(run))
+        for own in regions_found(Measurements.of(run), groups_of(Measurements.of(run)))
     }
     table, rng = pd.DataFrame(values).to_numpy(), np.random.default_rng(5)
     drawn = []

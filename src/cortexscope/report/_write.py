@@ -93,6 +93,8 @@ def build_tables(
         CorruptRunError: if a file of the run is missing or damaged.
     """
     frames = RunFrames(run)
+    if only is None:
+        frames.read()
     return tables_of(frames, Labels(frames.measured.specs), only)
 
 
@@ -170,6 +172,7 @@ def write_tables(
     """
     frames = RunFrames(run)
     folder = folder_of(frames.measured, out)
+    frames.read()
     tables = tables_of(frames, Labels(frames.measured.specs))
     return _tables(frames, tables, formats, folder)
 
@@ -231,6 +234,7 @@ def write_html(run: Run | Measurements, *, out: Path | None = None, texts: bool 
     with Beside(("still",)) as drawing:
         shown = Shown(run, texts=texts, each=drawing.draw)
         folder = folder_of(shown.frames.measured, out)
+        shown.frames.read()
         (path,) = _reports(shown, folder, ("html",), drawing)
     return path
 
@@ -261,6 +265,7 @@ def write_report(
     with Beside(("png", "svg", "still")) as drawing:
         shown = Shown(run, texts=texts, each=drawing.draw)
         folder = folder_of(shown.frames.measured, out)
+        shown.frames.read()
         # First, since they are drawn meanwhile.
         drawn = [own.key for own in shown.figures if own.panels]
         tables = _tables(shown.frames, shown.tables, ("text", "csv", "xlsx"), folder)

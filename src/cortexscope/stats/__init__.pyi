@@ -4,6 +4,7 @@ from ._contrasts import (
     task_contrasts as task_contrasts,
 )
 from ._correlation import pearson as pearson
+from ._coupled import DrawnOnce as DrawnOnce
 from ._depth import (
     layer_contrasts as layer_contrasts,
     map_contrasts as map_contrasts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cortexscope.stats._clusters import checked_frame
+from cortexscope.stats._coupled import Coupled, Coupler
 from cortexscope.stats._effect_sizes import cliffs_delta, hedges_g
 from cortexscope.stats._estimate import Estimate
 from cortexscope.stats._fit import Fit
@@ -107,6 +109,7 @@ def task_contrasts(
     adjusted: bool,
     rng: np.random.Generator,
     permutations: int = 5000,
+    couple: Coupler | None = None,
     level: float = 0.95,
     bounds: Bounds = UNBOUNDED,
 ) -> pd.DataFrame:
@@ -123,8 +126,9 @@ def task_contrasts(
         frame: a values frame of one metric: `model`, `task`, `prompt_id`, `cluster`, `n_tokens`,
             `value`; or its units.
         adjusted: whether what length does is taken out.
-        rng: draws the permutations.
+        rng: draws the permutations, unless `couple` gives them.
         permutations: how many are drawn; all relabellings are made if they are no more.
+        couple: gives the permutations, such as the same ones for many models (`DrawnOnce`).
         level: of the intervals.
         bounds: lowest and highest value that the metric can have; standard scores have none.
 
@@ -147,7 +151,11 @@ def task_contrasts(
     pairs = list(combinations(range(len(units.tasks)), 2))
     usable = [place for place, reason in enumerate(reasons) if reason is None]
     found = pair_tests(
-        units, fits, [pairs[place] for place in usable], rng=rng, permutations=permutations
+        units,
+        fits,
+        [pairs[place] for place in usable],
+        couple=couple or partial(Coupled, rng=rng),
+        permutations=permutations,
     )
     for place, p, p_max_t, p_least, method in zip(usable, *found, strict=True):
         how = _joined(rows[place]["method"], method)

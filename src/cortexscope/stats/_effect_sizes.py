@@ -121,17 +121,22 @@ def cliffs_delta(
     if paired:
         delta = float(np.sign(x - y).mean())
         return Estimate(delta, *_wilson(delta, n, z), n, method)
-    signs = np.sign(x[:, None] - y[None, :])
-    delta = float(signs.mean())
+    more, less = _dominance(x, y), -_dominance(y, x)
+    delta = float(more.sum() / (len(x) * len(y)))
     if abs(delta) == 1.0:
         method = "Cliff's delta, Wilson"
         return Estimate(delta, *_wilson(delta, n, z), n, method)
-    variance = float(
-        signs.mean(axis=1).var(ddof=1) / len(x) + signs.mean(axis=0).var(ddof=1) / len(y)
-    )
+    variance = float((more / len(y)).var(ddof=1) / len(x) + (less / len(x)).var(ddof=1) / len(y))
     if variance == 0.0:
         return Estimate(delta, None, None, n, method, "all values are equal")
     return Estimate(delta, *_asymmetric(delta, variance, z), n, method)
+
+
+def _dominance(own: Floats, others: Floats) -> Floats:
+    """Return how many of the others each value is larger than, less how many it is smaller than."""
+    ordered = np.sort(others)
+    below, upto = (np.searchsorted(ordered, own, side=side) for side in ("left", "right"))
+    return np.asarray(below + upto - len(others), dtype=np.float64)
 
 
 def _samples(first: ArrayLike, second: ArrayLike, *, paired: bool) -> tuple[Floats, Floats]:

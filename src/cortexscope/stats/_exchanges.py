@@ -85,12 +85,24 @@ def relabellings(
     exact = ways <= permutations
     if exact:
         chosen = np.array(list(combinations(range(n), first)), dtype=np.intp)
+        rows = np.zeros((len(chosen), n))
+        np.put_along_axis(rows, chosen, 1.0, axis=1)
     else:
-        chosen = np.argsort(rng.random((permutations, n)), axis=1)[:, :first]
-    rows = np.zeros((len(chosen), n))
-    np.put_along_axis(rows, chosen, 1.0, axis=1)
+        rows = _lowest(rng.random((permutations, n)), first)
     kind = f"all {ways}" if exact else f"{permutations} random"
     return Exchanges(rows, exact, f"{kind} relabellings")
+
+
+def _lowest(draws: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return 1 for the lowest draws of each row, so many, and 0 for the others, [row, draw]."""
+    if not count:
+        return np.zeros(draws.shape)
+    limits = np.partition(draws, count - 1, axis=1)[:, count - 1 : count]
+    rows = (draws <= limits).astype(np.float64)
+    for row in np.flatnonzero(rows.sum(axis=1) > count):
+        # Of equal ones the first count.
+        rows[row, np.argsort(draws[row], kind="stable")[count:]] = 0.0
+    return rows
 
 
 def distinct(first: int, second: int) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import factorial, prod
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cortexscope.stats._coupled import Coupled
+from cortexscope.stats._coupled import Coupled, Coupler
 from cortexscope.stats._exchanges import distinct
 from cortexscope.stats._fit import Fit
 from cortexscope.stats._max_t import step_down
@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 
 # Of the mean square that could be: below it a permutation is fitted exactly.
 _EXACT = 1e-9
+# Values that are moved together: more of them lose more in memory than they save in calls.
+_TOGETHER = 1 << 19
 
 
 class PairTests(NamedTuple):
@@ -42,7 +44,7 @@ def pair_tests(
     fits: Sequence[Fit],
     pairs: Sequence[tuple[int, int]],
     *,
-    rng: np.random.Generator,
+    couple: Coupler,
     permutations: int,
 ) -> PairTests:
     """Return tests of whether two tasks differ, each on its own and in the family of all pairs.
@@ -59,14 +61,14 @@ def pair_tests(
         units: with the curves of which the fits are.
         fits: of each model.
         pairs: places of tasks, the first before the second; those that cannot be compared left out.
-        rng: draws the permutations.
+        couple: gives the permutations, from the tasks of the units.
         permutations: how many.
     """
     if not pairs:
         nothing = np.empty(0)
         return PairTests(nothing, nothing, nothing, ())
     curved = any(basis.shape[1] for basis in units.bases)
-    coupled = Coupled(units.codes, permutations, rng=rng)
+    coupled = couple(units.codes, permutations)
     statistics = np.empty((permutations + 1, len(pairs)))
     least, methods = np.empty(len(pairs)), []
     plain: list[int] = []
@@ -107,21 +109,31 @@ def _relabelled(fits: Sequence[Fit], coupled: Coupled, pairs: Sequence[tuple[int
     for place, way in enumerate(ways):
         whole = columns[:, coupled.groups[way.first]].sum(axis=1)
         statistics[0, place] = way.statistic(whole, np.zeros(2), way.sizes[0])
-    for exchanges, orders, keys in coupled.ranked():
-        rows = np.arange(len(keys[0]))
-        sums = [
-            np.pad(columns.take(order, axis=1).cumsum(axis=2), ((0, 0), (0, 0), (1, 0)))
-            for order in orders
-        ]
+    stayed, joined = np.empty((2, len(pairs), 2, coupled.times))
+    orders, staying = coupled.ranked
+    size = max(_TOGETHER // orders.shape[1], 1)
+    for start in range(0, coupled.times, size):
+        part = slice(start, start + size)
+        moved = columns.take(orders[part], axis=1)  # [column, exchange, unit]
+        sums = [_running(moved[:, :, group]) for group in coupled.groups]
+        rows = np.arange(moved.shape[1])
         for place, way in enumerate(ways):
-            first, second = sums[way.first], sums[way.second]
-            staying = coupled.staying(keys[way.first], keys[way.second])
-            leaving = way.sizes[0] - staying
-            joined = second[:, :, -1] - second[:, rows, way.sizes[1] - leaving]
-            statistics[1:, place][exchanges] = way.statistic(
-                first[:, rows, staying], joined, staying
-            )
+            kept = staying[way.first, way.second][part]
+            second = sums[way.second]
+            stayed[place, :, part] = sums[way.first][:, rows, kept]
+            leaving = way.sizes[0] - kept
+            joined[place, :, part] = second[:, :, -1] - second[:, rows, way.sizes[1] - leaving]
+    for place, way in enumerate(ways):
+        count = staying[way.first, way.second]
+        statistics[1:, place] = way.statistic(stayed[place], joined[place], count)
     return statistics
+
+
+def _running(values: Floats) -> Floats:
+    """Return the sums of the first values, from that of none to that of all, [..., 1 + value]."""
+    sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+    np.cumsum(values, axis=-1, out=sums[..., 1:])
+    return sums
 
 
 class _Relabelling(NamedTuple):
@@ -151,7 +163,9 @@ class _Relabelling(NamedTuple):
         least = _EXACT * scale * sum(1.0 / (size - 1.0) for size in n)
         return cls(first, second, n, steps, np.array([rest.sum(), (rest**2).sum()]), least)
 
-    def statistic(self, stayed: Floats, joined: Floats, staying: NDArray[np.intp] | int) -> Floats:
+    def statistic(
+        self, stayed: Floats, joined: Floats, staying: NDArray[np.integer[Any]] | int
+    ) -> Floats:
         """Return the studentised differences.
 
         Args:
@@ -204,16 +218,20 @@ def _permuted(
     back = np.vstack([part for *_, part in known])
 
     def statistic(orders: NDArray[np.intp]) -> Floats:
-        moved, fitted, difference = np.zeros(orders.shape), [], np.zeros(len(orders))
-        for rest, spread, both, others, _ in known:
+        moved, fitted, difference = np.empty(orders.shape), [], np.zeros(len(orders))
+        spare = np.empty(orders.shape)
+        for number, (rest, spread, both, others, _) in enumerate(known):
+            # The first is written where all are added up.
+            rows = spare if number else moved
             # To look whether each is in range, which all are, takes as long as to take its value.
-            rows = rest.take(orders, mode="clip")
+            rest.take(orders, mode="clip", out=rows)
             sums = rows.dot(both) + others
             difference += sums[:, 0]
             fitted.append(sums[:, 1:])
             rows *= spread
-            moved += rows
-        moved -= np.hstack(fitted).dot(back)
+            if number:
+                moved += rows
+        moved -= np.dot(np.hstack(fitted), back, out=spare)
         squares = np.einsum("ij,ij->i", moved, moved)
         return np.asarray(np.abs(difference) / np.sqrt(np.maximum(squares, _EXACT * scale)))
 

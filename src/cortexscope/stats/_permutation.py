@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Remembered", "Shuffler", "bins_of", "p_value", "permuted_sums", "shuffles"]
+__all__ = [
+    "Remembered",
+    "Shuffler",
+    "bins_of",
+    "p_value",
+    "permuted_sums",
+    "shuffles",
+    "smallest",
+]
 
 Shuffler = Callable[[NDArray[np.intp], int], NDArray[Any]]
 """Gives permutations within strata, so many, as `shuffles` does."""
@@ -18,8 +26,8 @@ _ROUNDING = 1e-9
 _SMALLEST_BIN = 8
 _MOST_BINS = 10
 _TOGETHER = 128
-_CACHED = 1 << 17
-"""Values that the processor's cache holds."""
+_CACHED = 1 << 19
+"""Values that are permuted together: with fewer the columns would be read more often."""
 
 
 def bins_of(logs: NDArray[np.float64], tasks: int) -> NDArray[np.intp]:
@@ -95,7 +103,7 @@ class Remembered:
         return made
 
     def _orders(self, strata: NDArray[np.intp], times: int) -> NDArray[Any]:
-        dtype = _smallest(len(strata))
+        dtype = smallest(len(strata))
         orders = np.empty((times, len(strata)), dtype=dtype)
         for number, stratum in enumerate(np.unique(strata)):
             places = np.flatnonzero(strata == stratum).astype(dtype)
@@ -118,11 +126,11 @@ class Remembered:
             if key not in self._drawn:
                 rng = np.random.default_rng([self._seed, *key])
                 whole = np.zeros(more, dtype=np.intp)
-                self._drawn[key] = shuffles(whole, times, rng=rng, dtype=_smallest(more))
+                self._drawn[key] = shuffles(whole, times, rng=rng, dtype=smallest(more))
             return self._drawn[key]
 
 
-def _smallest(units: int) -> type[np.integer[Any]]:
+def smallest(units: int) -> type[np.integer[Any]]:
     """Return the type for places of so many units: small ones take a quarter of the memory."""
     return np.uint16 if units <= 1 << 16 else np.uint32
 

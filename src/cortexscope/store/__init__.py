@@ -9,6 +9,7 @@ from cortexscope.store._attributes import (
 from cortexscope.store._frames import to_frame, to_polars
 from cortexscope.store._layout import LONGEST_LABEL, WHOLES, plain_name
 from cortexscope.store._measurements import Measurements
+from cortexscope.store._once import MeasuredOnce
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
 from cortexscope.store._sums import NOT_FINITE
@@ -23,6 +24,7 @@ __all__ = [
     "MEASUREMENTS",
     "MODELS",
     "PREFIX",
+    "MeasuredOnce",
     "PROMPTS",
     "Measurements",
     "NOT_FINITE",

@@ -8,11 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from cortexscope.errors import CorruptRunError
+from cortexscope.store._checks import check_prompts, check_rows
 from cortexscope.store._contents import (
     Contents,
     FileFault,
-    check_prompts,
-    check_rows,
     contents_of,
     read_rows,
 )

@@ -16,13 +16,12 @@ from cortexscope.store._schema import MEASUREMENTS, SINCE
 __all__ = [
     "Contents",
     "FileFault",
-    "check_prompts",
-    "check_rows",
     "contents_of",
     "in_texts",
     "parts",
     "read_columns",
     "read_rows",
+    "used",
 ]
 
 TEXTS = tuple(field.name for field in MEASUREMENTS if field.type == pa.string())
@@ -33,9 +32,6 @@ ROWS = pa.schema(
     ]
 )
 """The columns of measurements with a number for each text, as they are computed with."""
-
-_KEYS = ("metric", "stack", "layer", "head", "index", "step")
-"""What a file holds no two rows of for one prompt, or one task; the model is the file's."""
 
 
 class FileFault(Exception):
@@ -186,7 +182,7 @@ def contents_of(file: Path, model: str, *, of_prompts: bool = True) -> Contents:
             raise FileFault("holds no rows")
         return Contents(frozenset(), {}, {}, {}, {})
     columns = {name: parts(table[name]) for name in names}
-    for other in _used(columns["model"]):
+    for other in used(columns["model"]):
         if other != model:
             raise FileFault(f"holds rows of {other!r}")
     if table["prompt_id"].null_count != (0 if of_prompts else len(table)):
@@ -222,7 +218,8 @@ def contents_of(file: Path, model: str, *, of_prompts: bool = True) -> Contents:
     return Contents(frozenset(tasks), metrics, lengths, tasks, last)
 
 
-def _used(column: tuple[pa.Array, list[str]]) -> list[str]:
+def used(column: tuple[pa.Array, list[str]]) -> list[str]:
+    """Return the texts of `parts` that are there."""
     codes, words = column
     return [words[number] for number in pc.unique(codes).to_pylist()]
 
@@ -236,64 +233,3 @@ def _pairs(first: pa.Array, second: pa.Array, words: list[str]) -> dict[int, set
     for code in np.flatnonzero(np.bincount(codes)).tolist():
         found.setdefault(code // size, set()).add(words[code % size])
     return found
-
-
-def check_rows(table: pa.Table, model: str, *, of_prompts: bool) -> None:
-    """Check that rows of a file are of a model, and no two of them the same measurement.
-
-    Args:
-        table: all of them, or those of some metrics, as `read_rows` gives them.
-        model: the label.
-        of_prompts: whether each must be of a prompt, or none.
-
-    Raises:
-        FileFault: if they are not.
-    """
-    import numpy as np
-
-    for other in _used(parts(table["model"])):
-        if other != model:
-            raise FileFault(f"holds rows of {other!r}")
-    if table["prompt_id"].null_count != (0 if of_prompts else len(table)):
-        raise FileFault("holds rows of no prompt" if of_prompts else "holds rows of single prompts")
-    codes = np.zeros(len(table), np.int64)
-    size = 1
-    for name in ("prompt_id" if of_prompts else "task", *_KEYS):
-        column = table[name]
-        if pa.types.is_dictionary(column.type):
-            column, _ = parts(column)
-        numbers = np.asarray(pc.fill_null(pc.cast(column, pa.int64()), -1))
-        low, high = (int(numbers.min()), int(numbers.max())) if len(numbers) else (0, 0)
-        span = high - low + 1
-        if size > 2**62 // span:
-            _, codes = np.unique(codes, return_inverse=True)
-            size = len(codes)
-        codes = codes * span + (numbers - low)
-        size *= span
-    codes.sort()
-    twice = int((codes[1:] == codes[:-1]).sum())
-    if twice:
-        raise FileFault(f"holds {twice:,} of its {len(codes):,} rows twice")
-
-
-def check_prompts(
-    found: Collection[str | None], planned: Collection[str], *, all_of_them: bool = True
-) -> None:
-    """Check that what a file holds is of the prompts that it is planned to hold, each once.
-
-    Args:
-        found: their ids.
-        planned: the ids of those that should be there.
-        all_of_them: whether each of these must be there.
-
-    Raises:
-        FileFault: if it is not.
-    """
-    extra = set(found) - set(planned)
-    if extra:
-        raise FileFault(f"holds the prompt {min(map(str, extra))!r} of another file")
-    lost = set(planned) - set(found)
-    if lost and all_of_them:
-        raise FileFault(f"lacks the prompt {min(lost)!r}")
-    if len(found) != len(set(found)):
-        raise FileFault("holds prompts twice")

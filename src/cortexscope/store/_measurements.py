@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from cortexscope.store._contents import in_texts
 from cortexscope.store._reader import Run
 from cortexscope.store._sources import Sources
-from cortexscope.store._sums import added, decoded, reduced, regrouped, summed
+from cortexscope.store._sums import added, counted, decoded, reduced, regrouped, summed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,10 +77,20 @@ class Measurements(Sources):
 
         Depth is the layer as a share of the last one of the stack that any metric has.
         """
-        found = self._means([*_PLACE, "layer"], metrics, controls=controls)
-        found = found[found["layer"].notna()].astype({"layer": "int64"})
-        last = (found["model"] + "\0" + found["stack"]).map(self._last).astype("float64")
-        return found.assign(depth=found["layer"] / last.where(last > 0, 1))
+        last = self._last
+
+        def work(table: pa.Table, keys: list[str]) -> pd.DataFrame:
+            found = _layered(table, keys)
+            # A file is of one model.
+            ends = {
+                stack: float(last[f"{model}\0{stack}"] or 1)
+                for model, stack in found[["model", "stack"]].drop_duplicates().to_numpy()
+            }
+            depth = found["layer"] / found["stack"].map(ends).astype("float64")
+            return found.assign(depth=depth)
+
+        found = self._means([*_PLACE, "layer"], metrics, controls=controls, work=work)
+        return found.assign(depth=found.pop("depth") if len(found) else found["value"])
 
     def by_head(
         self,
@@ -97,8 +107,7 @@ class Measurements(Sources):
             controls: those of controls too.
         """
         keys = [*_PLACE, "layer", "head"]
-        found = self._means(keys, metrics, models=models, controls=controls)
-        found = found[found["layer"].notna()]
+        found = self._means(keys, metrics, models=models, controls=controls, work=_layered)
         return found.assign(head=found["head"].fillna(-1)).astype(
             {"layer": "int64", "head": "int64"}
         )
@@ -248,26 +257,18 @@ class Measurements(Sources):
 
         keys = ["model", "stack", "metric"]
 
-        def work(table: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        def work(table: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
             missing = table.filter(table["value"].is_null())
-            return (
-                reduced(table, keys, [([], "count_all")]),
-                reduced(missing, [*keys, "reason"], [([], "count_all")]),
-                reduced(missing, [*keys, "reason"], [("prompt_id", "count_distinct")]),
-            )
+            return counted(table, keys), counted(missing, [*keys, "reason"])
 
         found = list(self.each(work, metrics))
         if not found:
             return pd.DataFrame(columns=[*keys, "reason", "values", "of", "prompts"])
-        totals, counts, seen = zip(*found, strict=True)
-        of = added(totals, keys, "count_all").rename(columns={"count_all": "of"})
-        missing = added(counts, [*keys, "reason"], "count_all")
+        totals, counts = zip(*found, strict=True)
+        of = added(totals, keys, ["rows"]).rename(columns={"rows": "of"})
         # No prompt is in two files of a model.
-        prompts = added(seen, [*keys, "reason"], "prompt_id_count_distinct")
-        missing = missing.rename(columns={"count_all": "values"}).assign(
-            prompts=prompts["prompt_id_count_distinct"]
-        )
-        missing = missing.merge(of, on=keys, how="left")
+        missing = added(counts, [*keys, "reason"], ["rows", "prompts"])
+        missing = missing.rename(columns={"rows": "values"}).merge(of, on=keys, how="left")
         return missing.assign(reason=missing["reason"].fillna("no reason given"))
 
     def reasons(self, metric: str) -> tuple[str, ...]:
@@ -287,12 +288,19 @@ class Measurements(Sources):
         *,
         models: Collection[str] | None = None,
         controls: bool,
+        work: Callable[[pa.Table, list[str]], pd.DataFrame] = reduced,
     ) -> pd.DataFrame:
         names = [name for name in self._chosen(metrics) if not self._indexed(name)]
         sums = self.each(
-            lambda table: reduced(table, keys),
+            lambda table: work(table, keys),
             names, models=models, controls=controls, wholes=False,
         )  # fmt: skip
         found = summed(sums, keys, apart=True)
         labels = [name for name in names if self.specs[name].scale == "label"]
         return found.assign(value=found["value"].mask(found["metric"].isin(labels)))
+
+
+def _layered(table: pa.Table, keys: list[str]) -> pd.DataFrame:
+    """Return the sums of rows that are of a layer."""
+    found = reduced(table.filter(table["layer"].is_valid()), keys)
+    return found.astype({"layer": "int64"})

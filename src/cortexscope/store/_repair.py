@@ -9,10 +9,9 @@ from typing import NamedTuple
 import pyarrow.compute as pc
 
 from cortexscope.errors import CorruptRunError
+from cortexscope.store._checks import check_prompts, check_rows
 from cortexscope.store._contents import (
     FileFault,
-    check_prompts,
-    check_rows,
     read_columns,
     read_rows,
 )

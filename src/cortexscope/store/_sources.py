@@ -138,12 +138,17 @@ class Sources:
             for model, own in self._by_model.items()
             for metric, names in own.items()
         }
+        many = [model for model, names in self.stacks.items() if len(names) > 1]
+        place = np.flatnonzero(frame["model"].isin(many))
+        kept = np.ones(len(frame), dtype=bool)
         # Of the few groups of rows there are, and not row by row.
-        place = frame.groupby(["model", "metric", "stack"], sort=False).ngroup().to_numpy()
-        heads = np.unique(place, return_index=True)[1]
-        groups = frame[["model", "metric", "stack"]].iloc[heads].itertuples(index=False)
-        kept = np.array([known.get((row[0], row[1])) == row[2] for row in groups], dtype=bool)
-        return frame[kept[place]]
+        rows = frame[["model", "metric", "stack"]].iloc[place]
+        group = rows.groupby(list(rows), sort=False).ngroup().to_numpy()
+        heads = rows.iloc[np.unique(group, return_index=True)[1]].itertuples(index=False)
+        right = [known.get((row[0], row[1])) == row[2] for row in heads]
+        kept[place] = np.array(right, dtype=bool)[group]
+        # A frame that is kept whole is not copied.
+        return frame[kept] if not kept.all() else frame.copy(deep=False)
 
     @cached_property
     def prompts(self) -> pd.DataFrame:
@@ -210,6 +215,15 @@ class Sources:
     def _controls(self) -> Mapping[str, frozenset[str]]:
         ids = {id(run): frozenset(run.control_ids()) for run in self.runs}
         return {name: ids[id(own.run)] for name, own in self._sources.items()}
+
+    def _without_controls(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a frame that are of no control."""
+        if not any(self._controls.values()):
+            return frame
+        made = frame["model"] != frame["model"]
+        for label, ids in self._controls.items():
+            made |= (frame["model"] == label) & frame["prompt_id"].isin(ids)
+        return frame[~made].reset_index(drop=True)
 
     def mean_states(self, model: str) -> LayerMeans | None:
         """Return each prompt's mean state of each layer, as `Run.mean_states`."""

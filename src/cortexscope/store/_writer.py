@@ -16,7 +16,8 @@ from cortexscope.errors import RunExistsError
 from cortexscope.files import remove_leftovers, storage_errors, whole_file
 from cortexscope.records import Finding, Manifest, ModelInfo, Prompt
 from cortexscope.store._attributes import prompt_table
-from cortexscope.store._contents import FileFault, check_rows, read_columns, read_rows
+from cortexscope.store._checks import check_rows
+from cortexscope.store._contents import FileFault, read_columns, read_rows
 from cortexscope.store._differences import differences
 from cortexscope.store._layout import LOCK, RESULTS, Layout
 from cortexscope.store._lock import RunLock

@@ -62,12 +62,12 @@ def is_above(frame: pd.DataFrame, one: str, other: str) -> Part:
 
 
 def _both(frame: pd.DataFrame, task: str) -> tuple[Comparison, Comparison]:
-    from cortexscope.stats import highest_task
+    from cortexscope.stats import highest_task, units_of
 
-    return (
-        highest_task(frame, task, adjusted=False),
-        highest_task(frame, task, adjusted=True),
-    )
+    units = units_of(frame)
+    # A task without a value is in the frame alone.
+    own = units if task in units.tasks else frame
+    return highest_task(own, task, adjusted=False), highest_task(own, task, adjusted=True)
 
 
 def unit_in(frame: pd.DataFrame, metric: str) -> str:

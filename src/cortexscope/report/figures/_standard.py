@@ -47,10 +47,12 @@ def standard_scores(
     shown = chosen(frames, tasks)
     values = frames.values(metrics)
     values = values[values["value"].notna() & values["task"].isin(shown)]
+    needed = values[["model", "metric", "task", "value"]]
+    rows = {key: own for key, own in needed.groupby(["model", "metric"], sort=False)}
     parts = []
     for model in frames.labels:
         for metric in metrics:
-            own = values[(values["model"] == model) & (values["metric"] == metric)]
+            own = rows.get((model, metric), needed[:0])
             by_task = own.groupby("task", observed=True)["value"]
             means, spread = by_task.mean().reindex(list(shown)), own["value"].std()
             if len(shown) > 1 and means.notna().all() and spread > 0:

@@ -63,6 +63,8 @@ class Depth:
             stacks = in_order({name for names in frames.stack_names.values() for name in names})
         layers = frames.layers(self.metrics)
         layers = layers[layers["task"].isin(self.tasks)] if self.tasks else layers
+        # Millions of rows are chosen from, and their texts take the time.
+        layers = layers[["model", "metric", "stack", "layer", "depth", "value"]]
         for stack in stacks:
             for metric in self.metrics:
                 panel, empty = panel_of(frames, labels, layers, metric, stack)
