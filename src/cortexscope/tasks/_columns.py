@@ -11,8 +11,9 @@ from typing import Any
 from cortexscope.errors import SuiteError, UsageError
 from cortexscope.records import Turn
 from cortexscope.registry import suggestion
+from cortexscope.tasks._expressions import Expression
 from cortexscope.tasks._filters import Absent, is_absent
-from cortexscope.tasks._templates import Expression, Template
+from cortexscope.tasks._templates import Template
 from cortexscope.tasks._turns import turns_of
 
 __all__ = ["FIELDS", "Columns", "Fields"]

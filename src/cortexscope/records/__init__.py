@@ -1,0 +1,37 @@
+"""The frozen records that cross layers: what a prompt, a model, a metric and a run are."""
+
+from cortexscope.records._manifest import ChatUse, Finding, Manifest, Truncation
+from cortexscope.records._metrics import MetricSpec
+from cortexscope.records._models import ModelInfo, Site, Stack, StackKind, TokenizerInfo, in_order
+from cortexscope.records._prompts import (
+    Attribute,
+    Control,
+    Prompt,
+    Reading,
+    Sampling,
+    SuiteInfo,
+    Turn,
+    said_of,
+)
+
+__all__ = [
+    "Attribute",
+    "ChatUse",
+    "Control",
+    "Finding",
+    "Manifest",
+    "MetricSpec",
+    "ModelInfo",
+    "Prompt",
+    "Reading",
+    "Sampling",
+    "Site",
+    "Stack",
+    "StackKind",
+    "SuiteInfo",
+    "TokenizerInfo",
+    "Truncation",
+    "Turn",
+    "in_order",
+    "said_of",
+]

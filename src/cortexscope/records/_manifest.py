@@ -1,0 +1,92 @@
+"""What was asked and what ran."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from cortexscope.records._metrics import MetricSpec
+from cortexscope.records._models import ModelInfo, Stack
+from cortexscope.records._prompts import SuiteInfo
+from cortexscope.records._record import Record
+
+__all__ = ["ChatUse", "Finding", "Manifest", "Truncation"]
+
+
+class Truncation(Record):
+    """A prompt that was cut to a model's context, by request."""
+
+    model: str
+    prompt_id: str
+    tokens: int
+    """Length before the cut."""
+    kept: int
+    part: Literal["text", "target"] = "text"
+    """Which of the prompt's two texts."""
+
+
+class ChatUse(Record):
+    """What became of a chat template that was asked for, with one model."""
+
+    frame: str | None = None
+    """What stands around each prompt, which is written `{prompt}`; None without a template."""
+    reason: str | None = None
+    """Why the model reads the prompts as they are, None where it does not."""
+
+
+class Finding(Record):
+    """What one check of a model found; `cortexscope selfcheck` prints them."""
+
+    check: str
+    """Its name, such as `attention rows`."""
+    passed: bool | None
+    """None where the check does not apply to the model; `sentence` then says why."""
+    stack: Stack | None = None
+    layer: int | None = None
+    """Where it fails first, or else where the figure is worst."""
+    figure: float | None = None
+    """How far the two sides of the check lie apart there; None where that is no finite number."""
+    median: float | None = None
+    """Of all such figures, where a check shows how they spread rather than judges them."""
+    tolerance: float | None = None
+    """The largest figure that passes."""
+    sentence: str
+    """What was found, or why the check does not apply."""
+
+    @property
+    def place(self) -> str:
+        """Where the figure is, such as `decoder 3`; empty for the model as a whole."""
+        parts = (self.stack, self.layer)
+        return " ".join(str(part) for part in parts if part is not None)
+
+
+class Manifest(Record):
+    """What was asked and what ran; `manifest.json` of a run folder."""
+
+    schema_version: int
+    status: Literal["running", "complete"]
+    created: str
+    """UTC, ISO 8601."""
+    finished: str | None = None
+    versions: dict[str, str]
+    """Of cortexscope, python, torch and transformers."""
+    models: list[ModelInfo]
+    suite: SuiteInfo
+    metrics: dict[str, MetricSpec]
+    """What each measured metric is, by name, so that a run folder explains itself."""
+    settings: dict[str, Any]
+    """Every option that can change a number: dtype, device, batch_tokens, truncate, ..."""
+    shards: dict[str, int]
+    """Number of shards planned, by model label; one measurements file each."""
+    truncations: list[Truncation] = Field(default_factory=list)
+    chats: dict[str, ChatUse] = Field(default_factory=dict)
+    """By model label, where a chat template was asked for."""
+    ungenerated: dict[str, str] = Field(default_factory=dict)
+    """Why a model generated nothing though it was asked to, by model label."""
+    notes: dict[str, list[str]] = Field(default_factory=dict)
+    """What a reader should know of how a model was read, by model label."""
+    timings: dict[str, dict[str, float]] = Field(default_factory=dict)
+    """Seconds and tokens, by model label."""
+    checks: dict[str, list[Finding]] = Field(default_factory=dict)
+    """What the quick selfcheck before measuring found, by model label."""
