@@ -59,9 +59,25 @@ def test_a_label_has_its_groups_and_effects(run: Run, document: Document) -> Non
     for column, form in (("Raw", "raw"), ("Adjusted", "adjusted"), ("Matched", "matched")):
         assert row[column] == table["omega_squared"][TASK, "task", STANDARDISED, form]
         assert row[f"P_{form}"] == table["p"][TASK, "task", STANDARDISED, form]
-    assert f"{title}, {STANDARDISED}: 'shown' shows beyond length" in words(
-        section(document, "shown")
-    )
+    assert f"{title}: 'shown' shows beyond length" in words(section(document, "shown"))
+
+
+def test_the_answer_says_which_columns_show_and_which_only_follow_length(
+    document: Document,
+) -> None:
+    (answer,) = (own for own in document.sections if own.key == "answer")
+    said = words(answer)
+    assert "'shown' shows beyond length in 1 of 2 metrics" in said
+    assert "'size' does not show clearly beyond length" in said
+    findings = [
+        paragraph
+        for block in answer.blocks
+        if isinstance(block, Prose) and block.form == "list"
+        for paragraph in block.paragraphs
+    ]
+    (shown,) = (own for own in findings if "'shown' shows beyond" in str(own))
+    assert "Span(text='clear'" in str(shown)
+    assert "to='table-column_2'" in str(shown)
 
 
 def test_a_number_has_its_slopes(run: Run, document: Document) -> None:

@@ -5,43 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from cortexscope.analysis import CHANCE, Verdict, verdict_of
+from cortexscope.analysis import CHANCE, verdict_of
 from cortexscope.metrics import HEADLINE
+from cortexscope.report._answer import RANK, Answer
+from cortexscope.report._columns import of_columns
 from cortexscope.report._contrasts import compares_models, higher_first
 from cortexscope.report._correlations import STUDY_ENTROPY, length_correlation
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain, task_title
 
-__all__ = ["Answer", "answers", "of_tasks", "trusted"]
+__all__ = ["answers", "of_tasks", "trusted"]
 
 _Row = Mapping[Any, Any]
 
-_RANK: dict[Verdict, int] = {"clear": 0, "only raw": 1, "open": 2}
 _MOST = 8
 _OF_A_KIND = 3
-
-
-class Answer(NamedTuple):
-    """A finding in a sentence."""
-
-    kind: str
-    """What it is of: tasks, the highest task, models, length."""
-    metric: str
-    verdict: Verdict
-    size: float
-    """The share of variance that it explains at least, by which answers are ranked; 0 to 1."""
-    text: str
-    to: str
-    """Where it is shown: `table-KEY` or `figure-KEY`."""
-    value: float
-    """The share of variance that it explains; of tasks, of what length leaves, NaN if unknown."""
-    low: float
-    """The lower end of its interval; NaN where there is none."""
-    high: float
 
 
 def answers(frames: RunFrames, labels: Labels) -> tuple[Answer, ...]:
@@ -54,8 +36,9 @@ def answers(frames: RunFrames, labels: Labels) -> tuple[Answer, ...]:
         *_highest(frames, labels),
         *_models(frames, labels),
         *_length(frames, labels),
+        *of_columns(frames, labels),
     ]
-    ranked = sorted(every, key=lambda own: (_RANK[own.verdict], -own.size))
+    ranked = sorted(every, key=lambda own: (RANK[own.verdict], -own.size))
     # The best of each kind, and then what is left: no kind hides the others.
     seen: Counter[str] = Counter()
     first: list[Answer] = []

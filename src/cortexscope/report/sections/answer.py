@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from cortexscope.analysis import Verdict
-from cortexscope.document import Bar, Bars, Fact, Facts, Fold, Prose, Section, Span, Tone
-from cortexscope.report._answers import Answer, answers, of_tasks, trusted
+from cortexscope.document import Bar, Bars, Fact, Facts, Fold, Prose, Section, Span
+from cortexscope.report._answer import TONES, Answer, badge
+from cortexscope.report._answers import answers, of_tasks, trusted
+from cortexscope.report._columns import of_columns
 from cortexscope.report._facts import facts
-from cortexscope.report._labels import Labels
+from cortexscope.report._labels import Labels, plain
 from cortexscope.report._shown import Shown
 
 __all__ = ["build"]
 
 _NOTHING = "No value that this section speaks of is defined in this run."
-_TONES: dict[Verdict, Tone] = {"clear": "good", "only raw": "half", "open": "open"}
 _VERDICTS = (
     Span("clear", "badge", "good"), " is more than chance, of tasks also at equal lengths; ",
     Span("only raw", "badge", "half"), " may be what the prompts' lengths do; ",
@@ -29,6 +29,11 @@ def build(shown: Shown) -> Section:
     found = answers(shown.frames, shown.labels)
     tasks = of_tasks(shown.frames, shown.labels)
     blocks: list[Prose | Bars | Facts | Fold] = []
+    columns = list(of_columns(shown.frames, shown.labels))
+    charted, what = tasks, "the task"
+    if not tasks and columns:
+        charted = tuple(own for own in columns if own.kind == columns[0].kind)
+        what = repr(plain(columns[0].kind.removeprefix("column ")))
     bars = tuple(
         Bar(
             shown.labels.title(own.metric),
@@ -36,27 +41,28 @@ def build(shown: Shown) -> Section:
             100 * own.low,
             100 * own.high,
             "%",
-            _TONES[own.verdict],
+            TONES[own.verdict],
         )
-        for own in tasks
-        if not np.isnan(own.low)
+        for own in charted
+        if not np.isnan(own.value + own.low)
     )
     if not found:
         blocks.append(Prose((_NOTHING,)))
     else:
-        blocks.append(Prose((_summary(tasks, shown.labels),)))
+        said = () if not tasks and columns else (_summary(tasks, shown.labels),)
+        blocks.append(Prose((*said, *_of_columns(columns, shown.labels))))
     if bars:
         blocks.append(
             Bars(
                 bars,
-                "How much the task explains of what length leaves, in % of the variance",
+                f"How much {what} explains of what length leaves, in % of the variance",
                 beside=True,
             )
         )
     if found:
         listed = tuple(
             (
-                Span(own.verdict, "badge", _TONES[own.verdict]),
+                badge(own),
                 " ",
                 own.text,
                 " ",
@@ -72,6 +78,23 @@ def build(shown: Shown) -> Section:
     if more := facts(shown.frames):
         blocks.append(Fold("More in numbers", (Prose(more, "list"),)))
     return Section("answer", "Answer", tuple(blocks))
+
+
+def _of_columns(columns: Sequence[Answer], labels: Labels) -> Iterator[tuple[str | Span, ...]]:
+    """Yield a sentence a column: in which metrics it shows beyond length."""
+    for kind in dict.fromkeys(own.kind for own in columns):
+        own = [answer for answer in columns if answer.kind == kind]
+        clear = [answer for answer in own if answer.verdict == "clear"]
+        raw = sum(answer.verdict == "only raw" for answer in own)
+        name = plain(kind.removeprefix("column "))
+        more = f"; in {raw} only where lengths are as they are" if raw else ""
+        if clear:
+            names = ", ".join(labels.title(answer.metric) for answer in clear)
+            head = f"'{name}' shows beyond length in {len(clear)} of {len(own)} metrics"
+            yield Span(head, "strong"), f": {names}{more}."
+        else:
+            head = f"'{name}' does not show clearly beyond length"
+            yield Span(head, "strong"), f" in any of {len(own)} metrics{more}."
 
 
 def _summary(tasks: Sequence[Answer], labels: Labels) -> tuple[str | Span, ...]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cortexscope.analysis import column_names, told_of_groups, told_of_number
+from cortexscope.analysis import column_names
 from cortexscope.document import Block, Column, Part, Prose, Section, Table
 from cortexscope.errors import UsageError
-from cortexscope.metrics import HEADLINE
+from cortexscope.report._answer import badge
+from cortexscope.report._columns import column_table, of_column
 from cortexscope.report._labels import plain
 from cortexscope.report._shown import Shown
 
@@ -90,30 +91,21 @@ def _blocks(shown: Shown, found: Analysis, main: str, place: int) -> Iterator[Bl
     if why is not None:
         yield Prose((*found.groups.says(), f"Nothing can be told: {why}."))
         return
-    table = found.table(main)
-    table = table[table["metric"].isin(HEADLINE)]
-    if main == "effects":
-        table = table[table["factor"] == "task"]
+    table = column_table(found)
     yield Prose((" ".join(found.groups.says()),))
-    yield Prose(tuple(_sentences(shown, found, table)), "list")
+    yield _findings(shown, found, place)
     if main == "effects":
         yield _groups(found, place)
     yield _numbers(shown, found, table, place)
     apart = shown.frames.analysis.by_column(f"attributes.{found.groups.column}", within="task")
     if len(shown.frames.tasks) > 1 and apart.kept(main):
-        own = apart.table(main)
-        if main == "effects":
-            own = own[own["factor"] == "task"]
-        yield Prose(tuple(_sentences(shown, apart, own[own["metric"].isin(HEADLINE)])), "list")
+        yield _findings(shown, apart, place)
 
 
-def _sentences(shown: Shown, found: Analysis, table: pd.DataFrame) -> Iterator[str]:
-    """Yield a sentence a metric: of all models together where there are several."""
-    told = told_of_number if found.groups.kind == "number" else told_of_groups
-    for metric, own in table.groupby("metric", sort=False):
-        scope = own["scope"].iloc[-1]
-        rows = {str(row["form"]): row for row in own[own["scope"] == scope].to_dict("records")}
-        yield f"{shown.labels.title(str(metric))}, {plain(str(scope))}: {told(found.groups, rows)}"
+def _findings(shown: Shown, found: Analysis, place: int) -> Prose:
+    """Return a finding a metric, of all models together where there are several."""
+    answers = of_column(found, shown.labels, place)
+    return Prose(tuple((badge(own), " ", own.text) for own in answers), "list")
 
 
 def _groups(found: Analysis, place: int) -> Table:
