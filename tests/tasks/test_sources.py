@@ -433,6 +433,24 @@ def test_a_folder_of_two_formats_has_columns_of_one_type(tmp_path: Path) -> None
     assert found == [{"n": 1, "code": "01"}, {"n": 2, "code": "2"}]
 
 
+def test_a_yaml_suite_has_columns_of_one_type(tmp_path: Path) -> None:
+    head = 'name: m\nversion: "1"\ntasks:\n  t:\n    prompts:\n'
+    rows = ["{n: 1, d: 0.5, b: true}", "{n: two, d: 3, b: null}", "{}"]
+    prompts = (f"      - {{id: p{k}, text: x, attributes: {row}}}\n" for k, row in enumerate(rows))
+    (tmp_path / "s.yaml").write_text(head + "".join(prompts), encoding="utf-8")
+    found = [dict(prompt.attributes) for prompt in load_suite(tmp_path / "s.yaml").prompts]
+    assert found == [
+        {"n": "1", "d": 0.5, "b": True},
+        {"n": "two", "d": 3.0, "b": None},
+        {"n": None, "d": None, "b": None},
+    ]
+    (tmp_path / "s.yaml").write_text(
+        head + "      - {id: p, text: x, attributes: {n: [1]}}\n", encoding="utf-8"
+    )
+    with pytest.raises(SuiteError, match="the attribute 'n' of prompt 'p' is a list"):
+        load_suite(tmp_path / "s.yaml")
+
+
 def test_many_thousands_of_prompts_are_kept_as_bytes_and_come_back_the_same(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [
         {"id": f"p{n}", "task": "ab"[n % 2], "text": f"prompt {n}", "n": n, "target": str(n)}

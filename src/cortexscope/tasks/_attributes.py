@@ -83,6 +83,11 @@ class Kinds:
             if value is not None:
                 found.add(_kind_of(value, typed=typed))
 
+    @property
+    def names(self) -> list[str]:
+        """The columns, in the order in which they came."""
+        return list(self._found)
+
     def types(self, asked: Collection[str]) -> Types:
         """Return what makes the values of each column of one type.
 

@@ -12,7 +12,7 @@ from cortexscope.tasks._gathering import Gathering
 from cortexscope.tasks._reading import Document, plain_name
 from cortexscope.tasks._rows import Table
 from cortexscope.tasks._sampling import sampled
-from cortexscope.tasks._suite import Suite, Task
+from cortexscope.tasks._suite import Suite, Task, with_one_type
 from cortexscope.tasks._yaml import read_yaml
 from cortexscope.tasks.sources import (
     ENDINGS,
@@ -196,4 +196,4 @@ def _joined(path: Path, documents: Sequence[Document]) -> Suite:
             task_places[section.task] = str(section.place)
     if not tasks:
         raise SuiteError(f"{path} has no prompts; write at least one.")
-    return Suite(first.name, first.version, tuple(tasks.values()))
+    return Suite(first.name, first.version, with_one_type(list(tasks.values())))

@@ -17,7 +17,7 @@ from cortexscope.tasks._files import is_there, read_path, read_stdin, refuse_rea
 from cortexscope.tasks._frames import read_rows
 from cortexscope.tasks._pile import chained
 from cortexscope.tasks._sampling import sampled
-from cortexscope.tasks._suite import Suite, Task
+from cortexscope.tasks._suite import Suite, Task, with_one_type
 from cortexscope.tasks.sources import ReadOptions
 
 __all__ = [
@@ -242,6 +242,6 @@ def join_suites(suites: Sequence[Suite]) -> Suite:
     return Suite(
         "+".join(dict.fromkeys(suite.name for suite in suites)),
         "+".join(versions),
-        tuple(tasks.values()),
+        with_one_type(list(tasks.values())),
         tuple(reading for suite in suites for reading in suite.readings),
     )

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from cortexscope.errors import SuiteError, UnknownNameError, UsageError
 from cortexscope.records import Prompt, Reading, Sampling, SuiteInfo, said_of
 from cortexscope.registry import suggestion
-from cortexscope.tasks._pile import chained
+from cortexscope.tasks._attributes import Kinds, cast
+from cortexscope.tasks._pile import Pile, chained
 
-__all__ = ["Spread", "Suite", "Task", "word_count"]
+__all__ = ["Spread", "Suite", "Task", "with_one_type", "word_count"]
 
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
@@ -211,3 +212,18 @@ class Suite:
             readings=list(self.readings),
             sampling=self.sampling,
         )
+
+
+def with_one_type(tasks: Sequence[Task]) -> tuple[Task, ...]:
+    """Return tasks that may have come from several places with columns of one type each."""
+    kinds = Kinds()
+    for task in tasks:
+        for prompt in task.prompts:
+            kinds.add(prompt, typed=True)
+    types = kinds.types(kinds.names)
+    if not types:
+        return tuple(tasks)
+    return tuple(
+        replace(task, prompts=Pile(cast(prompt, types) for prompt in task.prompts).sealed())
+        for task in tasks
+    )
