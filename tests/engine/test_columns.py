@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import datasets
+import pandas as pd
+
 import cortexscope
 from cortexscope.engine import Settings
 from cortexscope.records import Prompt
@@ -50,3 +53,37 @@ def test_a_run_has_the_columns_of_its_suite(tiny_folder: Path, tmp_path: Path) -
     )  # fmt: skip
     assert len(again.prompts().columns) == 7
     assert again.frame().equals(profile.frame())
+
+
+def test_a_frame_a_data_set_and_a_file_of_the_same_rows_give_the_same(
+    tiny_folder: Path, tmp_path: Path
+) -> None:
+    rows = [
+        {"n": f"r-{number}", "frage": "one two three four"[: 3 + 5 * (number % 3)], "k": number}
+        for number in range(6)
+    ]
+    frame = pd.DataFrame(rows)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    held = [
+        frame,
+        datasets.Dataset.from_list(rows),
+        tmp_path / "rows.parquet",
+        tmp_path / "rows.csv",
+    ]
+    profiles = [
+        cortexscope.profile(
+            f"tiny={tiny_folder}",
+            each,
+            columns="text=frage,id=n,k",
+            metrics=METRICS,
+            settings=Settings(keep_states=False),
+            selfcheck=False,
+        )
+        for each in held
+    ]
+    first = profiles[0]
+    for other in profiles[1:]:
+        ours, theirs = (each.frame().drop(columns="task") for each in (first, other))
+        assert ours.equals(theirs)
+        assert list(first.prompts()["attributes.k"]) == list(other.prompts()["attributes.k"])
