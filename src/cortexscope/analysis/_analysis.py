@@ -227,7 +227,11 @@ class Analysis:
         paths, missing = [], {}
         for name in self.names:
             file = self.folder / f"{name}.csv"
-            why = self.missing(name)
+            others = set(TABLES[name].made_of) - set(self.metrics)
+            if self._asked is not None and others:
+                why = f"it is made of other metrics too: {', '.join(sorted(others))}"
+            else:
+                why = self.missing(name)
             if why is not None:
                 missing[name] = why
                 file.unlink(missing_ok=True)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortexscope.threads import threaded
+
 __all__ = ["resampled_rank_correlations"]
 
 Floats = NDArray[np.float64]
@@ -43,7 +45,8 @@ def resampled_rank_correlations(
     units = len(table)
     counts = rng.multinomial(units, np.full(units, 1 / units), size=resamples).astype(np.float64)
     parts = max(1, counts.size * table.shape[1] // _TOGETHER)
-    return np.concatenate([_correlations(table, part) for part in np.array_split(counts, parts)])
+    split = np.array_split(counts, parts)
+    return np.concatenate(list(threaded(lambda part: _correlations(table, part), split)))
 
 
 def _correlations(table: Floats, counts: Floats) -> Floats:

@@ -30,6 +30,9 @@ class Step(ABC):
     """Whether it is made of vectors that a run kept, besides its measurements."""
     of_focus: ClassVar[bool] = False
     """Whether only the metrics that are looked at closely decide it, whichever others there are."""
+    made_of: ClassVar[tuple[str, ...]] = ()
+    """Metrics that it is made of, whichever an analysis is of; it is written where all of them
+    were asked for."""
     kinds: ClassVar[tuple[Kind, ...]] = ("label",)
     """What prompts may be told apart by: groups, such as tasks, or numbers."""
     apart: ClassVar[bool] = False

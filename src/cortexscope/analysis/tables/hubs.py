@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cortexscope.analysis._regions import Found, regions_found
+from cortexscope.analysis._regions import REGIONS, Found, regions_found
 from cortexscope.analysis.tables._step import Step
 from cortexscope.stats import adjusted_values, resampled_rank_correlations
 
@@ -42,6 +42,7 @@ class Hubs(Step):
     name = "hubs"
     holds = "which regions of the brain view, a metaphor, rise and fall together over prompts"
     of_focus = True
+    made_of = tuple(dict.fromkeys(region.metric for region in REGIONS))
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a model and region."""

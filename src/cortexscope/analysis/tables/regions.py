@@ -35,6 +35,7 @@ class Regions(Step):
         "lengths, with intervals"
     )
     of_focus = True
+    made_of = tuple(dict.fromkeys(region.metric for region in REGIONS))
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a model, region, form (raw, adjusted) and task."""
