@@ -211,11 +211,18 @@ class Analysis:
         """Yield what the tables come to, in sentences."""
         yield from self.groups.says()
         for name in self.names:
-            if self.missing(name) is None:
+            if (self._unasked(name) or self.missing(name)) is None:
                 step = TABLES[name]
                 said = step.says(self)
                 # What can keep tasks apart speaks of these and of groups in its own words.
                 yield from said if step.apart else map(self.groups.worded, said)
+
+    def _unasked(self, name: str) -> str | None:
+        """Return why a table is not of what was asked for, None where it is."""
+        others = set(TABLES[name].made_of) - set(self.metrics)
+        if self._asked is None or not others:
+            return None
+        return f"it is made of other metrics too: {', '.join(sorted(others))}"
 
     def write(self) -> tuple[Path, ...]:
         """Write a CSV file a table and `stats.json`, which says what they are; return the paths.
@@ -224,14 +231,11 @@ class Analysis:
             StoreError: if they cannot be written.
         """
         assert self.folder is not None, "several runs have no folder of their own; name one"
-        paths, missing = [], {}
+        paths: list[Path] = []
+        missing: dict[str, str] = {}
         for name in self.names:
             file = self.folder / f"{name}.csv"
-            others = set(TABLES[name].made_of) - set(self.metrics)
-            if self._asked is not None and others:
-                why = f"it is made of other metrics too: {', '.join(sorted(others))}"
-            else:
-                why = self.missing(name)
+            why = self._unasked(name) or self.missing(name)
             if why is not None:
                 missing[name] = why
                 file.unlink(missing_ok=True)
