@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
@@ -16,7 +17,26 @@ _FEW = 8 * _PIECE
 """Prompts that a tuple holds as well: at 16 thousand they take some 10 MB."""
 
 
-class Pile(Sequence[Prompt]):
+class _Prompts(Sequence[Prompt]):
+    """Prompts by their places, which no tuple holds."""
+
+    @overload
+    def __getitem__(self, place: int) -> Prompt: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Prompt, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> Prompt | tuple[Prompt, ...]:
+        if isinstance(place, slice):
+            return tuple(self[number] for number in range(*place.indices(len(self))))
+        return self._one(range(len(self))[place])
+
+    @abstractmethod
+    def _one(self, number: int) -> Prompt:
+        """Return the prompt with a number from 0."""
+
+
+class Pile(_Prompts):
     """Prompts of which no more than two pieces are objects at a time.
 
     A million of them take a fifth of a gigabyte, where objects would take more than half of one.
@@ -56,16 +76,7 @@ class Pile(Sequence[Prompt]):
             yield from _prompts(piece)
         yield from self._last
 
-    @overload
-    def __getitem__(self, place: int) -> Prompt: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Prompt, ...]: ...
-
-    def __getitem__(self, place: int | slice) -> Prompt | tuple[Prompt, ...]:
-        if isinstance(place, slice):
-            return tuple(self[number] for number in range(*place.indices(len(self))))
-        number = range(len(self))[place]
+    def _one(self, number: int) -> Prompt:
         piece, inside = divmod(number, _PIECE)
         if piece == len(self._pieces):
             return self._last[inside]
@@ -82,7 +93,7 @@ class Pile(Sequence[Prompt]):
         return hash((len(self), *self[:1]))
 
 
-class _Chained(Sequence[Prompt]):
+class _Chained(_Prompts):
     def __init__(self, parts: Sequence[Sequence[Prompt]]) -> None:
         self._parts = parts
 
@@ -93,21 +104,12 @@ class _Chained(Sequence[Prompt]):
         for part in self._parts:
             yield from part
 
-    @overload
-    def __getitem__(self, place: int) -> Prompt: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> tuple[Prompt, ...]: ...
-
-    def __getitem__(self, place: int | slice) -> Prompt | tuple[Prompt, ...]:
-        if isinstance(place, slice):
-            return tuple(self[number] for number in range(*place.indices(len(self))))
-        number = range(len(self))[place]
+    def _one(self, number: int) -> Prompt:
         for part in self._parts:
             if number < len(part):
                 return part[number]
             number -= len(part)
-        raise IndexError(place)
+        raise IndexError(number)
 
 
 def chained(parts: Sequence[Sequence[Prompt]]) -> Sequence[Prompt]:

@@ -14,7 +14,7 @@ from cortexscope.tasks._filters import Absent, kind_of
 from cortexscope.tasks._reading import plain_name, prompt_of
 from cortexscope.tasks._templates import Template
 from cortexscope.tasks._turns import transcript
-from cortexscope.tasks.shapes import Shape, recognised
+from cortexscope.tasks.shapes import BESIDE, Shape, recognised
 from cortexscope.tasks.sources import Raw
 
 __all__ = ["Rows", "Table"]
@@ -23,8 +23,6 @@ _PEEKED = 1000
 """Rows by which the shape is recognised and columns are looked for."""
 _SHOWN = 20
 """Columns that a sentence names."""
-_BESIDE = ("task", "id", "target", "paraphrase_of")
-"""A suite's own columns beside the text; they are that where a shape does not say otherwise."""
 _WORDS = 10_000
 """Values that are kept once for all prompts; where there are more they mostly come once."""
 
@@ -147,7 +145,7 @@ def _columns(
         asked.check(keys, table.shown)
         if asked.tells_text:
             # The shape's own text was not wanted, so only what has our names stays.
-            beside = Columns.parse({name: name for name in _BESIDE if name in keys})
+            beside = Columns.parse({name: name for name in BESIDE if name in keys})
             return None, asked.over(beside.fields)
     shape = recognised(frozenset(keys), first.values)
     if shape is None and len(keys) == 1:

@@ -16,9 +16,9 @@ from cortexscope.tasks.shapes import (
     questions,
     suite,
 )
-from cortexscope.tasks.shapes._shape import Shape
+from cortexscope.tasks.shapes._shape import BESIDE, Shape
 
-__all__ = ["SHAPES", "Shape", "recognised"]
+__all__ = ["BESIDE", "SHAPES", "Shape", "recognised"]
 
 SHAPES: tuple[Shape, ...] = (
     *suite.SHAPES,

@@ -8,7 +8,10 @@ from typing import Any
 
 from cortexscope.tasks._templates import Template
 
-__all__ = ["Shape", "columns"]
+__all__ = ["BESIDE", "Shape", "columns"]
+
+BESIDE = ("task", "id", "target", "paraphrase_of")
+"""A suite's own columns beside the text; they are that where a shape does not say otherwise."""
 
 Row = Mapping[str, Any]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from cortexscope.tasks.shapes._shape import Shape, columns
+from cortexscope.tasks.shapes._shape import BESIDE, Shape, columns
 
 __all__ = ["SHAPES"]
 
-_BESIDE = {name: name for name in ("task", "id", "target", "paraphrase_of")}
+_BESIDE = {name: name for name in BESIDE}
 
 SHAPES = (
     Shape(
