@@ -40,39 +40,51 @@ def joined(tables: Iterable[pa.Table], schema: pa.Schema) -> pd.DataFrame:
     """
     import pandas as pd
 
-    every = list(tables)
-    if not every:
-        return to_frame(schema.empty_table())
-    whole = pa.concat_tables(every)
-    every.clear()
+    every: dict[str, list[pa.Array]] = {name: [] for name in schema.names}
+    for table in tables:
+        for name, parts in every.items():
+            parts += [_small(chunk) for chunk in table[name].chunks]
+        del table
     columns: dict[str, pd.Series[Any]] = {}
     for name in schema.names:
-        column = whole[name]
         # What a column was made of is given back before the next is made.
-        whole = whole.drop_columns([name])
-        columns[name] = _column(name, column)
-        del column
+        parts = every.pop(name)
+        if not parts:
+            return to_frame(schema.empty_table())
+        columns[name] = _column(name, parts, schema.field(name).type)
+        del parts
         pa.default_memory_pool().release_unused()
     return pd.DataFrame(columns, copy=False)
 
 
-def _column(name: str, column: pa.ChunkedArray) -> pd.Series[Any]:
+def _small(part: pa.Array) -> pa.Array:
+    """Return a part of a column in as little memory as it needs while others are read."""
+    if part.null_count == len(part):
+        return pa.nulls(len(part))
+    if pa.types.is_dictionary(part.type) and len(part.dictionary) < 2**15:
+        kind = pa.int8() if len(part.dictionary) < 2**7 else pa.int16()
+        return pa.DictionaryArray.from_arrays(part.indices.cast(kind), part.dictionary)
+    return part
+
+
+def _column(name: str, parts: list[pa.Array], kind: pa.DataType) -> pd.Series[Any]:
     """Return a column whose rows with the same text share it."""
     import numpy as np
     import pandas as pd
 
-    if not pa.types.is_dictionary(column.type):
-        return to_frame(pa.table({name: column}))[name]
-    texts = np.empty(len(column), dtype=object)
+    if kind != pa.string():
+        every = [part.cast(kind) if pa.types.is_null(part.type) else part for part in parts]
+        return to_frame(pa.table({name: pa.chunked_array(every, kind)}))[name]
+    texts = np.empty(sum(map(len, parts)), dtype=object)
     start = 0
-    for chunk in column.chunks:
-        words = np.array([*chunk.dictionary.to_pylist(), np.nan], dtype=object)
-        words.take(
-            chunk.indices.fill_null(-1).to_numpy(),
-            out=texts[start : start + len(chunk)],
-            mode="wrap",
-        )
-        start += len(chunk)
+    for part in parts:
+        rows = texts[start : start + len(part)]
+        start += len(part)
+        if pa.types.is_null(part.type):
+            rows[:] = np.nan
+            continue
+        words = np.array([*part.dictionary.to_pylist(), np.nan], dtype=object)
+        words.take(part.indices.fill_null(-1).to_numpy(), out=rows, mode="wrap")
     return pd.Series(texts, dtype=_texts(), copy=False)
 
 
