@@ -79,7 +79,7 @@ class Remembered:
     that takes a third of the time that drawing takes. Each stratum of a call has its own.
     """
 
-    _MOST = 1 << 28
+    _MOST = 3 << 26
     """Bytes of shuffles that are kept, besides those that they are made of."""
 
     def __init__(self, seed: int) -> None:
