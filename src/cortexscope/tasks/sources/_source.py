@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import gzip
 import io
-import shutil
-import tempfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +62,10 @@ class Source:
         Raises:
             SuiteError: if it cannot be read or unpacked.
         """
+        # Here, as the command line knows this module before it knows of a file.
+        import gzip
+        import zlib
+
         try:
             with self.path.open("rb") as stream:
                 packed = stream.read(2) == _GZIP
@@ -183,6 +183,9 @@ class Source:
 @contextlib.contextmanager
 def kept(stream: BinaryIO, shown: str, encoding: str | None) -> Iterator[Source]:
     """Keep what comes from a stream, which can be read once, in a file while the block lasts."""
+    import shutil
+    import tempfile
+
     with tempfile.NamedTemporaryFile(prefix="cortexscope-") as file:
         shutil.copyfileobj(stream, file)
         file.flush()
