@@ -16,6 +16,7 @@ from cortexscope.cli._terminal import LONGEST, outside_voices, say
 from cortexscope.cli.audit import audit
 from cortexscope.cli.export import export
 from cortexscope.cli.figures import figures
+from cortexscope.cli.ls import ls
 from cortexscope.cli.metrics import app as metrics_app
 from cortexscope.cli.report import report
 from cortexscope.cli.run import run
@@ -48,6 +49,7 @@ app.command()(figures)
 app.command()(stats)
 app.command()(export)
 app.command()(audit)
+app.command()(ls)
 app.add_typer(models.app, name="models")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(metrics_app, name="metrics")

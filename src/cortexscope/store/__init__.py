@@ -8,6 +8,7 @@ from cortexscope.store._attributes import (
 )
 from cortexscope.store._frames import to_frame, to_polars
 from cortexscope.store._layout import LONGEST_LABEL, WHOLES, plain_name
+from cortexscope.store._listing import ListedRun, list_runs
 from cortexscope.store._measurements import Measurements
 from cortexscope.store._once import MeasuredOnce
 from cortexscope.store._reader import Run
@@ -21,6 +22,7 @@ __all__ = [
     "GENERATIONS",
     "LONGEST_LABEL",
     "LayerMeans",
+    "ListedRun",
     "MEASUREMENTS",
     "MODELS",
     "PREFIX",
@@ -35,6 +37,7 @@ __all__ = [
     "WHOLES",
     "attribute_columns",
     "check_target",
+    "list_runs",
     "plain_name",
     "table_with_attributes",
     "to_frame",
