@@ -6,6 +6,7 @@ from cortexscope.store._attributes import (
     table_with_attributes,
     with_attributes,
 )
+from cortexscope.store._doctor import Trouble, examine, repair
 from cortexscope.store._frames import to_frame, to_polars
 from cortexscope.store._layout import LONGEST_LABEL, WHOLES, plain_name
 from cortexscope.store._listing import ListedRun, list_runs
@@ -33,12 +34,15 @@ __all__ = [
     "Run",
     "RunWriter",
     "SCHEMA_VERSION",
+    "Trouble",
     "Vectors",
     "WHOLES",
     "attribute_columns",
     "check_target",
+    "examine",
     "list_runs",
     "plain_name",
+    "repair",
     "table_with_attributes",
     "to_frame",
     "to_polars",
