@@ -11,6 +11,7 @@ from cortexscope.store._frames import to_frame, to_polars
 from cortexscope.store._layout import LONGEST_LABEL, WHOLES, plain_name
 from cortexscope.store._listing import ListedRun, list_runs
 from cortexscope.store._measurements import Measurements
+from cortexscope.store._merging import merge_runs
 from cortexscope.store._once import MeasuredOnce
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
@@ -41,6 +42,7 @@ __all__ = [
     "check_target",
     "examine",
     "list_runs",
+    "merge_runs",
     "plain_name",
     "repair",
     "table_with_attributes",
