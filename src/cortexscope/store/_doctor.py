@@ -79,13 +79,16 @@ def repair(path: Path) -> list[Path]:
         RunLockedError: if a process is writing there.
     """
     moved: list[Path] = []
+    before: list[Path] = []
     # What is behind the first fault of a shard shows once that is gone.
-    while files := [file for trouble in examine(path) for file in trouble.aside]:
+    while (files := [own for trouble in examine(path) for own in trouble.aside]) != before:
+        before = files
         lock = RunLock(path / LOCK)
         try:
             for file in dict.fromkeys(files):
                 if is_leftover(file):
-                    remove_leftovers(file.parent)
+                    with storage_errors(file):
+                        remove_leftovers(file.parent)
                 else:
                     moved.append(_moved(path, file))
         finally:
