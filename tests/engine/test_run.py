@@ -83,6 +83,7 @@ def test_a_run_folder_keeps_the_contract(request_: RunRequest) -> None:
         "models.parquet",
         "measurements",
         "vectors",
+        "hashes",
     }
     files = finished.measurement_files()
     assert len(files) == finished.manifest.shards["tiny"] > 1

@@ -14,8 +14,11 @@ from cortexscope.cli import models, tasks
 from cortexscope.cli._ending import Stopped, Verbs, stoppable
 from cortexscope.cli._terminal import LONGEST, outside_voices, say
 from cortexscope.cli.audit import audit
+from cortexscope.cli.doctor import doctor
 from cortexscope.cli.export import export
 from cortexscope.cli.figures import figures
+from cortexscope.cli.ls import ls
+from cortexscope.cli.merge import merge
 from cortexscope.cli.metrics import app as metrics_app
 from cortexscope.cli.report import report
 from cortexscope.cli.run import run
@@ -48,6 +51,9 @@ app.command()(figures)
 app.command()(stats)
 app.command()(export)
 app.command()(audit)
+app.command()(ls)
+app.command()(doctor)
+app.command()(merge)
 app.add_typer(models.app, name="models")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(metrics_app, name="metrics")

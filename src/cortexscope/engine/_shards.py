@@ -30,10 +30,14 @@ def shards_to_do(
         progress: told what is measured again.
     """
     again = writer.manifest.status == "complete"
+    planned = {
+        shard.number: [item.prompt.id for batch in shard.batches for item in batch.items]
+        for shard in shards
+    }
+    faults = writer.faults(label, planned)
     todo = []
     for shard in shards:
-        prompts = [item.prompt.id for batch in shard.batches for item in batch.items]
-        fault = writer.fault(label, shard.number, prompts)
+        fault = faults.get(shard.number)
         if fault is None:
             continue
         todo.append(shard)

@@ -1,5 +1,6 @@
 """The frozen records that cross layers: what a prompt, a model, a metric and a run are."""
 
+from cortexscope.records._hash import suite_hash
 from cortexscope.records._manifest import ChatUse, Finding, Manifest, Truncation
 from cortexscope.records._metrics import MetricSpec
 from cortexscope.records._models import ModelInfo, Site, Stack, StackKind, TokenizerInfo, in_order
@@ -34,4 +35,5 @@ __all__ = [
     "Turn",
     "in_order",
     "said_of",
+    "suite_hash",
 ]

@@ -6,9 +6,12 @@ from cortexscope.store._attributes import (
     table_with_attributes,
     with_attributes,
 )
+from cortexscope.store._doctor import Trouble, examine, repair
 from cortexscope.store._frames import to_frame, to_polars
 from cortexscope.store._layout import LONGEST_LABEL, WHOLES, plain_name
+from cortexscope.store._listing import ListedRun, list_runs
 from cortexscope.store._measurements import Measurements
+from cortexscope.store._merging import merge_runs
 from cortexscope.store._once import MeasuredOnce
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
@@ -21,6 +24,7 @@ __all__ = [
     "GENERATIONS",
     "LONGEST_LABEL",
     "LayerMeans",
+    "ListedRun",
     "MEASUREMENTS",
     "MODELS",
     "PREFIX",
@@ -31,11 +35,16 @@ __all__ = [
     "Run",
     "RunWriter",
     "SCHEMA_VERSION",
+    "Trouble",
     "Vectors",
     "WHOLES",
     "attribute_columns",
     "check_target",
+    "examine",
+    "list_runs",
+    "merge_runs",
     "plain_name",
+    "repair",
     "table_with_attributes",
     "to_frame",
     "to_polars",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["check_prompts", "check_rows"]
+__all__ = ["check_prompts", "check_rows", "check_values"]
 
 _KEYS = ("metric", "stack", "layer", "head", "index", "step")
 """What a file holds no two rows of for one prompt, or one task; the model is the file's."""
@@ -65,6 +65,27 @@ def _distinct(codes: NDArray[np.int64], size: int) -> int:
         return int(np.count_nonzero(np.bincount(codes, minlength=1)))
     codes.sort()
     return int((codes[1:] != codes[:-1]).sum()) + bool(len(codes))
+
+
+def check_values(table: pa.Table) -> None:
+    """Check that each row has a finite value, or none and a reason.
+
+    Args:
+        table: of measurements, as `read_rows` gives it.
+
+    Raises:
+        FileFault: if one has not.
+    """
+    import numpy as np
+
+    value = table["value"]
+    none = np.asarray(value.is_null())
+    unsaid = int((none & np.asarray(table["reason"].is_null())).sum())
+    if unsaid:
+        raise FileFault(f"holds {unsaid:,} rows with neither a value nor a reason")
+    infinite = int((~np.isfinite(np.asarray(value.fill_null(0.0)))).sum())
+    if infinite:
+        raise FileFault(f"holds {infinite:,} values that are not finite")
 
 
 def check_prompts(

@@ -104,7 +104,8 @@ def _opened(
             yield opened
     except FileNotFoundError as error:
         raise FileFault("is missing") from error
-    except (OSError, pa.ArrowException, UnicodeError) as error:
+    except (OSError, pa.ArrowException, UnicodeError, KeyError) as error:
+        # A column whose name has changed by a bit is a KeyError.
         raise FileFault("is damaged") from error
 
 

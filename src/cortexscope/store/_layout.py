@@ -85,6 +85,10 @@ class Layout:
         """Return where the texts belong that a model added to a shard's prompts."""
         return self.path / "generations" / shard.name
 
+    def hashes(self, shard: Path) -> Path:
+        """Return where the SHA-256 of the files of a shard, or of other values, are noted."""
+        return self.path / "hashes" / f"{shard.stem}.sha256"
+
     def shards(self, model: str) -> list[Path]:
         """Return the files of a model's shards, whether they are there or not."""
         return [self.shard(model, number) for number in range(self.manifest.shards[model])]

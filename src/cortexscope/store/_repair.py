@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from cortexscope.errors import CorruptRunError
-from cortexscope.store._checks import check_prompts, check_rows
+from cortexscope.store._checks import check_prompts, check_rows, check_values
 from cortexscope.store._contents import (
     FileFault,
     read_columns,
     read_rows,
 )
+from cortexscope.store._hashes import check_hash, known_hashes
 from cortexscope.store._layout import Layout
+from cortexscope.store._places import Place, check_places, places_of
 from cortexscope.store._schema import GENERATIONS
 from cortexscope.store._vectors import read_vectors
 
-__all__ = ["ShardFault", "fault_of"]
+__all__ = ["ShardFault", "faults_of", "whole_fault"]
 
 
 class ShardFault(NamedTuple):
@@ -32,39 +35,102 @@ class ShardFault(NamedTuple):
     """Whether the shard was measured once: it has its file of measurements."""
 
 
-def fault_of(
-    layout: Layout, model: str, number: int, prompts: Collection[str]
-) -> ShardFault | None:
-    """Return what is wrong with a shard's files, None where they are there and whole.
+def faults_of(
+    layout: Layout, model: str, planned: Mapping[int, Collection[str]] | None = None
+) -> dict[int, ShardFault]:
+    """Return what is wrong with the files of a model's shards, none where all are whole.
 
     Args:
         layout: of the run.
         model: its label.
-        number: of the shard.
-        prompts: the ids of those that it is planned to hold.
+        planned: the ids of the prompts that each shard is planned to hold, by its number; those
+            that are in its file of measurements where None.
     """
-    shard = file = layout.shard(model, number)
+    faults: dict[int, ShardFault] = {}
+    places: dict[int, frozenset[Place]] = {}
+    shared: dict[frozenset[Place], frozenset[Place]] = {}
+    for number in range(layout.manifest.shards[model]):
+        found = _looked_into(layout, model, number, None if planned is None else planned[number])
+        if isinstance(found, ShardFault):
+            faults[number] = found
+        else:
+            # Nearly always the same, and many: kept once.
+            places[number] = shared.setdefault(found, found)
+    every = frozenset[Place]().union(*shared)
+    for number, own in places.items():
+        try:
+            check_places(own, every)
+        except FileFault as fault:
+            faults[number] = ShardFault(layout.shard(model, number), str(fault), True)
+    return dict(sorted(faults.items()))
+
+
+def _looked_into(
+    layout: Layout, model: str, number: int, planned: Collection[str] | None
+) -> ShardFault | frozenset[Place]:
+    """Return what is wrong with a shard's files, or where its prompts have values."""
+    shard = layout.shard(model, number)
     there = shard.is_file()
+    file = layout.hashes(shard)
     try:
-        _check_measurements(shard, model, prompts, all_of_them=True)
+        known = known_hashes(layout, shard)
+        file = shard
+        # First, as what is damaged may be read as anything.
+        check_hash(layout, shard, known)
+        table = _checked(shard, model, planned, all_of_them=True)
+        metrics = layout.manifest.metrics
+        every = [name for name, spec in metrics.items() if spec.replication == "prompt"]
+        places = places_of(table, every)
+        own = planned if planned is not None or not every else _prompts_of(table)
         for file in layout.siblings(model, shard):
+            check_hash(layout, file, known)
             if file == layout.steps(shard):
                 # A text that ends at once has no step.
-                _check_measurements(file, model, prompts, all_of_them=False)
+                _checked(file, model, own, all_of_them=False)
             elif file == layout.generations(shard):
-                check_prompts(read_columns(file, GENERATIONS)["prompt_id"].to_pylist(), prompts)
+                _check_ids(read_columns(file, GENERATIONS)["prompt_id"].to_pylist(), own)
             else:
-                check_prompts([str(prompt) for prompt, _ in read_vectors(file).prompts], prompts)
+                _check_ids([str(prompt) for prompt, _ in read_vectors(file).prompts], own)
     except FileFault as fault:
         return ShardFault(file, str(fault), there)
     except CorruptRunError:
         return ShardFault(file, "is missing or damaged", there)
+    return places
+
+
+def whole_fault(layout: Layout, model: str, file: Path) -> str | None:
+    """Return what is wrong with a model's values that are not of single prompts, None if nothing.
+
+    Args:
+        layout: of the run.
+        model: its label.
+        file: of them.
+    """
+    try:
+        check_hash(layout, file, known_hashes(layout, file))
+        table = read_rows(file)
+        check_rows(table, model, of_prompts=False)
+        check_values(table)
+    except FileFault as fault:
+        return str(fault)
     return None
 
 
-def _check_measurements(
-    file: Path, model: str, prompts: Collection[str], *, all_of_them: bool
-) -> None:
+def _checked(
+    file: Path, model: str, prompts: Collection[str] | None, *, all_of_them: bool
+) -> pa.Table:
     table = read_rows(file)
     check_rows(table, model, of_prompts=True)
-    check_prompts(pc.unique(table["prompt_id"]).to_pylist(), prompts, all_of_them=all_of_them)
+    check_values(table)
+    if prompts is not None:
+        check_prompts(_prompts_of(table), prompts, all_of_them=all_of_them)
+    return table
+
+
+def _prompts_of(table: pa.Table) -> list[str]:
+    ids: list[str] = pc.unique(table["prompt_id"]).to_pylist()
+    return ids
+
+
+def _check_ids(found: Collection[str], planned: Collection[str] | None) -> None:
+    check_prompts(found, found if planned is None else planned)

@@ -16,13 +16,13 @@ from cortexscope.errors import RunExistsError
 from cortexscope.files import remove_leftovers, storage_errors, whole_file
 from cortexscope.records import Finding, Manifest, ModelInfo, Prompt
 from cortexscope.store._attributes import prompt_table
-from cortexscope.store._checks import check_rows
-from cortexscope.store._contents import FileFault, read_columns, read_rows
+from cortexscope.store._contents import FileFault, read_columns
 from cortexscope.store._differences import differences
+from cortexscope.store._hashes import write_hashes
 from cortexscope.store._layout import LOCK, RESULTS, Layout
 from cortexscope.store._lock import RunLock
 from cortexscope.store._reader import Run
-from cortexscope.store._repair import ShardFault, fault_of
+from cortexscope.store._repair import ShardFault, faults_of, whole_fault
 from cortexscope.store._schema import ATTRIBUTES, GENERATIONS, MEASUREMENTS, MODELS
 from cortexscope.store._steps import written_steps
 from cortexscope.store._target import HEADS, check_contents, check_target
@@ -33,7 +33,7 @@ __all__ = ["RunWriter", "write_parquet", "write_text"]
 ROW_GROUP = 1 << 16
 """Rows of measurements that are read together."""
 
-_FOLDERS = (*RESULTS, "tables", "figures")
+_FOLDERS = (*RESULTS, "hashes", "tables", "figures")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -48,17 +48,26 @@ def write_parquet(path: Path, table: pa.Table) -> None:
         pq.write_table(table, part, compression="zstd")
 
 
-def write_measurements(path: Path, table: pa.Table) -> None:
-    """Write measurements sorted by metric, whole or not at all.
+def _write_measurements(
+    layout: Layout, path: Path, table: pa.Table, beside: Collection[Path] = ()
+) -> None:
+    """Write measurements sorted by metric, whole or not at all, and before them their hashes.
 
     Row groups hold few metrics then, and who reads one metric reads little else. Rows of a metric
     keep their order.
+
+    Args:
+        layout: of the run.
+        path: where they belong.
+        table: of them.
+        beside: files of the same shard, which are there.
     """
     order = pc.sort_indices(table["metric"])
     with whole_file(path) as part:
         pq.write_table(
             table.take(order).cast(MEASUREMENTS), part, compression="zstd", row_group_size=ROW_GROUP
         )
+        write_hashes(layout, path, {path: part, **{file: file for file in beside}})
 
 
 def _model_table(models: Sequence[ModelInfo]) -> pa.Table:
@@ -181,15 +190,14 @@ class RunWriter:
         text = json.dumps(manifest.model_dump(), indent=2)
         write_text(self.path / "manifest.json", text + "\n")
 
-    def fault(self, model: str, number: int, prompts: Collection[str]) -> ShardFault | None:
-        """Return what is wrong with a shard's files, None where they are there and whole.
+    def faults(self, model: str, planned: Mapping[int, Collection[str]]) -> dict[int, ShardFault]:
+        """Return what is wrong with the files of a model's shards, none where all are whole.
 
         Args:
             model: its label.
-            number: of the shard.
-            prompts: the ids of those that it holds.
+            planned: the ids of the prompts that each shard holds, by its number.
         """
-        return fault_of(self._layout, model, number, prompts)
+        return faults_of(self._layout, model, planned)
 
     def write_shard(
         self,
@@ -213,7 +221,8 @@ class RunWriter:
             write_vectors(self._layout.vectors(file), vectors)
         if generations is not None:
             write_parquet(self._layout.generations(file), generations.cast(GENERATIONS))
-        write_measurements(file, table)
+        beside = [own for own in self._layout.siblings(model, file) if own.is_file()]
+        _write_measurements(self._layout, file, table, beside)
 
     def steps(
         self, model: str, number: int
@@ -231,16 +240,11 @@ class RunWriter:
 
     def has_whole(self, model: str, name: str) -> bool:
         """Return whether a model's values of this name are there, and not damaged."""
-        try:
-            table = read_rows(self._layout.whole(model, name))
-            check_rows(table, model, of_prompts=False)
-        except FileFault:
-            return False
-        return True
+        return whole_fault(self._layout, model, self._layout.whole(model, name)) is None
 
     def write_whole(self, model: str, name: str, table: pa.Table) -> None:
         """Write a model's values that are not of single prompts, under a name of their own."""
-        write_measurements(self._layout.whole(model, name), table)
+        _write_measurements(self._layout, self._layout.whole(model, name), table)
 
     def note_timings(self, model: str, timings: Mapping[str, float]) -> None:
         """Add a model's timings to the manifest; they add up over continued runs."""
@@ -274,7 +278,7 @@ class RunWriter:
         with contextlib.suppress(OSError):
             for model in self.manifest.shards:
                 for shard in layout.shards(model):
-                    for file in layout.siblings(model, shard):
+                    for file in (*layout.siblings(model, shard), layout.hashes(shard)):
                         file.unlink(missing_ok=True)
             for name in HEADS:
                 (self.path / name).unlink(missing_ok=True)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cortexscope.errors import SuiteError, UnknownNameError, UsageError
-from cortexscope.records import Prompt, Reading, Sampling, SuiteInfo, said_of
+from cortexscope.records import Prompt, Reading, Sampling, SuiteInfo, said_of, suite_hash
 from cortexscope.registry import suggestion
 from cortexscope.tasks._attributes import Kinds, cast
 from cortexscope.tasks._pile import Pile, chained
@@ -53,16 +51,6 @@ class Task:
         """Return the spread of the prompts' lengths, in words."""
         counts = [word_count(prompt.text) for prompt in self.prompts]
         return Spread(min(counts), statistics.median(counts), max(counts))
-
-
-def _content(prompt: Prompt) -> str | list[Any]:
-    # Shorter where there is less, as it was before there were turns, controls, and targets.
-    if prompt.turns:
-        turns = [[turn.role, turn.content] for turn in prompt.turns]
-        return [turns, prompt.target, prompt.control, prompt.origin]
-    if prompt.control:
-        return [prompt.text, prompt.target, prompt.control, prompt.origin]
-    return [prompt.text, prompt.target] if prompt.target else prompt.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +130,7 @@ class Suite:
         Ids, texts, targets and origins count; name, version, descriptions, attributes, order and
         file layout do not: two suites with one hash show a model the same prompts.
         """
-        # Piece by piece, as the whole of it may be larger than the suite.
-        canonical = hashlib.sha256(b"{")
-        for place, task in enumerate(sorted(self.tasks, key=lambda task: task.name)):
-            canonical.update(f"{',' if place else ''}{json.dumps(task.name)}:{{".encode("ascii"))
-            ids, contents = [], []
-            for prompt in task.prompts:
-                ids.append(prompt.id)
-                contents.append(json.dumps(_content(prompt), separators=(",", ":")))
-            for number, found in enumerate(sorted(range(len(ids)), key=ids.__getitem__)):
-                piece = f"{',' if number else ''}{json.dumps(ids[found])}:{contents[found]}"
-                canonical.update(piece.encode("ascii"))
-            canonical.update(b"}")
-        canonical.update(b"}")
-        return canonical.hexdigest()
+        return suite_hash((task.name, task.prompts) for task in self.tasks)
 
     def select(self, task_names: Iterable[str]) -> Suite:
         """Return the suite with the named tasks only, in the order of this suite.

@@ -1,0 +1,53 @@
+"""`cortexscope doctor`: say what is wrong with a run, and set aside what cannot be trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cortexscope.cli._terminal import remark, say
+
+__all__ = ["doctor"]
+
+
+def doctor(
+    run: Annotated[Path, typer.Argument(help="The folder that `cortexscope run --out` wrote.")],
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Move what cannot be trusted to RUN/damaged, and remove what is half written.",
+        ),
+    ] = False,
+) -> None:
+    """Read every file of a run whole, and say what is wrong: a line each, exit code 1 if anything.
+
+    With --repair, `cortexscope run --resume` then measures again what was moved away; what is sound
+    is left alone.
+
+    Raises:
+        StoreError: if something is wrong and was not repaired, or the folder holds no run.
+        RunLockedError: if a process is writing there.
+    """
+    from cortexscope.errors import CorruptRunError
+    from cortexscope.store import Run, examine
+    from cortexscope.store import repair as set_aside
+
+    found = examine(run)
+    for trouble in found:
+        say(f"{trouble.file} {trouble.what}; {trouble.advice}.")
+    if repair and found:
+        for place in set_aside(run):
+            say(f"Moved to {place}.")
+        found = examine(run)
+    if found:
+        cure = "only what is sound is left" if repair else "--repair sets aside what is not sound"
+        many = "a fault" if len(found) == 1 else f"{len(found)} faults"
+        raise CorruptRunError(
+            f"{run} has {many}; {cure}, and `cortexscope run --resume`, asked for the same, "
+            "measures what is lacking."
+        )
+    remark(Run(run))
+    say(f"{run}: nothing is wrong.")
