@@ -1,3 +1,12 @@
+from ._estimate import (
+    Estimate as Estimate,
+    parse_bytes as parse_bytes,
+    said_bytes as said_bytes,
+)
+from ._forecast import (
+    Forecast as Forecast,
+    forecast as forecast,
+)
 from ._generation import (
     Generation as Generation,
     asked_generation as asked_generation,
