@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "asked_by", "request_options"]
 
+_AUTO = "auto"
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -129,8 +131,13 @@ def asked_by(
     ] = False,
     loading: LoadOptions,
     batch_tokens: Annotated[
-        int, typer.Option(min=1, help="Most tokens of a batch, padding included.")
-    ] = 2048,
+        str,
+        typer.Option(
+            metavar="N|auto",
+            help="Most tokens of a batch, padding included; auto takes the most that fits "
+            "--max-memory, or the memory that is free, and no more than is faster.",
+        ),
+    ] = "2048",
     max_memory: Annotated[
         str | None,
         typer.Option(
@@ -245,13 +252,14 @@ def asked_by(
         resume=resume,
         force=force,
         selfcheck=not no_selfcheck,
+        fit_batches=batch_tokens == _AUTO,
         max_memory=None if max_memory is None else parse_bytes(max_memory),
         settings=Settings(
             loading=loading,
             options=MetricOptions(
                 near_zero=near_zero, sink_threshold=sink_threshold, window=window
             ),
-            batch_tokens=batch_tokens,
+            batch_tokens=_tokens(batch_tokens),
             truncate=truncate,
             chat_template=chat_template,
             system=system,
@@ -264,6 +272,20 @@ def asked_by(
         ),
     )
     return Asked(request, progress, quiet, not no_report)
+
+
+def _tokens(given: str) -> int:
+    """Return the tokens of a batch; the default where they are still to be chosen."""
+    from cortexscope.engine import Settings
+    from cortexscope.errors import UsageError
+
+    if given == _AUTO:
+        return Settings().batch_tokens
+    if not given.isascii() or not given.isdigit() or not int(given):
+        raise UsageError(
+            f"--batch-tokens is {given!r}; give a number of tokens above zero, or {_AUTO}."
+        )
+    return int(given)
 
 
 def _plain_name(suites: Sequence[str]) -> str:

@@ -1,8 +1,4 @@
-from ._estimate import (
-    Estimate as Estimate,
-    parse_bytes as parse_bytes,
-    said_bytes as said_bytes,
-)
+from ._estimate import Estimate as Estimate
 from ._forecast import (
     Forecast as Forecast,
     forecast as forecast,
@@ -36,3 +32,7 @@ from ._request import (
     Silent as Silent,
 )
 from ._run import run as run
+from ._sizes import (
+    parse_bytes as parse_bytes,
+    said_bytes as said_bytes,
+)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cortexscope.engine._batches import Batch
 from cortexscope.engine._plan import Work
 from cortexscope.engine._rows import rows_of
+from cortexscope.engine._sizes import said_bytes
 from cortexscope.errors import UsageError
 from cortexscope.models import Anatomy, choose_device, choose_dtype, find_anatomy, linear_bits
 
@@ -22,8 +23,6 @@ __all__ = [
     "Memory",
     "check_memory",
     "estimate",
-    "parse_bytes",
-    "said_bytes",
     "sentence",
 ]
 
@@ -42,7 +41,6 @@ _STATES, _NEURONS, _ROWS = 12, 3, 4
 """How many tensors of states, neurons and attention rows of one layer are there at once."""
 _CHUNK = 64_000_000
 """Most bytes of the attention rows that are looked at together."""
-_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 class Memory(NamedTuple):
@@ -268,36 +266,3 @@ def _help(found: Estimate, most: int) -> str:
     if memory.total - memory.weights <= most:
         ways.append("a --device-map that puts parts on disk")
     return f"what would fit: {', '.join(ways)}" if ways else "a smaller model alone would fit"
-
-
-def parse_bytes(text: str) -> int:
-    """Return a number of bytes that a user gave, such as 8GB.
-
-    Raises:
-        UsageError: if it is none.
-
-    Example:
-        >>> parse_bytes("1.5GB")
-        1500000000
-    """
-    number, unit = text[:-2].strip(), text[-2:].upper()
-    try:
-        size = float(number) * _UNITS[unit]
-    except (ValueError, KeyError):
-        size = 0
-    if not 0 < size < float("inf"):
-        raise UsageError(f"{text!r} is no size of a memory; write it such as 800MB or 8GB.")
-    return round(size)
-
-
-def said_bytes(size: float) -> str:
-    """Return a number of bytes as people say it.
-
-    Example:
-        >>> said_bytes(1_234_000_000)
-        '1.2 GB'
-    """
-    for unit, scale in reversed(_UNITS.items()):
-        if size >= scale:
-            return f"{size / scale:.1f} {unit}"
-    return f"{size:.0f} B"

@@ -10,9 +10,10 @@ import numpy as np
 
 from cortexscope.engine._allocator import keep_freed_memory
 from cortexscope.engine._batches import Batch, Shard
-from cortexscope.engine._estimate import Estimate, check_memory, estimate
+from cortexscope.engine._estimate import Estimate
+from cortexscope.engine._fit import fit
 from cortexscope.engine._job import Job
-from cortexscope.engine._plan import Work, checked, plan_of
+from cortexscope.engine._plan import Work, checked
 from cortexscope.engine._request import Progress, RunRequest, Silent
 from cortexscope.metrics import make_metrics
 
@@ -55,14 +56,12 @@ def forecast(
         ModelError: if a model cannot be read.
     """
     progress = progress or Silent()
-    request, suite, names = checked(request)
-    metrics = make_metrics(names, request.settings.options)
-    works = [work for work in plan_of(request, suite, names, progress).works if work.shards]
-    estimates = [estimate(work, metrics) for work in works]
-    if request.max_memory is not None:
-        check_memory(estimates, request.max_memory)
+    asked = checked(request)
+    metrics = make_metrics(asked.names, asked.request.settings.options)
+    fitted = fit(asked, metrics, progress)
+    works = [work for work in fitted.plan.works if work.shards]
     found: list[Forecast] = []
-    for work, own in zip(works, estimates, strict=True):
+    for work, own in zip(works, fitted.estimates, strict=True):
         if calibrated:
             progress.note(f"{own.model}: reading a few batches for the time that all take")
         found.append(Forecast(own, _seconds(work) if calibrated else None))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cortexscope.engine._batches import Shard
 from cortexscope.engine._job import Job, Ready
-from cortexscope.engine._plan import Plan, Work, checked, manifest_of, now, plan_of
+from cortexscope.engine._plan import Work, checked, manifest_of, now
 from cortexscope.engine._request import Progress, RunRequest, Silent
 from cortexscope.engine._shards import Keeper, shards_to_do
 from cortexscope.engine.backends import BACKENDS
@@ -37,10 +37,16 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
         StoreError: if the folder cannot be written.
     """
     progress = progress or Silent()
-    request, suite, names = checked(request)
-    metrics = make_metrics(names, request.settings.options)
-    plan = plan_of(request, suite, names, progress)
-    _foretell(request, plan, metrics, progress)
+    asked = checked(request)
+    suite = asked.suite
+    metrics = make_metrics(asked.names, asked.request.settings.options)
+    # These need torch, which a wrong request does not wait for.
+    from cortexscope.engine._estimate import sentence
+    from cortexscope.engine._fit import fit
+
+    request, plan, estimates = fit(asked, metrics, progress)
+    for found in estimates:
+        progress.note(sentence(found))
     backend: Backend = BACKENDS.load(request.backend)(
         progress.advance, {work.source.info.model: work.source for work in plan.works}
     )
@@ -58,19 +64,6 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
         if writer.manifest.status != "complete":
             writer.finish(now())
     return Run(request.out)
-
-
-def _foretell(
-    request: RunRequest, plan: Plan, metrics: Sequence[Metric], progress: Progress
-) -> None:
-    """Say what comes, and refuse what does not fit."""
-    from cortexscope.engine._estimate import check_memory, estimate, sentence
-
-    estimates = [estimate(work, metrics) for work in plan.works if work.shards]
-    for found in estimates:
-        progress.note(sentence(found))
-    if request.max_memory is not None:
-        check_memory(estimates, request.max_memory)
 
 
 def _measure(
