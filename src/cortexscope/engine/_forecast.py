@@ -15,7 +15,7 @@ from cortexscope.engine._fit import fit
 from cortexscope.engine._job import Job
 from cortexscope.engine._plan import Work, checked
 from cortexscope.engine._request import Progress, RunRequest, Silent
-from cortexscope.metrics import make_metrics
+from cortexscope.metrics import make_metrics, metric_specs
 
 __all__ = ["Forecast", "Seconds", "forecast"]
 
@@ -71,14 +71,16 @@ def forecast(
 def _seconds(work: Work) -> Seconds:
     """Return the seconds of a model, from a few batches of all lengths."""
     from cortexscope.engine._worker import Worker
+    from cortexscope.engine.passes import OWN
 
     keep_freed_memory()
     batches = [batch for shard in work.shards for batch in shard.batches]
     worker = Worker(work.setup, work.source)
 
-    def spent(batch: Batch) -> float:
+    def spent(what: Batch | str) -> float:
+        piece = what if isinstance(what, str) else Shard(0, (what,))
         began = time.perf_counter()
-        for _ in worker.measure(Job(work.setup, Shard(0, (batch,))), lambda _: None):
+        for _ in worker.measure(Job(work.setup, piece), lambda _: None):
             pass
         return time.perf_counter() - began
 
@@ -88,7 +90,9 @@ def _seconds(work: Work) -> Seconds:
     read = {number: spent(batches[number]) for number in places}
     once = max(0.0, first - read[len(batches) - 1])
     loading = worker.ready.seconds
-    measure = once + _all(batches, read)
+    # Inputs that a pass makes itself are the same few for every suite.
+    units = {spec.replication for spec in metric_specs(work.setup.metrics)} & {*OWN}
+    measure = once + _all(batches, read) + sum(spent(unit) for unit in sorted(units))
     return Seconds(loading["load_seconds"], loading["check_seconds"], measure)
 
 
