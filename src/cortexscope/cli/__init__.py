@@ -20,6 +20,7 @@ from cortexscope.cli.figures import figures
 from cortexscope.cli.ls import ls
 from cortexscope.cli.merge import merge
 from cortexscope.cli.metrics import app as metrics_app
+from cortexscope.cli.plan import plan
 from cortexscope.cli.report import report
 from cortexscope.cli.run import run
 from cortexscope.cli.selfcheck import selfcheck
@@ -43,6 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+app.command()(plan)
 app.command()(selfcheck)
 app.command()(report)
 app.command()(tables)

@@ -22,7 +22,9 @@ __all__ = [
     "SampleSeed",
     "Temperature",
     "TopP",
+    "Verb",
     "loading_options",
+    "option_group",
     "reading_options",
 ]
 
@@ -130,10 +132,10 @@ _READING = {
 }
 """The command line's option for each field of `ReadOptions`."""
 
-_Verb = Callable[..., None]
+Verb = Callable[..., None]
 
 
-def loading_options(*names: str) -> Callable[[_Verb], _Verb]:
+def loading_options(*names: str) -> Callable[[Verb], Verb]:
     """Return what gives a verb options for its parameter `loading`, how a model is loaded.
 
     Args:
@@ -141,10 +143,10 @@ def loading_options(*names: str) -> Callable[[_Verb], _Verb]:
     """
     chosen = names or tuple(_LOADING)
     options = {name: _LOADING[name] for name in chosen}
-    return _group("loading", LoadOptions, options, _defaults_of(LoadOptions))
+    return option_group("loading", LoadOptions, options, _defaults_of(LoadOptions))
 
 
-def reading_options() -> Callable[[_Verb], _Verb]:
+def reading_options() -> Callable[[Verb], Verb]:
     """Return what gives a verb options for its parameter `reading`, how files become prompts."""
 
     def made(**given: Any) -> ReadOptions:  # noqa: ANN401 - what the command line holds
@@ -152,19 +154,19 @@ def reading_options() -> Callable[[_Verb], _Verb]:
         given["template"] = _template(given["template"])
         return ReadOptions(**given)
 
-    return _group("reading", made, _READING, _defaults_of(ReadOptions) | {"no_header": False})
+    return option_group("reading", made, _READING, _defaults_of(ReadOptions) | {"no_header": False})
 
 
 def _defaults_of(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
     return {field.name: field.default for field in dataclasses.fields(kind)}
 
 
-def _group(
+def option_group(
     parameter: str,
     make: Callable[..., Any],
     options: Mapping[str, Any],
     defaults: Mapping[str, Any],
-) -> Callable[[_Verb], _Verb]:
+) -> Callable[[Verb], Verb]:
     """Return what puts several options in place of one parameter that holds what is made of them.
 
     Args:
@@ -174,7 +176,7 @@ def _group(
         defaults: of them.
     """
 
-    def decorate(verb: _Verb) -> _Verb:
+    def decorate(verb: Verb) -> Verb:
         @functools.wraps(verb)
         def wrapped(**given: Any) -> None:  # noqa: ANN401 - what the command line holds
             value = make(**{name: given.pop(name) for name in options})

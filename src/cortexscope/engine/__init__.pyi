@@ -1,3 +1,8 @@
+from ._estimate import Estimate as Estimate
+from ._forecast import (
+    Forecast as Forecast,
+    forecast as forecast,
+)
 from ._generation import (
     Generation as Generation,
     asked_generation as asked_generation,
@@ -27,3 +32,7 @@ from ._request import (
     Silent as Silent,
 )
 from ._run import run as run
+from ._sizes import (
+    parse_bytes as parse_bytes,
+    said_bytes as said_bytes,
+)

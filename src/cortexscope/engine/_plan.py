@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cortexscope import models
 from cortexscope._version import __version__
@@ -16,17 +16,34 @@ from cortexscope.engine._encode import encode
 from cortexscope.engine._generation import check_generation
 from cortexscope.engine._job import Job, Plugin, Setup
 from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
-from cortexscope.engine._sources import note_targets, note_words, open_chats, open_source
+from cortexscope.engine._sources import (
+    check_labels,
+    note_targets,
+    note_words,
+    open_chats,
+    open_source,
+)
+from cortexscope.errors import UsageError
 from cortexscope.metrics import metric_names, metric_specs, origins
 from cortexscope.records import ChatUse, Manifest, Truncation
-from cortexscope.store import SCHEMA_VERSION, WHOLES
+from cortexscope.store import SCHEMA_VERSION, WHOLES, check_target
 from cortexscope.tasks import Suite, load_suite, paraphrases_of, with_controls
 
 if TYPE_CHECKING:
     from cortexscope.metrics.base.metric import Metric
     from cortexscope.models import ModelSource
 
-__all__ = ["Plan", "Work", "jobs_of", "manifest_of", "now", "plan_of", "suite_of"]
+__all__ = [
+    "Checked",
+    "Plan",
+    "Work",
+    "checked",
+    "jobs_of",
+    "manifest_of",
+    "now",
+    "plan_of",
+    "suite_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +65,16 @@ class Plan:
     notes: dict[str, list[str]]
 
 
+class Checked(NamedTuple):
+    """What is asked, before any model is opened."""
+
+    request: RunRequest
+    """Selections of models written out."""
+    suite: Suite
+    names: list[str]
+    """Of the metrics."""
+
+
 def suite_of(request: RunRequest) -> Suite:
     """Return what is read: the chosen tasks of the suite, with controls where asked for."""
     suite = request.suite if isinstance(request.suite, Suite) else load_suite(request.suite)
@@ -56,6 +83,25 @@ def suite_of(request: RunRequest) -> Suite:
     if not request.controls:
         return suite
     return with_controls(suite, request.controls, paraphrases=paraphrases_of(suite))
+
+
+def checked(request: RunRequest) -> Checked:
+    """Return a request with what it names looked up, as far as no model is opened for it.
+
+    Raises:
+        UsageError: if it asks for what is not there, or would replace what is.
+    """
+    request = replace(request, models=models.expand(request.models))
+    suite = suite_of(request)
+    names = metric_names(request.metrics, plugins=request.plugins)
+    if not names:
+        raise UsageError(
+            "No metric was asked for; name one with --metric, or leave it out for the default "
+            "panel."
+        )
+    check_labels(request.models)
+    check_target(request.out, resume=request.resume, force=request.force)
+    return Checked(request, suite, names)
 
 
 def jobs_of(request: RunRequest) -> list[Job]:

@@ -83,6 +83,12 @@ class RunRequest:
     selfcheck: bool = True
     """Check each model quickly before it is measured, and stop where a check fails. It changes no
     number, so that a run may be continued without it."""
+    max_memory: int | None = None
+    """Most bytes that a model may take of its device: one that is estimated to take more is refused
+    before its weights are read. It changes no number."""
+    fit_batches: bool = False
+    """Take the largest batches that are known to be worth it and fit `max_memory`, or the memory
+    that is free, in place of `settings.batch_tokens`, which the run then says."""
     backend: str = "local"
     """Who does the work, by its name in `engine.backends`; it changes no number either."""
 

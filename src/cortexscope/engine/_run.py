@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cortexscope import models
 from cortexscope.engine._batches import Shard
 from cortexscope.engine._job import Job, Ready
-from cortexscope.engine._plan import Work, manifest_of, now, plan_of, suite_of
+from cortexscope.engine._plan import Work, checked, manifest_of, now
 from cortexscope.engine._request import Progress, RunRequest, Silent
 from cortexscope.engine._shards import Keeper, shards_to_do
-from cortexscope.engine._sources import check_labels
 from cortexscope.engine.backends import BACKENDS
-from cortexscope.errors import ModelError, UsageError
-from cortexscope.metrics import make_metrics, metric_names
-from cortexscope.store import WHOLES, Run, RunWriter, check_target
+from cortexscope.errors import ModelError
+from cortexscope.metrics import make_metrics
+from cortexscope.store import WHOLES, Run, RunWriter
 
 if TYPE_CHECKING:
     from cortexscope.engine.backends import Backend
@@ -40,18 +37,16 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
         StoreError: if the folder cannot be written.
     """
     progress = progress or Silent()
-    request = replace(request, models=models.expand(request.models))
-    suite = suite_of(request)
-    names = metric_names(request.metrics, plugins=request.plugins)
-    if not names:
-        raise UsageError(
-            "No metric was asked for; name one with --metric, or leave it out for the default "
-            "panel."
-        )
-    check_labels(request.models)
-    check_target(request.out, resume=request.resume, force=request.force)
-    metrics = make_metrics(names, request.settings.options)
-    plan = plan_of(request, suite, names, progress)
+    asked = checked(request)
+    suite = asked.suite
+    metrics = make_metrics(asked.names, asked.request.settings.options)
+    # These need torch, which a wrong request does not wait for.
+    from cortexscope.engine._estimate import sentence
+    from cortexscope.engine._fit import fit
+
+    request, plan, estimates = fit(asked, metrics, progress)
+    for found in estimates:
+        progress.note(sentence(found))
     backend: Backend = BACKENDS.load(request.backend)(
         progress.advance, {work.source.info.model: work.source for work in plan.works}
     )

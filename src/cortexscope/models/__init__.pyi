@@ -46,6 +46,7 @@ from ._placement import (
     choose_device as choose_device,
     choose_dtype as choose_dtype,
 )
+from ._quantization import linear_bits as linear_bits
 from ._quiet import quiet as quiet
 from ._reference import (
     Reference as Reference,
