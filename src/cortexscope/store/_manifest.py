@@ -40,7 +40,7 @@ def read_manifest(folder: Path) -> Manifest:
         if sorted(manifest.shards) != sorted(info.model for info in manifest.models):
             raise ValueError("shards of other models")
         return manifest
-    except (OSError, ValueError, TypeError, KeyError, ValidationError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, ValidationError) as error:
         raise CorruptRunError(
             f"{file} is damaged ({type(error).__name__}); run again into another folder."
         ) from error
