@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from cortexscope.cli._terminal import remark, say
 from cortexscope.metrics import MetricOptions
 from cortexscope.models import LoadOptions
 from cortexscope.tasks import ReadOptions
+
+if TYPE_CHECKING:
+    from cortexscope.store import Run
 
 __all__ = ["run"]
 
@@ -165,6 +168,12 @@ def run(
             "prompt), of which `cortexscope stats` finds those that are selective for a task.",
         ),
     ] = False,
+    fail_fast: Annotated[
+        bool,
+        typer.Option(
+            "--fail-fast", help="Stop at the first model that fails; the others go on without it."
+        ),
+    ] = False,
     no_selfcheck: Annotated[
         bool,
         typer.Option("--no-selfcheck", help="Measure without checking each model quickly first."),
@@ -206,6 +215,7 @@ def run(
         out=out,
         resume=resume,
         force=force,
+        fail_fast=fail_fast,
         selfcheck=not no_selfcheck,
         settings=Settings(
             loading=loading,
@@ -234,6 +244,7 @@ def run(
     if no_report:
         if not quiet:
             say(f"Run: {finished.path}")
+        _tell_failures(finished)
         return
     from cortexscope.document import render
     from cortexscope.report import summary, write_report
@@ -243,6 +254,22 @@ def run(
     if not quiet:
         say(render(summary(finished), "terminal"), end="")
         say(f"\nReport: {written.report}")
+    _tell_failures(finished)
+
+
+def _tell_failures(finished: Run) -> None:
+    """End with the models that failed, and how to try just these again."""
+    from cortexscope.errors import ModelError
+
+    failures = finished.manifest.failures
+    if not failures:
+        return
+    for model, why in failures.items():
+        say(f"Failed: {model}: {why}", err=True)
+    raise ModelError(
+        f"{', '.join(failures)} failed, and the other models are measured; the same with "
+        f"--out {finished.path} --resume tries just that again."
+    )
 
 
 def _plain_name(suites: Sequence[str]) -> str:
