@@ -129,6 +129,12 @@ def asked_by(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the run that is in --out.")
     ] = False,
+    fail_fast: Annotated[
+        bool,
+        typer.Option(
+            "--fail-fast", help="Stop at the first model that fails; the others go on without it."
+        ),
+    ] = False,
     loading: LoadOptions,
     batch_tokens: Annotated[
         str,
@@ -251,6 +257,7 @@ def asked_by(
         out=out,
         resume=resume,
         force=force,
+        fail_fast=fail_fast,
         selfcheck=not no_selfcheck,
         fit_batches=batch_tokens == _AUTO,
         max_memory=None if max_memory is None else parse_bytes(max_memory),

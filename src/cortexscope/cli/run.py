@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cortexscope.cli._ending import Stopped
 from cortexscope.cli._request import Asked, request_options
 from cortexscope.cli._terminal import remark, say
+
+if TYPE_CHECKING:
+    from cortexscope.store import Run
 
 __all__ = ["run"]
 
@@ -24,6 +29,7 @@ def run(*, asked: Asked) -> None:
     if not asked.report:
         if not asked.quiet:
             say(f"Run: {finished.path}")
+        _tell_failures(finished)
         return
     from cortexscope.document import render
     from cortexscope.report import summary, write_report
@@ -33,3 +39,19 @@ def run(*, asked: Asked) -> None:
     if not asked.quiet:
         say(render(summary(finished), "terminal"), end="")
         say(f"\nReport: {written.report}")
+    _tell_failures(finished)
+
+
+def _tell_failures(finished: Run) -> None:
+    """End with the models that failed, and how to try just these again."""
+    from cortexscope.errors import ModelError
+
+    failures = finished.manifest.failures
+    if not failures:
+        return
+    for model, why in failures.items():
+        say(f"Failed: {model}: {why}", err=True)
+    raise ModelError(
+        f"{', '.join(failures)} failed, and the other models are measured; the same with "
+        f"--out {finished.path} --resume tries just that again."
+    )

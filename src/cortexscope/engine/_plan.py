@@ -23,7 +23,7 @@ from cortexscope.engine._sources import (
     open_chats,
     open_source,
 )
-from cortexscope.errors import UsageError
+from cortexscope.errors import ModelError, ModelNotFoundError, UsageError
 from cortexscope.metrics import metric_names, metric_specs, origins
 from cortexscope.records import ChatUse, Manifest, Truncation
 from cortexscope.store import SCHEMA_VERSION, WHOLES, check_target
@@ -63,6 +63,8 @@ class Plan:
     truncations: list[Truncation]
     chats: dict[str, ChatUse]
     notes: dict[str, list[str]]
+    failures: dict[str, str]
+    """Why a model could not be opened, by label."""
 
 
 class Checked(NamedTuple):
@@ -111,7 +113,7 @@ def jobs_of(request: RunRequest) -> list[Job]:
         UsageError: if the request cannot be carried out as it stands.
         ModelError: if a model cannot be read.
     """
-    request = replace(request, models=models.expand(request.models))
+    request = replace(request, models=models.expand(request.models), fail_fast=True)
     names = metric_names(request.metrics, plugins=request.plugins)
     units = {spec.replication for spec in metric_specs(names)}
     works = plan_of(request, suite_of(request), names, Silent()).works
@@ -127,17 +129,19 @@ def plan_of(request: RunRequest, suite: Suite, names: Sequence[str], progress: P
 
     Raises:
         UsageError: if the request cannot be carried out as it stands.
-        ModelError: if a model cannot be read.
+        ModelError: if a model is not there; if one cannot be read and the run stops there, or none
+            can be.
     """
     settings = request.settings
     plugins = tuple(map(Plugin.of, request.plugins))
-    sources = [open_source(reference, settings, progress) for reference in request.models]
+    opened, failures = _opened(request, progress)
+    sources = [source for _, source in opened]
     check_generation(settings.generate, [source.info for source in sources])
     chats = open_chats(sources, settings, progress, suite.prompts)
     works: list[Work] = []
     truncations: list[Truncation] = []
     notes: dict[str, list[str]] = {}
-    for reference, source in zip(request.models, sources, strict=True):
+    for reference, source in opened:
         note_targets(source, suite.prompts, progress)
         encoded, cut = encode(
             suite.prompts,
@@ -178,7 +182,28 @@ def plan_of(request: RunRequest, suite: Suite, names: Sequence[str], progress: P
         works.append(Work(source, setup, shards))
         truncations.extend(cut)
     uses = {label: chat.use for label, chat in chats.items()}
-    return Plan(works, truncations, uses, notes)
+    return Plan(works, truncations, uses, notes, failures)
+
+
+def _opened(
+    request: RunRequest, progress: Progress
+) -> tuple[list[tuple[str, ModelSource]], dict[str, str]]:
+    """Return the models that can be opened by reference, and why the others cannot by label."""
+    opened: list[tuple[str, ModelSource]] = []
+    failures: dict[str, str] = {}
+    for number, reference in enumerate(request.models, start=1):
+        try:
+            opened.append((reference, open_source(reference, request.settings, progress)))
+        except ModelNotFoundError:
+            # Most likely a name that is misspelt.
+            raise
+        except ModelError as error:
+            if request.stops or (number == len(request.models) and not opened):
+                raise
+            label = models.parse_reference(reference).label
+            failures[label] = str(error)
+            progress.note(f"{label} failed, and the others go on: {error}")
+    return opened, failures
 
 
 def manifest_of(
@@ -206,7 +231,15 @@ def manifest_of(
         truncations=plan.truncations,
         chats=plan.chats,
         notes=plan.notes,
+        failures=plan.failures,
+        numbers=_places(request, plan) if plan.failures else {},
     )
+
+
+def _places(request: RunRequest, plan: Plan) -> dict[str, int]:
+    """Return the models' places in the request, so that one which failed finds its own later."""
+    labels = [models.parse_reference(reference).label for reference in request.models]
+    return {work.source.info.model: labels.index(work.source.info.model) for work in plan.works}
 
 
 def _told(settings: Settings) -> dict[str, Any]:

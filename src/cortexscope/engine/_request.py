@@ -80,6 +80,8 @@ class RunRequest:
     """Continue the run that is in `out`, or start it."""
     force: bool = False
     """Replace what is in `out`."""
+    fail_fast: bool = False
+    """Stop at the first model that fails, and do not go on with the others."""
     selfcheck: bool = True
     """Check each model quickly before it is measured, and stop where a check fails. It changes no
     number, so that a run may be continued without it."""
@@ -91,6 +93,11 @@ class RunRequest:
     that is free, in place of `settings.batch_tokens`, which the run then says."""
     backend: str = "local"
     """Who does the work, by its name in `engine.backends`; it changes no number either."""
+
+    @property
+    def stops(self) -> bool:
+        """Whether the first model that fails ends the run: one alone leaves nothing to go on."""
+        return self.fail_fast or len(self.models) == 1
 
 
 @runtime_checkable

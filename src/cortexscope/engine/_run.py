@@ -12,9 +12,10 @@ from cortexscope.engine._plan import Work, checked, manifest_of, now
 from cortexscope.engine._request import Progress, RunRequest, Silent
 from cortexscope.engine._shards import Keeper, shards_to_do
 from cortexscope.engine.backends import BACKENDS
-from cortexscope.errors import ModelError
+from cortexscope.errors import CortexscopeError, ModelError, StoreError
 from cortexscope.metrics import make_metrics
 from cortexscope.store import WHOLES, Run, RunWriter
+from cortexscope.texts import shortened
 
 if TYPE_CHECKING:
     from cortexscope.engine.backends import Backend
@@ -27,12 +28,14 @@ __all__ = ["run"]
 def run(request: RunRequest, progress: Progress | None = None) -> Run:
     """Measure the models of a request on its suite and return the finished run folder.
 
-    All that can be known to be wrong is found before anything is written or measured. What is
-    finished stays when something fails later, and a request with `resume` goes on from there.
+    All that is wrong with the request is found before anything is written or measured. Where one of
+    several models fails, the manifest says why, and the others go on unless the request says
+    `fail_fast`. What is finished stays, and a request with `resume` goes on from there.
 
     Raises:
         UsageError: if the request cannot be carried out as it stands.
-        ModelError: if a model cannot be read or fails.
+        ModelError: if a model is not there; if none can be measured, or the first that fails ends
+            the run.
         RunLockedError: if another process is writing there.
         StoreError: if the folder cannot be written.
     """
@@ -59,11 +62,31 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
                 f"{request.out} is on a file system without locks, so that nothing keeps another "
                 "run from writing there at the same time"
             )
-        for work in plan.works:
-            _measure(work, metrics, writer, progress, backend)
-        if writer.manifest.status != "complete":
+        for number, work in enumerate(plan.works, start=1):
+            label = work.source.info.model
+            try:
+                _measure(work, metrics, writer, progress, backend)
+            except StoreError:
+                raise
+            except Exception as error:
+                why = _sentence(error)
+                writer.note_failure(label, why)
+                last = number == len(plan.works)
+                if request.stops or (last and not writer.has_values):
+                    raise
+                progress.note(f"{label} failed{'' if last else ', and the others go on'}: {why}")
+            else:
+                writer.note_failure(label, None)
+        if writer.manifest.status != "complete" or writer.manifest.failures:
             writer.finish(now())
     return Run(request.out)
+
+
+def _sentence(error: Exception) -> str:
+    """Return what to say of a model's failure."""
+    if isinstance(error, CortexscopeError):
+        return str(error)
+    return shortened(f"{type(error).__name__}: {error}", 500)
 
 
 def _measure(

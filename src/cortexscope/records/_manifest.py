@@ -65,7 +65,9 @@ class Manifest(Record):
     """What was asked and what ran; `manifest.json` of a run folder."""
 
     schema_version: int
-    status: Literal["running", "complete"]
+    status: Literal["running", "complete", "failed"]
+    """`failed` where the run has ended and models of it failed, which `failures` names; the others
+    are complete then, and what there is of those that failed is kept and not read."""
     created: str
     """UTC, ISO 8601."""
     finished: str | None = None
@@ -86,6 +88,12 @@ class Manifest(Record):
     """Why a model generated nothing though it was asked to, by model label."""
     notes: dict[str, list[str]] = Field(default_factory=dict)
     """What a reader should know of how a model was read, by model label."""
+    failures: dict[str, str] = Field(default_factory=dict)
+    """Why a model could not be opened or measured, by model label; one that was never opened is in
+    no other field."""
+    numbers: dict[str, int] = Field(default_factory=dict)
+    """The number in front of the names of a model's files, by model label, where it is not the
+    place among `models`."""
     timings: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Seconds and tokens, by model label."""
     checks: dict[str, list[Finding]] = Field(default_factory=dict)

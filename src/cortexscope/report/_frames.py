@@ -58,8 +58,18 @@ class RunFrames:
 
     @property
     def finished(self) -> bool:
-        """Whether every run is."""
-        return all(own.status == "complete" for own in self.manifests)
+        """Whether every run is, but for models that failed."""
+        return all(own.status != "running" for own in self.manifests)
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why models have no measurements that were asked for, by their run's label."""
+        return {
+            model: why
+            for own in self.manifests
+            if own.status == "failed"
+            for model, why in own.failures.items()
+        }
 
     @property
     def models(self) -> pd.DataFrame:

@@ -63,7 +63,7 @@ class Completeness:
             CorruptRunError: if a file is damaged, or not of this run; if a finished run lacks some.
         """
         layout, asked = self._layout, frozenset(prompts)
-        finished = layout.manifest.status == "complete"
+        finished = layout.manifest.status != "running"
         missing = layout.missing() if finished else []
         if missing:
             raise CorruptRunError(
@@ -96,7 +96,8 @@ class Completeness:
                 if own - asked:
                     raise damaged(shard, f"holds the prompt {min(own - asked)!r} of another run")
                 seen |= dict.fromkeys(own, shard)
-            if finished and layout.has_values_of_prompts and asked - seen.keys():
+            whole = finished and not layout.leaves_out(info.model)
+            if whole and layout.has_values_of_prompts and asked - seen.keys():
                 lost = sorted(asked - seen.keys())
                 raise CorruptRunError(
                     f"{layout.path} has no values of {len(lost)} of its {len(asked)} prompts of "
@@ -133,7 +134,8 @@ class Completeness:
         """
         layout = self._layout
         shards = layout.finished(model) if layout.has_values_of_prompts else []
-        wholes = filter(Path.is_file, layout.wholes(model))
+        planned = [] if layout.leaves_out(model) else layout.wholes(model)
+        wholes = filter(Path.is_file, planned)
         return [self._contents(file, model) for file in shards] + [
             self._contents(file, model, of_prompts=False) for file in wholes
         ]
@@ -182,7 +184,13 @@ class Completeness:
         """Return sentences on what the folder lacks or has too much of, though it can be read."""
         layout = self._layout
         found = []
-        if layout.manifest.status != "complete":
+        if layout.manifest.status == "failed":
+            said = "; ".join(f"{own}: {why}" for own, why in layout.manifest.failures.items())
+            found.append(
+                f"{layout.path} holds no measurements of models that failed ({said}); "
+                "`cortexscope run` with --resume, asked for the same, tries them again."
+            )
+        elif layout.manifest.status != "complete":
             every = layout.measured()
             there = sum(file.is_file() for file in every)
             found.append(

@@ -49,7 +49,7 @@ class Layout:
     manifest: Manifest
 
     def position(self, model: str) -> int:
-        """Return the place of a model among the run's.
+        """Return the number of a model, which is its place among the run's unless told otherwise.
 
         Raises:
             UnknownNameError: if the run has no such model.
@@ -59,7 +59,7 @@ class Layout:
             raise UnknownNameError(
                 f"{self.path} has no model {model!r}; {suggestion(model, labels)}"
             )
-        return labels.index(model)
+        return self.manifest.numbers.get(model, labels.index(model))
 
     def shard(self, model: str, number: int) -> Path:
         """Return where the measurements of a shard belong."""
@@ -94,8 +94,13 @@ class Layout:
         return [self.shard(model, number) for number in range(self.manifest.shards[model])]
 
     def finished(self, model: str) -> list[Path]:
-        """Return the files of a model's shards that are there."""
-        return [file for file in self.shards(model) if file.is_file()]
+        """Return the files of a model's shards that are there, none where they are not read."""
+        shards = [] if self.leaves_out(model) else self.shards(model)
+        return [file for file in shards if file.is_file()]
+
+    def leaves_out(self, model: str) -> bool:
+        """Return whether what is there of a model is not read: it failed, and some is no sample."""
+        return self.manifest.status == "failed" and model in self.manifest.failures
 
     def wholes(self, model: str) -> list[Path]:
         """Return the files of values that are not of single prompts, as the metrics ask for."""
@@ -127,11 +132,16 @@ class Layout:
 
     def measured(self) -> list[Path]:
         """Return the files of measurements but those of generated tokens, sorted by name."""
-        return sorted(self._each(lambda model: [*self.shards(model), *self.wholes(model)]))
+        return sorted(self._each(self.planned))
+
+    def planned(self, model: str) -> list[Path]:
+        """Return the files of a model's measurements but those of generated tokens."""
+        return [*self.shards(model), *self.wholes(model)]
 
     def missing(self) -> list[Path]:
         """Return what a finished run lacks of its measurements."""
-        return [file for file in self.measured() if not file.is_file()]
+        every = self._each(lambda model: [] if self.leaves_out(model) else self.planned(model))
+        return sorted(file for file in every if not file.is_file())
 
     def missing_beside(self) -> list[Path]:
         """Return what finished shards lack of vectors, texts and their measurements."""
@@ -145,13 +155,13 @@ class Layout:
     def strays(self) -> list[Path]:
         """Return files among the results that no plan has, such as copies."""
 
-        def planned(model: str) -> Iterator[Path]:
+        def every(model: str) -> Iterator[Path]:
             yield from self.wholes(model)
             for shard in self.shards(model):
                 yield from (shard, self.steps(shard), self.vectors(shard), self.generations(shard))
 
         # Some file systems write the accents of names in another way.
-        known = {_composed(path) for path in self._each(planned)}
+        known = {_composed(path) for path in self._each(every)}
         return [
             path
             for name in RESULTS

@@ -148,7 +148,8 @@ class Run:
                     found.append(partial(self._steps, file, label, names, left_out))
             found += [
                 partial(self._completeness.rows, file, label, names, of_prompts=False)
-                for file in filter(Path.is_file, self._layout.wholes(label) if wholes else ())
+                for file in self._layout.wholes(label)
+                if wholes and file.is_file() and not self._layout.leaves_out(label)
             ]
         return found
 

@@ -60,7 +60,13 @@ def check_contents(path: Path, *, resume: bool, force: bool) -> Literal["new", "
         return "resume"
     if force:
         return "replace"
-    if Run(path).manifest.status == "complete":
+    manifest = Run(path).manifest
+    if manifest.status == "failed":
+        raise RunExistsError(
+            f"{path} holds a run in which {', '.join(manifest.failures)} failed; try that again "
+            "with --resume, or replace it with --force."
+        )
+    if manifest.status == "complete":
         raise RunExistsError(
             f"{path} holds a finished run; choose another --out, or replace it with --force."
         )

@@ -17,7 +17,7 @@ from cortexscope.files import remove_leftovers, storage_errors, whole_file
 from cortexscope.records import Finding, Manifest, ModelInfo, Prompt
 from cortexscope.store._attributes import prompt_table
 from cortexscope.store._contents import FileFault, read_columns
-from cortexscope.store._differences import differences
+from cortexscope.store._continuing import continued
 from cortexscope.store._hashes import write_hashes
 from cortexscope.store._layout import LOCK, RESULTS, Layout
 from cortexscope.store._lock import RunLock
@@ -144,14 +144,18 @@ class RunWriter:
         return Layout(self.path, self.manifest)
 
     def _adopt(self, before: Manifest, prompts: Sequence[Prompt]) -> None:
-        found = list(differences(before.model_dump(), self.manifest.model_dump()))
+        manifest, found, dropped = continued(Layout(self.path, before), self.manifest)
         if found:
             shown = "; ".join(found[:4]) + (f"; and {len(found) - 4} more" if found[4:] else "")
             raise RunExistsError(
                 f"{self.path} cannot be resumed, since the plan has changed: {shown}; "
                 "ask for the same again, or choose another --out."
             )
-        self.manifest = before
+        if manifest != before:
+            self._write_manifest(manifest)
+        self.manifest = manifest
+        for model in dropped:
+            self._remove(Layout(self.path, before), model)
         for name, table in self._heads(prompts).items():
             try:
                 schema = pa.schema([own for own in table.schema if own.name != ATTRIBUTES])
@@ -160,6 +164,15 @@ class RunWriter:
                 known = None
             if known is None or not known.equals(table):
                 write_parquet(self.path / name, table)
+
+    def _remove(self, layout: Layout, model: str) -> None:
+        """Remove what there is of a model that failed and is not asked for any more."""
+        with storage_errors(self.path):
+            for shard in layout.shards(model):
+                for file in (shard, *layout.siblings(model, shard)):
+                    file.unlink(missing_ok=True)
+            for file in layout.wholes(model):
+                file.unlink(missing_ok=True)
 
     def _clear(self, before: Manifest) -> None:
         """Remove a run; killed half way, what is left is an unfinished run, never a wrong one."""
@@ -263,17 +276,28 @@ class RunWriter:
         every = {**self.manifest.ungenerated, model: reason}
         self._write_manifest(self.manifest.model_copy(update={"ungenerated": every}))
 
+    def note_failure(self, model: str, sentence: str | None) -> None:
+        """Note in the manifest why a model could not be measured, None where now it was."""
+        every = {label: why for label, why in self.manifest.failures.items() if label != model}
+        every |= {} if sentence is None else {model: sentence}
+        if every != self.manifest.failures:
+            self._write_manifest(self.manifest.model_copy(update={"failures": every}))
+
+    @property
+    def has_values(self) -> bool:
+        """Whether anything that was measured is there."""
+        return any(file.is_file() for file in self._layout.measured())
+
     def finish(self, when: str) -> None:
-        """Mark the run as complete, and let others write."""
-        self._write_manifest(
-            self.manifest.model_copy(update={"status": "complete", "finished": when})
-        )
+        """Mark the run as ended, complete but for models that failed, and let others write."""
+        status = "failed" if self.manifest.failures else "complete"
+        self._write_manifest(self.manifest.model_copy(update={"status": status, "finished": when}))
         self._lock.release()
 
     def abandon(self) -> None:
         """Remove what this writer made, where no shard has been finished; else keep all."""
         layout = self._layout
-        if self._resumed or any(file.is_file() for file in layout.measured()):
+        if self._resumed or self.has_values:
             return
         with contextlib.suppress(OSError):
             for model in self.manifest.shards:

@@ -21,11 +21,22 @@ def build(frames: RunFrames, labels: Labels) -> Table:
             own.info.name,
             own.info.family,
             "; ".join(
-                [unread if own.manifest.status != "complete" else "no measurement", *own.notes]
+                [
+                    own.manifest.failures.get(
+                        own.info.model,
+                        unread if own.manifest.status == "running" else "no measurement",
+                    ),
+                    *own.notes,
+                ]
             ),
         )
         for own in frames.origins
         if not frames.stacks_of(own.label)
+    ]
+    rows += [
+        (model, "", "", why)
+        for model, why in frames.failures.items()
+        if model not in {own.info.model for own in frames.origins}
     ]
     if not rows:
         return absent("failed", "Failed models", "none: every model has measurements")
