@@ -10,7 +10,7 @@ import pytest
 
 from cortexscope.engine import RunRequest, Settings, run
 from cortexscope.errors import ModelError
-from cortexscope.store import Run
+from cortexscope.store import Run, examine, list_runs
 
 
 @pytest.fixture
@@ -34,6 +34,9 @@ def test_the_others_go_on_and_a_mended_model_is_measured_alone(
     assert found.manifest.status == "failed"
     assert "model.safetensors" in found.manifest.failures["bad"]
     assert set(found.measurements()["model"]) == {"good"}
+    (listed,) = list_runs(tmp_path)
+    assert (listed.state, listed.why) == ("failed", "bad")
+    assert examine(found.path) == []
     kept = {file: file.stat().st_mtime_ns for file in found.measurement_files()}
     shutil.copy(tiny_folder / "model.safetensors", tmp_path / "bad")
     mended = run(replace(damaged, resume=True))

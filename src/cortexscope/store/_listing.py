@@ -20,12 +20,16 @@ from cortexscope.store._manifest import read_manifest
 __all__ = ["ListedRun", "list_runs"]
 
 
+State = Literal["complete", "running", "unfinished", "failed", "damaged"]
+"""`failed`: it ended, and some of its models could not be measured."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListedRun:
     """A run folder as a list shows it; of one that cannot be read, what is known is empty."""
 
     path: Path
-    state: Literal["complete", "running", "unfinished", "damaged"]
+    state: State
     """`running` while a process writes it; `unfinished` where none does and shards are lacking."""
     why: str
     """How far it is, or what is wrong; empty for a complete one."""
@@ -92,7 +96,7 @@ def _listed(path: Path) -> ListedRun:
     )
 
 
-def _state(layout: Layout) -> tuple[Literal["complete", "running", "unfinished", "damaged"], str]:
+def _state(layout: Layout) -> tuple[State, str]:
     far = _far(layout, layout.manifest)
     try:
         check_unlocked(layout.path / LOCK)
@@ -106,6 +110,8 @@ def _state(layout: Layout) -> tuple[Literal["complete", "running", "unfinished",
     if wrong:
         more = f", and {len(wrong) - 1} more" if wrong[1:] else ""
         return "damaged", wrong[0] + more
+    if layout.manifest.status == "failed":
+        return "failed", ", ".join(layout.manifest.failures)
     return ("complete", "") if layout.manifest.status == "complete" else ("unfinished", far)
 
 

@@ -169,7 +169,7 @@ class RunWriter:
         """Remove what there is of a model that failed and is not asked for any more."""
         with storage_errors(self.path):
             for shard in layout.shards(model):
-                for file in (shard, *layout.siblings(model, shard)):
+                for file in (shard, *layout.siblings(model, shard), layout.hashes(shard)):
                     file.unlink(missing_ok=True)
             for file in layout.wholes(model):
                 file.unlink(missing_ok=True)
