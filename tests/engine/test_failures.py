@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from models.tiny import tiny_config, tiny_tokenizer
+from transformers import LlamaForCausalLM
 
+from cortexscope.cli import main
 from cortexscope.engine import RunRequest, Settings, run
 from cortexscope.errors import ModelError
 from cortexscope.store import Run, examine, list_runs
+
+PLUGIN = '''
+from cortexscope.metrics import MeanOverStates, MetricSpec
+
+
+class Raising(MeanOverStates):
+    """Raises on states of 64 entries."""
+
+    spec = MetricSpec(
+        name="raising", title="Raising", unit="1", axes=("layer",), bounds=(None, None),
+        needs=("hidden",), definition="Norms.", source="none", group="magnitude",
+    )
+    undefined = "never"
+
+    def value(self, seen):
+        if seen.width == 64:
+            raise RuntimeError("64 are too many")
+        return seen.norms
+'''
 
 
 @pytest.fixture
@@ -57,3 +80,39 @@ def test_fail_fast_stops_before_anything_is_written(damaged: RunRequest) -> None
         run(replace(damaged, fail_fast=True))
     assert not Path(damaged.out).exists()
     assert Run(run(damaged).path).manifest.status == "failed"
+
+
+def test_the_command_tells_what_failed_and_the_report_says_so(
+    damaged: RunRequest, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = [option for own in damaged.models for option in ("--model", own)]
+    asked = ["--suite", str(damaged.suite), "--metric", "residual_norm", "--out", str(damaged.out)]
+    code = main(["run", *models, *asked])
+    said = capsys.readouterr().err
+    assert code == 1
+    assert re.search(r"^Failed: bad: .*model\.safetensors", said, re.MULTILINE)
+    assert "--resume tries just that again" in said
+    page = (Path(damaged.out) / "report.html").read_text(encoding="utf-8")
+    assert "bad could not be measured" in page
+    assert main(["run", *models[2:], *asked, "--resume"]) == 0
+    assert Run(Path(damaged.out)).manifest.status == "complete"
+
+
+def test_a_plug_in_that_raises_on_one_model_leaves_the_others(
+    damaged: RunRequest, tiny_folder: Path, tmp_path: Path
+) -> None:
+    wider = tmp_path / "wider"
+    LlamaForCausalLM(tiny_config(hidden_size=64)).save_pretrained(wider)
+    tiny_tokenizer().save_pretrained(wider)
+    plugin = tmp_path / "raising.py"
+    plugin.write_text(PLUGIN, encoding="utf-8")
+    asked = replace(
+        damaged,
+        models=(f"wide={wider}", f"good={tiny_folder}"),
+        metrics=("raising", "residual_norm"),
+        plugins=(plugin,),
+    )
+    found = run(asked)
+    assert found.manifest.status == "failed"
+    assert "wide" in found.manifest.failures
+    assert set(found.measurements()["model"]) == {"good"}

@@ -231,7 +231,8 @@ def trusted(frames: RunFrames) -> Iterator[tuple[str, str, bool]]:
     )
     cut = sum(len(own.truncations) for own in frames.origins)
     yield "Texts cut short", str(cut) if cut else "none", not cut
-    unread = [plain(model) for model in frames.labels if not frames.stacks_of(model)]
+    named = [*(own for own in frames.labels if not frames.stacks_of(own)), *frames.failures]
+    unread = [plain(model) for model in dict.fromkeys(named)]
     yield "Models without a value", ", ".join(unread) or "none", not unread
     lengths = frames.lengths.dropna(subset=["task"])
     if lengths["task"].nunique() > 1:

@@ -31,7 +31,7 @@ class Continued(NamedTuple):
 def continued(before: Layout, asked: Manifest) -> Continued:
     """Return the plan of a run that goes on as it is asked for now.
 
-    A model of which nothing is finished is taken as it is now. One that failed may be left out.
+    A model of which nothing is finished is taken as it is now, and may be left out if it failed.
     Where nothing of any model is finished, there is no plan to keep to.
 
     Args:
@@ -52,6 +52,10 @@ def continued(before: Layout, asked: Manifest) -> Continued:
     found += [
         f"{model} is no longer asked for and has not failed"
         for model in sorted(gone - {*old.failures})
+    ]
+    found += [
+        f"{model} is no longer asked for and has finished shards, which would be lost"
+        for model in sorted(gone & begun & {*old.failures})
     ]
     both = kept & now.keys()
     found += differences(_of(old, both), _of(asked, both))

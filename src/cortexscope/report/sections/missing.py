@@ -40,5 +40,10 @@ def build(shown: Shown) -> Section:
         for reading in manifest.suite.readings
         if reading.bad_rows
     ]
+    failed = [
+        f"{plain(model)} could not be measured: {plain(why)}"
+        for model, why in shown.frames.failures.items()
+    ]
+    blocks += tuple(Prose((sentence,)) for sentence in failed)
     blocks += tuple(Prose((f"Rows that gave no prompt. {sentence}",)) for sentence in left)
     return Section("missing", "Missing values", blocks)
