@@ -29,7 +29,7 @@ def parse_bytes(text: str) -> int:
     return round(size)
 
 
-def said_bytes(size: float) -> str:
+def said_bytes(size: int | float) -> str:
     """Return a number of bytes as people say it.
 
     Example:
