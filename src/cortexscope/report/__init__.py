@@ -5,16 +5,13 @@ report by one in `sections/`, a workbook by one in `workbooks/`. Importing this 
 neither pandas nor a drawing library.
 """
 
+from cortexscope.report._build import build_figures, build_report, build_tables, tables_as
 from cortexscope.report._terminal import summary
 from cortexscope.report._write import (
     FigureFormat,
     ReportFormat,
     TableFormat,
     Written,
-    build_figures,
-    build_report,
-    build_tables,
-    tables_as,
     write_figures,
     write_html,
     write_report,
