@@ -154,6 +154,9 @@ class Finished:
     """What the model added to its prompts, None where it was not asked to or cannot."""
     not_finite: str | None = None
     """Where numbers were not finite for the first time, and which prompts those were."""
+    memory: int | None = None
+    """Most bytes held since the model was about to be loaded: of its CUDA devices, else of the
+    process; None where the system does not tell."""
 
 
 Measured = Ready | Steps | Finished

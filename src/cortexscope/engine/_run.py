@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cortexscope.engine._batches import Shard
-from cortexscope.engine._job import Job, Ready
+from cortexscope.engine._job import Finished, Job, Ready
 from cortexscope.engine._plan import Work, checked, manifest_of, now
 from cortexscope.engine._request import Progress, RunRequest, Silent
 from cortexscope.engine._shards import Keeper, shards_to_do
@@ -115,12 +115,15 @@ def _do(
     progress.note(f"{info.model}: loading {info.parameters / 1e6:,.0f}M parameters")
     ahead = sum(job.work.tokens for job in jobs if isinstance(job.work, Shard))
     seconds: dict[str, float] = {}
+    peak = 0
     began: float | None = None
     try:
         with Keeper(info.model, writer, progress) as keeper:
             for found in backend.measure(jobs):
                 if not isinstance(found, Ready):
                     keeper.keep(found)
+                    if isinstance(found, Finished):
+                        peak = max(peak, found.memory or 0)
                     continue
                 seconds = {name: seconds.get(name, 0) + n for name, n in found.seconds.items()}
                 if began is not None:
@@ -139,6 +142,8 @@ def _do(
     seconds["measure_seconds"] = time.perf_counter() - began
     timings = {name: round(spent, 3) for name, spent in seconds.items()}
     writer.note_timings(info.model, {**timings, "tokens": float(ahead)})
+    if peak:
+        writer.note_memory(info.model, peak)
 
 
 def _write_tasks(label: str, metrics: Sequence[Metric], writer: RunWriter) -> None:

@@ -96,5 +96,8 @@ class Manifest(Record):
     place among `models`."""
     timings: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Seconds and tokens, by model label."""
+    memory: dict[str, int] = Field(default_factory=dict)
+    """Most bytes held while a model was loaded, checked and measured, by its label: of its CUDA
+    devices, else of a process that measured it, as a whole; none where the system does not tell."""
     checks: dict[str, list[Finding]] = Field(default_factory=dict)
     """What the quick selfcheck before measuring found, by model label."""

@@ -14,7 +14,7 @@ __all__ = ["Continued", "continued"]
 
 _Value = TypeVar("_Value")
 
-_BY_MODEL = ("timings", "checks", "ungenerated")
+_BY_MODEL = ("timings", "memory", "checks", "ungenerated")
 """What a run notes of its models while it measures them."""
 
 

@@ -9,7 +9,10 @@ __all__ = ["differences"]
 
 # What may change between the start of a run and its continuation.
 _FREE = frozenset(
-    {"status", "created", "finished", "timings", "checks", "ungenerated", "suite.readings"}
+    {
+        *("status", "created", "finished", "timings", "memory", "checks", "ungenerated"),
+        "suite.readings",
+    }
 )
 
 

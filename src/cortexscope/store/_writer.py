@@ -266,6 +266,12 @@ class RunWriter:
         every = {**self.manifest.timings, model: dict(sorted(merged.items()))}
         self._write_manifest(self.manifest.model_copy(update={"timings": every}))
 
+    def note_memory(self, model: str, peak: int) -> None:
+        """Note in the manifest the bytes that measuring a model held, if they are the most."""
+        most = max(peak, self.manifest.memory.get(model, 0))
+        every = {**self.manifest.memory, model: most}
+        self._write_manifest(self.manifest.model_copy(update={"memory": every}))
+
     def note_checks(self, model: str, checks: Sequence[Finding]) -> None:
         """Note in the manifest what the selfcheck of a model found."""
         every = {**self.manifest.checks, model: list(checks)}
