@@ -12,7 +12,15 @@ import typer
 from cortexscope._version import __version__
 from cortexscope.cli import models, tasks
 from cortexscope.cli._ending import Stopped, Verbs, stoppable
-from cortexscope.cli._terminal import LONGEST, outside_voices, say
+from cortexscope.cli._terminal import (
+    LOG_FORMATS,
+    LONGEST,
+    log_format,
+    outside_voices,
+    say,
+    tell,
+    tells_events,
+)
 from cortexscope.cli.audit import audit
 from cortexscope.cli.doctor import doctor
 from cortexscope.cli.export import export
@@ -27,7 +35,7 @@ from cortexscope.cli.selfcheck import selfcheck
 from cortexscope.cli.stats import stats
 from cortexscope.cli.tables import tables
 from cortexscope.cli.workbooks import workbooks
-from cortexscope.errors import CortexscopeError
+from cortexscope.errors import CortexscopeError, UsageError
 from cortexscope.files import FULL
 from cortexscope.texts import shortened
 
@@ -79,6 +87,14 @@ def _options(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the whole traceback of an error.")
     ] = False,
+    log_format: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How standard error says things: text, or json, an event a line with time, "
+            "tokens a second and memory.",
+        ),
+    ] = LOG_FORMATS[0],
 ) -> None:
     pass
 
@@ -92,6 +108,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
+    given, asked = _log_format(given)
+    with log_format(asked):
+        if asked in LOG_FORMATS:
+            return _carried_out(given, debug=debug)
+        message = f"--log-format is {asked!r}; give {' or '.join(LOG_FORMATS)}."
+        return _fail(UsageError(message), message, UsageError.exit_code, debug=debug)
+
+
+def _log_format(arguments: list[str]) -> tuple[list[str], str]:
+    """Return arguments without the format of standard error, wherever it stands, and that."""
+    kept, asked = [], LOG_FORMATS[0]
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        if name == "--log-format":
+            asked = value if equals else next(rest, "")
+        else:
+            kept.append(argument)
+    return kept, asked
+
+
+def _carried_out(given: Sequence[str], *, debug: bool) -> int:
     try:
         with outside_voices(), stoppable():
             command = typer.main.get_command(app)
@@ -142,5 +180,9 @@ def _fail(error: BaseException, message: str, code: int, *, debug: bool) -> int:
         import traceback
 
         say("".join(traceback.format_exception(error)), err=True, end="")
-    say(f"Error: {shortened(message, LONGEST)}", err=True)
+    message = shortened(message, LONGEST)
+    if tells_events():
+        tell("error", text=message, exit_code=code)
+    else:
+        say(f"Error: {message}", err=True)
     return code
