@@ -11,6 +11,7 @@
     │   ├── ModelFileError           a file of the model is damaged or contradicts itself (2)
     │   ├── UnsafeModelError         pickle weights, or code in a model repository (2)
     │   └── UnsupportedModelError    the model's parts cannot be told apart
+    ├── ConditionError               what was measured does not meet a condition given for it (3)
     └── StoreError                   a run folder cannot be written or read
         ├── SchemaVersionError       written by a newer cortexscope
         └── CorruptRunError          a file of the run is missing or damaged
@@ -23,6 +24,7 @@ from __future__ import annotations
 from cortexscope.texts import shortened
 
 __all__ = [
+    "ConditionError",
     "CorruptRunError",
     "CortexscopeError",
     "ModelError",
@@ -102,6 +104,12 @@ class UnsafeModelError(ModelError):
 
 class UnsupportedModelError(ModelError):
     """The parts of the model cannot be told apart, so nothing about it would be true."""
+
+
+class ConditionError(CortexscopeError):
+    """What was measured does not meet a condition that the user gave for it."""
+
+    exit_code = 3
 
 
 class StoreError(CortexscopeError):

@@ -30,6 +30,7 @@ from cortexscope.cli.merge import merge
 from cortexscope.cli.metrics import app as metrics_app
 from cortexscope.cli.plan import plan
 from cortexscope.cli.report import report
+from cortexscope.cli.rerun import rerun
 from cortexscope.cli.run import run
 from cortexscope.cli.selfcheck import selfcheck
 from cortexscope.cli.stats import stats
@@ -46,13 +47,15 @@ app = typer.Typer(
     cls=Verbs,
     help="See what happens inside a language model while it reads.",
     epilog="Exit codes: 0 done; 1 something failed and is named; 2 the command line or an input "
-    "file is wrong; 130 and 143 ended by Ctrl-C (SIGINT) and by SIGTERM, what is finished kept.",
+    "file is wrong; 3 a condition given for what is measured, such as a tolerance, does not hold; "
+    "130 and 143 ended by Ctrl-C (SIGINT) and by SIGTERM, what is finished kept.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
 app.command()(plan)
+app.command()(rerun)
 app.command()(selfcheck)
 app.command()(report)
 app.command()(tables)

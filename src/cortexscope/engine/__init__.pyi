@@ -31,6 +31,7 @@ from ._request import (
     Settings as Settings,
     Silent as Silent,
 )
+from ._rerun import request_of as request_of
 from ._run import run as run
 from ._sizes import (
     parse_bytes as parse_bytes,

@@ -13,6 +13,7 @@ from cortexscope import models
 from cortexscope._version import __version__
 from cortexscope.engine._batches import Shard, shards_of
 from cortexscope.engine._encode import encode
+from cortexscope.engine._environment import environment
 from cortexscope.engine._generation import check_generation
 from cortexscope.engine._job import Job, Plugin, Setup
 from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
@@ -223,6 +224,7 @@ def manifest_of(
             "python": platform.python_version(),
             **{name: version(name) for name in ("torch", "transformers")},
         },
+        environment=environment(),
         models=[work.source.info for work in plan.works],
         suite=suite.info(),
         metrics={metric.spec.name: metric.spec for metric in metrics},

@@ -73,6 +73,8 @@ class Manifest(Record):
     finished: str | None = None
     versions: dict[str, str]
     """Of cortexscope, python, torch and transformers."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    """What else the last bits of a number can hang on: system, processor, threads, CUDA devices."""
     models: list[ModelInfo]
     suite: SuiteInfo
     metrics: dict[str, MetricSpec]

@@ -6,12 +6,14 @@ from cortexscope.store._attributes import (
     table_with_attributes,
     with_attributes,
 )
+from cortexscope.store._differences import differences
 from cortexscope.store._doctor import Trouble, examine, repair
 from cortexscope.store._frames import to_frame, to_polars
 from cortexscope.store._layout import LONGEST_LABEL, WHOLES, plain_name
 from cortexscope.store._listing import ListedRun, list_runs
 from cortexscope.store._measurements import Measurements
 from cortexscope.store._merging import merge_runs
+from cortexscope.store._moved import Moved, moved
 from cortexscope.store._once import MeasuredOnce
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
@@ -31,6 +33,7 @@ __all__ = [
     "MeasuredOnce",
     "PROMPTS",
     "Measurements",
+    "Moved",
     "NOT_FINITE",
     "Run",
     "RunWriter",
@@ -40,9 +43,11 @@ __all__ = [
     "WHOLES",
     "attribute_columns",
     "check_target",
+    "differences",
     "examine",
     "list_runs",
     "merge_runs",
+    "moved",
     "plain_name",
     "repair",
     "table_with_attributes",

@@ -13,12 +13,16 @@ __all__ = [
     "PROMPTS",
     "SCHEMA_VERSION",
     "SINCE",
+    "TURNS",
 ]
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised with every column that is added; a run of an older schema has nulls there."""
 
-SINCE = frozenset({"step", "tokens_used", "target", "control", "origin"})
+TURNS = "turns"
+"""The column of `PROMPTS` with a conversation; frames of prompts have what is shown of it alone."""
+
+SINCE = frozenset({"step", "tokens_used", "target", "control", "origin", TURNS})
 """The columns that were added since schema 1, and that an older file may lack."""
 
 MEASUREMENTS = pa.schema(
@@ -67,6 +71,8 @@ GENERATIONS = pa.schema(
 last one ends the text, and was not read; `context`, the model can read no more. The lists have one
 item a token: its surprisal, and the entropy of the distribution it was chosen from, in nats."""
 
+_TURN = pa.struct([("role", pa.string()), ("content", pa.string())])
+
 PROMPTS = pa.schema(
     [
         pa.field("prompt_id", pa.string(), nullable=False),
@@ -76,10 +82,12 @@ PROMPTS = pa.schema(
         pa.field("target", pa.string()),
         pa.field("control", pa.string()),
         pa.field("origin", pa.string()),
+        pa.field(TURNS, pa.list_(_TURN)),
     ]
 )
 """One prompt a row; `target` (since schema 2) is what the decoder of an encoder-decoder reads,
-`control` (since schema 3) how it was made of the prompt with the id in `origin`, if it was.
+`control` (since schema 3) how it was made of the prompt with the id in `origin`, if it was. `turns`
+(since schema 6) are those of a conversation, null for a text.
 
 Where the user's prompts have columns of their own, a further column `ATTRIBUTES` follows."""
 

@@ -14,7 +14,7 @@ from cortexscope.records import MetricSpec, in_order
 from cortexscope.store._attributes import joined_attributes
 from cortexscope.store._contents import Contents, parts
 from cortexscope.store._reader import Run
-from cortexscope.store._schema import PROMPTS
+from cortexscope.store._schema import PROMPTS, TURNS
 from cortexscope.store._sums import finite
 from cortexscope.store._vectors import LayerMeans
 from cortexscope.threads import threaded
@@ -162,7 +162,8 @@ class Sources:
         import pandas as pd
 
         parts = [run.prompts() for run in self.runs]
-        every = pd.concat([own[PROMPTS.names] for own in parts], ignore_index=True)
+        columns = [name for name in PROMPTS.names if name != TURNS]
+        every = pd.concat([own[columns] for own in parts], ignore_index=True)
         once = every.drop_duplicates(["prompt_id", "task", "text", "target"], ignore_index=True)
         twice = once.loc[once["prompt_id"].duplicated(), "prompt_id"]
         if len(twice):
