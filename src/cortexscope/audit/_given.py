@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,43 @@ class Given:
     """The spreadsheets that it is not in."""
     script: Script | None = None
     """The study's script."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of Table 1."""
+        first = self.published.table(1) if self.published else None
+        return first.columns if first else ()
+
+    @property
+    def titles(self) -> dict[int, str]:
+        """Of the tables, by number, as the file has them."""
+        tables = self.published.tables if self.published else ()
+        return {table.titled: table.title for table in tables if table.title}
+
+    @property
+    def dates(self) -> dict[str, str]:
+        """When a file says that it was made, by its name."""
+        found = {}
+        if self.published is not None and "Generated" in self.published.headings:
+            found[self.published.path.name] = self.published.headings["Generated"][0]
+        for book in self.workbooks:
+            for row in (row for sheet in book.sheets for row in sheet.rows):
+                if row[:1] == ("Analysis Date",) and len(row) > 1:
+                    found[book.path.name] = str(row[1])
+        return found
+
+    @property
+    def held(self) -> Iterator[tuple[Path, str, str]]:
+        """Each file's path, its SHA-256, and what it holds."""
+        if self.published is not None:
+            tables = sorted({table.number for table in self.published.tables})
+            holds = f"Table{'s' if len(tables) > 1 else ''} {', '.join(map(str, tables))}"
+            yield self.published.path, self.published.sha256, holds
+        for book in self.workbooks:
+            holds = f"{len(book.sheets)} sheets, none of them one of the tables"
+            yield book.path, book.sha256, holds
+        if self.script is not None:
+            yield self.script.path, self.script.sha256, "a Python script"
 
 
 def read_given(paths: Sequence[Path]) -> Given:

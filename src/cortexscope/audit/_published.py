@@ -144,14 +144,13 @@ def _whole(path: Path, tables: Sequence[Table]) -> None:
 
 def _numbers(path: Path, tables: Sequence[Table]) -> None:
     """Refuse words where a figure belongs."""
-    for table in tables:
-        for row in table.rows:
-            for name, text in row.cells.items():
-                if name not in _WORDS and text not in _UNDEFINED and not is_number(text):
-                    raise UsageError(
-                        f"{path.name}, {row.place}: {name} of Table {table.number} is {text!r}, "
-                        "which is no number; give the file as it was published."
-                    )
+    for table, row in ((own, row) for own in tables for row in own.rows):
+        for name, text in row.cells.items():
+            if name not in _WORDS and text not in _UNDEFINED and not is_number(text):
+                raise UsageError(
+                    f"{path.name}, {row.place}: {name} of Table {table.number} is {text!r}, "
+                    "which is no number; give the file as it was published."
+                )
 
 
 class _Read(NamedTuple):
