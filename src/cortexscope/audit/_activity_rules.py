@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from cortexscope.audit._records import WrongFigure
-from cortexscope.audit._workbook import Sheet, Workbook
+from cortexscope.audit._workbook import Sheet, Workbook, text_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,48 +63,43 @@ KEYS: Mapping[str, str] = {
 }
 """By sheet the column that it shares with the long sheet, whose rows with one value make a row."""
 
-COLUMNS: Mapping[str, Rule] = {
-    **dict.fromkeys(
-        ("Total_Brain_Activity", "Overall_Brain_Activity", "Total_Activity_Across_Tasks"),
-        Rule("sum"),
+_COLUMNS: Mapping[Rule, tuple[str, ...]] = {
+    Rule("sum"): (
+        "Total_Brain_Activity",
+        "Overall_Brain_Activity",
+        "Total_Activity_Across_Tasks",
     ),
-    **dict.fromkeys(("Average_Activity", "Average_Brain_Activity"), Rule("mean")),
-    **dict.fromkeys(("Activity_Std", "Activity_Consistency"), Rule("std")),
-    "Activity_Variance": Rule("var"),
-    "Activity_Range": Rule("range"),
-    "Total_Tests": Rule("size"),
-    **dict.fromkeys(("Tasks_Tested", "Tasks_Involved"), Rule("distinct", "Task")),
-    **dict.fromkeys(("Models_Tested", "Models_in_Family"), Rule("distinct", "Model")),
-    "Active_Brain_Regions": Rule("active", "Brain_Region"),
-    **dict.fromkeys(
-        ("Dominant_Brain_Region", "Preferred_Brain_Region"), Rule("name of top", "Brain_Region")
-    ),
-    **dict.fromkeys(
-        ("Dominant_Region_Activity", "Preferred_Region_Score"), Rule("top", "Brain_Region")
-    ),
-    **dict.fromkeys(
-        ("Best_Performing_Model", "Best_Model_For_Region"), Rule("name of top", "Model")
-    ),
-    "Best_Model_Activity": Rule("top", "Model"),
-    "Most_Active_Task": Rule("name of top", "Task"),
-    "Max_Task_Activity": Rule("top", "Task"),
+    Rule("mean"): ("Average_Activity", "Average_Brain_Activity"),
+    Rule("std"): ("Activity_Std", "Activity_Consistency"),
+    Rule("var"): ("Activity_Variance",),
+    Rule("range"): ("Activity_Range",),
+    Rule("size"): ("Total_Tests",),
+    Rule("distinct", "Task"): ("Tasks_Tested", "Tasks_Involved"),
+    Rule("distinct", "Model"): ("Models_Tested", "Models_in_Family"),
+    Rule("active", "Brain_Region"): ("Active_Brain_Regions",),
+    Rule("top", "Task"): ("Max_Task_Activity",),
+    Rule("top", "Model"): ("Best_Model_Activity",),
+    Rule("top", "Brain_Region"): ("Dominant_Region_Activity", "Preferred_Region_Score"),
+    Rule("name of top", "Task"): ("Most_Active_Task",),
+    Rule("name of top", "Model"): ("Best_Performing_Model", "Best_Model_For_Region"),
+    Rule("name of top", "Brain_Region"): ("Dominant_Brain_Region", "Preferred_Brain_Region"),
 }
+COLUMNS = {name: rule for rule, names in _COLUMNS.items() for name in names}
 """By column, in whichever of these sheets it stands."""
 
 OVERVIEWS = ("Analysis_Overview", "Overview")
 """Sheets of a metric and its value."""
 
-OVERVIEW: Mapping[str, Rule] = {
-    **dict.fromkeys(("Total Models Tested", "Successful Models"), Rule("distinct", "Model")),
-    **dict.fromkeys(("Total Tasks Analyzed", "Total Cognitive Tasks"), Rule("distinct", "Task")),
-    **dict.fromkeys(
-        ("Total Brain Regions Mapped", "Total Brain Regions"), Rule("distinct", "Brain_Region")
-    ),
-    "Total Data Points": Rule("size"),
-    "Best Overall Model": Rule("name of top", "Model"),
-    "Most Active Brain Region": Rule("name of top", "Brain_Region"),
-    "Most Challenging Task": Rule("name of least", "Task"),
+_OVERVIEW: Mapping[Rule, tuple[str, ...]] = {
+    Rule("distinct", "Model"): ("Total Models Tested", "Successful Models"),
+    Rule("distinct", "Task"): ("Total Tasks Analyzed", "Total Cognitive Tasks"),
+    Rule("distinct", "Brain_Region"): ("Total Brain Regions Mapped", "Total Brain Regions"),
+    Rule("size"): ("Total Data Points",),
+    Rule("name of top", "Model"): ("Best Overall Model",),
+    Rule("name of top", "Brain_Region"): ("Most Active Brain Region",),
+    Rule("name of least", "Task"): ("Most Challenging Task",),
 }
+OVERVIEW = {name: rule for rule, names in _OVERVIEW.items() for name in names}
 """By metric, over all rows."""
 
 
@@ -157,7 +152,7 @@ def compared(
     why: str,
 ) -> WrongFigure:  # fmt: skip
     """Return the comparison; printed and recomputed are the same text where the two agree."""
-    text = recomputed = "" if printed is None else str(printed).strip()
+    text = recomputed = text_of(printed)
     if not near(text if isinstance(due, frozenset) else printed, due):
         recomputed = " or ".join(sorted(due)) if isinstance(due, frozenset) else f"{due:.15g}"
     place = f"{book.path.name}, row {number}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from cortexscope.audit._rounding import is_number
+from cortexscope.audit._workbook import text_of
 from cortexscope.errors import UsageError
 from cortexscope.files import sha256_of
 
@@ -217,7 +218,7 @@ def _of_sheets(sheets: Iterable[tuple[str, Sequence[Sequence[object]]]]) -> _Rea
 
 
 def _sheet(title: str, rows: Sequence[Sequence[object]]) -> Iterator[Table]:
-    heads = [[_cell(cell) for cell in row] for row in rows[:_LOOKED_AT]]
+    heads = [list(map(text_of, row)) for row in rows[:_LOOKED_AT]]
     number = next((n for n, head in enumerate(heads) if role_of(head) is not None), None)
     if number is None:
         return
@@ -225,7 +226,7 @@ def _sheet(title: str, rows: Sequence[Sequence[object]]) -> Iterator[Table]:
     assert role is not None
     read = [
         Row(
-            {name: _cell(value) for name, value in zip(columns, values, strict=False) if name},
+            {name: text_of(value) for name, value in zip(columns, values, strict=False) if name},
             f"sheet {title!r}, row {line}",
         )
         for line, values in enumerate(rows[number + 1 :], number + 2)
@@ -240,7 +241,3 @@ def _sheet(title: str, rows: Sequence[Sequence[object]]) -> Iterator[Table]:
     for part in dict.fromkeys(row.cells["List"] for row in read):
         own = tuple(row for row in read if row.cells["List"] == part)
         yield Table(role, titled, part, names, own, place)
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else str(value).strip()

@@ -68,15 +68,10 @@ def judged(
     evidence: Evidence, parts: Sequence[Part], beside: Sequence[Part], *, unit: str,
     means: Sequence[Quantity] = (), leads: Sequence[Lead | None] = (),
 ) -> Check:  # fmt: skip
-    """Return the check.
+    """Return what the comparisons that a claim needs say of it.
 
-    Args:
-        evidence: the run.
-        parts: the comparisons that the claim needs.
-        beside: the same in the normalised entropy, where that was measured.
-        unit: of the differences.
-        means: of tasks.
-        leads: the same tested over models.
+    `beside` are the same in the normalised entropy, where that was measured; `unit` is that of the
+    differences, `means` are of tasks, and `leads` the same tested over models.
     """
     fair_unit = _SCORES if unit == _SCORES else _FAIR_UNIT
     verdict, said = _verdict(parts)
