@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cortexscope._version import __version__
+from cortexscope.audit._activity import check_activities
 from cortexscope.audit._claims import quoted, study
 from cortexscope.audit._evidence import Evidence, evidence_of
 from cortexscope.audit._given import Given, read_given
 from cortexscope.audit._grid import read_grid
 from cortexscope.audit._judge import checks_of
 from cortexscope.audit._lead import NOTES
-from cortexscope.audit._records import Audit, GivenFile, Judged
+from cortexscope.audit._records import Audit, Judged
 from cortexscope.audit._tables import Checked, check_tables, undetermined
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ def audit_study(
         UsageError: if a file is none of the study's, or the run has none of the study's metrics.
         StoreError: if the run cannot be read.
     """
-    from cortexscope.audit._activity import check_activities
-
     given = read_given([Path(path) for path in published])
     checked, evidence, left_open = _tables(given)
     others = [check_activities(book) for book in given.workbooks]
@@ -56,7 +55,7 @@ def audit_study(
     return Audit(
         version=__version__,
         study=study().study,
-        files=tuple(GivenFile(path.name, sha, holds) for path, sha, holds in given.held),
+        files=given.files,
         figures=checked.figures + sum(each.figures for each in others),
         wrong=(*checked.wrong, *(figure for each in others for figure in each.wrong)),
         conventions=(*checked.conventions, *(c for each in others for c in each.conventions)),

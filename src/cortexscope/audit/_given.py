@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cortexscope.audit._published import Published, read_published
+from cortexscope.audit._records import GivenFile
 from cortexscope.audit._script import Script, read_script
 from cortexscope.audit._workbook import Workbook, open_workbook, read_workbook
 from cortexscope.errors import UsageError
@@ -52,17 +53,18 @@ class Given:
         return found
 
     @property
-    def held(self) -> Iterator[tuple[Path, str, str]]:
-        """Each file's path, its SHA-256, and what it holds."""
+    def files(self) -> tuple[GivenFile, ...]:
+        """Each file, and what it holds."""
+        files: list[tuple[Published | Workbook | Script, str]] = []
         if self.published is not None:
             tables = sorted({table.number for table in self.published.tables})
-            holds = f"Table{'s' if len(tables) > 1 else ''} {', '.join(map(str, tables))}"
-            yield self.published.path, self.published.sha256, holds
+            names = f"Table{'s' if len(tables) > 1 else ''} {', '.join(map(str, tables))}"
+            files.append((self.published, names))
         for book in self.workbooks:
-            holds = f"{len(book.sheets)} sheets, none of them one of the tables"
-            yield book.path, book.sha256, holds
+            files.append((book, f"{len(book.sheets)} sheets, none of them one of the tables"))
         if self.script is not None:
-            yield self.script.path, self.script.sha256, "a Python script"
+            files.append((self.script, "a Python script"))
+        return tuple(GivenFile(file.path.name, file.sha256, holds) for file, holds in files)
 
 
 def read_given(paths: Sequence[Path]) -> Given:
