@@ -9,7 +9,7 @@ from pathlib import Path
 from cortexscope.errors import UsageError
 from cortexscope.files import sha256_of
 
-__all__ = ["Sheet", "Workbook", "open_workbook", "read_workbook"]
+__all__ = ["Sheet", "Workbook", "open_workbook", "read_workbook", "text_of"]
 
 _ACTIVITY = {"Task", "Model", "Brain_Region", "Activity_Level"}
 
@@ -90,11 +90,11 @@ def read_workbook(path: Path, sheets: Iterable[tuple[str, Sequence[Sequence[obje
 
 
 def _sheet(title: str, rows: Sequence[Sequence[object]]) -> Sheet:
-    names = [_text(cell) for cell in rows[0]]
+    names = tuple(map(text_of, rows[0]))
     width = len(names)
-    filled = [(*row, *[None] * width)[:width] for row in rows[1:]]
-    return Sheet(title, tuple(names), tuple(filled))
+    return Sheet(title, names, tuple((*row, *[None] * width)[:width] for row in rows[1:]))
 
 
-def _text(cell: object) -> str:
+def text_of(cell: object) -> str:
+    """Return what a cell holds as text; empty where it holds nothing."""
     return "" if cell is None else str(cell).strip()
