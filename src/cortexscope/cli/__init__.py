@@ -149,9 +149,12 @@ def _carried_out(given: Sequence[str], *, debug: bool) -> int:
         return _fail(error, _sentence(error, message), 2, debug=debug) if message else 2
     except typer.Abort as error:
         return _fail(error, "Interrupted; what is finished is kept.", 1, debug=debug)
-    except BrokenPipeError:
-        # The reader of our output has gone, as with `| head`; that is no error of ours.
-        return _hang_up(0)
+    except SystemExit as error:
+        # The reader of our output has gone, as with `| head`; that is no error of ours, though
+        # typer and rich end the program by it.
+        if isinstance(error.__context__, BrokenPipeError):
+            return _hang_up(0)
+        raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             # The error of a file would have named it.
