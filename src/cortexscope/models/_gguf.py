@@ -18,6 +18,7 @@ from cortexscope.errors import CortexscopeError, ModelError, ModelFileError, Uns
 from cortexscope.files import sha256_of, whole_folder
 from cortexscope.models._cache import cache_folder
 from cortexscope.models._config import reason
+from cortexscope.models._gguf_claims import check_gguf
 from cortexscope.models._quiet import quiet
 from cortexscope.models._weights import incomplete
 
@@ -57,7 +58,7 @@ def convert_gguf(path: Path, *, note: Callable[[str], None]) -> Converted:
     target = cache_folder("gguf") / key
     if target.is_dir():
         return _converted(target, digest)
-    _check_structure(path)
+    check_gguf(path)
     if importlib.util.find_spec("accelerate") is None:
         raise ModelError(f"Reading {path} needs accelerate; run `pip install accelerate`.")
     note(f"Converting {path.name} to safetensors, once (about 20 s for each 100 MB)")
@@ -86,29 +87,6 @@ def _checked_hash(path: Path) -> str:
         raise ModelError(
             f"{path} cannot be read: {error.strerror}; check its permissions."
         ) from error
-
-
-def _check_structure(path: Path) -> None:
-    """Read the file's tables and the place of every tensor, which must lie in the file."""
-    import gguf
-
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            reader = gguf.GGUFReader(str(path))
-        ends = [int(tensor.data_offset) + int(tensor.n_bytes) for tensor in reader.tensors]
-        parts = reader.get_field("split.count")
-        several = parts is not None and int(parts.contents()) > 1
-    # The reader indexes into whatever bytes it finds, so damage surfaces as nearly any error.
-    except Exception as error:
-        raise ModelFileError(
-            f"{path} is damaged or cut short ({reason(error)}); fetch the file again."
-        ) from error
-    if not ends or max(ends) > path.stat().st_size:
-        raise ModelFileError(f"{path} holds no complete weights; fetch the file again.")
-    if several:
-        raise UnsupportedModelError(
-            f"{path} is one of several parts of a model; merge them with llama-gguf-split first."
-        )
 
 
 def _convert(path: Path, folder: Path) -> None:
