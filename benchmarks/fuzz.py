@@ -28,6 +28,9 @@ from _fuzz_mutations import mutate
 from _fuzz_parsers import PARSERS, Parser
 
 SECONDS = 5.0
+"""Of computing: on a busy machine a clock tells of the others."""
+WAITING = 60.0
+"""Seconds by the clock, in which even a busy machine reads what it does not wait for."""
 MEMORY = 1.0
 """GB that reading an input may add to what the child held before."""
 _ALONE = ("suite", "study")
@@ -41,6 +44,7 @@ class Outcome(NamedTuple):
     kind: str
     """`read`, `refused`, or what should not have been."""
     seconds: float
+    """Of computing."""
     memory: float
     """GB."""
 
@@ -50,6 +54,11 @@ def _resident(process: int | str = "self", field: str = "VmRSS") -> float:
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) * 1024 / 1e9
     return 0.0
+
+
+def _computed(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _outcome(parser: Parser, folder: Path) -> str:
@@ -80,9 +89,9 @@ def _child(name: str, asked: Connection) -> None:
         os.environ["CORTEXSCOPE_CACHE"] = str(folder.parent.parent / "cache")
         before = _resident()
         Path("/proc/self/clear_refs").write_text("5")
-        started = time.perf_counter()
+        started = time.process_time()
         kind = _outcome(PARSERS[name], folder)
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         asked.send(Outcome(kind, seconds, _resident(field="VmHWM") - before))
         shutil.rmtree(folder.parent.parent / "cache", ignore_errors=True)
 
@@ -112,7 +121,8 @@ class Reader:
         return found
 
     def _ask(self, folder: Path, seconds: float, memory: float) -> Outcome:
-        before = _resident(self.child.pid or 0)
+        child = self.child.pid or 0
+        before, began = _resident(child), _computed(child)
         started = time.perf_counter()
         self.asked.send(folder)
         while True:
@@ -124,11 +134,11 @@ class Reader:
             except (EOFError, ConnectionError):
                 self.child.join()
                 return Outcome(f"crash, exit {self.child.exitcode}", 0.0, 0.0)
-            spent = time.perf_counter() - started
-            held = _resident(self.child.pid or 0) - before
-            if spent > seconds or held > memory + 1:
+            late = time.perf_counter() - started > max(WAITING, seconds)
+            spent, held = _computed(child) - began, _resident(child) - before
+            if late or spent > seconds or held > memory + 1:
                 self.stop()
-                return Outcome("hang" if spent > seconds else "memory", spent, held)
+                return Outcome("memory" if held > memory + 1 else "hang", spent, held)
 
     def stop(self) -> None:
         """End the child."""

@@ -17,8 +17,10 @@ import transformers
 from cortexscope.errors import CortexscopeError, ModelError, ModelFileError, UnsupportedModelError
 from cortexscope.files import sha256_of, whole_folder
 from cortexscope.models._cache import cache_folder
+from cortexscope.models._claims import check_claims
 from cortexscope.models._config import reason
 from cortexscope.models._gguf_claims import check_gguf
+from cortexscope.models._outline_claims import check_outline
 from cortexscope.models._quiet import quiet
 from cortexscope.models._weights import incomplete
 
@@ -123,7 +125,11 @@ def _read(path: Path) -> tuple[Any, dict[str, Any]]:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     config = AutoConfig.from_pretrained(path.parent, **_where(path))
+    check_claims(path, config.to_dict())
     auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    with torch.device("meta"):
+        built = auto.from_config(config)
+    check_outline(built, path, held=path.stat().st_size)
     model, report = auto.from_pretrained(
         path.parent, dtype=torch.float32, output_loading_info=True, **_where(path)
     )
