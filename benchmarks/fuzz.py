@@ -61,7 +61,8 @@ def _computed(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _outcome(parser: Parser, folder: Path) -> str:
+def outcome_of(parser: Parser, folder: Path) -> str:
+    """Return `read`, `refused`, or what reading an input came to and should not have."""
     from cortexscope.errors import CortexscopeError
 
     beside = set(folder.parent.iterdir())
@@ -90,7 +91,7 @@ def _child(name: str, asked: Connection) -> None:
         before = _resident()
         Path("/proc/self/clear_refs").write_text("5")
         started = time.process_time()
-        kind = _outcome(PARSERS[name], folder)
+        kind = outcome_of(PARSERS[name], folder)
         seconds = time.process_time() - started
         asked.send(Outcome(kind, seconds, _resident(field="VmHWM") - before))
         shutil.rmtree(folder.parent.parent / "cache", ignore_errors=True)
@@ -146,7 +147,7 @@ class Reader:
         self.child.join()
 
 
-def _input(name: str, pristine: Path, target: Path, rng: random.Random) -> str:
+def write_input(name: str, pristine: Path, target: Path, rng: random.Random) -> str:
     """Write one damaged input; return how it is damaged."""
     files = sorted(path for path in pristine.glob(PARSERS[name].damaged) if path.is_file())
     chosen = rng.choice(files)
@@ -177,7 +178,7 @@ def fuzz(name: str, count: int, seed: int, keep: Path | None) -> Counter[str]:
             shutil.copy(sorted(pristine.iterdir())[0], whole)
         reader = Reader(name, whole)
         for _ in range(count):
-            said = _input(name, pristine, target, rng)
+            said = write_input(name, pristine, target, rng)
             outcome = reader.read(target)
             slowest, largest = max(slowest, outcome.seconds), max(largest, outcome.memory)
             if outcome.kind not in found and outcome.kind not in ("read", "refused"):

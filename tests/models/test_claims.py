@@ -69,7 +69,7 @@ def test_a_table_of_any_size_is_refused_before_it_is_computed(tmp_path: Path) ->
         built = GPTNeoForCausalLM(config)
         mask = built.transformer.h[0].attn.attention
         mask.register_buffer("bias", torch.empty(10**5, 10**5))
-    check_outline(built.lm_head, tmp_path, held=10**6)  # type: ignore[arg-type]
+    check_outline(built.lm_head, tmp_path, held=10**6)
     with pytest.raises(ModelFileError, match=r"37 GB of tables .*attn.attention.bias among them"):
         check_outline(built, tmp_path, held=10**9)
 

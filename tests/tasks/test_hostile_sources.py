@@ -28,8 +28,12 @@ def test_a_pipe_is_read_and_one_without_a_writer_is_not_waited_for(tmp_path: Pat
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     writer = path.open("w")
     os.close(reader)
-    slow = threading.Timer(0.2, lambda: (writer.write(ROW), writer.close()))
-    slow.start()
+
+    def write() -> None:
+        with writer:
+            writer.write(ROW)
+
+    threading.Timer(0.2, write).start()
     lines = tmp_path / "pipe"
     lines.symlink_to(path)
     assert [prompt.text for prompt in load_suite(lines, format="csv").prompts] == ["Why?"]
