@@ -53,6 +53,7 @@ NINE = tensor("blk.0.a", (8,))
     [
         (gguf((field("a", ARRAY, array(BYTE, 2**40)),))[:49], "a claims 1,099,511,627,776"),
         (gguf((BLOCKS,), (NINE,), data=64), r"llama.block_count claims 1,000,000,000 blocks"),
+        (gguf(tensors=(NINE,), data=64), "tensors of 1 blocks and no field block_count"),
         (gguf((BLOCKS,), (tensor("enc", (8,)),), data=64), "llama.block_count claims"),
         (gguf(counts=(2**63, 0)), "tensor_count claims 9,223"),
         (gguf(counts=(0, 2**40)), "kv_count claims 1,099"),

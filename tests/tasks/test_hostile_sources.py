@@ -106,3 +106,11 @@ def test_a_log_that_is_packed_oddly_is_refused(tmp_path: Path, what: str) -> Non
     path.write_bytes(bytes(content))
     with pytest.raises(SuiteError, match=r"s.eval (unpacks from|cannot be read as a log)"):
         load_suite(path)
+
+
+def test_a_row_that_is_nested_deep_is_refused_by_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    text = "[" * 900 + "]" * 900
+    path.write_text(f'{{"task": "t", "id": "a", "text": {text}}}\n')
+    with pytest.raises(SuiteError, match=r"s.jsonl:1: (the row is nested too deep|this is not)"):
+        load_suite(path)

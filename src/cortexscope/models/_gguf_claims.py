@@ -32,7 +32,7 @@ _MOST_ITEMS = 4_000_000
 with its merges has 1.3 million."""
 _MOST_DIMENSIONS = 4
 _MOST_BLOCKS = 10_000
-_BLOCK = re.compile(r"(?:^|\.)blk\.(\d+)\.")
+_BLOCK = re.compile(r"blk\.(\d+)\.")
 
 
 class _Tensor(NamedTuple):
@@ -201,8 +201,12 @@ class _Walk:
 
     def _check_blocks(self, tensors: list[_Tensor]) -> None:
         held = {int(found[1]) for tensor in tensors if (found := _BLOCK.match(tensor.name))}
-        for name, value in self.numbers.items():
-            if name.endswith(".block_count") and not 0 < value <= (len(held) or _MOST_BLOCKS):
+        claims = {n: v for n, v in self.numbers.items() if n.endswith(".block_count")}
+        if held and not claims:
+            # A reader would take the number that models of the family usually have.
+            raise self._wrong(f"it has tensors of {len(held):,} blocks and no field block_count")
+        for name, value in claims.items():
+            if not 0 < value <= (len(held) or _MOST_BLOCKS):
                 raise self._wrong(
                     f"{name} claims {value:,} blocks, and there are tensors of {len(held):,}"
                 )
