@@ -103,14 +103,16 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            own = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
+            own = sorted(
+                file for file in path.iterdir() if file.suffix in _SUFFIXES and file.is_file()
+            )
             if not own:
                 raise UsageError(
                     f"The folder {path} has no .txt or .xlsx file; give the study's files, such as "
                     "llm_brain_analysis_tables_....txt."
                 )
             files.extend(own)
-        elif path.exists():
+        elif path.is_file():
             files.append(path)
         else:
             raise UsageError(
