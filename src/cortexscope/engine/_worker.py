@@ -56,5 +56,5 @@ class Worker:
         if isinstance(job.work, Shard):
             yield from self._prompts.measure(job.work, advance)
         else:
-            table = OWN[job.work](self._reader, self._metrics).measure()
-            yield Finished(self.setup.info.model, job.work, table)
+            table, failed = OWN[job.work](self._reader, self._metrics).measure()
+            yield Finished(self.setup.info.model, job.work, table, failed=failed)

@@ -10,6 +10,7 @@ __all__ = ["differences"]
 # What may change between the start of a run and its continuation.
 _FREE = frozenset(
     {"status", "created", "finished", "timings", "checks", "ungenerated", "suite.readings"}
+    | {"halved", "failed_metrics"}
 )
 
 
