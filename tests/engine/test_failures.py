@@ -16,9 +16,10 @@ from transformers import LlamaForCausalLM
 
 from cortexscope.cli import main
 from cortexscope.engine import RunRequest, Settings, run
+from cortexscope.engine.passes import Reader
 from cortexscope.errors import ModelError
 from cortexscope.metrics import METRICS
-from cortexscope.store import Run, RunWriter, examine, list_runs
+from cortexscope.store import Measurements, Run, RunWriter, examine, list_runs
 
 PLUGIN = '''
 from cortexscope.metrics import MeanOverStates, MetricSpec
@@ -247,8 +248,8 @@ class Raising(KIND):
         ("prompt", "return None", "'NoneType' object is not iterable"),
         (
             "prompt",
-            "import torch; yield Values(layout.hidden[0], torch.zeros(3, 1), None)",
-            "of which there are 2; values are [site, prompt]",
+            "import torch; yield Values(layout.hidden[0], torch.zeros(3, 5), None)",
+            "values of 5 prompts, of which there are",
         ),
         ("task", "raise RuntimeError('no')", "RuntimeError: no"),
         ("sequence", "raise RuntimeError('no')", "RuntimeError: no"),
@@ -288,3 +289,43 @@ def test_a_plug_in_that_cannot_keep_states_leaves_those_of_others(two_models: Ru
     own = frame[frame["metric"] == "raising"]
     assert len(own)
     assert own["value"].isna().all()
+
+
+def test_what_is_there_of_a_model_that_failed_is_kept_and_not_read(
+    two_models: RunRequest, tmp_path: Path
+) -> None:
+    asked = replace(two_models, metrics=("residual_norm",), plugins=())
+    real, passes = Reader.run, [0]
+
+    def failing(self: Reader, batch: Any, **inputs: Any) -> Any:
+        if self.label == "wide":
+            passes[0] += 1
+            if passes[0] == 3:
+                raise RuntimeError("the third batch is broken")
+        return real(self, batch, **inputs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Reader, "run", failing)
+        found = run(asked)
+    assert len(list(found.path.glob("measurements/*-wide-*.parquet"))) == 2
+    assert {own.name.split("-")[1] for own in found.measurement_files()} == {"good"}
+    assert set(found.measurements()["model"]) == {"good"}
+    assert set(Measurements.of(found).by_prompt()["model"]) == {"good"}
+    assert any("the third batch is broken" in said for said in found.remarks)
+    assert examine(found.path) == []
+
+    def dying(self: Reader, batch: Any, **inputs: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Reader, "run", dying)
+        with pytest.raises(KeyboardInterrupt):
+            run(replace(asked, resume=True))
+    killed = Run(found.path)
+    assert (killed.manifest.status, killed.manifest.failures) == ("running", {})
+    assert list_runs(tmp_path)[0].state == "unfinished"
+    # Of a run that is not finished all is read that is there.
+    assert set(killed.measurements()["model"]) == {"wide", "good"}
+    whole = run(replace(asked, out=tmp_path / "whole"))
+    resumed = run(replace(asked, resume=True))
+    assert resumed.measurements_table().equals(whole.measurements_table())
