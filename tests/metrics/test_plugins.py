@@ -208,9 +208,10 @@ def test_a_plug_in_that_fails_in_a_run_is_named_and_not_the_model(
     tiny_folder: Path, suite_file: Path, plugin: Path, body: str, place: str
 ) -> None:
     plugin.write_text(PLUGIN.replace("return seen.norms", body))
-    profile = cortexscope.profile(
-        str(tiny_folder), suite_file, metrics=["mine"], plugins=[plugin], selfcheck=False
-    )
+    with pytest.warns(UserWarning, match="of metrics that failed"):
+        profile = cortexscope.profile(
+            str(tiny_folder), suite_file, metrics=["mine"], plugins=[plugin], selfcheck=False
+        )
     (failed,) = profile.manifest.failed_metrics["tiny-llama"]
     assert re.search(f"{place}: the metric 'mine' failed on what the model", failed.why)
 
