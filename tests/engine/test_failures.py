@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from models.tiny import tiny_config, tiny_tokenizer
+from shortage import Notes
 from transformers import LlamaForCausalLM
 
 from cortexscope.cli import main
@@ -163,7 +164,9 @@ def test_a_plug_in_that_raises_fails_its_metric_alone_and_is_mended(
     assert again.manifest.failed_metrics == found.manifest.failed_metrics
     assert again.measurements_table().equals(found.measurements_table())
     write_plugin(tmp_path / "raising.py", "")
-    mended = run(replace(two_models, resume=True))
+    notes = Notes()
+    mended = run(replace(two_models, resume=True), notes)
+    assert not any("go on" in said for said in notes.said)
     assert (mended.manifest.status, mended.manifest.failed_metrics) == ("complete", {})
     whole = run(replace(two_models, out=tmp_path / "whole"))
     assert mended.measurements_table().equals(whole.measurements_table())

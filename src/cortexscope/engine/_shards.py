@@ -178,7 +178,7 @@ class Keeper:
             if shard in own.parts
         }
         # Killed in between, the shard is measured once more.
-        self.note_failed(shard, {**known, **found.failed})
+        self._writer.note_failed_metrics(self._label, shard, {**known, **found.failed})
         self._writer.write_shard(self._label, shard, *_joined(part, found))
         self.note_failed(shard, found.failed)
         if found.halved:
