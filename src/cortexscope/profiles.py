@@ -72,6 +72,8 @@ def profile(
         selfcheck: check each model quickly before it is measured.
         progress: told what happens. Where None, a notebook shows a bar, and else nothing is shown.
 
+    A metric of a plug-in that fails has no values, which a warning says.
+
     Raises:
         UsageError: if the request cannot be carried out as it stands.
         ModelError: if a model cannot be read or fails.
@@ -112,6 +114,9 @@ def profile(
         raise
     if scratch is not None:
         weakref.finalize(measured, shutil.rmtree, scratch, ignore_errors=True)
+    if measured.manifest.failed:
+        for sentence in measured._run.remarks:
+            warnings.warn(plain(sentence), stacklevel=2)
     return measured
 
 
@@ -155,7 +160,8 @@ class Profile:
             ("next", ".table(1), .plot(), .frame(METRIC), .statistics(TABLE), .report()"),
         ]
         if manifest.status != "complete":
-            facts.insert(0, ("status", "not finished"))
+            failed = f"failed: {', '.join(manifest.failed)}"
+            facts.insert(0, ("status", failed if manifest.status == "failed" else "not finished"))
         return facts_as_html("Profile", facts)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cortexscope.metrics.base.metric import Metric
     from cortexscope.models import LoadOptions, ModelSource
-    from cortexscope.records import Finding, ModelInfo
+    from cortexscope.records import Finding, Halving, ModelInfo
     from cortexscope.store import Vectors
 
 __all__ = ["Finished", "Job", "Measured", "Plugin", "Ready", "Setup", "Steps"]
@@ -154,6 +154,10 @@ class Finished:
     """What the model added to its prompts, None where it was not asked to or cannot."""
     not_finite: str | None = None
     """Where numbers were not finite for the first time, and which prompts those were."""
+    halved: tuple[Halving, ...] = ()
+    """The batches that memory did not hold, in the order they were met."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Which metrics of plug-ins failed on some of it, with a sentence on how, by name."""
     memory: int | None = None
     """Most bytes held since the model was about to be loaded: of its CUDA devices, else of the
     process; None where the system does not tell."""

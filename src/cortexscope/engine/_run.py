@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from cortexscope.engine._batches import Shard
@@ -11,6 +12,7 @@ from cortexscope.engine._job import Finished, Job, Ready
 from cortexscope.engine._plan import Work, checked, manifest_of, now
 from cortexscope.engine._request import Progress, RunRequest, Silent
 from cortexscope.engine._shards import Keeper, shards_to_do
+from cortexscope.engine._stopping import batches_first, stops
 from cortexscope.engine.backends import BACKENDS
 from cortexscope.errors import CortexscopeError, ModelError, StoreError
 from cortexscope.metrics import make_metrics
@@ -77,7 +79,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
                 progress.note(f"{label} failed{'' if last else ', and the others go on'}: {why}")
             else:
                 writer.note_failure(label, None)
-        if writer.manifest.status != "complete" or writer.manifest.failures:
+        if writer.manifest.status != "complete" or writer.manifest.failed:
             writer.finish(now())
     return Run(request.out)
 
@@ -98,19 +100,27 @@ def _measure(
 ) -> None:
     label = work.source.info.model
     todo = shards_to_do(label, work.shards, writer, progress)
+    failed = {part for own in writer.manifest.failed_metrics.get(label, ()) for part in own.parts}
     units = {m.spec.replication for m in metrics} & {*WHOLES}
     lacking = {unit for unit in units if not writer.has_whole(label, WHOLES[unit])}
-    jobs = [Job(work.setup, piece) for piece in (*todo, *sorted(lacking - {"task"}))]
+    lacking |= units & failed
+    jobs = [Job(work.setup, piece) for piece in (*todo.shards, *sorted(lacking - {"task"}))]
     if jobs:
-        _do(jobs, work, writer, progress, backend)
+        writer.note_begin(label)
+        _do(jobs, work, writer, progress, backend, todo.begun)
     if "task" in (units if jobs else lacking):
-        _write_tasks(label, metrics, writer)
+        _write_tasks(label, metrics, writer, progress)
 
 
 def _do(
-    jobs: Sequence[Job], work: Work, writer: RunWriter, progress: Progress, backend: Backend
+    jobs: Sequence[Job],
+    work: Work,
+    writer: RunWriter,
+    progress: Progress,
+    backend: Backend,
+    begun: Collection[int],
 ) -> None:
-    """Have the jobs of a model done, and store what comes of them."""
+    """Have the jobs of a model done, and store what comes of them, until a signal ends that."""
     info = work.source.info
     progress.note(f"{info.model}: loading {info.parameters / 1e6:,.0f}M parameters")
     ahead = sum(job.work.tokens for job in jobs if isinstance(job.work, Shard))
@@ -118,12 +128,14 @@ def _do(
     peak = 0
     began: float | None = None
     try:
-        with Keeper(info.model, writer, progress) as keeper:
+        with ExitStack() as exits, Keeper(info.model, writer, progress, begun) as keeper:
             for found in backend.measure(jobs):
                 if not isinstance(found, Ready):
                     keeper.keep(found)
                     if isinstance(found, Finished):
                         peak = max(peak, found.memory or 0)
+                        if stops():
+                            return
                     continue
                 seconds = {name: seconds.get(name, 0) + n for name, n in found.seconds.items()}
                 if began is not None:
@@ -135,6 +147,8 @@ def _do(
                 began = time.perf_counter()
                 if found.refusal is not None:
                     keeper.refused(found.refusal)
+                # Before, there is no batch that could be kept.
+                exits.enter_context(batches_first(progress.note))
     finally:
         if began is not None:
             progress.end()
@@ -146,14 +160,18 @@ def _do(
         writer.note_memory(info.model, peak)
 
 
-def _write_tasks(label: str, metrics: Sequence[Metric], writer: RunWriter) -> None:
+def _write_tasks(
+    label: str, metrics: Sequence[Metric], writer: RunWriter, progress: Progress
+) -> None:
     """Write the values of a model's tasks, from what is kept of their prompts."""
     from cortexscope.measure.tasks import pools_of, tabulate_tasks
 
     controls = Run(writer.path).control_ids()
     kept = writer.read_vectors(label, pools_of(metrics))
-    table = tabulate_tasks(metrics, kept, model=label, leave_out=controls)
+    failed: dict[str, str] = {}
+    table = tabulate_tasks(metrics, kept, model=label, leave_out=controls, failed=failed)
     writer.write_whole(label, WHOLES["task"], table)
+    Keeper(label, writer, progress).note_failed("task", failed)
 
 
 def _check(

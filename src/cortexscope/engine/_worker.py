@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from cortexscope.engine._batches import Shard
 from cortexscope.engine._job import Finished, Job, Ready, Setup, Steps
-from cortexscope.engine._memory import Peak
+from cortexscope.engine._peak import Peak
 from cortexscope.engine.passes import AHEAD, OWN, Prompts, Reader
 from cortexscope.models import ModelSource, choose_device
 
@@ -66,5 +66,5 @@ class Worker:
         if isinstance(job.work, Shard):
             yield from self._prompts.measure(job.work, advance)
         else:
-            table = OWN[job.work](self._reader, self._metrics).measure()
-            yield Finished(self.setup.info.model, job.work, table)
+            table, failed = OWN[job.work](self._reader, self._metrics).measure()
+            yield Finished(self.setup.info.model, job.work, table, failed=failed)

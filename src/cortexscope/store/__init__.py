@@ -15,6 +15,7 @@ from cortexscope.store._measurements import Measurements
 from cortexscope.store._merging import merge_runs
 from cortexscope.store._moved import Moved, moved
 from cortexscope.store._once import MeasuredOnce
+from cortexscope.store._parts import ShardPart
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
 from cortexscope.store._sums import NOT_FINITE
@@ -38,6 +39,7 @@ __all__ = [
     "Run",
     "RunWriter",
     "SCHEMA_VERSION",
+    "ShardPart",
     "Trouble",
     "Vectors",
     "WHOLES",

@@ -11,7 +11,7 @@ __all__ = ["differences"]
 _FREE = frozenset(
     {
         *("status", "created", "finished", "timings", "memory", "checks", "ungenerated"),
-        *("environment", "suite.readings"),
+        *("environment", "suite.readings", "halved", "failed_metrics"),
     }
 )
 

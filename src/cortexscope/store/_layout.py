@@ -134,14 +134,18 @@ class Layout:
         """Return the files of measurements but those of generated tokens, sorted by name."""
         return sorted(self._each(self.planned))
 
+    def read(self) -> list[Path]:
+        """Return those of `measured` that are read: not of models that failed."""
+        every = self._each(lambda model: [] if self.leaves_out(model) else self.planned(model))
+        return sorted(every)
+
     def planned(self, model: str) -> list[Path]:
         """Return the files of a model's measurements but those of generated tokens."""
         return [*self.shards(model), *self.wholes(model)]
 
     def missing(self) -> list[Path]:
         """Return what a finished run lacks of its measurements."""
-        every = self._each(lambda model: [] if self.leaves_out(model) else self.planned(model))
-        return sorted(file for file in every if not file.is_file())
+        return [file for file in self.read() if not file.is_file()]
 
     def missing_beside(self) -> list[Path]:
         """Return what finished shards lack of vectors, texts and their measurements."""

@@ -57,8 +57,8 @@ class Run:
             raise damaged(file, fault) from fault
 
     def measurement_files(self) -> list[Path]:
-        """Return the finished shards' files, sorted by name; not those of generated tokens."""
-        return [file for file in self._layout.measured() if file.is_file()]
+        """Return the files that are read, sorted by name; not those of generated tokens."""
+        return [file for file in self._layout.read() if file.is_file()]
 
     def digest(self, *, vectors: bool = False) -> str:
         """Return the SHA-256 of all that the run's statistics are made of, in hexadecimal.

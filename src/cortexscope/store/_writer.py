@@ -14,13 +14,15 @@ import pyarrow.parquet as pq
 
 from cortexscope.errors import RunExistsError
 from cortexscope.files import remove_leftovers, storage_errors, whole_file
-from cortexscope.records import Finding, Manifest, ModelInfo, Prompt
+from cortexscope.records import Manifest, ModelInfo, Prompt
 from cortexscope.store._attributes import prompt_table
 from cortexscope.store._contents import FileFault, read_columns
 from cortexscope.store._continuing import continued
 from cortexscope.store._hashes import write_hashes
 from cortexscope.store._layout import LOCK, RESULTS, Layout
 from cortexscope.store._lock import RunLock
+from cortexscope.store._notes import Notes
+from cortexscope.store._parts import ShardPart, read_part
 from cortexscope.store._reader import Run
 from cortexscope.store._repair import ShardFault, faults_of, whole_fault
 from cortexscope.store._schema import ATTRIBUTES, GENERATIONS, MEASUREMENTS, MODELS
@@ -77,7 +79,7 @@ def _model_table(models: Sequence[ModelInfo]) -> pa.Table:
     )
 
 
-class RunWriter:
+class RunWriter(Notes):
     """The one writer of a run folder, which it locks until the run is finished or left.
 
     As a context manager it keeps what is finished where an error ends the block, and nothing where
@@ -246,6 +248,10 @@ class RunWriter:
         """
         return written_steps(self._layout.steps(self._layout.shard(model, number)))
 
+    def read_part(self, model: str, number: int) -> ShardPart:
+        """Return what is there of a shard of which `faults` says that prompts of it are sound."""
+        return read_part(self._layout, model, number)
+
     def read_vectors(self, model: str, only: Collection[str]) -> list[Vectors]:
         """Return what is kept of a model's prompts in these pools, shard by shard."""
         files = map(self._layout.vectors, self._layout.shards(model))
@@ -259,44 +265,14 @@ class RunWriter:
         """Write a model's values that are not of single prompts, under a name of their own."""
         _write_measurements(self._layout, self._layout.whole(model, name), table)
 
-    def note_timings(self, model: str, timings: Mapping[str, float]) -> None:
-        """Add a model's timings to the manifest; they add up over continued runs."""
-        before = self.manifest.timings.get(model, {})
-        merged = {key: before.get(key, 0.0) + timings.get(key, 0.0) for key in {*before, *timings}}
-        every = {**self.manifest.timings, model: dict(sorted(merged.items()))}
-        self._write_manifest(self.manifest.model_copy(update={"timings": every}))
-
-    def note_memory(self, model: str, peak: int) -> None:
-        """Note in the manifest the bytes that measuring a model held, if they are the most."""
-        most = max(peak, self.manifest.memory.get(model, 0))
-        every = {**self.manifest.memory, model: most}
-        self._write_manifest(self.manifest.model_copy(update={"memory": every}))
-
-    def note_checks(self, model: str, checks: Sequence[Finding]) -> None:
-        """Note in the manifest what the selfcheck of a model found."""
-        every = {**self.manifest.checks, model: list(checks)}
-        self._write_manifest(self.manifest.model_copy(update={"checks": every}))
-
-    def note_ungenerated(self, model: str, reason: str) -> None:
-        """Note in the manifest why a model generates nothing."""
-        every = {**self.manifest.ungenerated, model: reason}
-        self._write_manifest(self.manifest.model_copy(update={"ungenerated": every}))
-
-    def note_failure(self, model: str, sentence: str | None) -> None:
-        """Note in the manifest why a model could not be measured, None where now it was."""
-        every = {label: why for label, why in self.manifest.failures.items() if label != model}
-        every |= {} if sentence is None else {model: sentence}
-        if every != self.manifest.failures:
-            self._write_manifest(self.manifest.model_copy(update={"failures": every}))
-
     @property
     def has_values(self) -> bool:
         """Whether anything that was measured is there."""
         return any(file.is_file() for file in self._layout.measured())
 
     def finish(self, when: str) -> None:
-        """Mark the run as ended, complete but for models that failed, and let others write."""
-        status = "failed" if self.manifest.failures else "complete"
+        """Mark the run as ended, complete but for what failed, and let others write."""
+        status = "failed" if self.manifest.failed else "complete"
         self._write_manifest(self.manifest.model_copy(update={"status": status, "finished": when}))
         self._lock.release()
 

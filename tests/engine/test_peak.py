@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from cortexscope.engine import RunRequest, _memory, run
-from cortexscope.engine._memory import Peak
+from cortexscope.engine import RunRequest, _peak, run
+from cortexscope.engine._peak import Peak
 from cortexscope.store import RunWriter
 from cortexscope.tasks import load_suite
 
@@ -30,7 +30,7 @@ def test_counts_what_was_held_since_it_was_made() -> None:
 def test_is_unknown_where_the_system_does_not_tell(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(_memory, "_SELF", tmp_path / "none")
+    monkeypatch.setattr(_peak, "_SELF", tmp_path / "none")
     assert Peak(CPU).so_far() is None
 
 
