@@ -11,6 +11,7 @@ import torch
 from report.made_runs import FakeModel, manifest_of, prompts_of, rows_of, table_of
 from safetensors import safe_open
 
+from cortexscope.errors import UnknownNameError
 from cortexscope.metrics import METRICS
 from cortexscope.records import Site
 from cortexscope.store import Run, RunWriter, Vectors
@@ -92,6 +93,8 @@ def written(path: Path, metrics: tuple[str, ...]) -> tuple[Run, np.ndarray]:
 
 def test_a_run_keeps_half_the_bytes_and_reads_float32(tmp_path: Path) -> None:
     run, rows = written(tmp_path / "run", ())
+    with pytest.raises(UnknownNameError, match="no model 'tony'"):
+        run.mean_states("tony")
     states = run.mean_states("tiny")
     assert states is not None
     for own in states.vectors:
