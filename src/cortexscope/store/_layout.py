@@ -121,7 +121,12 @@ class Layout:
         """Return whether vectors of a model's prompts are kept."""
         settings = self.manifest.settings
         kept = bool(settings.get("keep_states") or settings.get("keep_neurons"))
-        return kept or self.whole(model, WHOLES["task"]) in self.wholes(model)
+        return kept or self.measures_tasks
+
+    @property
+    def measures_tasks(self) -> bool:
+        """Whether values of whole tasks are made of the vectors of their prompts."""
+        return any(spec.replication == "task" for spec in self.manifest.metrics.values())
 
     def siblings(self, model: str, shard: Path) -> list[Path]:
         """Return the files that a finished shard has beside its measurements."""

@@ -253,6 +253,7 @@ class Run:
         return self._layer_means(model, "mean_neuron")
 
     def _layer_means(self, model: str, pool: str) -> LayerMeans | None:
+        self._check_names("model", [model], self.manifest.shards)
         if not self._layout.keeps_vectors(model):
             return None
         self._completeness.check(self._ids()[0])

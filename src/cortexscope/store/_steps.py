@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cortexscope.files import whole_file
-from cortexscope.store._schema import MEASUREMENTS
+from cortexscope.store._schema import ENCODED, MEASUREMENTS
 
 __all__ = ["written_steps"]
 
@@ -39,7 +39,7 @@ def written_steps(path: Path) -> Iterator[Callable[[pa.Table], None]]:
 
     with (
         whole_file(path) as part,
-        pq.ParquetWriter(part, MEASUREMENTS, compression="zstd") as file,
+        pq.ParquetWriter(part, MEASUREMENTS, **ENCODED) as file,
     ):
         yield take
         write()

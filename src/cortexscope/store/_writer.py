@@ -25,7 +25,7 @@ from cortexscope.store._notes import Notes
 from cortexscope.store._parts import ShardPart, read_part
 from cortexscope.store._reader import Run
 from cortexscope.store._repair import ShardFault, faults_of, whole_fault
-from cortexscope.store._schema import ATTRIBUTES, GENERATIONS, MEASUREMENTS, MODELS
+from cortexscope.store._schema import ATTRIBUTES, ENCODED, GENERATIONS, MEASUREMENTS, MODELS
 from cortexscope.store._steps import written_steps
 from cortexscope.store._target import HEADS, check_contents, check_target
 from cortexscope.store._vectors import Vectors, read_vectors, write_vectors
@@ -67,7 +67,7 @@ def _write_measurements(
     order = pc.sort_indices(table["metric"])
     with whole_file(path) as part:
         pq.write_table(
-            table.take(order).cast(MEASUREMENTS), part, compression="zstd", row_group_size=ROW_GROUP
+            table.take(order).cast(MEASUREMENTS), part, row_group_size=ROW_GROUP, **ENCODED
         )
         write_hashes(layout, path, {path: part, **{file: file for file in beside}})
 
@@ -233,7 +233,9 @@ class RunWriter(Notes):
         """
         file = self._layout.shard(model, number)
         if vectors is not None:
-            write_vectors(self._layout.vectors(file), vectors)
+            # Measurements are made of vectors as they were seen, statistics of what is kept.
+            halved = not self._layout.measures_tasks
+            write_vectors(self._layout.vectors(file), vectors, halved=halved)
         if generations is not None:
             write_parquet(self._layout.generations(file), generations.cast(GENERATIONS))
         beside = [own for own in self._layout.siblings(model, file) if own.is_file()]
