@@ -10,8 +10,10 @@ from typing import NamedTuple
 from jaxtyping import Bool
 from torch import Tensor
 
+from cortexscope.interventions import Removed
 from cortexscope.measure._sums import Columns, Shelf
 from cortexscope.measure._transfer import at_home
+from cortexscope.measure._without import without
 from cortexscope.metrics.base.means import Mean
 from cortexscope.metrics.base.metric import Known, Layout, Metric, Seen, Values, sampled
 from cortexscope.metrics.base.plugins import failure
@@ -122,6 +124,7 @@ class Observer:
         self._states: dict[Metric, State] = {metric: metric.start() for metric in kept}
         self._lengths: Lengths = {}
         self._unread: dict[str, str] = {}
+        self._removed: list[Removed] = []
 
     def tell(self, site: Site, seen: Seen | Unread) -> None:
         """Have something shown in the next pass, as soon as the stack begins."""
@@ -135,8 +138,11 @@ class Observer:
         for site, seen in told:
             self.see(site, seen)
 
-    def see(self, site: Site, seen: Seen | Unread) -> None:
+    def see(self, site: Site, seen: Seen | Unread | Removed) -> None:
         """Show what is at a site to every metric."""
+        if isinstance(seen, Removed):
+            self._removed.append(seen)
+            return
         if isinstance(seen, Unread):
             self._unread[seen.need] = seen.reason
             return
@@ -161,7 +167,11 @@ class Observer:
 
     def end(self) -> None:
         """Finish every metric and hand over what was measured."""
-        layout = replace(layout_of(self._anatomy, self._lengths), unread=self._unread)
+        layout = replace(
+            layout_of(self._anatomy, self._lengths),
+            unread=self._unread,
+            removed=tuple(self._removed),
+        )
         states: dict[Metric, State] = dict(self._states)
         for mean, columns in zip(self._means, self._columns, strict=True):
             with _named(mean):
@@ -184,7 +194,7 @@ class Observer:
 def finish(metric: Metric, state: State, layout: Layout) -> list[Values]:
     """Return a metric's values; a plug-in that fails is named."""
     with _named(metric):
-        return list(metric.compute(state, layout))
+        return [without(layout.removed, metric.spec, x) for x in metric.compute(state, layout)]
 
 
 @contextmanager

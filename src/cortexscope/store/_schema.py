@@ -15,10 +15,10 @@ __all__ = [
     "SINCE",
 ]
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised with every column that is added; a run of an older schema has nulls there."""
 
-SINCE = frozenset({"step", "tokens_used", "target", "control", "origin"})
+SINCE = frozenset({"step", "tokens_used", "target", "control", "origin", "base", "change"})
 """The columns that were added since schema 1, and that an older file may lack."""
 
 MEASUREMENTS = pa.schema(
@@ -108,5 +108,7 @@ MODELS = pa.schema(
         pa.field("context", pa.int32()),
         pa.field("dtype", pa.string(), nullable=False),
         pa.field("quantization", pa.string()),
+        pa.field("base", pa.string()),
+        pa.field("change", pa.string()),
     ]
 )
