@@ -79,7 +79,7 @@ def parse_reference(text: str) -> Reference:
 text='Qwen/Qwen1.5-0.5B@main', revision='main', inside=None, alias=None, adapter=None, change=None)
     """
     label, body = _split_label(text)
-    unchanged, change = (body, None) if _path(body).exists() else split_change(body)
+    unchanged, change = (body, None) if _path(body).exists() else split_change(body, _is_there)
     base, adapter = _split_adapter(unchanged)
     reference = _parse_body(base)
     if adapter is not None:
@@ -169,6 +169,10 @@ def _parse_body(body: str) -> Reference:
             f"give the folder {path.parent} if it holds the model."
         )
     return _parse_hub(body)
+
+
+def _is_there(text: str) -> bool:
+    return _path(text).exists()
 
 
 def _path(text: str) -> Path:

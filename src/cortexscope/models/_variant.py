@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -40,15 +41,23 @@ class Alteration(Protocol):
         """Do it; closing the exits would take it back."""
 
 
-def split_change(body: str) -> tuple[str, str | None]:
+def split_change(body: str, is_there: Callable[[str], bool]) -> tuple[str, str | None]:
     """Return a reference without its change, and the change, None where there is none.
 
+    Args:
+        body: the reference without its label.
+        is_there: whether something is a path that exists; such a one is no change.
+
     Example:
-        >>> split_change("demo-decoder~layers:12~weights:int4"), split_change("~/models/a~b")
-        (('demo-decoder', 'layers:12~weights:int4'), ('~/models/a~b', None))
+        >>> split_change("demo-decoder~layers:12~weights:int4", lambda path: False)
+        ('demo-decoder', 'layers:12~weights:int4')
+        >>> split_change("~/models/a~b", lambda path: False)
+        ('~/models/a~b', None)
     """
-    found = _CHANGE.search(body)
-    return (body, None) if found is None else (body[: found.start()], body[found.end() :])
+    cuts = [(body[: cut.start()], body[cut.end() :]) for cut in _CHANGE.finditer(body)]
+    # A folder may have the same in its name.
+    there = (cut for cut in reversed(cuts) if is_there(cut[0]))
+    return next(there, cuts[0] if cuts else (body, None))
 
 
 def alteration(text: str) -> Alteration:
