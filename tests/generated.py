@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from cortexscope.engine import Generation, RunRequest, Settings
+from cortexscope.interventions import Removed
 from cortexscope.measure.observer import Finished, Observer, needs_of
 from cortexscope.measure.tabulate import tabulate
 from cortexscope.metrics import MetricOptions, make_metrics
@@ -101,9 +102,11 @@ class _LastToken:
             self._positions.ranks = torch.tensor([[tokens.shape[1] - 1]] * len(tokens))
             self._observer.stack(stack, tokens[:, :1])
 
-    def see(self, site: Site, seen: Seen | Unread) -> None:
+    def see(self, site: Site, seen: Seen | Unread | Removed) -> None:
         if site.stack != "encoder":
-            self._observer.see(site, seen if isinstance(seen, Unread) else self._last(seen))
+            self._observer.see(
+                site, seen if isinstance(seen, Unread | Removed) else self._last(seen)
+            )
 
     def end(self) -> None:
         self._observer.end()

@@ -3,6 +3,7 @@
     profile       measure models on a suite of prompts, and read the result
     open_profile  read the result of an earlier run
     attach        measure inside a loop of your own
+    Change        what is changed of a model, applied for a while and taken back
     selfcheck     prove on a model itself that it is measured rightly
     load_model    a model by its reference, as cortexscope loads it
     load_suite    a suite of prompts by name or path

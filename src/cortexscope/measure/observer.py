@@ -10,9 +10,11 @@ from typing import NamedTuple
 from jaxtyping import Bool
 from torch import Tensor
 
+from cortexscope.interventions import Removed
 from cortexscope.measure._outside import bounded_output, is_outside, reason, sentence
 from cortexscope.measure._sums import Columns, Shelf
 from cortexscope.measure._transfer import at_home
+from cortexscope.measure._without import without
 from cortexscope.measure.memory import ran_out
 from cortexscope.metrics.base.contract import check_column, check_shape, check_sums
 from cortexscope.metrics.base.means import Mean
@@ -141,6 +143,7 @@ class Observer:
         for metric in (*self._others, *self._pools):
             with self._watched(metric):
                 self._states[metric] = metric.start()
+        self._removed: list[Removed] = []
 
     def tell(self, site: Site, seen: Seen | Unread) -> None:
         """Have something shown in the next pass, as soon as the stack begins."""
@@ -158,8 +161,11 @@ class Observer:
         for site, seen in told:
             self.see(site, seen)
 
-    def see(self, site: Site, seen: Seen | Unread) -> None:
+    def see(self, site: Site, seen: Seen | Unread | Removed) -> None:
         """Show what is at a site to every metric."""
+        if isinstance(seen, Removed):
+            self._removed.append(seen)
+            return
         if isinstance(seen, Unread):
             self._unread[seen.need] = seen.reason
             return
@@ -225,7 +231,11 @@ class Observer:
 
     def end(self) -> None:
         """Finish every metric and hand over what was measured."""
-        layout = replace(layout_of(self._anatomy, self._lengths), unread=self._unread)
+        layout = replace(
+            layout_of(self._anatomy, self._lengths),
+            unread=self._unread,
+            removed=tuple(self._removed),
+        )
         results: list[Result] = []
         for metric in self._metrics:
             if isinstance(metric, OverPrompts):
@@ -250,7 +260,7 @@ class Observer:
         values = list(metric.compute(_on_one_device(state), layout))
         for found in values if metric in self._outside else ():
             check_shape(metric, found, self._prompts)
-        return values
+        return [without(layout.removed, metric.spec, found) for found in values]
 
     def _undefined(self, metric: Metric) -> list[Values]:
         why = reason(self._failed[metric])

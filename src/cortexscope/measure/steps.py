@@ -11,6 +11,7 @@ import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cortexscope.interventions import Removed
 from cortexscope.measure.observer import Lengths, Observer, Result
 from cortexscope.measure.tabulate import PromptRow, tabulate
 from cortexscope.metrics.base.metric import Metric, Values
@@ -40,7 +41,7 @@ class Relay:
         """Hand over that a stack begins."""
         self.now.stack(stack, tokens)
 
-    def see(self, site: Site, seen: Seen | Unread) -> None:
+    def see(self, site: Site, seen: Seen | Unread | Removed) -> None:
         """Hand over what is at a site."""
         self.now.see(site, seen)
 
@@ -89,7 +90,7 @@ class StepReceiver:
         if self._listens:
             self._observer.stack(stack, tokens)
 
-    def see(self, site: Site, seen: Seen | Unread) -> None:
+    def see(self, site: Site, seen: Seen | Unread | Removed) -> None:
         """Show what is at a site to every metric."""
         if not self._listens:
             return

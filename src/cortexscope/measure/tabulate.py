@@ -126,6 +126,10 @@ def _piece(
     flat = values.reshape(-1)
     other = texts.number(_NOT_FINITE)
     undefined = other if found.reason is None else texts.number(found.reason)
+    reasons = np.where(np.isnan(flat), undefined, other)
+    for (site, part), why in found.removed.items():
+        place = along(0, np.arange(sites)) == found.sites.index(site)
+        reasons[place & ((head if "head" in spec.axes else index) == part)] = texts.number(why)
     return {
         "prompt": along(1, np.arange(shape[1])),
         "n_tokens": tokens,
@@ -136,5 +140,5 @@ def _piece(
         "metric": np.full(size, texts.number(spec.name)),
         "stack": np.full(size, texts.number(stack)),
         "layer": along(0, [-1 if site.layer is None else site.layer for site in found.sites]),
-        "reason": np.where(np.isnan(flat), undefined, other),
+        "reason": reasons,
     }

@@ -4,7 +4,11 @@ from ._anatomy import (
     find_anatomy as find_anatomy,
 )
 from ._attention import VISIBLE as VISIBLE
-from ._block import Block as Block
+from ._block import (
+    Block as Block,
+    Linear as Linear,
+    matrices as matrices,
+)
 from ._catalog import (
     Entry as Entry,
     aliases as aliases,

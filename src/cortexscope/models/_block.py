@@ -15,7 +15,7 @@ from cortexscope.models._experts import Experts, find_experts, is_inside
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Block", "Mixer", "common_width", "find_block"]
+__all__ = ["Block", "Linear", "Mixer", "common_width", "find_block", "matrices"]
 
 _ATTENTION = re.compile(r"att(ention|n)|multihead", re.IGNORECASE)
 
@@ -102,7 +102,7 @@ def find_block(block: nn.Module, path: str, *, width: int | None, crosses: bool)
     experts, router = find_experts(block, apart)
     linears = [
         linear
-        for linear in _linears(block)
+        for linear in matrices(block)
         if not any(is_inside(linear.path, other) for other in apart)
     ]
     neurons = None
@@ -156,7 +156,7 @@ def _first_matrix(block: nn.Module, attentions: list[str], width: int | None) ->
     last = _last_matrix(block, attentions, width)
     begins = (
         linear.path
-        for linear in _linears(block)
+        for linear in matrices(block)
         if attentions and is_inside(linear.path, attentions[0]) and linear.inputs == width
     )
     return next((path for path in begins if path != last), None)
@@ -166,13 +166,13 @@ def _last_matrix(block: nn.Module, attentions: list[str], width: int | None) -> 
     """Return the last matrix of the first attention that leads to the width of the stream."""
     ends = [
         linear.path
-        for linear in _linears(block)
+        for linear in matrices(block)
         if attentions and is_inside(linear.path, attentions[0]) and linear.outputs == width
     ]
     return ends[-1] if ends else None
 
 
-def _linears(module: nn.Module) -> Iterator[Linear]:
+def matrices(module: nn.Module) -> Iterator[Linear]:
     """Yield the matrices in order of definition; one that is wrapped or quantised counts once."""
     done: list[str] = []
     for path, part in module.named_modules():
@@ -190,7 +190,7 @@ def _linears(module: nn.Module) -> Iterator[Linear]:
 
 def common_width(blocks: nn.Module) -> int | None:
     """Return the size that most matrices begin or end with; None where there is no matrix."""
-    sizes = Counter(size for linear in _linears(blocks) for size in linear[1:])
+    sizes = Counter(size for linear in matrices(blocks) for size in linear[1:])
     return sizes.most_common(1)[0][0] if sizes else None
 
 

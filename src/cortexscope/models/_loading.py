@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from cortexscope.errors import ModelError, UsageError
+from cortexscope.files import sha256_of
 from cortexscope.models._adapter import Adapter, check_fit, open_adapter, put_on
 from cortexscope.models._attention import attention_of, replaced
 from cortexscope.models._config import hash_code, read_config
@@ -37,6 +39,7 @@ from cortexscope.models._quantization import hush_backend, keeps_dtype, linear_b
 from cortexscope.models._reference import Reference, parse_reference
 from cortexscope.models._switches import LengthRule, find_switches
 from cortexscope.models._tokenizer import check_vocabulary
+from cortexscope.models._variant import Alteration, alteration
 from cortexscope.models._weights import Placing, read_weights
 from cortexscope.models._words import Named, brings_words, read_words
 from cortexscope.records import ModelInfo
@@ -68,7 +71,7 @@ class ModelSource:
 
     label: str
     reference: str
-    """What was typed without the label, aliases resolved."""
+    """What was typed without the label, aliases resolved, the change with it."""
     folder: Path
     """Holds the configuration and the weights."""
     config: PreTrainedConfig
@@ -78,11 +81,13 @@ class ModelSource:
     lengths: LengthRule
     """Which lengths of prompts may go through it together."""
     adapter: Adapter | None = None
+    change: Alteration | None = None
+    """What is changed once the weights are read."""
     notes: tuple[str, ...] = ()
     """What a user should know of how it is read, a clause each."""
 
     def outline(self) -> PreTrainedModel:
-        """Return the model's structure, without memory for its weights."""
+        """Return the model's structure, unchanged, without memory for its weights."""
         return outline(
             model_class(self.folder, self.config),
             self.config,
@@ -91,12 +96,20 @@ class ModelSource:
         )
 
     def load(self) -> Model:
-        """Return the model with its weights.
+        """Return the model with its weights, changed where the reference asks for it.
 
         Raises:
             ModelError: if weights are missing, of another shape, or cannot be read. Nothing is
                 ever filled with random numbers.
+            UsageError: if a change reads prompts that are not there.
         """
+        model = self._loaded()
+        if self.change is not None:
+            # What would take it back is let go of: the model stays changed.
+            self.change.install(model, ExitStack())
+        return model
+
+    def _loaded(self) -> Model:
         device = choose_device(self.options.device)
         whole = {"": str(device)} if self.info.quantization else None
         devices = self.info.placement or whole
@@ -132,7 +145,7 @@ def open_model(
 
     Args:
         reference: a hub id, a local folder, a `.gguf` file, `pypi:NAME==VERSION`, or an alias,
-            with an optional `label=` in front and an optional `+ADAPTER` behind.
+            with an optional `label=` in front, and an optional `+ADAPTER` and `~CHANGE` behind.
         options: how it is loaded.
         note: receives lines of progress.
 
@@ -205,15 +218,22 @@ def _inspect(
     placement = _placement(built, options, adapter)
     if adapter is not None:
         check_fit(built, adapter)
+    change = None if parsed.change is None else alteration(parsed.change)
+    if change is not None:
+        change.check(built)
     check_vocabulary(words.tokenizer, built, folder=words.folder)
     code = hash_code(config, built, words.tokenizer)
     sizes = sizes_of(built.config, vocabulary=len(words.tokenizer))
     hashes = {} if located.made else hash_files(folder, weights)
     if adapter is not None:
         hashes = {**hashes, **adapter.hashes}
+    if change is not None:
+        hashes = {**hashes, **{file.name: sha256_of(file) for file in change.files}}
     info = ModelInfo(
         model=parsed.label,
-        reference=parsed.text,
+        reference=parsed.whole,
+        base=None if change is None else parsed.text,
+        change=parsed.change,
         name=located.name if adapter is None else f"{located.name}+{adapter.name}",
         revision=located.revision,
         files={**located.hashes, **hashes, **words.hashes, **code},
@@ -232,7 +252,7 @@ def _inspect(
     notes = words.notes if options.attention else (*replaced(hidden, info.attention), *words.notes)
     return ModelSource(
         label=parsed.label,
-        reference=parsed.text,
+        reference=parsed.whole,
         folder=folder,
         config=config,
         tokenizer=words.tokenizer,
@@ -240,6 +260,7 @@ def _inspect(
         options=options,
         lengths=find_switches(built).rule,
         adapter=adapter,
+        change=change,
         notes=notes,
     )
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from cortexscope.errors import ModelNotFoundError, UsageError
 from cortexscope.models._catalog import aliases, catalog
+from cortexscope.models._variant import alteration, split_change
 from cortexscope.registry import suggestion
 
 __all__ = ["FORMS", "Reference", "nearest_alias", "parse_reference"]
@@ -48,6 +49,13 @@ class Reference:
     """The alias it came from, if it did."""
     adapter: Reference | None = None
     """The PEFT adapter to put on it, a folder or a hub id, if one was given."""
+    change: str | None = None
+    """What is changed of it once it is loaded, in the one text for that, if anything is."""
+
+    @property
+    def whole(self) -> str:
+        """What was typed without the label, with the change."""
+        return self.text if self.change is None else f"{self.text}~{self.change}"
 
 
 def parse_reference(text: str) -> Reference:
@@ -58,6 +66,8 @@ def parse_reference(text: str) -> Reference:
     `label=` in front. An alias wins over a folder of the same name; `./name` is the folder.
     `REFERENCE+ADAPTER` puts a PEFT adapter on it, a local folder or a hub id; a path that exists
     as typed wins, and behind `pypi:` only a folder is an adapter, as versions may hold a plus.
+    `REFERENCE~CHANGE` is a variant of it, such as `REFERENCE~layers:12`: what
+    `cortexscope.Change.of` reads is changed once it is loaded.
 
     Raises:
         UsageError: if the label or the form is wrong.
@@ -66,10 +76,11 @@ def parse_reference(text: str) -> Reference:
     Example:
         >>> parse_reference("small=Qwen/Qwen1.5-0.5B@main")
         Reference(label='small', kind='hub', target='Qwen/Qwen1.5-0.5B', \
-text='Qwen/Qwen1.5-0.5B@main', revision='main', inside=None, alias=None, adapter=None)
+text='Qwen/Qwen1.5-0.5B@main', revision='main', inside=None, alias=None, adapter=None, change=None)
     """
     label, body = _split_label(text)
-    base, adapter = _split_adapter(body)
+    unchanged, change = (body, None) if _path(body).exists() else split_change(body, _is_there)
+    base, adapter = _split_adapter(unchanged)
     reference = _parse_body(base)
     if adapter is not None:
         reference = replace(
@@ -78,6 +89,10 @@ text='Qwen/Qwen1.5-0.5B@main', revision='main', inside=None, alias=None, adapter
             text=f"{reference.text}+{adapter.text}",
             adapter=adapter,
         )
+    if change is not None:
+        change = str(alteration(change))
+        own = re.sub(r"[/\\\\]", "_", f"{reference.label}~{change}")
+        reference = replace(reference, label=own, change=change)
     if label is not None:
         reference = replace(reference, label=label)
     _check_label(reference.label, text)
@@ -154,6 +169,10 @@ def _parse_body(body: str) -> Reference:
             f"give the folder {path.parent} if it holds the model."
         )
     return _parse_hub(body)
+
+
+def _is_there(text: str) -> bool:
+    return _path(text).exists()
 
 
 def _path(text: str) -> Path:

@@ -74,6 +74,10 @@ class ModelInfo(Record):
     """The label that names it in every output."""
     reference: str
     """What the user typed, aliases resolved."""
+    base: str | None = None
+    """The reference of the model that it is a variant of, None where nothing of it is changed."""
+    change: str | None = None
+    """What is changed of that one, in the text that `cortexscope.Change.of` reads."""
     name: str
     """A readable name of the checkpoint, such as `HuggingFaceTB/SmolLM2-135M-Instruct`."""
     revision: str | None = None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from cortexscope.interventions import Removed
 from cortexscope.measure.observer import Finished, Lengths, Observer, needs_of
 from cortexscope.metrics.base.metric import Metric, Seen
 from cortexscope.records import Site, Stack
@@ -84,7 +85,7 @@ class _Witness:
         if self._observer is not None:
             self._observer.stack(stack, tokens)
 
-    def see(self, site: Site, seen: Seen | Unread) -> None:
+    def see(self, site: Site, seen: Seen | Unread | Removed) -> None:
         if isinstance(seen, AttentionRows):
             self.place = site
         if self._keep:
@@ -96,7 +97,7 @@ class _Witness:
         if self._observer is not None:
             self._observer.end()
 
-    def _keep_seen(self, site: Site, seen: Seen | Unread) -> None:
+    def _keep_seen(self, site: Site, seen: Seen | Unread | Removed) -> None:
         if type(seen) is HiddenStates:
             self.reading.states[site] = seen.values[seen.tokens].cpu()
         elif isinstance(seen, Routing):

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from cortexscope.errors import UnsupportedModelError
+from cortexscope.interventions import removed_from
 from cortexscope.models import Anatomy, Switches, find_anatomy, find_switches, known_part
-from cortexscope.records import Stack
+from cortexscope.records import Site, Stack
 
 __all__ = ["Batch", "Subject", "Text"]
 
@@ -123,6 +124,10 @@ class Subject:
         if self.quantized:
             return torch.bfloat16
         return next((p.dtype for p in self.module.parameters()), torch.float32)
+
+    def is_gone(self, site: Site, *parts: str) -> bool:
+        """Return whether a change has taken one of these parts out there."""
+        return any(one.part in parts and one.holds(site) for one in removed_from(self.module))
 
     @property
     def takes_mask(self) -> bool:

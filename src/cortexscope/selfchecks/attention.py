@@ -27,9 +27,13 @@ _NAMES = ("attention rows", "attention entropy", "eager attention", "visible key
 
 def attention_rows(subject: Subject, batch: Batch, reading: Reading) -> list[Finding]:
     """Compare the rows of every layer with plain computations, head by head."""
-    matrices = eager_matrices(subject, batch)
+    matrices = _left(subject, eager_matrices(subject, batch))
     seen = {site.stack for site in reading.rows}
-    unseen = [_unseen(stack, found) for stack, found in matrices.found.items() if stack not in seen]
+    unseen = [
+        _unseen(stack, found)
+        for stack, found in matrices.found.items()
+        if stack not in seen and any(x is not None for x in found)
+    ]
     if unseen:
         return unseen
     if not reading.rows:
@@ -61,6 +65,24 @@ def attention_rows(subject: Subject, batch: Batch, reading: Reading) -> list[Fin
         reason = f"There is nothing to compare: {matrices.missing}."
         findings.append(does_not_apply(_NAMES[2], reason))
     return [*findings, _visible(reading, plain)]
+
+
+def _left(subject: Subject, matrices: Matrices) -> Matrices:
+    """Return the matrices without those of attention that a change has taken out."""
+    found: dict[Stack, list[Tensor | None]] = {}
+    for stack, every in matrices.found.items():
+        layers = list(range(1, _layers(subject, stack) + 1))
+        if len(every) != len(layers):
+            # Hybrids return only those of layers with attention.
+            blocks = next(
+                one.blocks for one in subject.anatomy.stacks if stack in (one.name, "cross")
+            )
+            layers = [layer for layer in layers if blocks[layer - 1].attention]
+        gone = [subject.is_gone(Site(stack, layer), "layer", "attention") for layer in layers]
+        if len(every) == len(gone):
+            every = [None if out else x for x, out in zip(every, gone, strict=True)]
+        found[stack] = every
+    return Matrices(found, matrices.missing)
 
 
 def _pairs(reading: Reading) -> Iterator[tuple[Site, Rows]]:

@@ -118,7 +118,11 @@ def _added_up(subject: Subject, stack: StackAnatomy, plain: Pass) -> Finding:
     limit = rounding_of(subject.dtype)
     errors: list[Error] = []
     for alike in _kinds(subject, stack):
-        gaps = [(layer, _gap(plain.steps[stack.name][layer - 1])) for layer in alike]
+        gaps = [
+            (layer, _gap(plain.steps[stack.name][layer - 1]))
+            for layer in alike
+            if not subject.is_gone(Site(stack.name, layer), "layer")
+        ]
         if 2 * sum(gap <= limit for _, gap in gaps) > len(gaps):
             errors += [Error(Site(stack.name, layer), gap) for layer, gap in gaps]
     if not errors:

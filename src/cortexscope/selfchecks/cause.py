@@ -62,7 +62,12 @@ def _at(site: Site, put: Callable[[Call, Tensor], Tensor | None]) -> Alter:
 def tokens_apart(subject: Subject, text: Text, reading: Reading) -> Finding:
     """Cut all self-attention down to the token itself; then no token may change another one."""
     name = UNSEEN
-    blocks = [block for stack in subject.anatomy.stacks for block in stack.blocks]
+    blocks = [
+        block
+        for stack in subject.anatomy.stacks
+        for layer, block in enumerate(stack.blocks, start=1)
+        if not subject.is_gone(Site(stack.name, layer), "layer", "attention")
+    ]
     if not reading.rows:
         return does_not_apply(name, "The model has no softmax attention.")
     seen = sum(site.stack != "cross" for site in reading.rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from cortexscope.interventions import removed_from
 from cortexscope.models import Block
 from cortexscope.records import Finding, Site
 from cortexscope.selfchecks._plain import Pass
@@ -29,7 +30,7 @@ def expert_routing(subject: Subject, batch: Batch, plain: Pass, reading: Reading
         Site(stack.name, layer): block
         for stack in subject.anatomy.stacks
         for layer, block in enumerate(stack.blocks, start=1)
-        if block.router is not None
+        if block.router is not None and not subject.is_gone(Site(stack.name, layer), "layer", "mlp")
     }
     if not routed:
         return [does_not_apply(name, "The model has no experts.") for name in _NAMES]
@@ -44,7 +45,7 @@ def expert_routing(subject: Subject, batch: Batch, plain: Pass, reading: Reading
         tokens = batch.tokens_of(site.stack)
         if route.slots is not None:
             load = reading.values.get(("expert_load", site))
-            total = None if load is None else load.sum(-1)
+            total = None if load is None else load.nansum(-1)
             off = float("inf") if total is None else float((total - 1).abs().max())
             loads.append(Error(site, off))
         if route.probabilities is None:
@@ -52,7 +53,7 @@ def expert_routing(subject: Subject, batch: Batch, plain: Pass, reading: Reading
         said = route.probabilities[tokens].cpu()
         given = steps[(site.layer or 1) - 1].routed
         if given is not None and given.numel():
-            scores.append(Error(site, _from_weights(subject.module, block, given, said)))
+            scores.append(Error(site, _from_weights(subject, site, block, given, said)))
         if route.slots is not None and not _corrected(subject.module, block):
             chosen = route.slots[tokens].cpu() > 0
             least = said.masked_fill(~chosen, torch.inf).amin(-1)
@@ -94,16 +95,19 @@ def _verdict(
     return judged(name, errors, limit, good=good, bad=bad)
 
 
-def _from_weights(module: nn.Module, block: Block, given: Tensor, said: Tensor) -> float:
+def _from_weights(subject: Subject, site: Site, block: Block, given: Tensor, said: Tensor) -> float:
     """Return how far the scores are from those of the router's weights, softmax or sigmoids."""
     assert block.router is not None
-    router = module.get_submodule(block.router)
+    router = subject.module.get_submodule(block.router)
     weight, bias = router._parameters.get("weight"), router._parameters.get("bias")
     if weight is None or weight.shape[-1] != given.shape[-1]:
         return 0.0
     logits = given.float() @ weight.detach().float().cpu().T
     if bias is not None:
         logits = logits + bias.detach().float().cpu()
+    for one in removed_from(subject.module):
+        if one.part == "expert" and one.site == site:
+            logits[:, one.index] = -torch.inf
     sigmoids = torch.sigmoid(logits)
     shares = sigmoids / sigmoids.sum(-1, keepdim=True)
     return min(apart(said, torch.softmax(logits, -1)), apart(said, shares))

@@ -27,7 +27,7 @@ A run of an older schema has nulls in columns added since."""
 TURNS = "turns"
 """The column of `PROMPTS` with a conversation; frames of prompts have what is shown of it alone."""
 
-SINCE = frozenset({"step", "tokens_used", "target", "control", "origin", TURNS})
+SINCE = frozenset({"step", "tokens_used", "target", "control", "origin", TURNS, "base", "change"})
 """The columns that were added since schema 1, and that an older file may lack."""
 
 MEASUREMENTS = pa.schema(
@@ -131,5 +131,7 @@ MODELS = pa.schema(
         pa.field("context", pa.int32()),
         pa.field("dtype", pa.string(), nullable=False),
         pa.field("quantization", pa.string()),
+        pa.field("base", pa.string()),
+        pa.field("change", pa.string()),
     ]
 )

@@ -13,9 +13,11 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from cortexscope.errors import UnsupportedModelError, UsageError
+from cortexscope.interventions import Removed, removed_from
 from cortexscope.models import VISIBLE, Anatomy
 from cortexscope.records import Site, Stack
 from cortexscope.taps._attention_mode import AttentionMode
+from cortexscope.taps._gone import is_gone
 from cortexscope.taps._lens import LensReader
 from cortexscope.taps._mixing import MixerNotes
 from cortexscope.taps._place import Place
@@ -64,8 +66,11 @@ class Receiver(Protocol):
     def stack(self, stack: Stack, tokens: Bool[Tensor, "prompt token"]) -> None:
         """A stack begins to run; `tokens` says which of its positions are not padding."""
 
-    def see(self, site: Site, seen: Seen | Unread) -> None:
-        """What is at a site is there; it must not be changed, nor kept."""
+    def see(self, site: Site, seen: Seen | Unread | Removed) -> None:
+        """What is at a site is there; it must not be changed, nor kept.
+
+        What a change has taken out of the stack is told as it begins.
+        """
 
     def end(self) -> None:
         """The forward pass is over."""
@@ -127,6 +132,7 @@ class Tap:
         ]
         self._watches[-1].readers = _readers(module, anatomy, needs)
         self._running: list[StackWatch] = []
+        self._removed: tuple[Removed, ...] = ()
         self._ran = False
         self._in_scope = False
         self._mode: AttentionMode | None = None
@@ -207,6 +213,10 @@ class Tap:
         self._ran = True
         self._running.append(watch)
         self._receiver.stack(watch.anatomy.name, tokens)
+        self._removed = removed_from(self._module)
+        for removed in self._removed:
+            if removed.site.stack == watch.anatomy.name:
+                self._receiver.see(removed.site, removed)
 
     def _stack_ends(self, watch: StackWatch) -> None:
         self._running.remove(watch)
@@ -218,6 +228,8 @@ class Tap:
     def _show(self, site: Site, seen: Seen | Unread) -> None:
         # What metrics compute is no part of the model, and need not be heard: each of their calls
         # would take twice as long.
+        if is_gone(self._removed, site, seen):
+            return
         with torch._C.DisableTorchFunction():
             self._receiver.see(site, seen)
 

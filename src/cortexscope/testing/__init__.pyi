@@ -5,3 +5,4 @@ from ._renderer import (
     check_renderer as check_renderer,
     made_document as made_document,
 )
+from ._intervention import check_intervention as check_intervention

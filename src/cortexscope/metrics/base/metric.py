@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from cortexscope.interventions import Removed
 from cortexscope.metrics.base.options import MetricOptions
 from cortexscope.metrics.base.states import State
 from cortexscope.records import MetricSpec, Site
@@ -49,6 +50,8 @@ class Layout:
     known: Known = field(default_factory=Known)
     unread: Mapping[str, str] = field(default_factory=dict)
     """Why something could not be seen in this pass, by the need."""
+    removed: tuple[Removed, ...] = ()
+    """What a change has taken out of the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Values:
     tokens: Float[Tensor, "#site #prompt *#part"] | None = None
     """How many tokens stand behind each value, with as many of its axes as they differ along; None
     where it is not known."""
+    removed: Mapping[tuple[Site, int], str] = field(default_factory=dict)
+    """Why the values of a head or an expert are undefined that a change has taken out."""
 
 
 class Metric(ABC):
