@@ -11,6 +11,8 @@
     │   ├── ModelFileError           a file of the model is damaged or contradicts itself (2)
     │   ├── UnsafeModelError         pickle weights, or code in a model repository (2)
     │   └── UnsupportedModelError    the model's parts cannot be told apart
+    ├── BackendError                 whoever was to do the work cannot be had, or is lost
+    │   └── WorkerLostError          workers were lost over the same work again and again
     └── StoreError                   a run folder cannot be written or read
         ├── SchemaVersionError       written by a newer cortexscope
         └── CorruptRunError          a file of the run is missing or damaged
@@ -23,6 +25,7 @@ from __future__ import annotations
 from cortexscope.texts import shortened
 
 __all__ = [
+    "BackendError",
     "CorruptRunError",
     "CortexscopeError",
     "ModelError",
@@ -37,6 +40,7 @@ __all__ = [
     "UnsafeModelError",
     "UnsupportedModelError",
     "UsageError",
+    "WorkerLostError",
 ]
 
 
@@ -102,6 +106,14 @@ class UnsafeModelError(ModelError):
 
 class UnsupportedModelError(ModelError):
     """The parts of the model cannot be told apart, so nothing about it would be true."""
+
+
+class BackendError(CortexscopeError):
+    """Whoever was to do the work of a run cannot be had, or is lost."""
+
+
+class WorkerLostError(BackendError):
+    """Workers were lost over the same piece of work until it was given up."""
 
 
 class StoreError(CortexscopeError):

@@ -13,9 +13,10 @@ import torch
 from cortexscope.engine._estimate import Estimate, check_memory, estimate
 from cortexscope.engine._plan import Checked, Plan, plan_of
 from cortexscope.engine._request import Progress, RunRequest, Silent
+from cortexscope.engine._sizes import said_bytes
 from cortexscope.metrics.base.metric import Metric
 
-__all__ = ["Fitted", "fit"]
+__all__ = ["Fitted", "crowding", "fit", "most_memory"]
 
 _SIZES = (2048, 1024, 512, 256)
 """Tokens of a batch that are tried, the most first. On two cores demo-encoder reads 1,660 tokens a
@@ -50,11 +51,11 @@ def fit(checked: Checked, metrics: Sequence[Metric], progress: Progress) -> Fitt
         sized = replace(request, settings=settings)
         # What there is to say of models is said once.
         fitted = _with(sized, checked, metrics, Silent() if number else progress)
-        if all(own.memory.total <= _most(request, own.device) for own in fitted.estimates):
+        if all(own.memory.total <= most_memory(request, own.device) for own in fitted.estimates):
             progress.note(f"batches of at most {tokens:,} tokens")
             return fitted
     for own in fitted.estimates:
-        check_memory([own], _most(request, own.device))
+        check_memory([own], most_memory(request, own.device))
     return fitted
 
 
@@ -66,8 +67,28 @@ def _with(
     return Fitted(request, plan, estimates)
 
 
-def _most(request: RunRequest, device: str) -> int:
-    """Return the bytes that a model may take of a device: as asked, else what is free."""
+def crowding(estimates: Sequence[Estimate], workers: int, most: int) -> list[str]:
+    """Return what there is to say of models that not all workers may have at the same time.
+
+    Args:
+        estimates: of the models.
+        workers: how many are asked for.
+        most: bytes that all workers of a device may take together.
+    """
+    sentences = []
+    for own in estimates:
+        fit = max(1, most // own.memory.total)
+        if fit < workers:
+            many = "1 worker" if fit == 1 else f"{fit} workers"
+            sentences.append(
+                f"{own.model}: at most {many} of {workers} at a time, as each may take "
+                f"{said_bytes(own.memory.total)} of {said_bytes(most)}"
+            )
+    return sentences
+
+
+def most_memory(request: RunRequest, device: str) -> int:
+    """Return the bytes that models may take of a device: as asked, else what is free."""
     if request.max_memory is not None:
         return request.max_memory
     if device == "cuda":

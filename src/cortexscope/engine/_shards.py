@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -44,6 +44,10 @@ def shards_to_do(
         if again or fault.there:
             progress.note(f"{label}: measures again what {fault.file.name} holds: it {fault.what}")
     return todo
+
+
+class _LostError(Exception):
+    """What is half written counts no more."""
 
 
 class Keeper:
@@ -97,6 +101,13 @@ class Keeper:
             self._finish(found, found.work)
         else:
             self._writer.write_whole(self._label, WHOLES[found.work], found.table)
+
+    def lost(self, shard: int) -> None:
+        """Remove what is half written of a shard that is measured again."""
+        if shard in self._steps:
+            exits, _ = self._steps.pop(shard)
+            with suppress(_LostError), exits:
+                raise _LostError
 
     def _opened(self, shard: int) -> tuple[ExitStack, Callable[[pa.Table], None]]:
         if shard not in self._steps:
