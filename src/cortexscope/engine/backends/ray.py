@@ -32,8 +32,8 @@ __all__ = ["Needs", "OnRay", "needs_of"]
 
 _CONTEXT = 1_000_000_000
 """Bytes that CUDA and its libraries take of a device beside a model."""
-_PATIENCE = 20.0
-"""Seconds to wait for an actor's place before a user is told."""
+_PATIENCE = 120.0
+"""Seconds to wait for an actor before a user is told: it also imports torch meanwhile."""
 
 
 class Needs(NamedTuple):
