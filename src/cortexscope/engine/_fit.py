@@ -16,7 +16,7 @@ from cortexscope.engine._request import Progress, RunRequest, Silent
 from cortexscope.engine._sizes import said_bytes
 from cortexscope.metrics.base.metric import Metric
 
-__all__ = ["Fitted", "crowding", "fit", "most_memory"]
+__all__ = ["Fitted", "crowding", "fit", "shared_memory"]
 
 _SIZES = (2048, 1024, 512, 256)
 """Tokens of a batch that are tried, the most first. On two cores demo-encoder reads 1,660 tokens a
@@ -40,6 +40,25 @@ def fit(checked: Checked, metrics: Sequence[Metric], progress: Progress) -> Fitt
         UsageError: if the request cannot be carried out as it stands, or a model does not fit.
         ModelError: if a model cannot be read.
     """
+    fitted = _fitted(checked, metrics, progress)
+    most = shared_memory(checked.request, fitted.estimates)
+    if most is not None:
+        for sentence in crowding(fitted.estimates, checked.request.workers or 1, most):
+            progress.note(sentence)
+    return fitted
+
+
+def shared_memory(request: RunRequest, estimates: Sequence[Estimate]) -> int | None:
+    """Return the bytes that all workers of a device may take, None where they share none.
+
+    A cluster looks after its memory itself.
+    """
+    if request.backend != "local" or (request.workers or 1) == 1 or not estimates:
+        return None
+    return _most(request, estimates[0].device)
+
+
+def _fitted(checked: Checked, metrics: Sequence[Metric], progress: Progress) -> Fitted:
     request = checked.request
     if not request.fit_batches:
         fitted = _with(request, checked, metrics, progress)
@@ -51,11 +70,11 @@ def fit(checked: Checked, metrics: Sequence[Metric], progress: Progress) -> Fitt
         sized = replace(request, settings=settings)
         # What there is to say of models is said once.
         fitted = _with(sized, checked, metrics, Silent() if number else progress)
-        if all(own.memory.total <= most_memory(request, own.device) for own in fitted.estimates):
+        if all(own.memory.total <= _most(request, own.device) for own in fitted.estimates):
             progress.note(f"batches of at most {tokens:,} tokens")
             return fitted
     for own in fitted.estimates:
-        check_memory([own], most_memory(request, own.device))
+        check_memory([own], _most(request, own.device))
     return fitted
 
 
@@ -87,7 +106,7 @@ def crowding(estimates: Sequence[Estimate], workers: int, most: int) -> list[str
     return sentences
 
 
-def most_memory(request: RunRequest, device: str) -> int:
+def _most(request: RunRequest, device: str) -> int:
     """Return the bytes that models may take of a device: as asked, else what is free."""
     if request.max_memory is not None:
         return request.max_memory

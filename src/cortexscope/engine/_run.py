@@ -70,13 +70,8 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
 def _backend(
     request: RunRequest, plan: Plan, estimates: Sequence[Estimate], progress: Progress
 ) -> Backend:
-    from cortexscope.engine._fit import crowding, most_memory
+    from cortexscope.engine._fit import shared_memory
 
-    most = None
-    if (request.workers or 1) > 1 and request.backend == "local" and estimates:
-        most = most_memory(request, estimates[0].device)
-        for sentence in crowding(estimates, request.workers or 1, most):
-            progress.note(sentence)
     backend: Backend = BACKENDS.load(request.backend)(
         Means(
             advance=progress.advance,
@@ -85,7 +80,7 @@ def _backend(
             workers=request.workers,
             threads=request.settings.threads,
             memory={found.model: found.memory for found in estimates},
-            most=most,
+            most=shared_memory(request, estimates),
             address=request.address,
         )
     )
