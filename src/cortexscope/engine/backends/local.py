@@ -78,7 +78,7 @@ class Local:
             most=means.most,
             devices=max(devices, 1),
         )
-        means.note(f"{workers} workers, each with {threads} thread{'s' if threads > 1 else ''}")
+        means.note(f"{workers} workers, threads of each: {threads}")
         seats = [Process(_environment(number, threads, devices)) for number in range(workers)]
         yield from work_together(seats, rota, means)
 

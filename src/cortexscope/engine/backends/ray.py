@@ -206,8 +206,10 @@ class OnRay:
             return
         with _connected(self._ray, self._means.address):
             cluster = _shared_out(self._ray, self._means, len(every))
-            device = f"{cluster.gpus:g} GPUs" if cluster.device else f"{cluster.cpus} threads"
-            self._means.note(f"{cluster.workers} workers on Ray, each with {device}")
+            share = f"a share of {cluster.gpus:g} GPUs" if cluster.device else "no GPU"
+            self._means.note(
+                f"{cluster.workers} of Ray's workers, threads of each: {cluster.cpus}, with {share}"
+            )
             seats = [_Seat(self._ray, cluster, self._means) for _ in range(cluster.workers)]
             yield from work_together(seats, Rota(every), self._means)
 
