@@ -116,6 +116,7 @@ def _serve(number: int, seat: Seat, rota: Rota, found: queue.Queue[object]) -> N
             _do(number, seat, job, rota, found)
     except BaseException as unforeseen:
         error = unforeseen
+    seat.release()
     found.put(_Left(error))
 
 
