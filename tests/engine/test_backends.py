@@ -143,7 +143,7 @@ def test_a_plugin_that_is_not_there_comes_along(request_: RunRequest) -> None:
     plugin.path.unlink()
     METRICS.drop("mine")
     means = Means(workers=2, threads=torch.get_num_threads())
-    check_backend(BACKENDS.load("local")(means), [job, job])
+    check_backend(BACKENDS.load("local")(means), [job])
 
 
 def test_a_model_that_is_another_one_where_it_is_loaded_is_refused(request_: RunRequest) -> None:
