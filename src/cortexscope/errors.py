@@ -12,6 +12,8 @@
     │   ├── UnsafeModelError         pickle weights, or code in a model repository (2)
     │   └── UnsupportedModelError    the model's parts cannot be told apart
     ├── ConditionError               what was measured does not meet a condition given for it (3)
+    ├── BackendError                 whoever was to do the work cannot be had, or is lost
+    │   └── WorkerLostError          workers were lost over the same work again and again
     └── StoreError                   a run folder cannot be written or read
         ├── SchemaVersionError       written by a newer cortexscope
         └── CorruptRunError          a file of the run is missing or damaged
@@ -25,6 +27,7 @@ from cortexscope.texts import shortened
 
 __all__ = [
     "ConditionError",
+    "BackendError",
     "CorruptRunError",
     "CortexscopeError",
     "ModelError",
@@ -39,6 +42,7 @@ __all__ = [
     "UnsafeModelError",
     "UnsupportedModelError",
     "UsageError",
+    "WorkerLostError",
 ]
 
 
@@ -110,6 +114,14 @@ class ConditionError(CortexscopeError):
     """What was measured does not meet a condition that the user gave for it."""
 
     exit_code = 3
+
+
+class BackendError(CortexscopeError):
+    """Whoever was to do the work of a run cannot be had, or is lost."""
+
+
+class WorkerLostError(BackendError):
+    """Workers were lost over the same piece of work until it was given up."""
 
 
 class StoreError(CortexscopeError):

@@ -46,6 +46,9 @@ def profile(
     resume: bool = False,
     force: bool = False,
     selfcheck: bool = True,
+    backend: str = "local",
+    workers: int | None = None,
+    address: str | None = None,
     progress: Progress | None = None,
 ) -> Profile:
     """Measure models on a suite of prompts and return what was measured.
@@ -70,6 +73,10 @@ def profile(
         resume: continue the run in `out`, or start it.
         force: replace what is in `out`.
         selfcheck: check each model quickly before it is measured.
+        backend: who does the work, `local` or `ray`.
+        workers: how many shards are measured at a time, each by a process that has the model in
+            memory; one, or what suits the cluster, where None. `settings` may give their threads.
+        address: of the Ray cluster; `RAY_ADDRESS`, or one started on this machine, where None.
         progress: told what happens. Where None, a notebook shows a bar, and else nothing is shown.
 
     A metric of a plug-in that fails has no values, which a warning says.
@@ -103,6 +110,9 @@ def profile(
         resume=resume,
         force=force,
         selfcheck=selfcheck,
+        backend=backend,
+        workers=workers,
+        address=address,
     )
     if progress is None and in_notebook():
         progress = NotebookBar()

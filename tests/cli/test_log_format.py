@@ -67,9 +67,9 @@ def test_progress_counts_what_was_measured_before(
     progress = Events()
     with log_format("json"):
         progress.begin("tiny", 100, 40)
-        progress.advance(10)
-        progress.advance(50)
-        progress.end()
+        progress.advance("tiny", 10)
+        progress.advance("tiny", 50)
+        progress.end("tiny")
     begin, far, end = events(capsys)
     assert [one["tokens"] for one in (begin, far, end)] == [40, 50, 100]
     assert far["event"] == "progress"

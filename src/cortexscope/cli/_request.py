@@ -153,6 +153,39 @@ def asked_by(
             "would fit is said.",
         ),
     ] = None,
+    backend: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Who does the work: local (this machine) or ray (a cluster, or one started here).",
+        ),
+    ] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="How many shards are measured at a time, each by a process that has the model in "
+            "memory: as many as memory allows of these. 1 by default; with ray one a GPU, or one "
+            "a node without.",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Threads of each worker; by default all there are, shared out. The same batches "
+            "give the same bits at the same number of threads.",
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The Ray cluster's address, such as auto or HOST:6379; RAY_ADDRESS by default.",
+        ),
+    ] = None,
     truncate: Annotated[
         bool, typer.Option("--truncate", help="Cut prompts longer than the model's context.")
     ] = False,
@@ -262,6 +295,9 @@ def asked_by(
         selfcheck=not no_selfcheck,
         fit_batches=batch_tokens == _AUTO,
         max_memory=None if max_memory is None else parse_bytes(max_memory),
+        backend=backend,
+        workers=workers,
+        address=address,
         settings=Settings(
             loading=loading,
             options=MetricOptions(
@@ -277,6 +313,7 @@ def asked_by(
             sample_tokens=None if exact else sample_tokens or Settings().sample_tokens,
             keep_states=not no_states,
             keep_neurons=keep_neurons,
+            threads=threads,
         ),
     )
     return Asked(request, progress, quiet, not no_report)

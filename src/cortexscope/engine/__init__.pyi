@@ -8,8 +8,10 @@ from ._generation import (
     asked_generation as asked_generation,
 )
 from ._job import (
+    Failed as Failed,
     Finished as Finished,
     Job as Job,
+    Lost as Lost,
     Measured as Measured,
     Ready as Ready,
     Steps as Steps,

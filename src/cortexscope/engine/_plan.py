@@ -24,6 +24,7 @@ from cortexscope.engine._sources import (
     open_chats,
     open_source,
 )
+from cortexscope.engine.backends import BACKENDS
 from cortexscope.errors import ModelError, ModelNotFoundError, UsageError
 from cortexscope.metrics import metric_names, metric_specs, origins
 from cortexscope.records import ChatUse, Manifest, Truncation
@@ -102,6 +103,7 @@ def checked(request: RunRequest) -> Checked:
             "No metric was asked for; name one with --metric, or leave it out for the default "
             "panel."
         )
+    BACKENDS.check(request.backend)
     check_labels(request.models)
     check_target(request.out, resume=request.resume, force=request.force)
     return Checked(request, suite, names)
@@ -254,6 +256,9 @@ def _told(settings: Settings) -> dict[str, Any]:
         loading["device"] = None
     else:
         loading["device"] = str(models.choose_device(loading["device"]))
+    if told["threads"] is None:
+        # Runs continue on machines of other sizes, and those from before there was a choice.
+        del told["threads"]
     return {**loading, **told.pop("options"), **told}
 
 

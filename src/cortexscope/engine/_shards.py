@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -81,6 +81,10 @@ def _rest(shard: Shard, there: Collection[str]) -> Shard:
     return Shard(shard.number, tuple(batch for batch in batches if batch.items))
 
 
+class _LostError(Exception):
+    """What is half written counts no more."""
+
+
 class Keeper:
     """Stores what a backend measured of a model, and says what there is to say of it.
 
@@ -152,6 +156,13 @@ class Keeper:
         if what not in self._said:
             self._progress.note(f"{self._label}: {text}")
         self._said.add(what)
+
+    def lost(self, shard: int) -> None:
+        """Remove what is half written of a shard that is measured again."""
+        if shard in self._steps:
+            exits, _ = self._steps.pop(shard)
+            with suppress(_LostError), exits:
+                raise _LostError
 
     def _opened(self, shard: int) -> tuple[ExitStack, Callable[[pa.Table], None]]:
         if shard not in self._steps:
