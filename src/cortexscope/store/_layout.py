@@ -61,6 +61,11 @@ class Layout:
             )
         return self.manifest.numbers.get(model, labels.index(model))
 
+    def dtype(self, model: str) -> str:
+        """Return the dtype of a model's weights."""
+        (found,) = (info.dtype for info in self.manifest.models if info.model == model)
+        return found
+
     def shard(self, model: str, number: int) -> Path:
         """Return where the measurements of a shard belong."""
         return self._measurements(model, f"{number:05d}")

@@ -23,9 +23,10 @@ from cortexscope.store._layout import LOCK, RESULTS, Layout
 from cortexscope.store._lock import RunLock
 from cortexscope.store._notes import Notes
 from cortexscope.store._parts import ShardPart, read_part
+from cortexscope.store._precision import kept
 from cortexscope.store._reader import Run
 from cortexscope.store._repair import ShardFault, faults_of, whole_fault
-from cortexscope.store._schema import ATTRIBUTES, ENCODED, GENERATIONS, MEASUREMENTS, MODELS
+from cortexscope.store._schema import ATTRIBUTES, ENCODED, GENERATIONS, MODELS
 from cortexscope.store._steps import written_steps
 from cortexscope.store._target import HEADS, check_contents, check_target
 from cortexscope.store._vectors import Vectors, read_vectors, write_vectors
@@ -51,7 +52,7 @@ def write_parquet(path: Path, table: pa.Table) -> None:
 
 
 def _write_measurements(
-    layout: Layout, path: Path, table: pa.Table, beside: Collection[Path] = ()
+    layout: Layout, model: str, path: Path, table: pa.Table, beside: Collection[Path] = ()
 ) -> None:
     """Write measurements sorted by metric, whole or not at all, and before them their hashes.
 
@@ -60,6 +61,7 @@ def _write_measurements(
 
     Args:
         layout: of the run.
+        model: its label.
         path: where they belong.
         table: of them.
         beside: files of the same shard, which are there.
@@ -67,7 +69,7 @@ def _write_measurements(
     order = pc.sort_indices(table["metric"])
     with whole_file(path) as part:
         pq.write_table(
-            table.take(order).cast(MEASUREMENTS), part, row_group_size=ROW_GROUP, **ENCODED
+            kept(table.take(order), layout.dtype(model)), part, row_group_size=ROW_GROUP, **ENCODED
         )
         write_hashes(layout, path, {path: part, **{file: file for file in beside}})
 
@@ -239,7 +241,7 @@ class RunWriter(Notes):
         if generations is not None:
             write_parquet(self._layout.generations(file), generations.cast(GENERATIONS))
         beside = [own for own in self._layout.siblings(model, file) if own.is_file()]
-        _write_measurements(self._layout, file, table, beside)
+        _write_measurements(self._layout, model, file, table, beside)
 
     def steps(
         self, model: str, number: int
@@ -248,7 +250,8 @@ class RunWriter(Notes):
 
         Their file is there when the block succeeds, and counts once the shard is written.
         """
-        return written_steps(self._layout.steps(self._layout.shard(model, number)))
+        file = self._layout.steps(self._layout.shard(model, number))
+        return written_steps(file, self._layout.dtype(model))
 
     def read_part(self, model: str, number: int) -> ShardPart:
         """Return what is there of a shard of which `faults` says that prompts of it are sound."""
@@ -265,7 +268,7 @@ class RunWriter(Notes):
 
     def write_whole(self, model: str, name: str, table: pa.Table) -> None:
         """Write a model's values that are not of single prompts, under a name of their own."""
-        _write_measurements(self._layout, self._layout.whole(model, name), table)
+        _write_measurements(self._layout, model, self._layout.whole(model, name), table)
 
     @property
     def has_values(self) -> bool:
