@@ -94,6 +94,12 @@ class Readout:
         return self._before(states)
 
     @property
+    def vocabulary(self) -> int:
+        """How many tokens have a logit."""
+        assert self._vocabulary is not None
+        return self._vocabulary
+
+    @property
     def rows(self) -> int:
         """How many states are best given to `scores` at a time."""
         assert self._vocabulary is not None

@@ -1,0 +1,1 @@
+from ._compare import compared as compared
