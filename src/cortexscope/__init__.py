@@ -2,6 +2,7 @@
 
     profile       measure models on a suite of prompts, and read the result
     open_profile  read the result of an earlier run
+    compare       compare models: what they predict, what they hold, every metric
     attach        measure inside a loop of your own
     selfcheck     prove on a model itself that it is measured rightly
     load_model    a model by its reference, as cortexscope loads it

@@ -13,7 +13,7 @@ from models.tiny import tiny_config, tiny_tokenizer
 from torch import nn
 from transformers import LlamaForCausalLM
 
-from cortexscope.comparing import compared
+from cortexscope.comparing._compare import Extras, compared
 from cortexscope.engine import RunRequest, Settings
 from cortexscope.store import Run
 
@@ -72,6 +72,6 @@ def comparer(suite_file: Path, tmp_path: Path) -> Comparer:
             resume=asked.pop("resume", False),
             settings=asked.pop("settings", Settings(batch_tokens=64, shard_batches=1)),
         )
-        return compared(request, **asked)
+        return compared(request, Extras(**asked))
 
     return made

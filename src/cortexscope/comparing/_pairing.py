@@ -32,8 +32,8 @@ Bits = Mapping[str, Mapping[str, tuple[float | None, str | None]]]
 """Bits per byte and why there are none, by model and prompt."""
 
 OTHER_TOKENS = (
-    "the two models' tokenizers cut the prompt into different tokens, so that their predictions "
-    "cannot be compared one by one"
+    "the models' tokenizers cut the prompt into different tokens, which cannot be compared one by "
+    "one"
 )
 
 
