@@ -40,7 +40,7 @@ def test_procrustes_is_what_singular_values_say(clouds: tuple[Floats, Floats]) -
 
 def test_distances_of_prompts_are_ranked(clouds: tuple[Floats, Floats]) -> None:
     def apart(layer: Floats) -> Floats:
-        return pdist((layer - layer.mean(axis=0)) / layer.std(axis=0), "correlation")
+        return np.asarray(pdist((layer - layer.mean(axis=0)) / layer.std(axis=0), "correlation"))
 
     plain = spearmanr(*map(apart, clouds)).statistic
     assert distance_correlation(*clouds) == pytest.approx(plain, abs=1e-9)

@@ -69,7 +69,7 @@ class ComparedStates(ComparedStep):
                 row |= _drift(known, rng)
                 row |= shapes.get(place, _NO_SHAPE)
                 row["reason"] = unread or None if known is None else None
-                alike = place in shapes and not np.isnan(row["cka"])
+                alike = place in shapes and row["cka"] == row["cka"]
                 row["shape_reason"] = None if alike else why or _FEW
                 rows.append(row)
         return pd.DataFrame(rows)
