@@ -247,8 +247,8 @@ def compared_tasks(analysis: Analysis) -> Table:
         title="Predictions by task",
         parts=(Part.of(columns, shown),),
         notes=(
-            "KL in nats a token; Δbits is the model's bits per byte less the base's, whose interval "
-            "is in compared_predictions.csv of `cortexscope stats`; P is of flipped signs, "
+            "KL in nats a token; Δbits is the model's bits per byte less the base's, with its "
+            "interval in compared_predictions.csv of `cortexscope stats`; P is of flipped signs, "
             "adjusted over tasks (Holm).",
         ),
     )
