@@ -62,7 +62,9 @@ def _paired(pair: Pair, one: Vectors, two: Vectors) -> pd.DataFrame:
 
     known = {*two.prompts["prompt_id"]}
     ids = [name for name in one.prompts["prompt_id"] if name in known]
-    places = [own.prompts.set_index("prompt_id").index.get_indexer(ids) for own in (one, two)]
+    places = [
+        own.prompts.set_index("prompt_id").index.get_indexer(pd.Index(ids)) for own in (one, two)
+    ]
     clusters = one.clusters[places[0]]
     names, member = np.unique(clusters.astype(str), return_inverse=True)
     counts = np.bincount(member)[:, None]
