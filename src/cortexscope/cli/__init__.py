@@ -22,6 +22,7 @@ from cortexscope.cli._terminal import (
     tells_events,
 )
 from cortexscope.cli.audit import audit
+from cortexscope.cli.compare import compare
 from cortexscope.cli.doctor import doctor
 from cortexscope.cli.export import export
 from cortexscope.cli.figures import figures
@@ -47,13 +48,14 @@ app = typer.Typer(
     cls=Verbs,
     help="See what happens inside a language model while it reads.",
     epilog="Exit codes: 0 done; 1 something failed and is named; 2 the command line or an input "
-    "file is wrong; 3 a condition given for what is measured, such as a tolerance, does not hold; "
+    "file is wrong; 3 a condition given for what is measured fails: --fail-if, or a tolerance; "
     "130 and 143 ended by Ctrl-C (SIGINT) and by SIGTERM, what is finished kept.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+app.command()(compare)
 app.command()(plan)
 app.command()(rerun)
 app.command()(selfcheck)

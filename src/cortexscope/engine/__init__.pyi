@@ -1,3 +1,8 @@
+from ._batches import (
+    Batch as Batch,
+    Shard as Shard,
+)
+from ._encode import Encoded as Encoded
 from ._estimate import Estimate as Estimate
 from ._forecast import (
     Forecast as Forecast,
@@ -14,6 +19,7 @@ from ._job import (
     Lost as Lost,
     Measured as Measured,
     Ready as Ready,
+    Setup as Setup,
     Steps as Steps,
 )
 from ._lengths import (
