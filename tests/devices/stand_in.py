@@ -104,7 +104,8 @@ class Away(Tensor):
         return self.held.data_ptr()
 
     def nonzero(self, *, as_tuple: bool = False) -> Any:
-        return tree_map(Away, torch.nonzero(self.held, as_tuple=as_tuple))
+        found = tuple(Away(places) for places in torch.nonzero(self.held, as_tuple=True))
+        return found if as_tuple else torch.stack(found, -1)
 
     def tolist(self) -> Any:
         return self.held.tolist()
