@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from overhead import (
+    CPU,
     THREE,
     Inputs,
     Reader,
@@ -39,12 +40,13 @@ from transformers.utils import logging as transformers_logging
 WAYS = ("bare", "nnsight", "transformer_lens", "transformer_lens_hooks")
 
 
-def prepare(way: str, folder: Path) -> Reader:
+def prepare(way: str, folder: Path, device: torch.device = CPU) -> Reader:
     """Return a function that reads a batch once in the given way, with a model of its own."""
     attention = "sdpa" if way == "bare" else "eager"
     model = AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, attn_implementation=attention
-    ).eval()
+    )
+    model = model.eval().to(device)
     touch(model.base_model)
     if way == "bare":
         return bare(model.base_model)

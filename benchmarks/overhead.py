@@ -10,6 +10,8 @@ fresh process, since a process never gives memory back reliably.
     python benchmarks/overhead.py [--repeats N] [--lengths 24 256 1024 4096] [--ways bare panel ...]
     python benchmarks/overhead.py --long    # memory of the default panel up to 32,768 tokens
     python benchmarks/overhead.py --long --blocks 4    # the same of the first 4 blocks, sooner
+
+`gpu.py` takes the same ways to a GPU.
 """
 
 from __future__ import annotations
@@ -18,13 +20,13 @@ import argparse
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from _memory import watched
 from torch import Tensor, nn
 
 BATCHES = {24: 32, 256: 4, 1024: 4, 4096: 1}
@@ -33,19 +35,28 @@ LONG = (4096, 8192, 16384, 32768)
 THREE = ("attention_entropy", "residual_norm", "near_zero_fraction")
 PANELS = {"panel": None, "all": ["all"], "three": list(THREE)}
 WAYS = ("bare", *PANELS, "eager")
+CPU = torch.device("cpu")
 
 Inputs = Mapping[str, Tensor]
 Reader = Callable[[Inputs], Any]
 
 
-def tokens(length: int) -> Inputs:
+def tokens(length: int, device: torch.device = CPU) -> Inputs:
     """Return a batch of random tokens, of one prompt where no batch is set for the length."""
     size = (BATCHES.get(length, 1), length)
-    ids = torch.randint(100, 40_000, size, generator=torch.Generator().manual_seed(0))
+    ids = torch.randint(100, 40_000, size, generator=torch.Generator().manual_seed(0)).to(device)
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
-def prepare(way: str, *, plain: bool = False, blocks: int | None = None) -> Reader:
+def prepare(
+    way: str,
+    *,
+    model: str = "demo-decoder",
+    device: torch.device = CPU,
+    dtype: str = "float32",
+    plain: bool = False,
+    blocks: int | None = None,
+) -> Reader:
     """Return a function that reads a batch once in the given way, with a model of its own.
 
     Of so many blocks, where fewer are asked for.
@@ -59,8 +70,9 @@ def prepare(way: str, *, plain: bool = False, blocks: int | None = None) -> Read
     if not plain:
         keep_freed_memory()
 
-    model = load_model("demo-decoder", LoadOptions(attention="eager" if way == "eager" else None))
-    backbone = model.module.base_model
+    attention = "eager" if way == "eager" else None
+    loaded = load_model(model, LoadOptions(attention=attention, device=str(device), dtype=dtype))
+    backbone = loaded.module.base_model
     if blocks is not None:
         backbone.layers = backbone.layers[:blocks]
         backbone.config.num_hidden_layers = blocks
@@ -68,7 +80,7 @@ def prepare(way: str, *, plain: bool = False, blocks: int | None = None) -> Read
 
     @torch.inference_mode()
     def measured(inputs: Inputs) -> object:
-        with attach(model, metrics=PANELS[way]) as probe:
+        with attach(loaded, metrics=PANELS[way]) as probe:
             backbone(**inputs, use_cache=False)
         return probe
 
@@ -133,51 +145,39 @@ def near_zero(states: Tensor) -> Tensor:
     return (states.abs() < 0.01).float().mean((-1, -2))
 
 
-def resident() -> int:
-    """Return the memory this process holds now, in bytes."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
-
-
-def memory(read: Reader, length: int) -> dict[str, float]:
-    """Return the peak memory of one pass in this process, in MB, and its seconds.
+def memory(read: Reader, length: int, device: torch.device = CPU) -> dict[str, float]:
+    """Return the peak memory of one pass, in MB, and its seconds.
 
     Whole, and above the start: after a short pass, so that what is made once does not count.
     """
-    read(tokens(8))
-    inputs = tokens(length)
-    before = resident()
-    peak = before
-    done = threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.002):
-            peak = max(peak, resident())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    started = time.perf_counter()
-    kept = read(inputs)
-    took = time.perf_counter() - started
-    done.set()
-    watcher.join()
+    read(tokens(8, device))
+    inputs = tokens(length, device)
+    with watched(device) as held:
+        started = time.perf_counter()
+        kept = read(inputs)
+        finish(device)
+        took = time.perf_counter() - started
     del kept
-    return {
-        "seconds": round(took, 4),
-        "peak_mb": round(peak / 1e6),
-        "above_start_mb": round((peak - before) / 1e6, 1),
-    }
+    return {"seconds": round(took, 4), **held.costs()}
 
 
-def seconds(readers: Mapping[str, Reader], length: int, repeats: int) -> dict[str, float]:
+def finish(device: torch.device) -> None:
+    """Wait for what a device was asked for; a GPU answers before it has done it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def seconds(
+    readers: Mapping[str, Reader], length: int, repeats: int, device: torch.device = CPU
+) -> dict[str, float]:
     """Return the smallest time of each way, measured in turn."""
-    inputs = tokens(length)
+    inputs = tokens(length, device)
     times: dict[str, list[float]] = {way: [] for way in readers}
     for number in range(repeats + 1):
         for way, read in readers.items():
             started = time.perf_counter()
             read(inputs)
+            finish(device)
             if number:
                 times[way].append(time.perf_counter() - started)
     return {way: round(min(found), 4) for way, found in times.items()}
@@ -207,10 +207,15 @@ def child(*command: str | Path) -> Any:
 
 
 def memory_of(
-    way: str, length: int, *, plain: bool = False, blocks: int | None = None
+    way: str,
+    length: int,
+    *,
+    model: str = "demo-decoder",
+    plain: bool = False,
+    blocks: int | None = None,
 ) -> dict[str, float]:
     """Return the peak memory of one pass in a fresh process."""
-    asked = ["--memory-of", way, str(length), *(["--plain"] if plain else [])]
+    asked = ["--memory-of", way, str(length), "--model", model, *(["--plain"] if plain else [])]
     asked += [] if blocks is None else ["--blocks", str(blocks)]
     found: dict[str, float] = child(sys.executable, __file__, *asked)
     return found
@@ -255,11 +260,12 @@ def main() -> None:
     parser.add_argument("--long", action="store_true", help="memory at great lengths instead")
     parser.add_argument("--blocks", type=int, help="with --long, only so many blocks of the model")
     parser.add_argument("--memory-of", nargs=2, metavar=("WAY", "LENGTH"), help=argparse.SUPPRESS)
+    parser.add_argument("--model", default="demo-decoder", help=argparse.SUPPRESS)
     parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory_of:
         way, length = options.memory_of
-        reader = prepare(way, plain=options.plain, blocks=options.blocks)
+        reader = prepare(way, model=options.model, plain=options.plain, blocks=options.blocks)
         print(json.dumps(memory(reader, int(length))))
         return
 

@@ -69,8 +69,9 @@ On a GPU attention runs as the model runs it, and a second call of a fused kerne
 the statistics: flash, memory-efficient or cuDNN, whichever takes the tensors. Before a kernel is
 first used on a kind of tensors it is compared with a plain softmax on a small example; one that is
 wrong is not used, and scores are computed in chunks. All values of a batch leave the device
-together. All figures in these pages were measured on CPUs: which kernel is chosen, and how its
-result is read, is tested with stand-ins, and nothing here was measured on a GPU.
+together. All figures in these pages were measured on CPUs: which kernel is chosen, how its result
+is read, and that nothing is left on another device is tested with a stand-in for a GPU, and nothing
+here was measured on one; `benchmarks/gpu.sh` does that.
 """
 """What was measured on CUDA, and how."""
 

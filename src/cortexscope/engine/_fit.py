@@ -15,6 +15,7 @@ from cortexscope.engine._plan import Checked, Plan, plan_of
 from cortexscope.engine._request import Progress, RunRequest, Silent
 from cortexscope.engine._sizes import said_bytes
 from cortexscope.metrics.base.metric import Metric
+from cortexscope.models import choose_device
 
 __all__ = ["Fitted", "crowding", "fit", "shared_memory"]
 
@@ -111,7 +112,7 @@ def _most(request: RunRequest, device: str) -> int:
     if request.max_memory is not None:
         return request.max_memory
     if device == "cuda":
-        return int(torch.cuda.mem_get_info()[0])
+        return int(torch.cuda.mem_get_info(choose_device(request.settings.loading.device))[0])
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         (free,) = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
