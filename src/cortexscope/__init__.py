@@ -2,6 +2,7 @@
 
     profile       measure models on a suite of prompts, and read the result
     open_profile  read the result of an earlier run
+    compare       compare models: what they predict, what they hold, every metric
     attach        measure inside a loop of your own
     Change        what is changed of a model, applied for a while and taken back
     selfcheck     prove on a model itself that it is measured rightly

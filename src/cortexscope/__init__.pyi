@@ -1,4 +1,8 @@
 from ._version import __version__ as __version__
+from .comparing import (
+    Comparison as Comparison,
+    compare as compare,
+)
 from .engine import (
     Generation as Generation,
     Settings as Settings,

@@ -6,6 +6,7 @@
     │   ├── SuiteError               a suite file that is wrong, named by file, line and id
     │   ├── RunExistsError           the output folder holds something that must not be lost
     │   └── RunLockedError           another process is writing the output folder
+    ├── ConditionError               a condition that the user set is not met (3)
     ├── ModelError                   a model cannot be found, read or trusted
     │   ├── ModelNotFoundError       nothing behind the reference (2)
     │   ├── ModelFileError           a file of the model is damaged or contradicts itself (2)
@@ -23,6 +24,7 @@ from __future__ import annotations
 from cortexscope.texts import shortened
 
 __all__ = [
+    "ConditionError",
     "CorruptRunError",
     "CortexscopeError",
     "ModelError",
@@ -76,6 +78,12 @@ class RunExistsError(UsageError):
 
 class RunLockedError(UsageError):
     """Another process is writing the output folder; the message names it."""
+
+
+class ConditionError(CortexscopeError):
+    """A condition that the user set, such as by `--fail-if`, is not met."""
+
+    exit_code = 3
 
 
 class ModelError(CortexscopeError):

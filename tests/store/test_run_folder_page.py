@@ -9,7 +9,15 @@ import pyarrow as pa
 import pytest
 
 from cortexscope.records import Manifest
-from cortexscope.store import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
+from cortexscope.store import (
+    DRIFTS,
+    GENERATIONS,
+    MEASUREMENTS,
+    MODELS,
+    PAIRS,
+    PROMPTS,
+    SCHEMA_VERSION,
+)
 from cortexscope.store._schema import ATTRIBUTES
 
 PAGE = Path(__file__).parents[2] / "docs" / "run-folder.md"
@@ -18,6 +26,8 @@ TABLES = {
     "prompts.parquet": PROMPTS.append(pa.field(ATTRIBUTES, pa.struct([]))),
     "models.parquet": MODELS,
     "generations/*.parquet": GENERATIONS,
+    "pairs/*-predictions.parquet": PAIRS,
+    "pairs/*-drifts.parquet": DRIFTS,
 }
 
 

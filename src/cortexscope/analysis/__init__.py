@@ -19,12 +19,15 @@ from cortexscope.analysis._verdict import (
     verdict_of,
 )
 from cortexscope.analysis.tables import TABLES
+from cortexscope.analysis.tables.compared_predictions import QUANTILES
+from cortexscope.analysis.tables.compared_states import onset
 
 __all__ = [
     "Analysis",
     "CHANCE",
     "Groups",
     "IN_UNITS",
+    "QUANTILES",
     "REGIONS",
     "Region",
     "STANDARDISED",
@@ -36,6 +39,7 @@ __all__ = [
     "groups_of",
     "head_values",
     "metrics_with_values",
+    "onset",
     "prompt_values",
     "regions_of_steps",
     "settings_of",

@@ -14,6 +14,7 @@ from cortexscope.cli import models, tasks
 from cortexscope.cli._ending import Stopped, Verbs, stoppable
 from cortexscope.cli._terminal import LONGEST, outside_voices, say
 from cortexscope.cli.audit import audit
+from cortexscope.cli.compare import compare
 from cortexscope.cli.doctor import doctor
 from cortexscope.cli.export import export
 from cortexscope.cli.figures import figures
@@ -38,12 +39,14 @@ app = typer.Typer(
     cls=Verbs,
     help="See what happens inside a language model while it reads.",
     epilog="Exit codes: 0 done; 1 something failed and is named; 2 the command line or an input "
-    "file is wrong; 130 and 143 ended by Ctrl-C (SIGINT) and by SIGTERM, what is finished kept.",
+    "file is wrong; 3 a condition of --fail-if holds, or cannot be decided; "
+    "130 and 143 ended by Ctrl-C (SIGINT) and by SIGTERM, what is finished kept.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+app.command()(compare)
 app.command()(plan)
 app.command()(selfcheck)
 app.command()(report)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -47,9 +47,14 @@ class Asked:
     """Whether tables, figures and the report follow the run."""
 
 
-def request_options() -> Callable[[Verb], Verb]:
-    """Return what gives a verb the options of a run, for its parameter `asked`."""
-    options = inspect.signature(asked_by, eval_str=True).parameters
+def request_options(*, without: Collection[str] = ()) -> Callable[[Verb], Verb]:
+    """Return what gives a verb the options of a run, for its parameter `asked`.
+
+    Args:
+        without: options that the verb has no use for.
+    """
+    every = inspect.signature(asked_by, eval_str=True).parameters
+    options = {name: own for name, own in every.items() if name not in without}
     group = option_group(
         "asked",
         asked_by,

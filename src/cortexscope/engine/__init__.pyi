@@ -1,3 +1,8 @@
+from ._batches import (
+    Batch as Batch,
+    Shard as Shard,
+)
+from ._encode import Encoded as Encoded
 from ._estimate import Estimate as Estimate
 from ._forecast import (
     Forecast as Forecast,
@@ -12,6 +17,7 @@ from ._job import (
     Job as Job,
     Measured as Measured,
     Ready as Ready,
+    Setup as Setup,
     Steps as Steps,
 )
 from ._lengths import (

@@ -1,4 +1,7 @@
-from ._alignment import linear_cka as linear_cka
+from ._alignment import (
+    linear_cka as linear_cka,
+    procrustes_distance as procrustes_distance,
+)
 from ._contrasts import (
     model_contrasts as model_contrasts,
     task_contrasts as task_contrasts,
@@ -77,6 +80,7 @@ from ._separation import (
 )
 from ._similarity import (
     Similarity as Similarity,
+    distance_correlation as distance_correlation,
     representational_similarity as representational_similarity,
 )
 from ._summary import summary as summary

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["linear_cka"]
+__all__ = ["linear_cka", "procrustes_distance"]
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +49,45 @@ def linear_cka(stacks: Sequence[Sequence[Floats | str]]) -> Floats:
     norms = [np.linalg.norm(own, axis=1) for own in (rows, columns)]
     one, other = (np.where(own > 0, own, np.nan) for own in norms)
     return np.asarray((rows @ columns.T / one[:, None] / other).clip(-1.0, 1.0))
+
+
+def procrustes_distance(first: Floats, second: Floats) -> float:
+    """Return how far two layers lie apart after the best shift, scale and rotation, 0 to 1.
+
+    1 - |X'Y|* / (|X| |Y|), of centred vectors, |.|* being the sum of singular values (Williams et
+    al. 2021, Generalized Shape Metrics on Neural Representations, arXiv 2110.14739). 0 where the
+    layers differ by a rotation, a shift and a scale alone.
+
+    Args:
+        first: [prompt, feature].
+        second: of the same prompts, with features of its own, [prompt, other feature].
+
+    Returns:
+        NaN where a layer is the same for all prompts, or there are fewer than two.
+
+    Example:
+        >>> turned = np.array([[0.0, 1], [1, 0], [2, 2]])
+        >>> round(procrustes_distance(turned, 3 * turned[:, ::-1] + 1), 6)
+        0.0
+    """
+    if len(first) < 2:
+        return float("nan")
+    one, two = (np.asarray(own, dtype=np.float64) for own in (first, second))
+    one, two = one - one.mean(axis=0), two - two.mean(axis=0)
+    sizes = np.linalg.norm(one), np.linalg.norm(two)
+    if min(sizes) <= _NOTHING * max(np.linalg.norm(first), np.linalg.norm(second)):
+        return float("nan")
+    # Of the prompts' products, which are no larger than the number of prompts squared: the
+    # singular values of X'Y are those of the product of both sides' roots.
+    values = np.linalg.svd(_root(one) @ _root(two).T, compute_uv=False)
+    return float(max(0.0, 1.0 - values.sum() / sizes[0] / sizes[1]))
+
+
+def _root(centred: Floats) -> Floats:
+    """Return R with R'R = X X', [prompt or feature, prompt], whichever is smaller."""
+    if centred.shape[1] <= centred.shape[0]:
+        return np.asarray(centred.T)
+    return np.asarray(np.linalg.qr(centred.T, mode="r"))
 
 
 def _products(layer: Floats | str) -> Floats:

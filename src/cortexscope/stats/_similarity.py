@@ -23,7 +23,7 @@ from cortexscope.stats._layers import (
 from cortexscope.stats._permutation import bins_of, shuffles
 from cortexscope.stats._separation import max_t_of
 
-__all__ = ["Similarity", "representational_similarity"]
+__all__ = ["Similarity", "distance_correlation", "representational_similarity"]
 
 Floats = NDArray[np.float64]
 
@@ -136,6 +136,23 @@ def representational_similarity(
     )
     left_out = lost + units - len(taken)
     return Similarity(pairs, _seen_length(raw, given[0]), len(taken), left_out, method)
+
+
+def distance_correlation(first: Floats, second: Floats) -> float:
+    """Return Spearman's correlation of two layers' distances between prompts (RSA), -1 to 1.
+
+    The rho of `representational_similarity`, of two layers alone and without its tests.
+
+    Args:
+        first: [prompt, feature].
+        second: of the same prompts, with features of its own, [prompt, other feature].
+
+    Returns:
+        NaN where there are fewer than five prompts, or their distances are all the same.
+    """
+    everyone = np.arange(len(first))
+    one, two = (_Order.of([layer], everyone).ranks[0] for layer in (first, second))
+    return float(one @ two) if len(one) else float("nan")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

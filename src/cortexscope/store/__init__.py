@@ -13,21 +13,35 @@ from cortexscope.store._listing import ListedRun, list_runs
 from cortexscope.store._measurements import Measurements
 from cortexscope.store._merging import merge_runs
 from cortexscope.store._once import MeasuredOnce
+from cortexscope.store._pairs import PairPlan, Pairs, PairWriter
 from cortexscope.store._reader import Run
-from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, PROMPTS, SCHEMA_VERSION
+from cortexscope.store._schema import (
+    DRIFTS,
+    GENERATIONS,
+    MEASUREMENTS,
+    MODELS,
+    PAIRS,
+    PROMPTS,
+    SCHEMA_VERSION,
+)
 from cortexscope.store._sums import NOT_FINITE
 from cortexscope.store._target import check_target
 from cortexscope.store._vectors import LayerMeans, Vectors
 from cortexscope.store._writer import RunWriter, write_parquet, write_text
 
 __all__ = [
+    "DRIFTS",
     "GENERATIONS",
     "LONGEST_LABEL",
     "LayerMeans",
     "ListedRun",
     "MEASUREMENTS",
     "MODELS",
+    "PAIRS",
     "PREFIX",
+    "PairPlan",
+    "PairWriter",
+    "Pairs",
     "MeasuredOnce",
     "PROMPTS",
     "Measurements",

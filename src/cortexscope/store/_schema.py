@@ -7,9 +7,11 @@ import pyarrow as pa
 __all__ = [
     "ATTRIBUTES",
     "ATTRIBUTE_TYPES",
+    "DRIFTS",
     "GENERATIONS",
     "MEASUREMENTS",
     "MODELS",
+    "PAIRS",
     "PROMPTS",
     "SCHEMA_VERSION",
     "SINCE",
@@ -112,3 +114,50 @@ MODELS = pa.schema(
         pa.field("change", pa.string()),
     ]
 )
+
+PAIRS = pa.schema(
+    [
+        pa.field("base", pa.string(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("noise", pa.bool_(), nullable=False),
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("kl", pa.list_(pa.float64())),
+        pa.field("log_p_base", pa.list_(pa.float64())),
+        pa.field("log_p", pa.list_(pa.float64())),
+        pa.field("same_top", pa.list_(pa.bool_())),
+        pa.field("reason", pa.string()),
+        pa.field("bits_per_byte_base", pa.float64()),
+        pa.field("bits_per_byte", pa.float64()),
+        pa.field("bits_reason", pa.string()),
+        pa.field("drift_reason", pa.string()),
+    ]
+)
+"""What a model and the one it is compared with predict of a prompt, one a row.
+
+The lists have one item for each token that has a next one: the Kullback-Leibler divergence of the
+model's distribution from the base's, in nats; the log-probability that each gives to the next
+token; whether both hold the same token for the likeliest. `noise` says that the model is the base
+itself in bfloat16. The reasons say why the lists are null, why bits per byte are, and why the
+prompt has no rows of `DRIFTS`."""
+
+DRIFTS = pa.schema(
+    [
+        pa.field("base", pa.string(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("noise", pa.bool_(), nullable=False),
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("stack", pa.string(), nullable=False),
+        pa.field("layer", pa.int16(), nullable=False),
+        pa.field("distance", pa.float64()),
+        pa.field("distance_rest", pa.float64()),
+        pa.field("cosine", pa.float64()),
+        pa.field("cosine_rest", pa.float64()),
+        pa.field("reason", pa.string()),
+    ]
+)
+"""How far the states of a layer lie from the base's, one prompt and layer a row.
+
+Means over tokens: of the length of the difference as a share of the length of the base's state, and
+of the cosine of the two; `_rest` leaves each prompt's first token out."""

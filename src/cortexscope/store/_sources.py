@@ -13,6 +13,7 @@ from cortexscope.errors import UsageError
 from cortexscope.records import MetricSpec, in_order
 from cortexscope.store._attributes import joined_attributes
 from cortexscope.store._contents import Contents, parts
+from cortexscope.store._pairs import Pairs, read_pairs
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import PROMPTS
 from cortexscope.store._sums import finite
@@ -234,6 +235,18 @@ class Sources:
         """Return each prompt's mean activation of neurons, as `Run.mean_neurons`."""
         own = self._sources[model]
         return own.run.mean_neurons(own.label)
+
+    def pairs(self) -> Pairs:
+        """Return what runs have of pairs of models, as `read_pairs`, by these models' names."""
+        import pandas as pd
+
+        found = []
+        for run in self.runs:
+            names = {own.label: name for name, own in self._sources.items() if own.run is run}
+            # A base out of a file is no model of the run, and keeps its name.
+            renamed = {side: names for side in ("base", "model")}
+            found.append([frame.replace(renamed) for frame in read_pairs(run.path)])
+        return Pairs(*(pd.concat(own, ignore_index=True) for own in zip(*found, strict=True)))
 
     def generations(self) -> pd.DataFrame:
         """Return what models added to prompts, as `Run.generations`."""

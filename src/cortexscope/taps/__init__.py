@@ -6,8 +6,8 @@ from cortexscope.taps._fused import fused_attention, is_fusible
 from cortexscope.taps._lens import LayerPredictions
 from cortexscope.taps._mask import read_mask
 from cortexscope.taps._mixing import Mixing
-from cortexscope.taps._predictions import Predictions, Unread, distributions, spread_out
-from cortexscope.taps._readout import NO_HEAD, Readout, ReadoutError
+from cortexscope.taps._predictions import BOTH_WAYS, Predictions, Unread, distributions, spread_out
+from cortexscope.taps._readout import NO_HEAD, Readout, ReadoutError, Unembedding
 from cortexscope.taps._routing import Routing
 from cortexscope.taps._seen import Seen
 from cortexscope.taps._states import (
@@ -25,6 +25,7 @@ from cortexscope.taps._told import MaskedPredictions, MaskedWordPredictions, Tex
 from cortexscope.taps.rows import ROWS
 
 __all__ = [
+    "BOTH_WAYS",
     "MULTI_HEAD",
     "NEEDS",
     "NO_HEAD",
@@ -52,6 +53,7 @@ __all__ = [
     "Tap",
     "Text",
     "Tokens",
+    "Unembedding",
     "Unread",
     "Update",
     "distributions",

@@ -14,9 +14,9 @@ from torch import Tensor
 from cortexscope.taps._readout import Readout, ReadoutError
 from cortexscope.taps._tokens import Tokens
 
-__all__ = ["PredictionReader", "Predictions", "Unread", "distributions", "spread_out"]
+__all__ = ["BOTH_WAYS", "PredictionReader", "Predictions", "Unread", "distributions", "spread_out"]
 
-_BOTH_WAYS = (
+BOTH_WAYS = (
     "its tokens also see what comes after them, so that the next one is not predicted; "
     "pseudo_log_likelihood measures such a model"
 )
@@ -93,7 +93,7 @@ class PredictionReader:
     ) -> Iterator[tuple[int | None, Predictions | Unread]]:
         """Yield what is predicted from the states after the last norm, with its layer, None."""
         ids, self._ids = self._ids, None
-        reason = self._readout.refusal or (_BOTH_WAYS if self._both_ways else None)
+        reason = self._readout.refusal or (BOTH_WAYS if self._both_ways else None)
         if reason is not None:
             yield from ((None, Unread(need, reason)) for need in self.needs)
             return

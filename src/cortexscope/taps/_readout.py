@@ -6,7 +6,8 @@ import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from cortexscope.models import Anatomy
 
-__all__ = ["NO_HEAD", "Readout", "ReadoutError"]
+__all__ = ["NO_HEAD", "Readout", "ReadoutError", "Unembedding"]
 
 NO_HEAD = "the model has no language-model head"
 
@@ -30,6 +31,25 @@ _WHOLE = 1 << 22
 
 _FACTORS = {"logit_scale": 1, "lm_head_multiplier": 1, "logits_scaling": -1}
 _CAPS = ("final_logit_softcapping", "logits_soft_cap")
+
+
+class Unembedding(NamedTuple):
+    """A head that is one matrix, as data: logits = factor * (inputs W' + bias), softly capped."""
+
+    weight: Float[Tensor, "token width"]
+    bias: Float[Tensor, " token"] | None
+    factor: float
+    cap: float | None
+
+    def scores(self, inputs: Float[Tensor, "row width"]) -> Iterator[tuple[int, Tensor]]:
+        """Yield logits as `Readout.scores` does."""
+        wide = torch.float64 if inputs.dtype == torch.float64 else torch.float32
+        step = max(1, _ENTRIES // max(inputs.shape))
+        for start in range(0, len(self.weight), step):
+            piece = slice(start, start + step)
+            raw = inputs.to(wide) @ self.weight[piece].to(wide).T
+            raw = raw if self.bias is None else raw + self.bias[piece].to(wide)
+            yield start, _scaled(raw, self.factor, self.cap)
 
 
 class ReadoutError(Exception):
@@ -94,6 +114,12 @@ class Readout:
         return self._before(states)
 
     @property
+    def vocabulary(self) -> int:
+        """How many tokens have a logit."""
+        assert self._vocabulary is not None
+        return self._vocabulary
+
+    @property
     def rows(self) -> int:
         """How many states are best given to `scores` at a time."""
         assert self._vocabulary is not None
@@ -115,6 +141,23 @@ class Readout:
             places = tokens[:, None]
             return self._finish(self._raw(inputs, slice(None)).gather(1, places))[:, 0]
         return self._finish(self._raw(inputs, tokens))
+
+    def unembedding(self) -> Unembedding:
+        """Return the head as data, once `inputs` was called.
+
+        Raises:
+            ReadoutError: if it is no plain matrix.
+        """
+        if not self._plain():
+            raise ReadoutError("its unembedding is no plain matrix")
+        part = self._unembedding()
+        assert isinstance(part, nn.Linear)
+        bias, more = part.bias, getattr(self._root, "final_logits_bias", None)
+        if more is not None:
+            bias = more[0] if bias is None else bias + more[0]
+        known = self._after is not torch.Tensor.contiguous
+        factor, cap = _after_of(getattr(self._root, "config", None)) if known else (1.0, None)
+        return Unembedding(part.weight.detach(), bias, factor, cap)
 
     def _plain(self) -> bool:
         """Return whether the unembedding is one matrix that lies open."""
@@ -242,19 +285,24 @@ def _around_head(module: nn.Module, anatomy: Anatomy) -> nn.Module | None:
 
 def _after(config: object) -> Callable[[Tensor], Tensor]:
     """Return what a configuration says that the model does after its unembedding."""
+    factor, cap = _after_of(config)
+    return partial(_scaled, factor=factor, cap=cap)
+
+
+def _scaled(raw: Tensor, factor: float, cap: float | None) -> Tensor:
+    scaled = raw if factor == 1 else raw * factor
+    return scaled if cap is None else cap * torch.tanh(scaled / cap)
+
+
+def _after_of(config: object) -> tuple[float, float | None]:
+    """Return by what logits are multiplied, and at what they are capped."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     found = {name: getattr(text, name, None) for name in (*_FACTORS, *_CAPS)}
     numbers = {name: float(x) for name, x in found.items() if isinstance(x, int | float) and x}
     factor = math.prod(
         numbers[name] ** power for name, power in _FACTORS.items() if name in numbers
     )
-    cap = next((numbers[name] for name in _CAPS if name in numbers), None)
-
-    def after(raw: Tensor) -> Tensor:
-        scaled = raw if factor == 1 else raw * factor
-        return scaled if cap is None else cap * torch.tanh(scaled / cap)
-
-    return after
+    return factor, next((numbers[name] for name in _CAPS if name in numbers), None)
 
 
 class _Given(tuple[Any, ...]):

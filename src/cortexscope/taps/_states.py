@@ -50,6 +50,11 @@ class HiddenStates:
         return kept
 
     @property
+    def computed(self) -> Float[Tensor, "prompt token feature"]:
+        """The states in the precision that the model computes in."""
+        return self._states
+
+    @property
     def tokens(self) -> Bool[Tensor, "prompt token"]:
         """Which positions hold a token and not padding."""
         return self.positions.mask

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cortexscope.analysis.tables._step import Step
+from cortexscope.analysis.tables.compared_heads import ComparedHeads
+from cortexscope.analysis.tables.compared_layers import ComparedLayers
+from cortexscope.analysis.tables.compared_metrics import ComparedMetrics
+from cortexscope.analysis.tables.compared_predictions import ComparedPredictions
+from cortexscope.analysis.tables.compared_states import ComparedStates
 from cortexscope.analysis.tables.controls import Controls
 from cortexscope.analysis.tables.depth import Depth
 from cortexscope.analysis.tables.effects import Effects
@@ -40,6 +45,11 @@ TABLES: Mapping[str, Step] = {
         Variance(),
         TaskContrasts(),
         ModelContrasts(),
+        ComparedPredictions(),
+        ComparedStates(),
+        ComparedMetrics(),
+        ComparedLayers(),
+        ComparedHeads(),
         Mixed(),
         Depth(),
         Heads(),

@@ -9,9 +9,9 @@ from cortexscope.engine.passes._reader import Reader
 from cortexscope.engine.passes.masked import MaskedPasses, MaskedWordPasses
 from cortexscope.engine.passes.prompts import Prompts
 from cortexscope.engine.passes.sequences import Sequences
-from cortexscope.engine.passes.text import TextSizes
+from cortexscope.engine.passes.text import TextSizes, text_of
 
-__all__ = ["AHEAD", "OWN", "Prompts", "Reader"]
+__all__ = ["AHEAD", "OWN", "Prompts", "Reader", "text_of"]
 
 AHEAD = (TextSizes, MaskedPasses, MaskedWordPasses)
 

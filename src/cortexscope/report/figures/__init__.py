@@ -18,6 +18,7 @@ FIGURES = Registry(
     {
         key: f"cortexscope.report.figures.{key}:build"
         for key in (
+            "compared",
             *("task_matrix", "task_map", "length", "depth", "experts", "task_means", "heads"),
             *("similarity", "specialisation", "massive", "cumulative_mass", "prompts", "radar"),
             *("parameters", "logit_lens", "tokens", "power"),

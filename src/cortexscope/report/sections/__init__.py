@@ -12,6 +12,7 @@ SECTIONS = Registry(
         key: f"cortexscope.report.sections.{key}:build"
         for key in (
             "answer",
+            "compared",
             "tasks",
             "columns",
             "models",
