@@ -38,7 +38,7 @@ def lesion_findings(analysis: Analysis, *, loss: str = EFFECTS[0]) -> tuple[str,
     """
     table = analysis.table("lesion_effects")
     if table.empty:
-        return ()
+        return ("no part of the model was taken out",)
     labels = Labels(analysis.measured.specs)
     said: list[str] = []
     for (model, kind), own in table.groupby(["model", "kind"], sort=False):
