@@ -87,7 +87,7 @@ def test_the_part_that_one_task_needs_is_named_and_nothing_else(planted: Path, t
         }
     said = " ".join(found.findings)
     assert "mlp:2 for calling" in said
-    assert "no attention are needed for one task more" in said
+    assert "no attentions are needed for one task more" in said
     (agreement,) = found.table("agreement").to_dict("records")
     assert (agreement["parts"], agreement["looked_at"]) == (3, 256)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["Asked", "lesion_request"]
+
+_TOKENS = 512
+"""Most tokens of a batch: the states of all its layers are kept, and must be few beside weights."""
 
 _VERSION = 1
 """Raised where a number changes."""
@@ -93,7 +96,9 @@ class _Lesioning:
         self._writer = writer
         self._progress = progress
         self._controls = controls
-        self._batches: list[Batch] = [b for shard in planned_.shards for b in shard.batches]
+        self._batches = [
+            part for shard in planned_.shards for batch in shard.batches for part in _small(batch)
+        ]
         self._side: ModelSide | None = None
         self._reuse: bool | None = None
 
@@ -168,6 +173,13 @@ class _Lesioning:
                 progress.advance(tokens[number])
         finally:
             progress.end()
+
+
+def _small(batch: Batch) -> Iterator[Batch]:
+    """Yield a batch in pieces of few tokens."""
+    size = max(1, _TOKENS // (batch.longest + batch.longest_target))
+    for start in range(0, len(batch.items), size):
+        yield Batch(batch.items[start : start + size])
 
 
 def _place(part: Part) -> tuple[str, int, int | None]:

@@ -25,6 +25,9 @@ _Row = dict[Any, Any]
 
 _COLUMN = {"surprisal": "bits", "kl": "kl"}
 _UNIT = {"surprisal": "bits a byte", "kl": "nats a token (KL)"}
+_WORDS = {"attention": "attentions", "mlp": "MLPs"}
+"""What several parts of a kind are called, where that is not the kind's own name."""
+
 _MOST = 3
 """How many are named in a sentence."""
 
@@ -55,7 +58,7 @@ def _needed(of: str, kind: str, own: pd.DataFrame, loss: str) -> Iterator[str]:
     column = _COLUMN[loss]
     known = own[own[column].notna()].sort_values(column, ascending=False)
     if known.empty:
-        yield f"{of}: {kind} are not judged: {own['reason'].iloc[0]}."
+        yield f"{of}: {_several(kind)} are not judged: {own['reason'].iloc[0]}."
         return
     first, last = known.iloc[0], known.iloc[-1]
     looked_at = int(first["looked_at"])
@@ -65,8 +68,8 @@ def _needed(of: str, kind: str, own: pd.DataFrame, loss: str) -> Iterator[str]:
         f"{row['part']} ({_estimate(row, column)})" for row in known.head(_MOST).to_dict("records")
     )
     yield (
-        f"{of}: without one of {len(known)} {kind}{foremost}, bits per byte change in {clear} "
-        f"cases (max-T, 5 %). Needed most: {most} {_UNIT[loss]}; least: {last['part']} "
+        f"{of}: without one of {len(known)} {_several(kind)}{foremost}, bits per byte change in "
+        f"{clear} cases (max-T, 5 %). Needed most: {most} {_UNIT[loss]}; least: {last['part']} "
         f"({_estimate(last, column)}), n = {int(first['prompts'])} prompts."
     )
 
@@ -81,7 +84,7 @@ def _agreement(of: str, table: pd.DataFrame, model: str, kind: str) -> Iterator[
         ends = "" if np.isnan(row["low"]) else f" [{row['low']:.2f}, {row['high']:.2f}]"
         yield (
             f"{of}: over these {row['parts']} {kind}, estimate and truth agree by Spearman's rho "
-            f"{row['rho']:.2f}{ends}; of {100 * row['same_sign']:.0f} % they have the same sign."
+            f"{row['rho']:.2f}{ends}, and have the same sign in {100 * row['same_sign']:.0f} %."
         )
 
 
@@ -89,9 +92,14 @@ def _specific(of: str, table: pd.DataFrame, model: str, kind: str, loss: str) ->
     if table.empty:
         return
     tested = table[(table["model"] == model) & (table["kind"] == kind)]
+    if tested.empty:
+        return
     own = specific(tested, loss)
     if own.empty:
-        yield f"{of}: no {kind} are needed for one task more than for others, beyond chance."
+        yield (
+            f"{of}: no {_several(kind)} are needed for one task more than for others, beyond "
+            "chance."
+        )
         return
     named = "; ".join(
         f"{row['part']} for {task_title(row['task'])} (g = {row['g']:.2f} [{row['low']:.2f}, "
@@ -100,8 +108,8 @@ def _specific(of: str, table: pd.DataFrame, model: str, kind: str, loss: str) ->
     )
     more = "" if len(own) <= _MOST else f"; {len(own) - _MOST} further ones are in the table"
     yield (
-        f"{of}: {len(own)} of the {kind} needed for one task more than for others, on prompts that "
-        f"they were not chosen on: {named}{more}."
+        f"{of}: {len(own)} {_several(kind)} are needed for one task more than for others, on "
+        f"prompts that they were not chosen on: {named}{more}."
     )
 
 
@@ -123,9 +131,13 @@ def _measures(
     )
     by = " by estimate" if (own["effect"] == "estimate").any() else ""
     yield (
-        f"{of}: {len(clear)} of {len(tested)} metrics predict which {kind} are needed{by} (rank "
-        f"correlation, max-T over metrics, 5 %){f': {named}' if named else ''}."
+        f"{of}: {len(clear)} of {len(tested)} metrics predict which {_several(kind)} are "
+        f"needed{by} (rank correlation, max-T over metrics, 5 %){f': {named}' if named else ''}."
     )
+
+
+def _several(kind: str) -> str:
+    return _WORDS.get(kind, kind)
 
 
 def _estimate(row: Any, column: str) -> str:  # noqa: ANN401 - a row of a frame, or a dictionary

@@ -36,7 +36,6 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
             grid = _grid(own, list(frames.tasks))
             if not np.isfinite(grid.to_numpy()).any():
                 continue
-            farthest = f"{np.nanmax(np.abs(grid.to_numpy())):.2g}"
             of = f"{plain(str(model))}, " if several else ""
             panels.append(
                 HeatMap(
@@ -44,7 +43,7 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
                     rows=tuple(grid.index),
                     columns=tuple(map(task_title, grid.columns)),
                     values=grid.to_numpy(dtype=np.float64),
-                    scale=(f"-{farthest}", f"+{farthest}"),
+                    scale=("needed\nless", "needed\nmore"),
                     about_zero=True,
                 )
             )
