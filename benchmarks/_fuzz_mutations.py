@@ -126,7 +126,7 @@ def _header(content: bytes, rng: random.Random) -> tuple[bytes, str]:
     size = struct.unpack("<Q", content[:8])[0]
     if rng.random() < 0.2:
         size = rng.choice((0, size - 1, size + 1, 2**31, 2**63))
-        return struct.pack("<Q", size) + content[8:], f"header of {size} bytes"
+        return struct.pack("<Q", size % 2**64) + content[8:], f"header of {size} bytes"
     found = _json(content[8 : 8 + size], rng)
     if found is None:
         return _bytes(content, rng)

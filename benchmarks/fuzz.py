@@ -28,6 +28,9 @@ from _fuzz_mutations import mutate
 from _fuzz_parsers import PARSERS, Parser
 
 SECONDS = 5.0
+"""Of computing: on a busy machine a clock tells of the others."""
+WAITING = 60.0
+"""Seconds by the clock, in which even a busy machine reads what it does not wait for."""
 MEMORY = 1.0
 """GB that reading an input may add to what the child held before."""
 _ALONE = ("suite", "study")
@@ -41,6 +44,7 @@ class Outcome(NamedTuple):
     kind: str
     """`read`, `refused`, or what should not have been."""
     seconds: float
+    """Of computing."""
     memory: float
     """GB."""
 
@@ -52,7 +56,13 @@ def _resident(process: int | str = "self", field: str = "VmRSS") -> float:
     return 0.0
 
 
-def _outcome(parser: Parser, folder: Path) -> str:
+def _computed(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def outcome_of(parser: Parser, folder: Path) -> str:
+    """Return `read`, `refused`, or what reading an input came to and should not have."""
     from cortexscope.errors import CortexscopeError
 
     beside = set(folder.parent.iterdir())
@@ -80,9 +90,9 @@ def _child(name: str, asked: Connection) -> None:
         os.environ["CORTEXSCOPE_CACHE"] = str(folder.parent.parent / "cache")
         before = _resident()
         Path("/proc/self/clear_refs").write_text("5")
-        started = time.perf_counter()
-        kind = _outcome(PARSERS[name], folder)
-        seconds = time.perf_counter() - started
+        started = time.process_time()
+        kind = outcome_of(PARSERS[name], folder)
+        seconds = time.process_time() - started
         asked.send(Outcome(kind, seconds, _resident(field="VmHWM") - before))
         shutil.rmtree(folder.parent.parent / "cache", ignore_errors=True)
 
@@ -112,7 +122,8 @@ class Reader:
         return found
 
     def _ask(self, folder: Path, seconds: float, memory: float) -> Outcome:
-        before = _resident(self.child.pid or 0)
+        child = self.child.pid or 0
+        before, began = _resident(child), _computed(child)
         started = time.perf_counter()
         self.asked.send(folder)
         while True:
@@ -124,11 +135,11 @@ class Reader:
             except (EOFError, ConnectionError):
                 self.child.join()
                 return Outcome(f"crash, exit {self.child.exitcode}", 0.0, 0.0)
-            spent = time.perf_counter() - started
-            held = _resident(self.child.pid or 0) - before
-            if spent > seconds or held > memory + 1:
+            late = time.perf_counter() - started > max(WAITING, seconds)
+            spent, held = _computed(child) - began, _resident(child) - before
+            if late or spent > seconds or held > memory + 1:
                 self.stop()
-                return Outcome("hang" if spent > seconds else "memory", spent, held)
+                return Outcome("memory" if held > memory + 1 else "hang", spent, held)
 
     def stop(self) -> None:
         """End the child."""
@@ -136,7 +147,7 @@ class Reader:
         self.child.join()
 
 
-def _input(name: str, pristine: Path, target: Path, rng: random.Random) -> str:
+def write_input(name: str, pristine: Path, target: Path, rng: random.Random) -> str:
     """Write one damaged input; return how it is damaged."""
     files = sorted(path for path in pristine.glob(PARSERS[name].damaged) if path.is_file())
     chosen = rng.choice(files)
@@ -167,7 +178,7 @@ def fuzz(name: str, count: int, seed: int, keep: Path | None) -> Counter[str]:
             shutil.copy(sorted(pristine.iterdir())[0], whole)
         reader = Reader(name, whole)
         for _ in range(count):
-            said = _input(name, pristine, target, rng)
+            said = write_input(name, pristine, target, rng)
             outcome = reader.read(target)
             slowest, largest = max(slowest, outcome.seconds), max(largest, outcome.memory)
             if outcome.kind not in found and outcome.kind not in ("read", "refused"):

@@ -4,19 +4,22 @@
 encoder-decoder: 30 million rows, written by the writer of real runs. Tasks differ in number, in
 length and in their values, which follow length too; some are undefined, and say why.
 
-    python benchmarks/large_run.py FOLDER [--scale 0.01] [--force]
+    python benchmarks/large_run.py FOLDER [--scale 0.01] [--models 34] [--force]
+
+With 34 models, which are those ten over and over, it is 100 million rows.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cortexscope.metrics import METRICS
 from cortexscope.records import Manifest, ModelInfo, Prompt, StackKind, SuiteInfo
@@ -66,6 +69,17 @@ MODELS = (
     Size("encoder-a", "encoder", 6, 12), Size("encoder-b", "encoder", 4, 12),
     Size("encoder-c", "encoder", 12, 5), Size("pair", "encoder-decoder", 4, 8),
 )  # fmt: skip
+
+
+def sizes(number: int) -> list[Size]:
+    """Return this many models: those of `MODELS` over and over, each with a label of its own."""
+    rounds = [divmod(place, len(MODELS)) for place in range(number)]
+    return [
+        replace(
+            MODELS[own], label=f"{MODELS[own].label}-{again + 1}" if again else MODELS[own].label
+        )
+        for again, own in rounds
+    ]
 
 
 def prompts_of(number: int, rng: np.random.Generator) -> tuple[list[Prompt], np.ndarray]:
@@ -206,10 +220,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of prompts")
+    parser.add_argument("--models", type=int, default=len(MODELS), help="how many")
     parser.add_argument("--force", action="store_true", help="replace the run that is there")
     asked = parser.parse_args()
-    run = write(asked.folder, scale=asked.scale, force=asked.force)
-    rows = sum(len(read()) for read in run.readings())
+    run = write(asked.folder, scale=asked.scale, models=sizes(asked.models), force=asked.force)
+    rows = sum(pq.read_metadata(file).num_rows for file in run.measurement_files())
     print(f"{asked.folder}: {rows:,} rows of {run.manifest.suite.prompts:,} prompts")
 
 

@@ -46,8 +46,8 @@ def test_a_bar_ends_where_all_is_read(shown: list[str]) -> None:
     assert in_notebook()
     bar = NotebookBar()
     bar.begin("<b>mine</b>", 100, 40)
-    bar.advance(60)
-    bar.end()
+    bar.advance("<b>mine</b>", 60)
+    bar.end("<b>mine</b>")
     assert 'max="100" value="40"' in shown[0]
     assert 'max="100" value="100"' in shown[-1]
     assert all("&lt;b&gt;mine&lt;/b&gt;" in html for html in shown)

@@ -6,12 +6,14 @@
     │   ├── SuiteError               a suite file that is wrong, named by file, line and id
     │   ├── RunExistsError           the output folder holds something that must not be lost
     │   └── RunLockedError           another process is writing the output folder
-    ├── ConditionError               a condition that the user set is not met (3)
     ├── ModelError                   a model cannot be found, read or trusted
     │   ├── ModelNotFoundError       nothing behind the reference (2)
     │   ├── ModelFileError           a file of the model is damaged or contradicts itself (2)
     │   ├── UnsafeModelError         pickle weights, or code in a model repository (2)
     │   └── UnsupportedModelError    the model's parts cannot be told apart
+    ├── ConditionError               what was measured does not meet a condition given for it (3)
+    ├── BackendError                 whoever was to do the work cannot be had, or is lost
+    │   └── WorkerLostError          workers were lost over the same work again and again
     └── StoreError                   a run folder cannot be written or read
         ├── SchemaVersionError       written by a newer cortexscope
         └── CorruptRunError          a file of the run is missing or damaged
@@ -25,6 +27,7 @@ from cortexscope.texts import shortened
 
 __all__ = [
     "ConditionError",
+    "BackendError",
     "CorruptRunError",
     "CortexscopeError",
     "ModelError",
@@ -39,6 +42,7 @@ __all__ = [
     "UnsafeModelError",
     "UnsupportedModelError",
     "UsageError",
+    "WorkerLostError",
 ]
 
 
@@ -80,12 +84,6 @@ class RunLockedError(UsageError):
     """Another process is writing the output folder; the message names it."""
 
 
-class ConditionError(CortexscopeError):
-    """A condition that the user set, such as by `--fail-if`, is not met."""
-
-    exit_code = 3
-
-
 class ModelError(CortexscopeError):
     """A model cannot be found, read, or trusted."""
 
@@ -110,6 +108,20 @@ class UnsafeModelError(ModelError):
 
 class UnsupportedModelError(ModelError):
     """The parts of the model cannot be told apart, so nothing about it would be true."""
+
+
+class ConditionError(CortexscopeError):
+    """What was measured does not meet a condition that the user gave for it."""
+
+    exit_code = 3
+
+
+class BackendError(CortexscopeError):
+    """Whoever was to do the work of a run cannot be had, or is lost."""
+
+
+class WorkerLostError(BackendError):
+    """Workers were lost over the same piece of work until it was given up."""
 
 
 class StoreError(CortexscopeError):

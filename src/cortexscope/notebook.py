@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 import sys
-import time
 from collections.abc import Iterable
 from html import escape
 from typing import Any
+
+from cortexscope.pace import Pace
 
 __all__ = ["NotebookBar", "facts_as_html", "in_notebook"]
 
@@ -36,37 +37,36 @@ def facts_as_html(title: str, facts: Iterable[tuple[str, str]]) -> str:
 class NotebookBar:
     """A progress that draws a bar a model under the cell, and prints lines as they come."""
 
+    def __init__(self) -> None:
+        self._running: dict[str, tuple[Pace, Any]] = {}
+
     def note(self, text: str) -> None:
         """Print a line."""
         print(text)
 
     def begin(self, model: str, tokens: int, done: int) -> None:
         """Show a bar for a model."""
-        self._model, self._all, self._done, self._new = model, tokens, done, 0
-        self._started = self._drawn = time.perf_counter()
-        self._handle = _display(self._html(), None)
+        pace = Pace(tokens, done)
+        self._running[model] = pace, _display(_html(model, pace), None)
 
-    def advance(self, tokens: int) -> None:
-        """Move the bar."""
-        self._done += tokens
-        self._new += tokens
-        if time.perf_counter() - self._drawn >= _EVERY:
-            self._draw()
+    def advance(self, model: str, tokens: int) -> None:
+        """Move a model's bar."""
+        pace, handle = self._running[model]
+        pace.advance(tokens)
+        if pace.due(_EVERY):
+            _display(_html(model, pace), handle)
 
-    def end(self) -> None:
-        """Leave the bar as it stands."""
-        self._draw()
+    def end(self, model: str) -> None:
+        """Leave a model's bar as it stands."""
+        pace, handle = self._running.pop(model)
+        _display(_html(model, pace), handle)
 
-    def _draw(self) -> None:
-        self._drawn = time.perf_counter()
-        self._handle = _display(self._html(), self._handle)
 
-    def _html(self) -> str:
-        rate = self._new / max(time.perf_counter() - self._started, 1e-9)
-        return (
-            f'<progress max="{self._all}" value="{self._done}"></progress> {escape(self._model)}: '
-            f"{self._done:,} of {self._all:,} tokens, {rate:,.0f} a second"
-        )
+def _html(model: str, pace: Pace) -> str:
+    return (
+        f'<progress max="{pace.tokens}" value="{pace.done}"></progress> {escape(model)}: '
+        f"{pace.done:,} of {pace.tokens:,} tokens, {pace.rate:,.0f} a second"
+    )
 
 
 def _display(html: str, handle: Any) -> Any:  # noqa: ANN401 - IPython's, which may not be there

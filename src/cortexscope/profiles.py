@@ -46,6 +46,9 @@ def profile(
     resume: bool = False,
     force: bool = False,
     selfcheck: bool = True,
+    backend: str = "local",
+    workers: int | None = None,
+    address: str | None = None,
     progress: Progress | None = None,
 ) -> Profile:
     """Measure models on a suite of prompts and return what was measured.
@@ -70,7 +73,13 @@ def profile(
         resume: continue the run in `out`, or start it.
         force: replace what is in `out`.
         selfcheck: check each model quickly before it is measured.
+        backend: who does the work, `local` or `ray`.
+        workers: how many shards are measured at a time, each by a process that has the model in
+            memory; one, or what suits the cluster, where None. `settings` may give their threads.
+        address: of the Ray cluster; `RAY_ADDRESS`, or one started on this machine, where None.
         progress: told what happens. Where None, a notebook shows a bar, and else nothing is shown.
+
+    A metric of a plug-in that fails has no values, which a warning says.
 
     Raises:
         UsageError: if the request cannot be carried out as it stands.
@@ -101,6 +110,9 @@ def profile(
         resume=resume,
         force=force,
         selfcheck=selfcheck,
+        backend=backend,
+        workers=workers,
+        address=address,
     )
     if progress is None and in_notebook():
         progress = NotebookBar()
@@ -112,6 +124,9 @@ def profile(
         raise
     if scratch is not None:
         weakref.finalize(measured, shutil.rmtree, scratch, ignore_errors=True)
+    if measured.manifest.failed:
+        for sentence in measured._run.remarks:
+            warnings.warn(plain(sentence), stacklevel=2)
     return measured
 
 
@@ -155,7 +170,8 @@ class Profile:
             ("next", ".table(1), .plot(), .frame(METRIC), .statistics(TABLE), .report()"),
         ]
         if manifest.status != "complete":
-            facts.insert(0, ("status", "not finished"))
+            failed = f"failed: {', '.join(manifest.failed)}"
+            facts.insert(0, ("status", failed if manifest.status == "failed" else "not finished"))
         return facts_as_html("Profile", facts)
 
     @property

@@ -129,10 +129,19 @@ def test_a_killed_run_resumes_to_the_same_measurements(tiny_folder: Path, tmp_pa
     assert Run(killed).measurements_table().equals(Run(whole).measurements_table())
 
 
-def test_a_closed_pipe_is_no_error() -> None:
-    command = f"{sys.executable} -m cortexscope tasks show mathematical_reasoning"
+@pytest.mark.parametrize(
+    ("asked", "first"),
+    [
+        ("tasks show mathematical_reasoning", "math-"),
+        ("metrics list", "metric "),
+        ("run --help", " "),
+        ("--help", " "),
+    ],
+)
+def test_a_closed_pipe_is_no_error(asked: str, first: str) -> None:
+    command = f"{sys.executable} -m cortexscope {asked}"
     found = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command} | head -1"], capture_output=True, text=True
     )
-    assert found.stderr == ""
-    assert found.stdout.startswith("math-")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout.startswith(first)

@@ -81,8 +81,8 @@ def test_what_is_printed_holds_neither_markup_nor_control(
     for progress in (Lines(), Bar()):
         progress.note(f"[red]note{ESCAPE}")
         progress.begin(f"[red]label{ESCAPE}", 10, 0)
-        progress.advance(10)
-        progress.end()
+        progress.advance(f"[red]label{ESCAPE}", 10)
+        progress.end(f"[red]label{ESCAPE}")
     said = capsys.readouterr()
     assert harmless(said.out + said.err)
     for shown in ("[red]title[/red]", "[b]head", "[link=http://x]cell[/link] :smile:", "[red]line"):

@@ -82,7 +82,7 @@ def test_runs_are_compared_by_what_they_kept(suite_file: Path, tmp_path: Path) -
     assert set(other.table("predictions").base) == {"a", "b"}
     with pytest.raises(UnknownNameError, match="baseline 'c' is none of the models"):
         cortexscope.compare(str(tmp_path / "both"), baseline="c")
-    with pytest.raises(UsageError, match="is a run and .* a model"):
+    with pytest.raises(UsageError, match=r"is a run and .* a model"):
         cortexscope.compare(runs[0], str(tmp_path / "a"))
     with pytest.raises(UsageError, match="has one model"):
         cortexscope.compare(runs[0])

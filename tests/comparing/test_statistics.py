@@ -10,11 +10,12 @@ import pytest
 from comparing.conftest import Comparer, small
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, ttest_1samp
 
 from cortexscope.comparing import Comparison
+from cortexscope.engine import Settings
 from cortexscope.stats import distance_correlation, linear_cka, procrustes_distance
-from cortexscope.store import Measurements
+from cortexscope.store import Measurements, Run
 
 METRICS = ("residual_norm", "attention_entropy")
 Floats = NDArray[np.float64]
@@ -40,7 +41,7 @@ def test_procrustes_is_what_singular_values_say(clouds: tuple[Floats, Floats]) -
 
 def test_distances_of_prompts_are_ranked(clouds: tuple[Floats, Floats]) -> None:
     def apart(layer: Floats) -> Floats:
-        return pdist((layer - layer.mean(axis=0)) / layer.std(axis=0), "correlation")
+        return np.asarray(pdist((layer - layer.mean(axis=0)) / layer.std(axis=0), "correlation"))
 
     plain = spearmanr(*map(apart, clouds)).statistic
     assert distance_correlation(*clouds) == pytest.approx(plain, abs=1e-9)
@@ -137,3 +138,24 @@ def test_only_runs_that_belong_to_a_comparison_have_its_tables(
     missing = analysis.missing("compared_states")
     assert missing is not None
     assert "`cortexscope compare` lets them read the same prompts" in missing
+
+
+def test_neurons_are_paired_by_number(tmp_path: Path, comparer: Comparer) -> None:
+    first = small(tmp_path / "first")
+    second = small(
+        tmp_path / "second", change=lambda m: m.model.layers[3].mlp.up_proj.weight[5].mul_(4)
+    )
+    settings = Settings(batch_tokens=64, keep_neurons=True)
+    found = Comparison(
+        comparer([f"a={first}", f"b={second}", f"c={first}"], settings=settings)
+    ).table("neurons")
+    assert set(found.model) == {"b"}
+    assert found[["layer", "index"]].to_numpy().tolist() == [[4, 5]]
+    one, two = (Run(tmp_path / "run").mean_neurons(name) for name in "ab")
+    assert one is not None
+    assert two is not None
+    apart = (two.vectors[3] - one.vectors[3].astype(np.float64))[:, 5]
+    plain = ttest_1samp(apart, 0)
+    assert found.t[0] == pytest.approx(plain.statistic, rel=1e-6)
+    # Of 4 layers with 64 neurons each.
+    assert found.p_bh[0] == pytest.approx(min(1, 256 * plain.pvalue), rel=1e-6)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+import torch
 from families import tiny_model
 from generated import small_request, suite_of, written
 
 from cortexscope.engine import Generation, RunRequest, jobs_of, run
-from cortexscope.engine._job import Finished, Job, Measured, Ready, Steps
-from cortexscope.engine.backends import BACKENDS
+from cortexscope.engine._job import Failed, Finished, Job, Measured, Ready, Steps
+from cortexscope.engine.backends import BACKENDS, Means
 from cortexscope.engine.backends.local import Local
 from cortexscope.errors import ModelFileError, UnknownNameError, UsageError
 from cortexscope.metrics import METRICS
@@ -47,7 +48,14 @@ class Mine(MeanOverStates):
 
 
 def local() -> Local:
-    return Local(lambda tokens: None, {})
+    return Local(Means())
+
+
+def failure_of(job: Job) -> Exception:
+    """Return why its model fails."""
+    (failed,) = local().measure([job])
+    assert isinstance(failed, Failed)
+    return failed.error
 
 
 def do(job: bytes) -> bytes:
@@ -58,7 +66,7 @@ def do(job: bytes) -> bytes:
 class Spawned:
     """Does jobs in a fresh process, the last one first."""
 
-    def measure(self, jobs: Iterable[Job]) -> Iterator[Measured]:
+    def measure(self, jobs: Iterable[Job]) -> Generator[Measured, None, None]:
         context = get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             for found in pool.map(do, [pickle.dumps(job) for job in reversed(list(jobs))]):
@@ -90,9 +98,13 @@ def test_jobs_in_fresh_processes_measure_the_same_bits(request_: RunRequest) -> 
     check_backend(Spawned(), [jobs[0], jobs[-1]])
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("name", BACKENDS.names())
-def test_each_backend_keeps_its_contract(request_: RunRequest, name: str) -> None:
-    check_backend(BACKENDS.load(name)(lambda tokens: None, {}), jobs_of(request_))
+def test_each_backend_keeps_its_contract(request_: RunRequest, name: str, workers: int) -> None:
+    if name == "ray":
+        pytest.importorskip("ray")
+    means = Means(workers=workers, threads=torch.get_num_threads())
+    check_backend(BACKENDS.load(name)(means), jobs_of(request_))
 
 
 def test_a_run_is_the_same_whoever_does_its_jobs(
@@ -101,7 +113,7 @@ def test_a_run_is_the_same_whoever_does_its_jobs(
     class Interleaved(Local):
         """Gives what belongs to several shards in turn."""
 
-        def measure(self, jobs: Iterable[Job]) -> Iterator[Measured]:
+        def measure(self, jobs: Iterable[Job]) -> Generator[Measured, None, None]:
             ready, *rest = super().measure(jobs)
             yield ready
             yield from sorted(rest, key=lambda one: isinstance(one, Finished))
@@ -122,10 +134,16 @@ def test_a_plugin_that_has_changed_is_refused_where_it_would_run(request_: RunRe
     (plugin,) = job.setup.plugins
     plugin.path.write_text(PLUGIN.replace("seen.norms", "2 * seen.norms"))
     with pytest.raises(UsageError, match=r"mine\.py has changed since the run was planned"):
-        list(local().measure([job]))
+        raise failure_of(job)
+
+
+def test_a_plugin_that_is_not_there_comes_along(request_: RunRequest) -> None:
+    job = jobs_of(request_)[0]
+    (plugin,) = job.setup.plugins
     plugin.path.unlink()
-    with pytest.raises(UsageError, match="put it into a folder that all processes see"):
-        list(local().measure([job]))
+    METRICS.drop("mine")
+    means = Means(workers=2, threads=torch.get_num_threads())
+    check_backend(BACKENDS.load("local")(means), [job])
 
 
 def test_a_model_that_is_another_one_where_it_is_loaded_is_refused(request_: RunRequest) -> None:
@@ -133,7 +151,7 @@ def test_a_model_that_is_another_one_where_it_is_loaded_is_refused(request_: Run
     config = Path(request_.models[0].partition("=")[2]) / "config.json"
     config.write_text(config.read_text() + "\n")
     with pytest.raises(ModelFileError, match="has other files here than where the run was planned"):
-        list(local().measure([job]))
+        raise failure_of(job)
 
 
 def test_a_backend_that_breaks_its_contract_is_told_how(request_: RunRequest) -> None:
@@ -144,7 +162,7 @@ def test_a_backend_that_breaks_its_contract_is_told_how(request_: RunRequest) ->
         def __init__(self, given: Iterable[Measured]) -> None:
             self.given = given
 
-        def measure(self, jobs: Iterable[Job]) -> Iterator[Measured]:
+        def measure(self, jobs: Iterable[Job]) -> Generator[Measured, None, None]:
             yield from self.given
 
     ready: list[Measured] = [one for one in found if isinstance(one, Ready)]

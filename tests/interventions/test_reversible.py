@@ -17,6 +17,8 @@ _TEN = (
     "gpt2", "llama", "gemma3_text", "bloom", "mixtral",
     "gpt_oss", "bert", "t5", "falcon_h1", "deepseek_v3",
 )  # fmt: skip
+_QUICK = ("llama", "mixtral")
+"""Those that every run of the tests tries."""
 _VECTOR = vector_text(np.linspace(-1, 1, 48))
 _OF_KIND = {
     "heads": ["=mean"],
@@ -55,7 +57,13 @@ def _changes(family: str, kind: str) -> list[Change]:
 
 
 @pytest.mark.parametrize("kind", EDITS.names())
-@pytest.mark.parametrize("family", _TEN)
+@pytest.mark.parametrize(
+    "family",
+    [
+        family if family in _QUICK else pytest.param(family, marks=pytest.mark.slow)
+        for family in _TEN
+    ],
+)
 def test_nothing_is_left_of_a_change(family: str, kind: str) -> None:
     model = tiny_model(family)
     inputs = inputs_for(FAMILIES[family], [9, 5])

@@ -51,11 +51,11 @@ def frame(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def _reasons(found: pd.DataFrame, model: str) -> dict[tuple[str, int, int | None], set[str]]:
     null = found[(found["model"] == model) & found["value"].isna()]
-    groups = null.groupby(["metric", "layer", "head"], dropna=False)["reason"]
-    return {
-        (metric, int(layer), None if pd.isna(head) else int(head)): set(reasons)
-        for (metric, layer, head), reasons in groups
-    }
+    reasons: dict[tuple[str, int, int | None], set[str]] = {}
+    for row in null.to_dict("records"):
+        head = None if pd.isna(row["head"]) else int(row["head"])
+        reasons.setdefault((row["metric"], int(row["layer"]), head), set()).add(row["reason"])
+    return reasons
 
 
 def test_models_say_what_they_are_variants_of(frame: Any, folder: Path) -> None:
@@ -87,7 +87,7 @@ def test_what_is_gone_is_null_and_says_so(frame: Any) -> None:
     }
 
 
-def _values(frame: Any, metric: str, model: str) -> pd.Series:
+def _values(frame: Any, metric: str, model: str) -> Any:
     found = frame.frame(metric)
     found = found[found["model"] == model]
     return found.groupby("layer", dropna=False)["value"].mean()
@@ -119,7 +119,7 @@ def test_a_run_and_a_probe_measure_the_same_of_a_variant(frame: Any, folder: Pat
                 with change.applied(one):
                     one.module(input_ids=ids)
         tables.append(probe.frame())
-    pd.testing.assert_frame_equal(*tables)
+    pd.testing.assert_frame_equal(tables[0], tables[1])
     assert model.info.change == "layers:2"
     assert "the layer was removed" in set(tables[0]["reason"])
 

@@ -87,7 +87,7 @@ def test_attention_to_another_text_has_a_reason() -> None:
 @pytest.mark.weights
 def test_heads_of_the_demo_decoder_that_copy_stand_out() -> None:
     model = load_model("demo-decoder")
-    frame = Sequences(Reader(model), make_metrics(NAMES, MetricOptions())).measure().to_pandas()
+    frame = Sequences(Reader(model), make_metrics(NAMES, MetricOptions())).measure()[0].to_pandas()
     start = model.tokenizer.bos_token_id
     ids = repeated_tokens(
         model.tokenizer,

@@ -72,7 +72,7 @@ def test_values_keep_their_types_and_are_null_where_a_prompt_has_none(tmp_path: 
         "hard": "bool", "year": "int64", "score": "double", "topic": "string", "empty": "string",
     }  # fmt: skip
     prompts = run.prompts()
-    assert list(prompts)[:7] == PROMPTS.names
+    assert [*list(prompts)[:7], "turns"] == PROMPTS.names
     for name, values in columns.items():
         found = [None if pd.isna(own) else own for own in prompts[f"attributes.{name}"]]
         assert found == [*values, None]

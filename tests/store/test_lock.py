@@ -68,7 +68,7 @@ def interrupted(tmp_path_factory: pytest.TempPathFactory) -> RunRequest:
     class Interrupting(Silent):
         left = 2
 
-        def advance(self, tokens: int) -> None:
+        def advance(self, model: str, tokens: int) -> None:
             self.left -= 1
             if not self.left:
                 raise KeyboardInterrupt

@@ -14,7 +14,7 @@ from cortexscope.analysis._groups import TASK, groups_of
 from cortexscope.analysis._kept import Kept
 from cortexscope.analysis._scopes import stream
 from cortexscope.analysis._settings import ABOUT, Settings, settings_of
-from cortexscope.analysis._values import metrics_with_values, without_controls
+from cortexscope.analysis._values import as_texts, in_order, metrics_with_values, without_controls
 from cortexscope.analysis._vectors import Vectors, vectors_of
 from cortexscope.analysis.tables import TABLES
 from cortexscope.analysis.tables._step import Step
@@ -127,8 +127,17 @@ class Analysis:
         """
         if name not in TABLES:
             raise UnknownNameError(f"There is no table {name!r}; {suggestion(name, TABLES)}")
+        return as_texts(self._table(name))
+
+    def _table(self, name: str) -> pd.DataFrame:
+        """Return a table as it is kept here, not to be changed: of millions of rows no copy."""
         table: pd.DataFrame = self.once(("table", name), lambda: self._kept_or_built(name))
-        return table.copy()
+        return table
+
+    @property
+    def values(self) -> pd.DataFrame:
+        """The table of values, whose texts are categories; not to be changed."""
+        return self._table("values")
 
     def _kept_or_built(self, name: str) -> pd.DataFrame:
         import pandas as pd
@@ -139,7 +148,7 @@ class Analysis:
             return pd.DataFrame()
 
         def build() -> pd.DataFrame:
-            if name != "values" and self.table("values").empty:
+            if name != "values" and self.values.empty:
                 return pd.DataFrame()
             # Many small products: threads of each cost more than they save.
             with threadpool_limits(1):
@@ -194,12 +203,12 @@ class Analysis:
 
     def missing(self, name: str) -> str | None:
         """Return why a table is empty, None where it has rows."""
-        if not self.table(name).empty:
+        if not self._table(name).empty:
             return None
         refused = self._refused(TABLES[name])
         if refused is not None:
             return refused
-        first = "values" if self.table("values").empty else name
+        first = "values" if self.values.empty else name
         return self.groups.worded(TABLES[first].absent(self))
 
     @property
@@ -265,9 +274,7 @@ class Analysis:
 
         Texts are categories in the order of names, which are grouped and compared as numbers.
         """
-        read = without_controls(self.table("values"))
-        texts = ("model", "metric", "task", "prompt_id", "cluster", "kind", "block")
-        return read.astype({name: "category" for name in texts if name in read})
+        return in_order(without_controls(self.values))
 
     @cached_property
     def close(self) -> pd.DataFrame:

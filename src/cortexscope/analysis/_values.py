@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cortexscope.store import Measurements
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KINDS",
+    "as_texts",
     "clusters_of",
+    "coded_values",
     "head_values",
+    "in_order",
     "metrics_with_values",
     "prompt_values",
     "without_controls",
@@ -64,8 +67,18 @@ def prompt_values(measured: Measurements, metrics: Sequence[str]) -> pd.DataFram
         highest (that a value of the metric can be, NaN where unbounded), value; in the order of
         metrics, models and prompts.
     """
+    return as_texts(coded_values(measured, metrics))
+
+
+def coded_values(measured: Measurements, metrics: Sequence[str]) -> pd.DataFrame:
+    """Return the same with categories in the order of names for texts, which are slow of millions.
+
+    Args:
+        measured: of a run or several.
+        metrics: of `metrics_with_values`.
+    """
     frame = measured.primary(measured.by_prompt(metrics, controls=True))
-    return _with_prompts(frame, measured, metrics, lambda names, codes: names.take(codes))
+    return _with_prompts(frame, measured, metrics)
 
 
 def head_values(
@@ -79,16 +92,38 @@ def head_values(
         models: only these, all where None.
 
     Returns:
-        Columns as of `prompt_values`, and layer and head; `head` is -1 where a metric has none.
-        Texts are categories in the order of names: of millions of rows, texts are slow.
+        Columns as of `coded_values`, and layer and head; `head` is -1 where a metric has none.
     """
     frame = measured.primary(measured.by_head(metrics, models=models, controls=True))
-    return _with_prompts(frame, measured, metrics, _categories)
+    return _with_prompts(frame, measured, metrics)
 
 
 def without_controls(values: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of prompts and their paraphrases; shuffled words and random tokens go."""
     return values[values["kind"].isin(["original", "paraphrase"])]
+
+
+def as_texts(values: pd.DataFrame) -> pd.DataFrame:
+    """Return a copy of a frame with texts in the place of its categories."""
+    import pandas as pd
+
+    kinds = values.dtypes.items()
+    texts = {
+        name: kind.categories.dtype for name, kind in kinds if isinstance(kind, pd.CategoricalDtype)
+    }
+    return values.astype(texts)
+
+
+def in_order(values: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose categories are those that it has, in the order of names."""
+    import pandas as pd
+
+    found = {}
+    for name, column in values.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            own = column.cat.remove_unused_categories()
+            found[str(name)] = own.cat.reorder_categories(own.cat.categories.sort_values())
+    return values.assign(**found)
 
 
 def clusters_of(measured: Measurements) -> pd.Series[str]:
@@ -109,12 +144,9 @@ def _origins(measured: Measurements) -> tuple[pd.Series[str], pd.Series[str]]:
 
 
 def _with_prompts(
-    frame: pd.DataFrame,
-    measured: Measurements,
-    metrics: Sequence[str],
-    texts: Callable[[pd.Index[str], NDArray[np.intp]], Any],
+    frame: pd.DataFrame, measured: Measurements, metrics: Sequence[str]
 ) -> pd.DataFrame:
-    """Return values with what is known of their prompts; `texts` makes columns of names."""
+    """Return values with what is known of their prompts."""
     import numpy as np
     import pandas as pd
 
@@ -137,9 +169,9 @@ def _with_prompts(
     more = [name for name in ("layer", "head") if name in frame]
     numbers = frame[["n_tokens", *more, "value"]].take(order).reset_index(drop=True)
     columns = {
-        "model": texts(pd.Index(measured.labels), model),
-        "metric": texts(pd.Index(metrics), metric),
-        **{name: texts(pd.Index(known), place) for name, known in words.items()},
+        "model": _categories(pd.Index(measured.labels), model),
+        "metric": _categories(pd.Index(metrics), metric),
+        **{name: _categories(pd.Index(known), place) for name, known in words.items()},
     }
     found = pd.DataFrame(columns).join(numbers).assign(lowest=lowest, highest=highest)
     return found[[*_KEYS, "cluster", "kind", "n_tokens", "lowest", "highest", *more, "value"]]

@@ -7,14 +7,23 @@ activity other than 0 is no model, task or region: figures are recomputed over t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cortexscope.audit._activity_figures import Due, compared, near
 from cortexscope.audit._activity_matrix import compare_matrix
-from cortexscope.audit._activity_rules import OVERVIEW, OVERVIEWS, SHEETS, Rule, words
+from cortexscope.audit._activity_rules import (
+    COLUMNS,
+    KEYS,
+    OVERVIEW,
+    OVERVIEWS,
+    Due,
+    Rule,
+    compared,
+    made,
+    near,
+)
 from cortexscope.audit._records import Convention, WrongFigure
 from cortexscope.audit._words import counted
 from cortexscope.audit._workbook import Sheet, Workbook
@@ -26,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Activities", "check_activities"]
 
 _NAMES = ("Model", "Task", "Brain_Region")
+_MEANS = ("Average_Activity", "Average_Brain_Activity")
 # Below this an activity is the rounding of 0.
 _NOTHING = 1e-12
 
@@ -50,18 +60,18 @@ def check_activities(book: Workbook) -> Activities:
     Raises:
         UsageError: if an activity is no number.
     """
-    from cortexscope.audit._activity_blame import blame_activity
-
     long = _frame(book.path, book.long)
     found = list(_compare(book, long))
-    wrong = [figure for figure in found if figure.printed != figure.recomputed]
-    if wrong:
-        wrong = blame_activity(book, long, wrong, lambda frame: _compare(book, frame))
+    wrong = _blame_activity(book, long, _wrong(found))
     return Activities(len(found), tuple(wrong), _not_recomputed(book), tuple(_left_out(book, long)))
 
 
+def _wrong(found: Sequence[WrongFigure]) -> list[WrongFigure]:
+    return [figure for figure in found if figure.printed != figure.recomputed]
+
+
 def _not_recomputed(book: Workbook) -> str:
-    known = {book.long.title, *SHEETS, *OVERVIEWS, "Performance_Matrix"}
+    known = {book.long.title, *KEYS, *OVERVIEWS, "Performance_Matrix"}
     others = [sheet.title for sheet in book.sheets if sheet.title not in known]
     return (
         f"{book.path.name}: sums, means, spreads, counts and tops are recomputed from the sheet "
@@ -72,11 +82,9 @@ def _not_recomputed(book: Workbook) -> str:
 
 def _active(long: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of models, tasks and regions that have an activity other than 0."""
-    some = long["Activity_Level"] != 0
-    kept = long
-    for name in _NAMES:
-        kept = kept[kept[name].isin(set(long.loc[some, name]))]
-    return kept
+    some = long[long["Activity_Level"] != 0]
+    kept = [long[name].isin(set(some[name])) for name in _NAMES]
+    return long[kept[0] & kept[1] & kept[2]]
 
 
 def _left_out(book: Workbook, long: pd.DataFrame) -> Iterator[Convention]:
@@ -89,13 +97,12 @@ def _left_out(book: Workbook, long: pd.DataFrame) -> Iterator[Convention]:
         gone = [one for one in all_ if one not in known]
         if gone:
             more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
-            one = name.lower().replace("_", " ")
-            named = f"{', '.join(gone[:3])}{more}"
-            parts.append(f"{len(gone)} of {counted(len(all_), one)} ({named})")
+            of = counted(len(all_), name.lower().replace("_", " "))
+            parts.append(f"{len(gone)} of {of} ({', '.join(gone[:3])}{more})")
     rows = f"{len(long) - len(active)} of {len(long)} rows"
     found = f"{rows} are of what has no activity other than 0: {'; '.join(parts)}. Figures are "
     found += f"recomputed over the other {len(active)} rows"
-    tops = active.groupby("Brain_Region")["Activity_Level"].apply(lambda own: own.abs().max())
+    tops = active["Activity_Level"].abs().groupby(active["Brain_Region"]).max()
     for region, top in tops.items():
         if top < _NOTHING:
             found += f"; {region}, which is counted, reaches {top:.2g} at most, the rounding of 0"
@@ -103,7 +110,10 @@ def _left_out(book: Workbook, long: pd.DataFrame) -> Iterator[Convention]:
 
 
 def _frame(path: Path, sheet: Sheet) -> pd.DataFrame:
-    """Return the long sheet as a frame, of a name's first column only."""
+    """Return the long sheet as a frame, of a name's first column only.
+
+    Its column without a name is empty, so that all rows have one value in common.
+    """
     import pandas as pd
 
     frame = pd.DataFrame({name: sheet.column(name) for name in sheet.columns if name})
@@ -114,7 +124,7 @@ def _frame(path: Path, sheet: Sheet) -> pd.DataFrame:
                 f"{path.name}, sheet {sheet.title!r}, row {number}: Activity_Level is {level!r}, "
                 "which is no number; give the file as it was published."
             )
-    return frame.assign(Activity_Level=[float(str(level)) for level in levels])
+    return frame.assign(Activity_Level=[float(str(level)) for level in levels], **{"": ""})
 
 
 def _compare(book: Workbook, long: pd.DataFrame) -> Iterator[WrongFigure]:
@@ -123,19 +133,21 @@ def _compare(book: Workbook, long: pd.DataFrame) -> Iterator[WrongFigure]:
     for sheet in book.sheets:
         if sheet.title in OVERVIEWS:
             yield from _overview(book, sheet, long, active)
-        for column, rule in SHEETS.get(sheet.title, {}).items():
-            if {rule.key, column} <= set(sheet.columns) and rule.key in long.columns:
-                # What is left out has figures of its own rows.
-                made, both = _made(rule, active), _made(rule, long)
-                rows = zip(sheet.column(rule.key), sheet.column(column), strict=True)
-                for number, (key, printed) in enumerate(rows, 2):
-                    due = made.get(str(key), both.get(str(key)))
-                    if due is not None:
-                        why = words(rule, book.long.title)
-                        figure = compared(book, sheet, number, str(key), column, printed, due, why)
-                        yield _explained(figure, printed, both[str(key)])
-        if sheet.title == "Performance_Matrix":
+        elif sheet.title == "Performance_Matrix":
             yield from compare_matrix(book, sheet, long, active)
+        key = KEYS.get(sheet.title)
+        if key is None or key not in sheet.columns or key not in long.columns:
+            continue
+        for column in dict.fromkeys(name for name in sheet.columns if name in COLUMNS):
+            # What is left out has figures of its own rows.
+            due, both = (made(COLUMNS[column], rows, key) for rows in (active, long))
+            why = COLUMNS[column].words(key, book.long.title)
+            rows = zip(map(str, sheet.column(key)), sheet.column(column), strict=True)
+            for number, (row, printed) in enumerate(rows, 2):
+                if row in both:
+                    own = due.get(row, both[row])
+                    figure = compared(book, sheet, number, row, column, printed, own, why)
+                    yield _explained(figure, printed, both[row])
 
 
 def _overview(
@@ -146,14 +158,11 @@ def _overview(
         if str(name) == "Failed Models":
             yield from _failed(book, sheet, number, printed)
         elif rule is not None:
-            due, why = _hardest(book, rule) or (
-                _made(rule, active.assign(**{"": ""}))[""],
-                words(rule, book.long.title),
-            )
-            both = _made(rule, long.assign(**{"": ""}))[""]
+            computed = made(rule, active, "")[""], rule.words("", book.long.title)
+            due, why = _hardest(book, rule) or computed
             why += _pairs(book, long, printed) if str(name) == "Successful Models" else ""
             figure = compared(book, sheet, number, str(name), "Value", printed, due, why)
-            yield _explained(figure, printed, both)
+            yield _explained(figure, printed, made(rule, long, "")[""])
 
 
 def _explained(figure: WrongFigure, printed: object, both: Due) -> WrongFigure:
@@ -197,39 +206,40 @@ def _pairs(book: Workbook, long: pd.DataFrame, printed: object) -> str:
     return f"; it is {pairs} pairs of a task and a model and the {failed} rows of failed ones"
 
 
-def _made(rule: Rule, long: pd.DataFrame) -> dict[str, Due]:
-    groups = long.groupby(rule.key, sort=False)["Activity_Level"]
-    match rule.how:
-        case "sum":
-            found = groups.sum()
-        case "mean":
-            found = groups.mean()
-        case "sd":
-            found = groups.std().fillna(0.0)
-        case "variance":
-            found = groups.var().fillna(0.0)
-        case "range":
-            found = groups.max() - groups.min()
-        case "rows":
-            found = groups.size()
-        case "distinct":
-            found = long.groupby(rule.key, sort=False)[rule.of].nunique()
-        case "active":
-            found = long[long["Activity_Level"] != 0].groupby(rule.key)[rule.of].nunique()
-            found = found.reindex(groups.size().index, fill_value=0)
-        case _:
-            means = long.groupby([rule.key, rule.of], sort=False)["Activity_Level"].mean()
-            ends = means.groupby(level=0)
-            found = ends.min() if rule.how == "name of least" else ends.max()
-            if rule.how != "top":
-                tops = {str(key): float(value) for key, value in found.items()}
-                return _names(means.unstack(), tops)
-    return {str(key): float(value) for key, value in found.items()}
+def _blame_activity(
+    book: Workbook, long: pd.DataFrame, wrong: list[WrongFigure]
+) -> list[WrongFigure]:
+    """Return the wrong figures, with one activity in the place of all that it explains.
 
-
-def _names(means: pd.DataFrame, tops: Mapping[str, float]) -> dict[str, Due]:
-    """Return the names whose mean is the extreme one; several where they tie."""
-    return {
-        str(key): frozenset(str(name) for name, value in own.items() if near(value, tops[str(key)]))
-        for key, own in means.to_dict("index").items()
-    }
+    It is looked for where exactly one task's mean and one model's are wrong.
+    """
+    means = [own for own in wrong if own.column in _MEANS]
+    tasks, models = ([m for m in means if KEYS.get(m.table) == key] for key in ("Task", "Model"))
+    if len(tasks) != 1 or len(models) != 1:
+        return wrong
+    of_task = long["Task"].astype(str) == tasks[0].row
+    difference = (float(tasks[0].printed) - float(tasks[0].recomputed)) * int(of_task.sum())
+    tried: dict[int, list[WrongFigure]] = {}
+    for row in long.index[of_task & (long["Model"].astype(str) == models[0].row)]:
+        mended = long.copy()
+        mended.loc[row, "Activity_Level"] += difference
+        tried[int(row)] = _wrong(list(_compare(book, mended)))
+    fewest = min(map(len, tried.values()), default=len(wrong))
+    if fewest > len(wrong) - 2:
+        return wrong
+    best, *others = [row for row, left in tried.items() if len(left) == fewest]
+    names = [", ".join(map(str, cells)) for cells in long[["Task", "Model", "Brain_Region"]].values]
+    value = float(long["Activity_Level"].to_numpy()[best])
+    found = WrongFigure(
+        table=book.long.title,
+        part=None,
+        row=names[best],
+        column="Activity_Level",
+        place=f"{book.path.name}, row {best + 2}",
+        printed=f"{value:.10g}",
+        recomputed=f"{value + difference:.10g}",
+        kind="figure of a spreadsheet",
+        why=f"with the recomputed value {len(wrong) - fewest} more figures of other sheets agree",
+        or_else=tuple(names[row] for row in others),
+    )
+    return [found, *tried[best]]

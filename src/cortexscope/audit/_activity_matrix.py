@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cortexscope.audit._activity_figures import compared, near
+from cortexscope.audit._activity_rules import compared, near
 from cortexscope.audit._records import WrongFigure
 from cortexscope.audit._words import counted
 from cortexscope.audit._workbook import Sheet, Workbook
@@ -36,50 +36,43 @@ def compare_matrix(
 ) -> Iterator[WrongFigure]:
     """Compare its cells with means of the long sheet, and its margins with its cells.
 
-    Args:
-        book: the spreadsheet.
-        sheet: the matrix.
-        long: the long sheet.
-        active: its rows of models, tasks and regions with an activity other than 0.
+    Only models and tasks of `active`, which have an activity other than 0, count in the margins.
     """
-    models = [name for name in sheet.columns if name in set(long["Model"].astype(str))]
     known = set(active["Model"].astype(str))
+    models = [name for name in sheet.columns if name in set(long["Model"].astype(str))]
+    real_models = [name for name in models if name in known]
     tasks, real = (list(dict.fromkeys(f["Task"].astype(str))) for f in (long, active))
     means = long.groupby(["Task", "Model"], sort=False)["Activity_Level"].mean()
     cells = {task: {m: float(means.get((task, m), 0.0)) for m in models} for task in tasks}
-    over_tasks = {
-        which: {m: statistics.fmean(cells[task][m] for task in own) for m in models}
-        for which, own in (("real", real), ("all", tasks))
-    }
-    places = {name: place for place, name in enumerate(sheet.columns)}
+    average, over_all = (
+        {m: statistics.fmean(cells[task][m] for task in own) for m in models}
+        for own in (real, tasks)
+    )
     for number, row in enumerate(sheet.rows, 2):
-        task = str(row[places["Task"]])
+        printed = dict(zip(sheet.columns, row, strict=True))
+        task = str(printed["Task"])
         if task == _RANK:
-            ranked = [over_tasks["real"][m] for m in models if m in known]
-            for model in (m for m in models if m in known):
-                printed, value = row[places[model]], over_tasks["real"][model]
+            ranked = [average[model] for model in real_models]
+            why = f"it is not its rank of the {counted(len(ranked), 'model')}"
+            for model, value in zip(real_models, ranked, strict=True):
                 due = 1 + sum(v > value for v in ranked) + (ranked.count(value) - 1) / 2
-                why = f"it is not its rank of the {counted(len(ranked), 'model')}"
-                yield compared(book, sheet, number, task, model, printed, due, why)
-            continue
+                yield compared(book, sheet, number, task, model, printed[model], due, why)
         if task not in cells and task != _AVERAGE:
             continue
-        own = over_tasks["real"] if task == _AVERAGE else cells[task]
-        both = over_tasks["all"] if task == _AVERAGE else cells[task]
+        own, both = (average, over_all) if task == _AVERAGE else (cells[task], cells[task])
         for model, value in own.items():
-            printed = row[places[model]]
             why = f"it is not the mean of its rows in the sheet {book.long.title}"
             if task == _AVERAGE:
                 why = f"it is not the mean over the {counted(len(real), 'task')} with an activity"
-                if near(printed, both[model]):
+                if near(printed[model], both[model]):
                     why += f" other than 0, but over {len(tasks)}"
-            yield compared(book, sheet, number, task, model, printed, value, why)
-        chosen = [m for m in models if m in known and (task in real or task == _AVERAGE)] or models
-        for column in (name for name in _SUMMED if name in places):
-            due = _SUMMED[column]([own[m] for m in chosen])
-            printed = row[places[column]]
-            why = _why(column, printed, [own[m] for m in chosen], list(both.values()))
-            yield compared(book, sheet, number, task, column, printed, due, why)
+            yield compared(book, sheet, number, task, model, printed[model], value, why)
+        of = real_models if real_models and (task in real or task == _AVERAGE) else models
+        chosen = [own[model] for model in of]
+        for column in (name for name in _SUMMED if name in printed):
+            why = _why(column, printed[column], chosen, list(both.values()))
+            due = _SUMMED[column](chosen)
+            yield compared(book, sheet, number, task, column, printed[column], due, why)
 
 
 def _why(column: str, printed: object, chosen: Sequence[float], every: Sequence[float]) -> str:

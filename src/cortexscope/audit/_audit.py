@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cortexscope._version import __version__
+from cortexscope.audit._activity import check_activities
 from cortexscope.audit._claims import quoted, study
 from cortexscope.audit._evidence import Evidence, evidence_of
 from cortexscope.audit._given import Given, read_given
 from cortexscope.audit._grid import read_grid
 from cortexscope.audit._judge import checks_of
 from cortexscope.audit._lead import NOTES
-from cortexscope.audit._records import Audit, GivenFile, Judged
+from cortexscope.audit._records import Audit, Judged
 from cortexscope.audit._tables import Checked, check_tables, undetermined
 
 if TYPE_CHECKING:
-    from cortexscope.audit._activity import Activities
     from cortexscope.store import Measurements
 
 __all__ = ["audit_study"]
@@ -43,8 +43,8 @@ def audit_study(
         StoreError: if the run cannot be read.
     """
     given = read_given([Path(path) for path in published])
-    checked, evidence, left_open = _figures(given)
-    others = _activities(given)
+    checked, evidence, left_open = _tables(given)
+    others = [check_activities(book) for book in given.workbooks]
     values = None
     if run is not None:
         from cortexscope.audit._run_values import read_run
@@ -55,7 +55,7 @@ def audit_study(
     return Audit(
         version=__version__,
         study=study().study,
-        files=tuple(_files(given)),
+        files=given.files,
         figures=checked.figures + sum(each.figures for each in others),
         wrong=(*checked.wrong, *(figure for each in others for figure in each.wrong)),
         conventions=(*checked.conventions, *(c for each in others for c in each.conventions)),
@@ -63,29 +63,15 @@ def audit_study(
         run=values.name if values else None,
         run_facts=dict(values.facts) if values else {},
         claims=tuple(
-            Judged(
-                claim.id,
-                claim.words,
-                claim.lines,
-                tuple(checks_of(claim, sources)),
-                claim.caveats,
-            )
-            for claim in study().claims
+            Judged(own.id, own.words, own.lines, tuple(checks_of(own, sources)), own.caveats)
+            for own in study().claims
         ),
         notes=NOTES,
     )
 
 
-class _Figures(NamedTuple):
-    """What is found of the tables."""
-
-    checked: Checked
-    evidence: Evidence
-    """What claims are checked against."""
-    undetermined: tuple[str, ...]
-
-
-def _figures(given: Given) -> _Figures:
+def _tables(given: Given) -> tuple[Checked, Evidence, tuple[str, ...]]:
+    """Return what is found of the tables, what claims are checked against, and what is left."""
     left: tuple[str, ...] = ()
     if given.published is None:
         checked, evidence = Checked(0, (), ()), quoted(study().claims)
@@ -93,41 +79,5 @@ def _figures(given: Given) -> _Figures:
         grid = read_grid(given.published)
         checked = check_tables(given.published, grid)
         left = tuple(undetermined(given.published, grid, checked.derived))
-        evidence = evidence_of(grid, given.published, ddof=checked.ddof)
-    whole = replace(
-        evidence,
-        workbooks=given.workbooks,
-        script=given.script,
-        hubs=study().models,
-        dates=dict(_dates(given)),
-    )
-    return _Figures(checked, whole, left)
-
-
-def _dates(given: Given) -> Iterator[tuple[str, str]]:
-    """Yield what each file says of when it was made."""
-    if given.published is not None and "Generated" in given.published.headings:
-        yield given.published.path.name, given.published.headings["Generated"][0]
-    for book in given.workbooks:
-        for sheet in book.sheets:
-            yield from ((book.path.name, str(row[1])) for row in sheet.rows
-                        if row[:1] == ("Analysis Date",) and len(row) > 1)  # fmt: skip
-
-
-def _activities(given: Given) -> list[Activities]:
-    """Return what is found of each spreadsheet."""
-    from cortexscope.audit._activity import check_activities
-
-    return [check_activities(book) for book in given.workbooks]
-
-
-def _files(given: Given) -> Iterator[GivenFile]:
-    if given.published is not None:
-        tables = sorted({table.number for table in given.published.tables})
-        holds = f"Table{'s' if len(tables) > 1 else ''} {', '.join(map(str, tables))}"
-        yield GivenFile(given.published.path.name, given.published.sha256, holds)
-    for book in given.workbooks:
-        holds = f"{len(book.sheets)} sheets, none of them one of the tables"
-        yield GivenFile(book.path.name, book.sha256, holds)
-    if given.script is not None:
-        yield GivenFile(given.script.path.name, given.script.sha256, "a Python script")
+        evidence = evidence_of(grid, ddof=checked.ddof)
+    return checked, replace(evidence, given=given, hubs=study().models), left

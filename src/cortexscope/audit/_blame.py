@@ -9,7 +9,7 @@ alone. So a cell is blamed where its correction settles at least two contradicti
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,111 +33,122 @@ class _Repair:
     settles: frozenset[int]
 
 
-def blame(derived: Sequence[Derived], rankings: Sequence[Ranking], grid: Grid) -> list[WrongFigure]:
-    """Return the wrong figures of a file.
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of Table 1 and what is made of it; contradictions of lists follow those of figures.
 
-    Args:
-        derived: every derived figure, standard deviations with one divisor.
-        rankings: the lists of Table 6.
-        grid: Table 1.
+    `values` change as cells are put right.
     """
+
+    metric: str
+    own: Sequence[Derived]
+    order: Sequence[Ranking]
+    grid: Grid
+    values: dict[Cell, float]
+
+    def printed(self, cell: Cell) -> str:
+        return self.grid.rows[cell].cells[self.metric]
+
+    def disordered(self, values: Values) -> frozenset[int]:
+        """Return the numbers of the lists that are out of order."""
+        return frozenset(
+            len(self.own) + n for n, ranking in enumerate(self.order) if ranking.faults(values)
+        )
+
+    def wrong(self) -> Iterator[WrongFigure]:
+        while True:
+            wrong = (n for n, figure in enumerate(self.own) if not figure.right(self.values))
+            broken = frozenset(wrong) | self.disordered(self.values)
+            repairs = list(self._repairs(broken)) if broken else []
+            several = [repair for repair in repairs if len(repair.settles) > 1]
+            if not several:
+                break
+            best, *others = _best(several, self.values)
+            yield self._wrong_cell(best, others)
+            self.values[best.cell] = best.value
+        for number in sorted(broken):
+            if number < len(self.own):
+                alone = {repair.cell for repair in repairs if number in repair.settles}
+                yield _wrong_derived(self.own[number], self.values, sorted(alone))
+        for ranking in self.order:
+            for fault in ranking.faults(self.values):
+                yield _wrong_order(ranking, *fault, self.values)
+
+    def _repairs(self, broken: frozenset[int]) -> Iterator[_Repair]:
+        """Yield the corrections of one cell that settle something and break nothing."""
+        figures = [self.own[number] for number in sorted(broken) if number < len(self.own)]
+        orders = {number for number in broken if number >= len(self.own)}
+        for cell in dict.fromkeys(cell for figure in figures for cell in figure.cells):
+            about = [n for n, figure in enumerate(self.own) if cell in figure.cells]
+            trials = np.array(list(self._candidates(cell, figures)))
+            if not len(trials):
+                continue
+            # [figure, trial]; figures that the cell has no part in stay as they are.
+            right = np.array([self.own[n].right_with(cell, trials, self.values) for n in about])
+            kept = np.array([n in broken for n in about])
+            fit = (right | kept[:, None]).all(axis=0) & right.any(axis=0)
+            for trial in np.flatnonzero(fit):
+                value = float(trials[trial])
+                left = self.disordered({**self.values, cell: value})
+                settled = {n for n, now in zip(about, right[:, trial], strict=True) if now} & broken
+                settled |= orders - left
+                if settled and not left - orders:
+                    yield _Repair(cell, value, frozenset(settled))
+
+    def _candidates(self, cell: Cell, figures: Iterable[Derived]) -> Iterator[float]:
+        """Yield values that would settle a figure: where its mean says, and the few beside it."""
+        values = self.values
+        if cell not in values:
+            return
+        decimals = decimals_of(self.printed(cell))
+        seen = {values[cell]}
+        for figure in figures:
+            if cell not in figure.cells or not is_number(figure.printed):
+                continue
+            count = sum(other in values for other in figure.cells)
+            centre, reach = values[cell], count
+            if figure.kind != "sd":
+                weight = count if figure.kind == "mean" else 1
+                centre += (float(figure.printed) - figure.expected(values)) * weight
+                coarser = 10.0 ** (decimals - decimals_of(figure.printed))
+                reach = int(weight / 2 * coarser) + 1 if figure.kind == "mean" else 0
+            reach = min(reach, _WINDOW) if decimals <= _PRINTED else 0
+            for step in range(-reach, reach + 1):
+                value = round(centre + step * 10.0**-decimals, decimals)
+                if value not in seen:
+                    seen.add(value)
+                    yield value
+
+    def _wrong_cell(self, best: _Repair, others: Sequence[_Repair]) -> WrongFigure:
+        against = [
+            f"Table {self.own[n].table}, {self.own[n].row}, {self.own[n].column}"
+            if n < len(self.own)
+            else f"the order of {self.order[n - len(self.own)].part!r}"
+            for n in sorted(best.settles)
+        ]
+        printed = self.printed(best.cell)
+        return WrongFigure(
+            table="Table 1",
+            part=None,
+            row=" ".join(best.cell),
+            column=self.metric,
+            place=self.grid.rows[best.cell].place,
+            printed=printed,
+            recomputed=f"{best.value:.{decimals_of(printed)}f}",
+            kind="cell of Table 1",
+            why=f"all these contradict it: {'; '.join(against)}",
+            or_else=tuple(f"Table 1, {' '.join(r.cell)}, {self.metric}" for r in others),
+        )
+
+
+def blame(derived: Sequence[Derived], rankings: Sequence[Ranking], grid: Grid) -> list[WrongFigure]:
+    """Return the wrong figures of a file, of all it derives and with one divisor for the sds."""
     wrong: list[WrongFigure] = []
     for metric in (*grid.metrics, INPUTS):
         own = [figure for figure in derived if figure.metric == metric]
         order = [ranking for ranking in rankings if ranking.metric == metric]
-        wrong.extend(_blame_one(metric, own, order, grid))
+        wrong.extend(_Column(metric, own, order, grid, dict(grid.values[metric])).wrong())
     return wrong
-
-
-def _blame_one(
-    metric: str, own: Sequence[Derived], order: Sequence[Ranking], grid: Grid
-) -> Iterator[WrongFigure]:
-    values = dict(grid.values[metric])
-    while True:
-        broken = _broken(own, order, values)
-        repairs = list(_repairs(metric, own, order, values, broken, grid)) if broken else []
-        several = [repair for repair in repairs if len(repair.settles) > 1]
-        if not several:
-            break
-        best, *others = _best(several, values)
-        yield _wrong_cell(metric, best, others, own, order, grid)
-        values[best.cell] = best.value
-    for number in sorted(broken):
-        if number < len(own):
-            alone = (repair for repair in repairs if number in repair.settles)
-            yield _wrong_derived(own[number], values, sorted({r.cell for r in alone}), grid)
-    for ranking in order:
-        for row, place, cell, better in ranking.faults(values):
-            yield _wrong_order(ranking, (row, place, cell, better), values)
-
-
-def _broken(own: Sequence[Derived], order: Sequence[Ranking], values: Values) -> frozenset[int]:
-    """Return the numbers of the contradictions; those of lists follow those of figures."""
-    wrong = {number for number, figure in enumerate(own) if not figure.right(values)}
-    wrong |= {len(own) + number for number, ranking in enumerate(order) if ranking.faults(values)}
-    return frozenset(wrong)
-
-
-def _repairs(
-    metric: str,
-    own: Sequence[Derived],
-    order: Sequence[Ranking],
-    values: dict[Cell, float],
-    broken: frozenset[int],
-    grid: Grid,
-) -> Iterator[_Repair]:
-    """Yield the corrections of one cell that settle something and break nothing."""
-    figures = [own[number] for number in sorted(broken) if number < len(own)]
-    cells = dict.fromkeys(cell for figure in figures for cell in figure.cells)
-    orders = {number for number in broken if number >= len(own)}
-    for cell in cells:
-        about = [n for n, figure in enumerate(own) if cell in figure.cells]
-        trials = np.array(list(_candidates(cell, metric, figures, values, grid)))
-        if not len(trials):
-            continue
-        # [figure, trial]; figures that the cell has no part in stay as they are.
-        right = np.array([own[n].right_with(cell, trials, values) for n in about])
-        kept = np.array([n in broken for n in about])
-        fit = (right | kept[:, None]).all(axis=0) & right.any(axis=0)
-        for trial in np.flatnonzero(fit):
-            value = float(trials[trial])
-            after = {**values, cell: value}
-            left = {len(own) + n for n, ranking in enumerate(order) if ranking.faults(after)}
-            settled = {n for n, now in zip(about, right[:, trial], strict=True) if now} & broken
-            settled |= orders - left
-            if settled and not left - orders:
-                yield _Repair(cell, value, frozenset(settled))
-
-
-def _candidates(
-    cell: Cell,
-    metric: str,
-    figures: Iterable[Derived],
-    values: Values,
-    grid: Grid,
-) -> Iterator[float]:
-    """Yield values that would settle a figure: where its mean says, and the few beside it."""
-    if cell not in values:
-        return
-    text = grid.rows[cell].cells[metric]
-    decimals = decimals_of(text)
-    seen: set[float] = set()
-    for figure in figures:
-        if cell not in figure.cells or not is_number(figure.printed):
-            continue
-        count = sum(other in values for other in figure.cells)
-        centre, reach = values[cell], count
-        if figure.kind != "sd":
-            weight = count if figure.kind == "mean" else 1
-            centre += (float(figure.printed) - figure.expected(values)) * weight
-            coarser = 10.0 ** (decimals - decimals_of(figure.printed))
-            reach = int(weight / 2 * coarser) + 1 if figure.kind == "mean" else 0
-        reach = min(reach, _WINDOW) if decimals <= _PRINTED else 0
-        for step in range(-reach, reach + 1):
-            value = round(centre + step * 10.0**-decimals, decimals)
-            if value not in seen and value != values[cell]:
-                seen.add(value)
-                yield value
 
 
 def _best(repairs: Sequence[_Repair], values: Values) -> list[_Repair]:
@@ -156,94 +167,40 @@ def _best(repairs: Sequence[_Repair], values: Values) -> list[_Repair]:
     return sorted(middle, key=lambda r: (r.value != common, -len(by_cell[r.cell])))
 
 
-def _wrong_cell(
-    metric: str,
-    best: _Repair,
-    others: Sequence[_Repair],
-    own: Sequence[Derived],
-    order: Sequence[Ranking],
-    grid: Grid,
-) -> WrongFigure:
-    row = grid.rows[best.cell]
-    against = [
-        f"{_table(own[n])}, {own[n].row}, {own[n].column}"
-        if n < len(own)
-        else f"the order of {order[n - len(own)].part!r}"
-        for n in sorted(best.settles)
-    ]
-    return WrongFigure(
-        table="Table 1",
-        part=None,
-        row=" ".join(best.cell),
-        column=metric,
-        place=row.place,
-        printed=row.cells[metric],
-        recomputed=f"{best.value:.{decimals_of(row.cells[metric])}f}",
-        kind="cell of Table 1",
-        why=f"all these contradict it: {'; '.join(against)}",
-        or_else=tuple(f"Table 1, {' '.join(r.cell)}, {metric}" for r in others),
-    )
-
-
-def _wrong_derived(
-    figure: Derived, values: Values, cells: Sequence[Cell], grid: Grid
-) -> WrongFigure:
+def _wrong_derived(figure: Derived, values: Values, cells: Sequence[Cell]) -> WrongFigure:
+    its_cells = f"its {len(figure.cells)} cells of Table 1"
     of = {
-        "mean": f"the mean of its {len(figure.cells)} cells of Table 1",
-        "sum": f"the sum of its {len(figure.cells)} cells of Table 1",
-        "sd": f"the standard deviation of its {len(figure.cells)} cells of Table 1, divided by "
+        "mean": f"the mean of {its_cells}",
+        "sum": f"the sum of {its_cells}",
+        "sd": f"the standard deviation of {its_cells}, divided by "
         f"{'n - 1' if figure.ddof else 'n'}",
         "cell": "what Table 1 has there",
     }
     return WrongFigure(
-        table=_table(figure),
-        part=figure.part,
-        row=figure.row,
-        column=figure.column,
-        place=figure.place,
-        printed=figure.printed,
-        recomputed=figure.recomputed(values),
-        kind="derived figure",
-        why=f"it is not {of[figure.kind]}",
-        or_else=tuple(f"Table 1, {' '.join(cell)}, {figure.metric}" for cell in cells),
-    )
+        f"Table {figure.table}", figure.part, figure.row, figure.column, figure.place,
+        figure.printed, figure.recomputed(values), "derived figure", f"it is not {of[figure.kind]}",
+        tuple(f"Table 1, {' '.join(cell)}, {figure.metric}" for cell in cells),
+    )  # fmt: skip
 
 
 def _wrong_order(
-    ranking: Ranking, fault: tuple[str, str, Cell, Cell], values: Values
+    ranking: Ranking, row: str, place: str, cell: Cell, better: Cell, values: Values
 ) -> WrongFigure:
-    row, place, cell, better = fault
+    printed, due = (f"{' '.join(own)} ({values[own]:g})" for own in (cell, better))
+    why = "in Table 1 the second ranks above the first"
     return WrongFigure(
-        table="Table 6",
-        part=ranking.part,
-        row=row,
-        column=ranking.metric,
-        place=place,
-        printed=f"{' '.join(cell)} ({values[cell]:g})",
-        recomputed=f"{' '.join(better)} ({values[better]:g})",
-        kind="order",
-        why="in Table 1 the second ranks above the first",
+        "Table 6", ranking.part, row, ranking.metric, place, printed, due, "order", why
     )
 
 
-def _table(figure: Derived) -> str:
-    return f"Table {figure.table}"
-
-
 def smallest_seen(own: Sequence[Derived], cell: Cell, metric: str, grid: Grid) -> float | None:
-    """Return the smallest change of a cell, either way, that some figure would contradict.
-
-    Args:
-        own: the derived figures of the metric.
-        cell: of Table 1.
-        metric: its column.
-        grid: Table 1.
+    """Return the smallest change of a cell of a metric that some figure of it would contradict.
 
     Returns:
         A whole number of units of its last digit, the larger of the two ways; None where no change
         is seen.
     """
-    values: Mapping[Cell, float] = grid.values[metric]
+    values = grid.values[metric]
     near = [figure for figure in own if cell in figure.cells]
     if cell not in values or not near:
         return None

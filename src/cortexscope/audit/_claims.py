@@ -80,25 +80,18 @@ def quoted(claims: Iterable[Claim]) -> Evidence:
         if isinstance(check, ModelFigures):
             for name, own in check.values.items():
                 facts[name] = {column: text for column, text in own.items() if not is_number(text)}
-                for column, text in own.items():
-                    if is_number(text):
-                        models.setdefault(column, {})[name] = Known.quoted(text)
+                for column in (column for column in own if column not in facts[name]):
+                    models.setdefault(column, {})[name] = Known.quoted(own[column])
         elif isinstance(check, TaskFigures):
-            own_tasks = {task: Known.quoted(both.mean) for task, both in check.values.items()}
-            tasks.setdefault(check.metric, {}).update(own_tasks)
+            means = {task: Known.quoted(both.mean) for task, both in check.values.items()}
+            tasks.setdefault(check.metric, {}).update(means)
         elif isinstance(check, Count):
             every_task = every_task or check.names
+    counts = {
+        "models": len(facts),
+        "tasks": len(every_task),
+        "architectures": len({own.get("Architecture") for own in facts.values()}),
+    }
     return Evidence(
-        against="the claims' own figures",
-        facts=facts,
-        counts={
-            "models": len(facts),
-            "tasks": len(every_task),
-            "architectures": len({own.get("Architecture") for own in facts.values()}),
-        },
-        models=models,
-        tasks=tasks,
-        every_task=every_task,
-        cells=None,
-        inputs=None,
+        "the claims' own figures", facts, counts, models, tasks, every_task, cells=None, inputs=None
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cortexscope.audit._glance import wrong_text
+from cortexscope.audit._glance import line, wrong_text
 from cortexscope.audit._lead import lead_text
 from cortexscope.audit._records import (
     ALWAYS,
@@ -41,12 +41,9 @@ from cortexscope.document import (
 
 __all__ = ["document_of", "rank_text", "readme_lines"]
 
+# Of other verdicts, which hold in part: "half".
 _TONES: dict[Verdict, Tone] = {
     "holds": "good",
-    "holds on average only": "half",
-    "holds only raw": "half",
-    "depends on the reading": "half",
-    "did not generalise": "half",
     "contradicted": "bad",
     "cannot be checked": "open",
 }
@@ -71,18 +68,14 @@ def document_of(audit: Audit) -> Document:
     )
 
 
-def _line(words: Words) -> Prose:
-    return Prose((words,))
-
-
 def _lead_in(audit: Audit) -> Iterator[Block]:
-    yield _line((Span(audit.study, "small"),))
+    yield line((Span(audit.study, "small"),))
     for source in audit.sources:
         asked = sum(audit.count(source, verdict) for verdict in VERDICTS)
         run = f" ({audit.run})" if "the run" in source else ""
         yield Facts(
             tuple(
-                Fact(verdict, str(count), _TONES[verdict])
+                Fact(verdict, str(count), _TONES.get(verdict, "half"))
                 for verdict in VERDICTS
                 if (count := audit.count(source, verdict)) or verdict in ALWAYS
             ),
@@ -90,45 +83,45 @@ def _lead_in(audit: Audit) -> Iterator[Block]:
             f"{counted(asked, 'claim')}, checked against {source}{run}",
         )
     if audit.figures:
-        yield _line((Span(wrong_text(audit), "strong"),))
+        yield line((Span(wrong_text(audit), "strong"),))
 
 
 def _standing_out(audit: Audit) -> Iterator[Block]:
     items = tuple(
         (
-            _line((Span(claim.words, to=claim.id),)),
+            line((Span(claim.words, to=claim.id),)),
             *(_said(check) for check in claim.checks if check.verdict not in PLAIN),
         )
         for claim in audit.notable
     )
-    said = "Every claim that could be checked holds by what was given."
-    yield Items(items) if items else _line(said)
+    none = line("Every claim that could be checked holds by what was given.")
+    yield Items(items) if items else none
 
 
 def _said(check: Check) -> Prose:
-    return _line(
+    return line(
         (_badge(check.verdict), Span(f" against {check.against}: ", "small"), check.sentence)
     )
 
 
 def _badge(verdict: Verdict) -> Span:
-    return Span(verdict, "badge", _TONES[verdict])
+    return Span(verdict, "badge", _TONES.get(verdict, "half"))
 
 
 def _claim(claim: Judged) -> Section:
-    blocks: list[Block] = [_line((Span(f"README, {readme_lines(claim.lines)}", "small"),))]
+    blocks: list[Block] = [line((Span(f"README, {readme_lines(claim.lines)}", "small"),))]
     blocks += _caveats(claim.caveats)
     for check in claim.checks:
         blocks += [_said(check), *_numbers(check, claim.words)]
-        if check.readings:
-            blocks.append(Items(tuple(
-                (
-                    _line((Span(own.words, "strong"), " ", _badge(own.check.verdict))),
-                    _line(own.check.sentence),
-                    *_numbers(own.check, f"{claim.words} Read as: {own.words}"),
-                )
-                for own in check.readings
-            )))  # fmt: skip
+        readings = tuple(
+            (
+                line((Span(own.words, "strong"), " ", _badge(own.check.verdict))),
+                line(own.check.sentence),
+                *_numbers(own.check, f"{claim.words} Read as: {own.words}"),
+            )
+            for own in check.readings
+        )
+        blocks += [Items(readings)] if readings else []
     return Section(claim.id, claim.words, tuple(blocks))
 
 
@@ -140,9 +133,9 @@ def _numbers(check: Check, words: str) -> Iterator[Block]:
     """Yield a check's caveats, tests, intervals and numbers."""
     yield from _caveats(check.caveats)
     for lead in check.leads:
-        yield _line((Span(f"Tested over {lead.over}", to="tests"), ": ", lead_text(lead)))
+        yield line((Span(f"Tested over {lead.over}", to="tests"), ": ", lead_text(lead)))
         if lead.ranks:
-            yield _line(_ranks(lead))
+            yield line(_ranks(lead))
     bars = tuple(_bars(check.quantities))
     if bars:
         yield Bars(bars)
@@ -199,10 +192,8 @@ def _rows(quantities: Sequence[Quantity]) -> Part:
 def _found(quantity: Quantity) -> str:
     """Return what was found, with its unit."""
     found = quantity.found
-    if found is None:
-        return UNDEFINED
     text = f"{found:.6g}" if isinstance(found, float) else str(found)
-    return f"{text} {quantity.unit}".rstrip()
+    return UNDEFINED if found is None else f"{text} {quantity.unit}".rstrip()
 
 
 def _interval(quantity: Quantity) -> str:
@@ -215,7 +206,7 @@ def _figures(audit: Audit) -> Iterator[Section]:
     """Yield what is wrong in the tables, and how their figures are made."""
     if not audit.figures:
         return
-    blocks: list[Block] = [_line(wrong_text(audit))]
+    blocks: list[Block] = [line(wrong_text(audit))]
     if audit.wrong:
         columns: list[Column | str] = [
             "Table", "Row", "Column", "Printed", "Recomputed",
@@ -233,7 +224,7 @@ def _figures(audit: Audit) -> Iterator[Section]:
     found = tuple(f"{own.what}: {own.found}." for own in audit.conventions)
     made: list[Block] = [Prose(found, "list")]
     if audit.undetermined:
-        made.append(_line("What the file does not determine:"))
+        made.append(line("What the file does not determine:"))
         made.append(Prose(audit.undetermined, "list"))
     yield Section("figures", "How the figures are made", tuple(made))
 
@@ -248,7 +239,7 @@ def _sources(audit: Audit) -> Iterator[Block]:
         rows = [(own.name, own.holds, own.sha256) for own in audit.files]
         yield Table("files", "Files", (Part.of(columns, rows),))
     else:
-        yield _line(
+        yield line(
             "No file of the study was given, so its claims were checked against the figures that "
             "they quote."
         )
@@ -265,10 +256,10 @@ def readme_lines(lines: Sequence[int]) -> str:
         ('line 4', 'lines 1-3 and 7')
     """
     runs: list[list[int]] = []
-    for line in lines:
-        if runs and line == runs[-1][-1] + 1:
-            runs[-1].append(line)
+    for number in lines:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
         else:
-            runs.append([line])
+            runs.append([number])
     parts = [f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
     return f"line{'s' if len(lines) > 1 else ''} {listed(parts)}"

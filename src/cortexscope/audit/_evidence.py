@@ -7,19 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from cortexscope.audit._given import Given
 from cortexscope.audit._grid import INPUTS, Cell, Grid
-from cortexscope.audit._published import Published
-from cortexscope.audit._records import Check, Quantity, Source, Verdict
+from cortexscope.audit._records import Check, Lead, Quantity, Source, Verdict
 from cortexscope.audit._rounding import is_number, unit_of
-from cortexscope.audit._script import Script
 from cortexscope.audit._words import spoken
-from cortexscope.audit._workbook import Workbook
 
 if TYPE_CHECKING:
     from cortexscope.audit._run_values import RunValues
 
-__all__ = ["Evidence", "Known", "evidence_of", "mean_of_known", "parameters_of"]
+__all__ = ["Evidence", "Known", "evidence_of", "mean_of_known", "parameters_of", "unit_of_size"]
 
+_SAID: dict[bool | None, Verdict] = {
+    True: "holds",
+    False: "contradicted",
+    None: "cannot be checked",
+}
 _SIZES = {"K": 1e3, "M": 1e6, "B": 1e9}
 
 
@@ -79,18 +82,8 @@ class Evidence:
     """How many inputs were analysed in all."""
     ddof: int = 1
     """Of standard deviations."""
-    columns: tuple[str, ...] = ()
-    """Of Table 1."""
-    titles: Mapping[int, str] = field(default_factory=dict)
-    """Of the tables, by number, as the file has them."""
-    dates: Mapping[str, str] = field(default_factory=dict)
-    """When a file says that it was made, by its name."""
-    file: str | None = None
-    """Name of the file of Table 1."""
-    workbooks: tuple[Workbook, ...] = ()
-    """The other spreadsheets that are given."""
-    script: Script | None = None
-    """The study's script, where it is given."""
+    given: Given = field(default_factory=Given)
+    """The study's files."""
     hubs: Mapping[str, str] = field(default_factory=dict)
     """Hub ids of the study's models, by label."""
     run: RunValues | None = None
@@ -98,9 +91,19 @@ class Evidence:
     study: Evidence | None = None
     """Of a run, what the study's own files say, or its claims."""
 
-    def says(self, verdict: Verdict, sentence: str, *quantities: Quantity) -> Check:
-        """Return a verdict from this source."""
-        return Check(self.against, verdict, sentence, quantities)
+    def says(
+        self,
+        verdict: Verdict | bool | None,
+        sentence: str,
+        *quantities: Quantity,
+        leads: Sequence[Lead | None] = (),
+        caveats: tuple[str, ...] = (),
+    ) -> Check:
+        """Return a verdict from this source; of what is so, is not so, or cannot be told (None)."""
+        if not isinstance(verdict, str):
+            verdict = _SAID[verdict]
+        tested = tuple(lead for lead in leads if lead is not None)
+        return Check(self.against, verdict, sentence, quantities, tested, caveats)
 
     def figures(self, metric: str) -> dict[str, float]:
         """Return all figures of a metric by what they are of: cells, or else averages."""
@@ -115,22 +118,14 @@ class Evidence:
         """Return it with the magnitudes of one metric's figures."""
         if self.run is not None:
             return self.run.by_magnitude(metric).evidence(self.study)
-        if self.cells is None:
-            models, tasks = (
-                {name: known.magnitude for name, known in own.get(metric, {}).items()}
-                for own in (self.models, self.tasks)
-            )
-            cells = None
-        else:
+        if self.cells is not None:
             sizes = {cell: abs(value) for cell, value in self.cells.get(metric, {}).items()}
-            models, tasks = (_averages(sizes, side) for side in (0, 1))
-            cells = {**self.cells, metric: sizes}
-        return replace(
-            self,
-            models={**self.models, metric: models},
-            tasks={**self.tasks, metric: tasks},
-            cells=cells,
+            return self._of({**self.cells, metric: sizes})
+        models, tasks = (
+            {**own, metric: {name: known.magnitude for name, known in own.get(metric, {}).items()}}
+            for own in (self.models, self.tasks)
         )
+        return replace(self, models=models, tasks=tasks)
 
     def of_models(self, names: Sequence[str]) -> Evidence:
         """Return it with the cells of some models only, and the averages of tasks over these."""
@@ -142,12 +137,14 @@ class Evidence:
             metric: {cell: value for cell, value in own.items() if cell[0] in names}
             for metric, own in self.cells.items()
         }
-        return replace(
-            self,
-            counts={**self.counts, "models": len(names)},
-            tasks={metric: _averages(own, 1) for metric, own in cells.items()},
-            cells=cells,
+        return replace(self._of(cells), counts={**self.counts, "models": len(names)})
+
+    def _of(self, cells: Mapping[str, Mapping[Cell, float]]) -> Evidence:
+        """Return it with other cells, and the averages over these."""
+        models, tasks = (
+            {metric: _averages(own, side) for metric, own in cells.items()} for side in (0, 1)
         )
+        return replace(self, cells=cells, models=models, tasks=tasks)
 
     def models_of(self, metric: str, kind: str) -> tuple[str, ...]:
         """Return the models of an architecture that have an average of the metric."""
@@ -160,29 +157,25 @@ class Evidence:
         return mean_of_known(known) if known else None
 
 
-def evidence_of(grid: Grid, published: Published, *, ddof: int) -> Evidence:
-    """Return Table 1 as evidence, and what the file says of itself."""
-    metrics = grid.metrics
+def evidence_of(grid: Grid, *, ddof: int) -> Evidence:
+    """Return Table 1 as evidence."""
     inputs = grid.values[INPUTS]
     return Evidence(
         against="the published files",
-        facts={model: dict(grid.facts[model]) for model in grid.models},
+        facts=grid.facts,
         counts={
             "models": len(grid.models),
             "tasks": len(grid.tasks),
             "combinations": len(grid.rows),
             "architectures": len({grid.facts[model].get("Architecture") for model in grid.models}),
         },
-        models={name: _averages(grid.values[name], 0) for name in metrics},
-        tasks={name: _averages(grid.values[name], 1) for name in metrics},
+        models={},
+        tasks={},
         every_task=grid.tasks,
-        cells={name: grid.values[name] for name in metrics},
+        cells=None,
         inputs=int(sum(inputs.values())) if inputs else None,
         ddof=ddof,
-        columns=next(table.columns for table in published.tables if table.number == 1),
-        titles={table.titled: table.title for table in published.tables if table.title},
-        file=published.path.name,
-    )
+    )._of({name: grid.values[name] for name in grid.metrics})
 
 
 def _averages(values: Mapping[Cell, float], side: int) -> dict[str, Known]:
@@ -193,6 +186,11 @@ def _averages(values: Mapping[Cell, float], side: int) -> dict[str, Known]:
     }
 
 
+def unit_of_size(text: str) -> float:
+    """Return what a number of parameters is counted in: 1e6 for `109.5M`."""
+    return _SIZES.get(text[-1:], 1.0)
+
+
 def parameters_of(text: str) -> float:
     """Return a number of parameters as the study writes it, in numbers.
 
@@ -200,6 +198,5 @@ def parameters_of(text: str) -> float:
         >>> parameters_of("109.5M"), parameters_of("1.4B")
         (109500000.0, 1400000000.0)
     """
-    size = _SIZES.get(text[-1:], 1.0)
     digits = text.rstrip("KMB")
-    return float(digits) * size if is_number(digits) else math.nan
+    return float(digits) * unit_of_size(text) if is_number(digits) else math.nan

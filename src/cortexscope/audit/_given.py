@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cortexscope.audit._published import Published, read_published
+from cortexscope.audit._records import GivenFile
 from cortexscope.audit._script import Script, read_script
 from cortexscope.audit._workbook import Workbook, open_workbook, read_workbook
 from cortexscope.errors import UsageError
@@ -26,6 +27,44 @@ class Given:
     """The spreadsheets that it is not in."""
     script: Script | None = None
     """The study's script."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Of Table 1."""
+        first = self.published.table(1) if self.published else None
+        return first.columns if first else ()
+
+    @property
+    def titles(self) -> dict[int, str]:
+        """Of the tables, by number, as the file has them."""
+        tables = self.published.tables if self.published else ()
+        return {table.titled: table.title for table in tables if table.title}
+
+    @property
+    def dates(self) -> dict[str, str]:
+        """When a file says that it was made, by its name."""
+        found = {}
+        if self.published is not None and "Generated" in self.published.headings:
+            found[self.published.path.name] = self.published.headings["Generated"][0]
+        for book in self.workbooks:
+            for row in (row for sheet in book.sheets for row in sheet.rows):
+                if row[:1] == ("Analysis Date",) and len(row) > 1:
+                    found[book.path.name] = str(row[1])
+        return found
+
+    @property
+    def files(self) -> tuple[GivenFile, ...]:
+        """Each file, and what it holds."""
+        files: list[tuple[Published | Workbook | Script, str]] = []
+        if self.published is not None:
+            tables = sorted({table.number for table in self.published.tables})
+            names = f"Table{'s' if len(tables) > 1 else ''} {', '.join(map(str, tables))}"
+            files.append((self.published, names))
+        for book in self.workbooks:
+            files.append((book, f"{len(book.sheets)} sheets, none of them one of the tables"))
+        if self.script is not None:
+            files.append((self.script, "a Python script"))
+        return tuple(GivenFile(file.path.name, file.sha256, holds) for file, holds in files)
 
 
 def read_given(paths: Sequence[Path]) -> Given:
@@ -64,14 +103,16 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            own = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES)
+            own = sorted(
+                file for file in path.iterdir() if file.suffix in _SUFFIXES and file.is_file()
+            )
             if not own:
                 raise UsageError(
                     f"The folder {path} has no .txt or .xlsx file; give the study's files, such as "
                     "llm_brain_analysis_tables_....txt."
                 )
             files.extend(own)
-        elif path.exists():
+        elif path.is_file():
             files.append(path)
         else:
             raise UsageError(

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from cortexscope.audit._records import ALWAYS, PLAIN, VERDICTS, Audit, Judged, WrongFigure
 from cortexscope.audit._words import counted
-from cortexscope.document import Block, Column, Document, Items, Part, Prose, Table
+from cortexscope.document import Block, Column, Document, Items, Part, Prose, Table, Words
 
-__all__ = ["first_screen", "wrong_text"]
+__all__ = ["first_screen", "line", "wrong_text"]
 
 # How many ways of being wrong are shown, and how many figures of one.
 _SHOWN = 10
@@ -20,40 +20,42 @@ def first_screen(audit: Audit) -> str:
     from cortexscope.document.formats.terminal import render
 
     rows = [
-        (verdict, *(audit.count(source, verdict) for source in audit.sources))
+        (verdict, *counts)
         for verdict in VERDICTS
-        if verdict in ALWAYS or any(audit.count(source, verdict) for source in audit.sources)
+        if any(counts := [audit.count(source, verdict) for source in audit.sources])
+        or verdict in ALWAYS
     ]
     columns: list[Column | str] = [
         "claims",
         *(Column(source, "integer") for source in audit.sources),
     ]
     blocks: list[Block] = [
-        Prose((f"{len(audit.claims)} claims of the study, by what they are checked against:",)),
+        line(f"{len(audit.claims)} claims of the study, by what they are checked against:"),
         Table("claims", "", (Part.of(columns, rows),)),
         *(Items((_in_short(claim),)) for claim in audit.notable),
     ]
     if audit.figures:
-        blocks.append(Items(((Prose((wrong_text(audit),)), *map(_line, _few_wrong(audit))),)))
+        blocks.append(Items(((line(wrong_text(audit)), *map(line, _few_wrong(audit))),)))
     return render(Document("", (), lead=tuple(blocks)), width=100).rstrip("\n")
 
 
 def _in_short(claim: Judged) -> tuple[Block, ...]:
-    blocks: list[Block] = [_line(claim.words)]
+    blocks: list[Block] = [line(claim.words)]
     for check in claim.checks:
         if check.verdict not in PLAIN:
             said = "" if check.readings else f": {check.sentence}"
-            own = [_line(f"{check.verdict}, {check.against}{said}")]
+            own = [line(f"{check.verdict}, {check.against}{said}")]
             own += [
-                _line(f"{reading.words}: {reading.check.verdict}. {reading.check.sentence}")
+                line(f"{reading.words}: {reading.check.verdict}. {reading.check.sentence}")
                 for reading in check.readings
             ]
             blocks.append(Items((tuple(own),)))
     return tuple(blocks)
 
 
-def _line(text: str) -> Prose:
-    return Prose((text,))
+def line(words: Words) -> Prose:
+    """Return a paragraph of its own."""
+    return Prose((words,))
 
 
 def _few_wrong(audit: Audit) -> Iterator[str]:
@@ -76,7 +78,5 @@ def _few_wrong(audit: Audit) -> Iterator[str]:
 def wrong_text(audit: Audit) -> str:
     """Return how many figures are wrong, of how many."""
     wrong = len(audit.wrong)
-    named = (
-        f"{counted(wrong, 'figure')} {'are' if wrong > 1 else 'is'}" if wrong else "No figure is"
-    )
-    return f"{named} wrong, of {audit.figures} recomputed or compared."
+    named = f"{counted(wrong, 'figure')} {'are' if wrong > 1 else 'is'}"
+    return f"{named if wrong else 'No figure is'} wrong, of {audit.figures} recomputed or compared."

@@ -10,11 +10,13 @@ from cortexscope.audit._published import Published, Row, Table
 from cortexscope.audit._rounding import is_number
 from cortexscope.errors import UsageError
 
-__all__ = ["INPUTS", "Cell", "Grid", "read_grid", "unlike_pair"]
+__all__ = ["INPUTS", "LABELS", "Cell", "Grid", "read_grid"]
 
 Cell = tuple[str, str]
 """A model and a task."""
 INPUTS = "Inputs_Analyzed"
+LABELS = {2: "Model", 3: "Category", 4: "Architecture", 5: "Parameters"}
+"""The column of Tables 2 to 5 that says what a row is of."""
 _FACTS = ("Model_Name", "Architecture", "Parameters", "Layers", "Heads", "Hidden_Size")
 
 
@@ -38,6 +40,33 @@ class Grid:
         """Return the models with a fact, such as Architecture decoder."""
         return tuple(model for model in self.models if self.facts[model].get(fact) == value)
 
+    def labels(self, number: int) -> list[str]:
+        """Return the labels that the rows of one of Tables 2 to 5 should have."""
+        if number in (2, 3):
+            return list(self.models if number == 2 else self.tasks)
+        return list(dict.fromkeys(self.facts[m].get(LABELS[number], "") for m in self.models))
+
+    def meant(self, table: Table) -> dict[str, str]:
+        """Return the labels of one of Tables 2 to 5 with those they stand for in this one.
+
+        The only odd pair belongs together: 109.6M among the printed, and 109.5M here.
+        """
+        printed = [row.cells[LABELS[table.number]] for row in table.rows]
+        known = self.labels(table.number)
+        pairs = {label: label for label in printed if label in known}
+        left = [label for label in printed if label not in known]
+        open_ = [label for label in known if label not in printed]
+        return {**pairs, left[0]: open_[0]} if len(left) == len(open_) == 1 else pairs
+
+    def cells_of(self, number: int, label: str) -> tuple[Cell, ...]:
+        """Return the cells that a row of one of Tables 2 to 5 is made of."""
+        models, tasks = self.models, self.tasks
+        if number == 3:
+            tasks = (label,)
+        else:
+            models = (label,) if number == 2 else self.of(LABELS[number], label)
+        return tuple((model, task) for model in models for task in tasks)
+
 
 def read_grid(published: Published) -> Grid:
     """Return Table 1 in numbers; a row with an odd label takes the place that is left empty.
@@ -47,7 +76,8 @@ def read_grid(published: Published) -> Grid:
     """
     table = published.table(1)
     assert table is not None
-    metrics = _metrics(table)
+    start = max(table.columns.index(name) for name in ("Model", "Category"))
+    metrics = tuple(name for name in table.columns[start + 1 :] if name != INPUTS)
     if not metrics or not table.rows:
         raise UsageError(
             f"{published.path.name} is not a file of the study's tables: its Table 1 has no "
@@ -69,35 +99,24 @@ def read_grid(published: Published) -> Grid:
         models=models,
         tasks=tuple(dict.fromkeys(task for _, task in rows)),
         metrics=metrics,
-        values={name: _column(rows, name) for name in (*metrics, INPUTS)},
+        values={
+            name: {
+                cell: float(text)
+                for cell, row in rows.items()
+                if is_number(text := row.cells.get(name, ""))
+            }
+            for name in (*metrics, INPUTS)
+        },
         rows=rows,
         facts={model: _facts(rows, model) for model in models},
         relabelled={cell: place for cell, place in relabelled.items() if place in rows},
     )
 
 
-def _metrics(table: Table) -> tuple[str, ...]:
-    start = max(table.columns.index(name) for name in ("Model", "Category"))
-    return tuple(name for name in table.columns[start + 1 :] if name != INPUTS)
-
-
-def _column(rows: Mapping[Cell, Row], name: str) -> dict[Cell, float]:
-    values = {}
-    for cell, row in rows.items():
-        text = row.cells.get(name, "")
-        if is_number(text):
-            values[cell] = float(text)
-    return values
-
-
 def _facts(rows: Mapping[Cell, Row], model: str) -> dict[str, str]:
     own = [row.cells for (name, _), row in rows.items() if name == model]
-    facts = {}
-    for name in _FACTS:
-        counts = Counter(cells[name] for cells in own if name in cells)
-        if counts:
-            facts[name] = counts.most_common(1)[0][0]
-    return facts
+    given = {name: [cells[name] for cells in own if name in cells] for name in _FACTS}
+    return {name: Counter(all_).most_common(1)[0][0] for name, all_ in given.items() if all_}
 
 
 def _relabelled(cells: list[Cell]) -> dict[Cell, Cell]:
@@ -116,18 +135,3 @@ def _relabelled(cells: list[Cell]) -> dict[Cell, Cell]:
         if len({odd[0][0], place[0]}) + len({odd[0][1], place[1]}) == 3:
             return {odd[0]: place}
     return {}
-
-
-def unlike_pair(printed: list[str], known: list[str]) -> dict[str, str]:
-    """Return printed labels with the known ones they stand for; the only odd pair belongs together.
-
-    Example:
-        >>> unlike_pair(["1.4B", "109.6M"], ["109.5M", "1.4B"])
-        {'1.4B': '1.4B', '109.6M': '109.5M'}
-    """
-    pairs = {label: label for label in printed if label in known}
-    left = [label for label in printed if label not in known]
-    open_ = [label for label in known if label not in printed]
-    if len(left) == len(open_) == 1:
-        pairs[left[0]] = open_[0]
-    return pairs

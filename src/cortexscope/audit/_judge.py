@@ -37,19 +37,16 @@ def _together(found: Sequence[tuple[Way, Check]]) -> Check:
     verdicts = [check.verdict for _, check in found]
     said = "; ".join(f"{way.words}: {check.verdict}" for way, check in found)
     shared = [c for c in found[0][1].caveats if all(c in check.caveats for _, check in found)]
-    readings = tuple(
-        Reading(
-            way.words,
-            replace(check, caveats=tuple(c for c in check.caveats if c not in shared)),
-        )
-        for way, check in found
-    )
+    readings = []
+    for way, check in found:
+        own = tuple(caveat for caveat in check.caveats if caveat not in shared)
+        readings.append(Reading(way.words, replace(check, caveats=own)))
     return Check(
         found[0][1].against,
         verdicts[0] if len(set(verdicts)) == 1 else "depends on the reading",
         f"{capital(said)}.",
         caveats=tuple(shared),
-        readings=readings,
+        readings=tuple(readings),
     )
 
 
@@ -63,10 +60,10 @@ def _judged(kind: Kind, evidence: Evidence, *, alone: bool) -> Check | None:
     others = evidence.against == OTHER_MODELS
     if others and kind.of_named_models:
         said = f"The run has none of the study's {len(run.hubs)} models."
-        return evidence.says("cannot be checked", said) if alone else None
+        return evidence.says(None, said) if alone else None
     seen = kind.seen(evidence)
     lacking = kind.lacking(seen)
-    check = evidence.says("cannot be checked", lacking) if lacking else kind.judge(seen)
+    check = evidence.says(None, lacking) if lacking else kind.judge(seen)
     if check.verdict == "cannot be checked":
         return check
     if others:

@@ -40,15 +40,9 @@ def lead_over(
     words: str,
     unit: str = "",
 ) -> Lead | None:
-    """Test whether one is beyond every rival; None where none of these has all of them.
+    """Test whether one is beyond every rival; None where none of `values` has all of them.
 
-    Args:
-        over: what it is paired over.
-        values: the figures.
-        own: what is claimed to be beyond.
-        rivals: what it has to be beyond.
-        words: the difference, with `{}` for the rival that comes next on average.
-        unit: of the figures.
+    `words` name the difference, with `{}` for the rival that comes next on average.
     """
     names = (own, *rivals)
     used = {where: row for where, row in values.items() if all(name in row for name in names)}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from cortexscope.audit._rounding import is_number
+from cortexscope.audit._workbook import text_of
 from cortexscope.errors import UsageError
 from cortexscope.files import sha256_of
 
@@ -144,14 +145,13 @@ def _whole(path: Path, tables: Sequence[Table]) -> None:
 
 def _numbers(path: Path, tables: Sequence[Table]) -> None:
     """Refuse words where a figure belongs."""
-    for table in tables:
-        for row in table.rows:
-            for name, text in row.cells.items():
-                if name not in _WORDS and text not in _UNDEFINED and not is_number(text):
-                    raise UsageError(
-                        f"{path.name}, {row.place}: {name} of Table {table.number} is {text!r}, "
-                        "which is no number; give the file as it was published."
-                    )
+    for table, row in ((own, row) for own in tables for row in own.rows):
+        for name, text in row.cells.items():
+            if name not in _WORDS and text not in _UNDEFINED and not is_number(text):
+                raise UsageError(
+                    f"{path.name}, {row.place}: {name} of Table {table.number} is {text!r}, "
+                    "which is no number; give the file as it was published."
+                )
 
 
 class _Read(NamedTuple):
@@ -218,7 +218,7 @@ def _of_sheets(sheets: Iterable[tuple[str, Sequence[Sequence[object]]]]) -> _Rea
 
 
 def _sheet(title: str, rows: Sequence[Sequence[object]]) -> Iterator[Table]:
-    heads = [[_cell(cell) for cell in row] for row in rows[:_LOOKED_AT]]
+    heads = [list(map(text_of, row)) for row in rows[:_LOOKED_AT]]
     number = next((n for n, head in enumerate(heads) if role_of(head) is not None), None)
     if number is None:
         return
@@ -226,7 +226,7 @@ def _sheet(title: str, rows: Sequence[Sequence[object]]) -> Iterator[Table]:
     assert role is not None
     read = [
         Row(
-            {name: _cell(value) for name, value in zip(columns, values, strict=False) if name},
+            {name: text_of(value) for name, value in zip(columns, values, strict=False) if name},
             f"sheet {title!r}, row {line}",
         )
         for line, values in enumerate(rows[number + 1 :], number + 2)
@@ -241,7 +241,3 @@ def _sheet(title: str, rows: Sequence[Sequence[object]]) -> Iterator[Table]:
     for part in dict.fromkeys(row.cells["List"] for row in read):
         own = tuple(row for row in read if row.cells["List"] == part)
         yield Table(role, titled, part, names, own, place)
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else str(value).strip()

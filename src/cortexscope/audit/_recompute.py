@@ -12,11 +12,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cortexscope.audit._grid import INPUTS, Cell, Grid, unlike_pair
+from cortexscope.audit._grid import INPUTS, LABELS, Cell, Grid
 from cortexscope.audit._published import Published, Row, Table
 from cortexscope.audit._rounding import agreeing, agrees, is_number, shown, unit_of
 
-__all__ = ["Derived", "Ranking", "Values", "derive", "find_ddof", "loosened"]
+__all__ = ["Derived", "Ranking", "Values", "derive", "loosened", "rankings_of", "sds_that_fit"]
 
 Values = Mapping[Cell, float]
 Kind = Literal["mean", "sd", "sum", "cell"]
@@ -111,24 +111,24 @@ class Ranking:
         return faults
 
 
-def derive(published: Published, grid: Grid) -> tuple[list[Derived], list[Ranking]]:
-    """Return the derived figures of a file; standard deviations once with each divisor's `ddof`.
+def derive(published: Published, grid: Grid, *, ddof: int) -> list[Derived]:
+    """Return the derived figures of a file, with one divisor of standard deviations.
 
     A row whose label is not in Table 1, and is not the only odd one, has no figures here.
     """
     found: list[Derived] = []
-    rankings: list[Ranking] = []
     for table in published.tables:
-        if table.number == 2:
-            found.extend(_models(table, grid))
-        elif table.number == 3:
-            found.extend(_tasks(table, grid))
-        elif table.number in (4, 5):
-            found.extend(_groups(table, grid))
-        elif table.number == 6:
-            found.extend(_listed(table, grid))
-            rankings.extend(_ranking(table, grid))
-    return found, rankings
+        if table.number in LABELS:
+            found.extend(_of_rows(table, grid, ddof))
+        elif table.number == 6 and (columns := _metric(table, grid)):
+            found.extend(_listed(table, grid, *columns))
+    return found
+
+
+def rankings_of(published: Published, grid: Grid) -> list[Ranking]:
+    """Return the order of each list of Table 6 whose metric is known."""
+    found = ((table, _metric(table, grid)) for table in published.lists)
+    return [_ranking(table, grid, columns[0]) for table, columns in found if columns]
 
 
 def loosened(figure: Derived, grid: Grid) -> Derived:
@@ -142,76 +142,29 @@ def loosened(figure: Derived, grid: Grid) -> Derived:
     return replace(figure, slack=half if figure.kind in ("mean", "sd") else 0.0)
 
 
-def find_ddof(derived: Sequence[Derived], grid: Grid) -> tuple[int, dict[int, int], int]:
-    """Return the divisor's ddof that fits more standard deviations, the fits of each, and all."""
-    fits = {
-        ddof: sum(
-            figure.right(grid.values[figure.metric])
-            for figure in derived
-            if figure.kind == "sd" and figure.ddof == ddof
-        )
-        for ddof in (0, 1)
-    }
-    total = sum(figure.kind == "sd" and figure.ddof == 0 for figure in derived)
-    return (0 if fits[0] > fits[1] else 1), fits, total
+def sds_that_fit(derived: Sequence[Derived], grid: Grid) -> tuple[int, int]:
+    """Return how many standard deviations are what Table 1 gives, of how many."""
+    own = [figure for figure in derived if figure.kind == "sd"]
+    return sum(figure.right(grid.values[figure.metric]) for figure in own), len(own)
 
 
-def _models(table: Table, grid: Grid) -> Iterator[Derived]:
-    labels = unlike_pair([row.cells["Model"] for row in table.rows], list(grid.models))
+def _of_rows(table: Table, grid: Grid, ddof: int) -> Iterator[Derived]:
+    """Yield the figures of one of Tables 2 to 5."""
+    meant = grid.meant(table)
     for row in table.rows:
-        label = row.cells["Model"]
-        if label in labels:
-            cells = tuple((labels[label], task) for task in grid.tasks)
-            yield from _row(table, row, label, cells, grid)
-
-
-def _groups(table: Table, grid: Grid) -> Iterator[Derived]:
-    fact = "Architecture" if table.number == 4 else "Parameters"
-    known = list(dict.fromkeys(grid.facts[model].get(fact, "") for model in grid.models))
-    labels = unlike_pair([row.cells[fact] for row in table.rows], known)
-    for row in table.rows:
-        label = row.cells[fact]
-        if label in labels:
-            models = grid.of(fact, labels[label])
-            cells = tuple((model, task) for model in models for task in grid.tasks)
-            yield from _row(table, row, label, cells, grid)
-
-
-def _row(
-    table: Table, row: Row, label: str, cells: tuple[Cell, ...], grid: Grid
-) -> Iterator[Derived]:
-    for metric in (*grid.metrics, INPUTS):
-        if metric in table.columns:
-            kind: Kind = "sum" if metric == INPUTS else "mean"
-            printed = row.cells[metric]
-            yield Derived(
-                table.number, None, label, metric, row.place, printed, metric, kind, cells
-            )
-
-
-def _tasks(table: Table, grid: Grid) -> Iterator[Derived]:
-    labels = unlike_pair([row.cells["Category"] for row in table.rows], list(grid.tasks))
-    for row in table.rows:
-        label = row.cells["Category"]
-        if label not in labels:
+        label = row.cells[LABELS[table.number]]
+        if label not in meant:
             continue
-        cells = tuple((model, labels[label]) for model in grid.models)
-        for metric in grid.metrics:
-            for ending, kind, ddofs in (("_mean", "mean", (0,)), ("_std", "sd", (0, 1))):
-                column = metric + ending
-                for ddof in ddofs if column in table.columns else ():
+        cells = grid.cells_of(table.number, meant[label])
+        for metric in (*grid.metrics, INPUTS):
+            mean: Kind = "sum" if metric == INPUTS else "mean"
+            kinds: dict[str, Kind] = {metric: mean, f"{metric}_mean": mean, f"{metric}_std": "sd"}
+            for column, kind in kinds.items():
+                if column in table.columns:
                     yield Derived(
-                        table=table.number,
-                        part=None,
-                        row=label,
-                        column=column,
-                        place=row.place,
-                        printed=row.cells[column],
-                        metric=metric,
-                        kind="sd" if kind == "sd" else "mean",
-                        cells=cells,
-                        ddof=ddof,
-                    )
+                        table.number, None, label, column, row.place, row.cells[column], metric,
+                        kind, cells, ddof,
+                    )  # fmt: skip
 
 
 def _metric(table: Table, grid: Grid) -> tuple[str, str] | None:
@@ -231,32 +184,24 @@ def _cell(row: Row) -> Cell:
     return row.cells["Model"], row.cells["Category"]
 
 
-def _listed(table: Table, grid: Grid) -> Iterator[Derived]:
-    found = _metric(table, grid)
+def _listed(table: Table, grid: Grid, metric: str, column: str) -> Iterator[Derived]:
     for rank, row in enumerate(table.rows, 1):
-        if found and _cell(row) in grid.rows:
+        cell = _cell(row)
+        if cell in grid.rows:
             yield Derived(
-                table=6,
-                part=table.part,
-                row=f"rank {rank}, {' '.join(_cell(row))}",
-                column=found[1],
-                place=row.place,
-                printed=row.cells[found[1]],
-                metric=found[0],
-                kind="cell",
-                cells=(_cell(row),),
-            )
+                6, table.part, f"rank {rank}, {' '.join(cell)}", column, row.place,
+                row.cells[column], metric, "cell", (cell,),
+            )  # fmt: skip
 
 
-def _ranking(table: Table, grid: Grid) -> Iterator[Ranking]:
-    found = _metric(table, grid)
-    if found:
-        known = [row for row in table.rows if _cell(row) in grid.rows]
-        yield Ranking(
-            part=table.part or "",
-            place=table.place,
-            metric=found[0],
-            lowest=bool(re.search(r"\blowest\b", (table.part or "").lower())),
-            cells=tuple(_cell(row) for row in known),
-            places=tuple(row.place for row in known),
-        )
+def _ranking(table: Table, grid: Grid, metric: str) -> Ranking:
+    known = [row for row in table.rows if _cell(row) in grid.rows]
+    part = table.part or ""
+    return Ranking(
+        part=part,
+        place=table.place,
+        metric=metric,
+        lowest=bool(re.search(r"\blowest\b", part.lower())),
+        cells=tuple(map(_cell, known)),
+        places=tuple(row.place for row in known),
+    )

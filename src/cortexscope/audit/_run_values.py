@@ -11,8 +11,9 @@ from cortexscope.analysis import metrics_with_values, prompt_values, without_con
 from cortexscope.audit._evidence import Evidence, Known
 from cortexscope.audit._grid import Cell
 from cortexscope.audit._records import OTHER_MODELS, STUDY_MODELS, Source
-from cortexscope.audit._words import METRICS, spoken
+from cortexscope.audit._words import spoken
 from cortexscope.errors import UsageError
+from cortexscope.metrics import STUDY
 from cortexscope.records import ModelInfo
 from cortexscope.stats import pearson
 from cortexscope.store import Measurements, Run
@@ -61,14 +62,11 @@ class RunValues:
         self, infos: Sequence[ModelInfo], against: Source, hubs: Mapping[str, str]
     ) -> RunValues:
         labels = [info.model for info in infos]
-        frames = {
-            metric: own
-            for metric, frame in self.frames.items()
-            if len(own := frame[frame["model"].isin(labels)])
-        }
-        missing = {metric: "no value in these models" for metric in self.frames.keys() - frames}
+        own = {metric: frame[frame["model"].isin(labels)] for metric, frame in self.frames.items()}
+        frames = {metric: frame for metric, frame in own.items() if len(frame)}
+        gone = dict.fromkeys(self.frames.keys() - frames, "no value in these models")
         return replace(
-            self, models=tuple(infos), frames=frames, missing={**self.missing, **missing},
+            self, models=tuple(infos), frames=frames, missing={**self.missing, **gone},
             against=against, hubs=hubs,
         )  # fmt: skip
 
@@ -78,27 +76,27 @@ class RunValues:
         if frame is None:
             return self
         sizes = frame.assign(value=frame["value"].abs())
-        return replace(self, frames={**self.frames, METRICS[column]: sizes})
+        return replace(self, frames={**self.frames, STUDY[column]: sizes})
 
     def of_models(self, names: Sequence[str]) -> RunValues:
         """Return it with some of the study's models only, those that it has."""
-        known = self.of_study()
-        labels = [known[name] for name in names if name in known]
+        labels = [label for name, label in self.of_study().items() if name in names]
         infos = [info for info in self.models if info.model in labels]
         return self._only(infos, self.against, self.hubs)
 
     def evidence(self, study: Evidence | None) -> Evidence:
         """Return its means of models and tasks, as those of the published Table 1."""
-        columns = [column for column in METRICS if self.of(column) is not None]
+        columns = [column for column in STUDY if self.of(column) is not None]
+        models = {}
+        for column in columns:
+            table = self.by_prompt(column)
+            assert table is not None
+            models[column] = {str(m): Known(float(own.mean())) for m, own in table.items()}
         return Evidence(
             against=self.against,
             facts={info.model: {"Architecture": str(info.stack_kind)} for info in self.models},
             counts={"models": len(self.models), "tasks": len(self.tasks)},
-            models={
-                column: {str(label): Known(float(own.mean())) for label, own in table.items()}
-                for column in columns
-                if (table := self.by_prompt(column)) is not None
-            },
+            models=models,
             tasks={},
             every_task=self.tasks,
             cells={column: self._cells(column) for column in columns},
@@ -124,12 +122,12 @@ class RunValues:
 
     def without(self, column: str) -> str:
         """Return why there is no value of one of the study's columns, in a sentence."""
-        why = self.missing.get(METRICS.get(column, ""), "was not measured")
+        why = self.missing.get(STUDY.get(column, ""), "was not measured")
         return f"The run has no {spoken(column)}: {why}."
 
     def of(self, column: str, *, fair: bool = False) -> pd.DataFrame | None:
         """Return the values of one of the study's columns, or of its fair version."""
-        return self.frames.get((FAIR if fair else METRICS).get(column, ""))
+        return self.frames.get((FAIR if fair else STUDY).get(column, ""))
 
     def by_prompt(self, column: str) -> pd.DataFrame | None:
         """Return values by prompt and model, of prompts that all models have a value for."""
@@ -164,7 +162,7 @@ def read_run(given: Path | Run | Measurements) -> RunValues:
         UsageError: if none of the study's metrics was measured.
     """
     run = Measurements.of(given)
-    wanted = (*METRICS.values(), *FAIR.values())
+    wanted = (*STUDY.values(), *FAIR.values())
     measured = metrics_with_values(run, metrics=wanted)
     values = prompt_values(run, measured) if measured else None
     frames, missing = {}, {}
@@ -175,24 +173,22 @@ def read_run(given: Path | Run | Measurements) -> RunValues:
             frames[metric] = read.drop(columns=["metric", "kind"]).reset_index(drop=True)
         else:
             missing[metric] = "; ".join(run.reasons(metric)) or "was not measured"
-    if not set(frames) & set(METRICS.values()):
+    if not set(frames) & set(STUDY.values()):
         raise UsageError(
             f"The run in {run} has no value of the study's metrics "
-            f"({', '.join(METRICS.values())}), so its claims cannot be checked against it; run "
+            f"({', '.join(STUDY.values())}), so its claims cannot be checked against it; run "
             "again without --metric, or with --metric study."
         )
-    known = next(iter(frames.values()))
+    infos = (info for own in run.runs for info in own.manifest.models)
     return RunValues(
         name=", ".join(own.path.name for own in run.runs),
         models=tuple(
             info.model_copy(update={"model": label})
-            for label, info in zip(
-                run.labels, (info for own in run.runs for info in own.manifest.models), strict=True
-            )
+            for label, info in zip(run.labels, infos, strict=True)
         ),
         frames=frames,
         missing=missing,
-        tasks=tuple(dict.fromkeys(known["task"])),
+        tasks=tuple(dict.fromkeys(next(iter(frames.values()))["task"])),
         facts=_facts(run, frames),
     )
 
@@ -208,13 +204,11 @@ def _facts(run: Measurements, frames: Mapping[str, pd.DataFrame]) -> dict[str, s
     }
     if any(own.status != "complete" for own in manifests):
         facts["State"] = "not finished; what is measured so far is used"
-    entropy = frames.get(METRICS["Attention_Entropy"])
-    if entropy is None:
-        return facts
-    for label in dict.fromkeys(entropy["model"]):
-        own = entropy[entropy["model"] == label]
+    entropy = frames.get(STUDY["Attention_Entropy"])
+    for label, own in (
+        () if entropy is None else entropy.groupby("model", sort=False, observed=True)
+    ):
         found = pearson(own["n_tokens"].to_numpy("float64"), own["value"].to_numpy())
-        facts[f"Study's attention entropy with the number of tokens, {label}"] = (
-            f"r = {found:.3f}, n = {found.n}"
-        )
+        name = f"Study's attention entropy with the number of tokens, {label}"
+        facts[name] = f"r = {found:.3f}, n = {found.n}"
     return facts

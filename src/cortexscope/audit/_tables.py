@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from cortexscope.audit._blame import blame, smallest_seen
 from cortexscope.audit._grid import INPUTS, Grid
 from cortexscope.audit._labels import compare_labels
 from cortexscope.audit._published import Published
-from cortexscope.audit._recompute import Derived, derive, find_ddof, loosened
+from cortexscope.audit._recompute import (
+    Derived,
+    derive,
+    loosened,
+    rankings_of,
+    sds_that_fit,
+)
 from cortexscope.audit._records import Convention, WrongFigure
 
 __all__ = ["Checked", "check_tables", "undetermined"]
@@ -33,9 +39,11 @@ _SEVERAL = 3
 
 def check_tables(published: Published, grid: Grid) -> Checked:
     """Recompute every figure of Tables 2 to 6 from Table 1, and compare every label and count."""
-    both, rankings = derive(published, grid)
-    ddof, fits, total = find_ddof(both, grid)
-    own = [figure for figure in both if figure.kind != "sd" or figure.ddof == ddof]
+    both = {ddof: derive(published, grid, ddof=ddof) for ddof in (0, 1)}
+    rankings = rankings_of(published, grid)
+    fits = {ddof: sds_that_fit(figures, grid) for ddof, figures in both.items()}
+    ddof = 0 if fits[0] > fits[1] else 1
+    own = both[ddof]
     labels, compared = compare_labels(published, grid)
     wrong = blame(own, rankings, grid)
     unrounded = False
@@ -46,32 +54,23 @@ def check_tables(published: Published, grid: Grid) -> Checked:
         own, wrong = (loose, rounded) if unrounded else (own, wrong)
     return Checked(
         figures=len(own) + compared,
-        wrong=tuple(sorted([*labels, *wrong], key=_order)),
-        conventions=tuple(_conventions(own, fits, total, grid, unrounded=unrounded)),
+        wrong=tuple(sorted([*labels, *wrong], key=lambda own: (own.table != "heading", own.table))),
+        conventions=tuple(_conventions(own, fits, grid, unrounded=unrounded)),
         derived=tuple(own),
         ddof=ddof,
     )
 
 
-def _order(wrong: WrongFigure) -> tuple[bool, str]:
-    return wrong.table != "heading", wrong.table
-
-
 def _conventions(
-    own: Sequence[Derived],
-    fits: dict[int, int],
-    total: int,
-    grid: Grid,
-    *,
-    unrounded: bool,
+    own: Sequence[Derived], fits: Mapping[int, tuple[int, int]], grid: Grid, *, unrounded: bool
 ) -> Iterator[Convention]:
+    (with_n, total), (with_less, _) = fits[0], fits[1]
     if total:
-        n = len(grid.models)
-        one, none = f"{fits[1]} of {total} with n - 1", f"{fits[0]} with n"
-        which = "cannot be told" if fits[0] == fits[1] else "n - 1" if fits[1] > fits[0] else "n"
+        which = "n - 1" if with_less > with_n else "n" if with_less < with_n else "cannot be told"
         yield Convention(
             "Divisor of the standard deviations of Table 3",
-            f"{which} (tried both, over the n = {n} models: {one}, {none})",
+            f"{which} (tried both, over the n = {len(grid.models)} models: {with_less} of {total} "
+            f"with n - 1, {with_n} with n)",
         )
     means = [figure for figure in own if figure.kind == "mean"]
     if means:

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["METRICS", "capital", "counted", "listed", "metric_unit", "spoken"]
-
-METRICS = {
-    "Final_Activation": "study.final_activation",
-    "Attention_Entropy": "study.attention_entropy",
-    "Max_Sparsity": "study.max_sparsity",
-}
-"""cortexscope's metric of each of the study's columns."""
+__all__ = ["capital", "counted", "listed", "metric_unit", "spoken"]
 
 _UNITS = {
     "Final_Activation": "hidden-state units",

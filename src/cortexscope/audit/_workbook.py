@@ -8,8 +8,9 @@ from pathlib import Path
 
 from cortexscope.errors import UsageError
 from cortexscope.files import sha256_of
+from cortexscope.tasks.sources.xlsx import cells_of, open_book
 
-__all__ = ["Sheet", "Workbook", "open_workbook", "read_workbook"]
+__all__ = ["Sheet", "Workbook", "open_workbook", "read_workbook", "text_of"]
 
 _ACTIVITY = {"Task", "Model", "Brain_Region", "Activity_Level"}
 
@@ -47,29 +48,20 @@ def open_workbook(path: Path) -> list[tuple[str, list[tuple[object, ...]]]]:
     """Return the sheets of a spreadsheet: title and rows.
 
     Raises:
-        UsageError: if it is damaged, or openpyxl is not installed.
+        UsageError: if it is damaged, or larger than any of the study's.
     """
-    import zipfile
-    import zlib
-
     try:
-        import openpyxl
-    except ImportError as error:
-        raise UsageError(
-            f"Reading {path.name} needs openpyxl, which is not installed; `pip install openpyxl`, "
-            "or give the text file of the tables."
-        ) from error
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        sheets = [(sheet.title, list(sheet.iter_rows(values_only=True))) for sheet in book]
-        book.close()
-    except (OSError, KeyError, ValueError, EOFError, AttributeError, TypeError, SyntaxError,
-            NotImplementedError, zlib.error, zipfile.BadZipFile) as error:  # fmt: skip
+        with path.open("rb") as file:
+            book = open_book(file, path.name)
+            return [(sheet.title, list(cells_of(sheet, path.name))) for sheet in book]
+    except UsageError:
+        raise
+    # A workbook is a program's own format in many parts, each of which may be damaged in its way.
+    except Exception as error:
         raise UsageError(
             f"{path.name} is a damaged spreadsheet ({type(error).__name__}); fetch it again, or "
             "leave it out."
         ) from error
-    return sheets
 
 
 def read_workbook(path: Path, sheets: Iterable[tuple[str, Sequence[Sequence[object]]]]) -> Workbook:
@@ -90,11 +82,11 @@ def read_workbook(path: Path, sheets: Iterable[tuple[str, Sequence[Sequence[obje
 
 
 def _sheet(title: str, rows: Sequence[Sequence[object]]) -> Sheet:
-    names = [_text(cell) for cell in rows[0]]
+    names = tuple(map(text_of, rows[0]))
     width = len(names)
-    filled = [(*row, *[None] * width)[:width] for row in rows[1:]]
-    return Sheet(title, tuple(names), tuple(filled))
+    return Sheet(title, names, tuple((*row, *[None] * width)[:width] for row in rows[1:]))
 
 
-def _text(cell: object) -> str:
+def text_of(cell: object) -> str:
+    """Return what a cell holds as text; empty where it holds nothing."""
     return "" if cell is None else str(cell).strip()

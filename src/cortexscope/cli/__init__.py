@@ -12,7 +12,15 @@ import typer
 from cortexscope._version import __version__
 from cortexscope.cli import models, tasks
 from cortexscope.cli._ending import Stopped, Verbs, stoppable
-from cortexscope.cli._terminal import LONGEST, outside_voices, say
+from cortexscope.cli._terminal import (
+    LOG_FORMATS,
+    LONGEST,
+    log_format,
+    outside_voices,
+    say,
+    tell,
+    tells_events,
+)
 from cortexscope.cli.audit import audit
 from cortexscope.cli.compare import compare
 from cortexscope.cli.doctor import doctor
@@ -24,12 +32,13 @@ from cortexscope.cli.merge import merge
 from cortexscope.cli.metrics import app as metrics_app
 from cortexscope.cli.plan import plan
 from cortexscope.cli.report import report
+from cortexscope.cli.rerun import rerun
 from cortexscope.cli.run import run
 from cortexscope.cli.selfcheck import selfcheck
 from cortexscope.cli.stats import stats
 from cortexscope.cli.tables import tables
 from cortexscope.cli.workbooks import workbooks
-from cortexscope.errors import CortexscopeError
+from cortexscope.errors import CortexscopeError, UsageError
 from cortexscope.files import FULL
 from cortexscope.texts import shortened
 
@@ -40,7 +49,7 @@ app = typer.Typer(
     cls=Verbs,
     help="See what happens inside a language model while it reads.",
     epilog="Exit codes: 0 done; 1 something failed and is named; 2 the command line or an input "
-    "file is wrong; 3 a condition of --fail-if holds, or cannot be decided; "
+    "file is wrong; 3 a condition given for what is measured fails: --fail-if, or a tolerance; "
     "130 and 143 ended by Ctrl-C (SIGINT) and by SIGTERM, what is finished kept.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -50,6 +59,7 @@ app.command()(run)
 app.command()(compare)
 app.command()(lesion)
 app.command()(plan)
+app.command()(rerun)
 app.command()(selfcheck)
 app.command()(report)
 app.command()(tables)
@@ -84,6 +94,14 @@ def _options(
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the whole traceback of an error.")
     ] = False,
+    log_format: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="How standard error says things: text, or json, an event a line with time, "
+            "tokens a second and memory.",
+        ),
+    ] = LOG_FORMATS[0],
 ) -> None:
     pass
 
@@ -97,6 +115,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
+    given, asked = _log_format(given)
+    with log_format(asked):
+        if asked in LOG_FORMATS:
+            return _carried_out(given, debug=debug)
+        message = f"--log-format is {asked!r}; give {' or '.join(LOG_FORMATS)}."
+        return _fail(UsageError(message), message, UsageError.exit_code, debug=debug)
+
+
+def _log_format(arguments: list[str]) -> tuple[list[str], str]:
+    """Return arguments without the format of standard error, wherever it stands, and that."""
+    kept, asked = [], LOG_FORMATS[0]
+    rest = iter(arguments)
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        if name == "--log-format":
+            asked = value if equals else next(rest, "")
+        else:
+            kept.append(argument)
+    return kept, asked
+
+
+def _carried_out(given: Sequence[str], *, debug: bool) -> int:
     try:
         with outside_voices(), stoppable():
             command = typer.main.get_command(app)
@@ -113,9 +153,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, _sentence(error, message), 2, debug=debug) if message else 2
     except typer.Abort as error:
         return _fail(error, "Interrupted; what is finished is kept.", 1, debug=debug)
-    except BrokenPipeError:
-        # The reader of our output has gone, as with `| head`; that is no error of ours.
-        return _hang_up(0)
+    except SystemExit as error:
+        # The reader of our output has gone, as with `| head`; that is no error of ours, though
+        # typer and rich end the program by it.
+        if isinstance(error.__context__, BrokenPipeError):
+            return _hang_up(0)
+        raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in FULL:
             # The error of a file would have named it.
@@ -147,5 +190,9 @@ def _fail(error: BaseException, message: str, code: int, *, debug: bool) -> int:
         import traceback
 
         say("".join(traceback.format_exception(error)), err=True, end="")
-    say(f"Error: {shortened(message, LONGEST)}", err=True)
+    message = shortened(message, LONGEST)
+    if tells_events():
+        tell("error", text=message, exit_code=code)
+    else:
+        say(f"Error: {message}", err=True)
     return code

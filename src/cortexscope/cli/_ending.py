@@ -80,6 +80,9 @@ class Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except (SystemExit, KeyboardInterrupt) as error:
+            if isinstance(error.__context__, BrokenPipeError):
+                # rich ends the program where the reader of its output has gone.
+                raise error.__context__ from None
             said = f"{type(error).__name__}: {error}".removesuffix(": ")
             raise CortexscopeError(
                 f"{_culprit(error)} wants to end the program ({said}), which is not done; take "

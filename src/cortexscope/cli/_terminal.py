@@ -6,9 +6,12 @@ Names and texts come from files of others, and may hold what steers a terminal.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import warnings
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import typer
@@ -20,7 +23,24 @@ if TYPE_CHECKING:
 
     from cortexscope.store import Run
 
-__all__ = ["LONGEST", "UNCUT", "console", "outside_voices", "remark", "say", "display"]
+__all__ = [
+    "LOG_FORMATS",
+    "LONGEST",
+    "UNCUT",
+    "console",
+    "display",
+    "log_format",
+    "outside_voices",
+    "remark",
+    "say",
+    "tell",
+    "tells_events",
+]
+
+LOG_FORMATS = ("text", "json")
+"""How standard error says things: in lines for people, or an event a line for programs."""
+
+_EVENTS: ContextVar[bool] = ContextVar("_EVENTS", default=False)
 
 LONGEST = 2000
 """Characters of a message that is not of our own making."""
@@ -29,9 +49,38 @@ UNCUT = 10_000
 """Columns for a pipe, which has no width; a line cut at 80 would lose text there."""
 
 
+@contextlib.contextmanager
+def log_format(name: str) -> Iterator[None]:
+    """Have standard error say things so in the block; one of `LOG_FORMATS`."""
+    token = _EVENTS.set(name == "json")
+    try:
+        yield
+    finally:
+        _EVENTS.reset(token)
+
+
+def tells_events() -> bool:
+    """Return whether standard error says things as events."""
+    return _EVENTS.get()
+
+
 def say(text: object, *, err: bool = False, end: str = "\n") -> None:
-    """Print text to standard output, or to standard error."""
-    typer.echo(plain_lines(str(text)) + end, nl=False, err=err)
+    """Print text to standard output, or to standard error, there as an event if so asked."""
+    if err and tells_events():
+        tell("note", text=str(text).rstrip("\n"))
+    else:
+        typer.echo(plain_lines(str(text)) + end, nl=False, err=err)
+
+
+def tell(event: str, **facts: object) -> None:
+    """Print an event to standard error: a line of JSON with time, name and facts."""
+    typer.echo(_line(event, **facts), err=True)
+
+
+def _line(event: str, **facts: object) -> str:
+    # Control characters are escaped in JSON, and so steer no terminal.
+    time = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return json.dumps({"time": time, "event": event, **facts})
 
 
 def remark(run: Run) -> Run:
@@ -80,10 +129,12 @@ def outside_voices() -> Iterator[None]:
 
     class _Record(logging.LogRecord):
         def getMessage(self) -> str:
-            return shortened(super().getMessage(), LONGEST)
+            text = shortened(super().getMessage(), LONGEST)
+            return _line("log", logger=self.name, text=text) if tells_events() else text
 
     def formatted(message: Warning | str, category: type[Warning], *_: object) -> str:
-        return f"{category.__name__}: {shortened(str(message), LONGEST)}\n"
+        text = f"{category.__name__}: {shortened(str(message), LONGEST)}"
+        return (_line("warning", text=text) if tells_events() else text) + "\n"
 
     warnings.formatwarning = formatted  # type: ignore[assignment]
     logging.setLogRecordFactory(_Record)

@@ -10,7 +10,7 @@ import typer
 
 from cortexscope.cli._inspect import inspect
 from cortexscope.cli._options import loading_options
-from cortexscope.cli._terminal import UNCUT, console, say
+from cortexscope.cli._terminal import UNCUT, console, say, tells_events
 from cortexscope.models import LoadOptions
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def check(
         description="building",
         console=console(err=True),
         transient=True,
-        disable=not sys.stderr.isatty(),
+        disable=tells_events() or not sys.stderr.isatty(),
     )
     checks = [check_entry(alias, rows[alias]) for alias in shown]
     headings = ("alias", "params", "counted", "layers", "heads", "hidden", "context", "verdict")

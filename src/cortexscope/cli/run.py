@@ -43,15 +43,18 @@ def run(*, asked: Asked) -> None:
 
 
 def _tell_failures(finished: Run) -> None:
-    """End with the models that failed, and how to try just these again."""
+    """End with the models and metrics that failed, and how to try just these again."""
     from cortexscope.errors import ModelError
 
-    failures = finished.manifest.failures
-    if not failures:
+    manifest = finished.manifest
+    if not manifest.failed:
         return
-    for model, why in failures.items():
+    for model, why in manifest.failures.items():
         say(f"Failed: {model}: {why}", err=True)
+    for model, metrics in manifest.failed_metrics.items():
+        for own in metrics:
+            say(f"Failed: {own.metric} of {model}: {own.why}", err=True)
     raise ModelError(
-        f"{', '.join(failures)} failed, and the other models are measured; the same with "
-        f"--out {finished.path} --resume tries just that again."
+        f"{', '.join(manifest.failed)} failed, and all else is measured; the same with "
+        f"--out {finished.path} --resume tries just that again, with what is mended."
     )

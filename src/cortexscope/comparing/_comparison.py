@@ -80,7 +80,7 @@ class Comparison:
         return tuple(dict.fromkeys(table.loc[~table["noise"].astype(bool), "model"]))
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return a table: `predictions`, `states`, `metrics`, `layers` or `heads`.
+        """Return a table: `predictions`, `states`, `metrics`, `layers`, `heads` or `neurons`.
 
         Raises:
             UnknownNameError: if there is no such table.

@@ -170,9 +170,9 @@ def _constant(node: ast.expr) -> float | None:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
         inner = _constant(node.operand)
         return None if inner is None else -inner if isinstance(node.op, ast.USub) else inner
-    value = node.value if isinstance(node, ast.Constant) else None
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if known else None
+    if not isinstance(node, ast.Constant) or isinstance(node.value, bool):
+        return None
+    return float(node.value) if isinstance(node.value, int | float) else None
 
 
 def _quantity(

@@ -166,9 +166,9 @@ def write_pair(
                 pa.concat_tables(predictions),
                 pa.concat_tables([DRIFTS.empty_table(), *drifts]),
             )
-            progress.advance(shard.tokens)
+            progress.advance(label, shard.tokens)
     finally:
-        progress.end()
+        progress.end(label)
         del both, side
         gc.collect()
 

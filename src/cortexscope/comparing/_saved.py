@@ -64,7 +64,7 @@ def save_base(path: Path, planned: Planned, progress: Progress) -> None:
             ]
             if len(states):
                 rows.append(side.head.inputs(states).cpu().clone())
-            progress.advance(batch.tokens)
+            progress.advance(planned.label, batch.tokens)
         head = side.head.unembedding()
     except ReadoutError as error:
         raise ModelError(
@@ -72,7 +72,7 @@ def save_base(path: Path, planned: Planned, progress: Progress) -> None:
             "--save-baseline."
         ) from error
     finally:
-        progress.end()
+        progress.end(planned.label)
     tensors = {"inputs": torch.cat(rows), "weight": head.weight.cpu().contiguous()}
     if head.bias is not None:
         tensors["bias"] = head.bias.cpu().contiguous()

@@ -12,6 +12,8 @@ from torch import Tensor
 from cortexscope.comparing._divergence import Head
 from cortexscope.engine import Batch
 from cortexscope.engine.passes import Reader
+from cortexscope.errors import CortexscopeError
+from cortexscope.interventions import Removed
 from cortexscope.models import Model
 from cortexscope.records import Site, Stack
 from cortexscope.taps import BOTH_WAYS, HiddenStates, Readout, Seen, Tokens, Unread
@@ -93,7 +95,13 @@ class ModelSide:
         watch = _Watch(self.reader.last, show)
         inputs = self.reader.inputs(batch)
         with self.reader.tap(frozenset({"hidden", "final"}), watch, sample=None):
-            self.reader.run(batch, **inputs)
+            try:
+                self.reader.run(batch, **inputs)
+            except CortexscopeError:
+                raise
+            except Exception as error:
+                # Memory ran out; who reads two models at once reads no halves.
+                raise self.reader.failure(batch, error) from error
         final = watch.final
         assert final is not None
         where = following(batch, decoder=self.reader.has_pair).where
@@ -114,7 +122,7 @@ class _Watch:
     def stack(self, stack: Stack, tokens: Tensor) -> None:
         """Which stack it is, each site says."""
 
-    def see(self, site: Site, seen: Seen | Unread) -> None:
+    def see(self, site: Site, seen: Seen | Unread | Removed) -> None:
         """Hand on a layer, or keep the last state."""
         if not isinstance(seen, HiddenStates):
             return

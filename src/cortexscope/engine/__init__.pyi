@@ -13,8 +13,10 @@ from ._generation import (
     asked_generation as asked_generation,
 )
 from ._job import (
+    Failed as Failed,
     Finished as Finished,
     Job as Job,
+    Lost as Lost,
     Measured as Measured,
     Ready as Ready,
     Setup as Setup,
@@ -37,6 +39,7 @@ from ._request import (
     Settings as Settings,
     Silent as Silent,
 )
+from ._rerun import request_of as request_of
 from ._run import run as run
 from ._sizes import (
     parse_bytes as parse_bytes,

@@ -41,6 +41,11 @@ class Batch:
         """Tokens of all inputs, without padding."""
         return sum(item.tokens for item in self.items)
 
+    def halves(self) -> tuple[Batch, Batch]:
+        """Return its prompts in two parts, in order; the first has no fewer."""
+        middle = (len(self.items) + 1) // 2
+        return Batch(self.items[:middle]), Batch(self.items[middle:])
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:

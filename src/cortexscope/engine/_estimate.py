@@ -26,13 +26,13 @@ __all__ = [
     "sentence",
 ]
 
-_HEAD_ROW, _OTHER_ROW, _FILE = 7.0, 10.3, 5_000
+_HEAD_ROW, _OTHER_ROW, _FILE = 3.3, 4.0, 5_000
 """Bytes of a row of a metric of heads, of any other row, and of an empty file of measurements:
-measured on the demo models, zstd included."""
+measured on the demo models, as they are encoded."""
 _RUN, _METRIC = 20_000, 750
 """Bytes of the manifest and of the files of prompts and models, and of a metric's spec."""
-_VECTOR, _TENSORS, _PROMPT = 8, 180, 50
-"""Bytes of a vector's count, of the names of its two tensors in a file, of a prompt's name."""
+_VECTOR, _TENSORS, _PROMPT = 12, 260, 50
+"""Bytes of a vector's count and scale, of its tensors' names in a file, of a prompt's name."""
 _PROCESS = 500_000_000
 """Bytes of a process with torch and transformers, measured on Linux with the CPU build."""
 _ROW_HELD = 250
@@ -154,15 +154,17 @@ def _bytes(
     heads = {metric.spec.name for metric in metrics if "head" in metric.spec.axes}
     each = sum(n * (_HEAD_ROW if name in heads else _OTHER_ROW) for name, n in rows.items())
     total = prompts * each + len(work.shards) * _FILE + _RUN + _METRIC * len(metrics)
+    # In half precision where no value of a whole task is made of them.
+    size = 4 if any(metric.spec.replication == "task" for metric in metrics) else 2
     if work.setup.keep_states:
         for stack in anatomy.stacks:
             layers, width = len(stack.blocks) + 1, stack.width or work.source.info.hidden_size
-            total += layers * (prompts * (4 * width + _VECTOR) + len(work.shards) * _TENSORS)
+            total += layers * (prompts * (size * width + _VECTOR) + len(work.shards) * _TENSORS)
         total += prompts * _PROMPT
     if work.setup.keep_neurons:
         module = work.source.outline()
         total += sum(
-            4 * prompts * _inputs(module, block.neurons)
+            size * prompts * _inputs(module, block.neurons)
             for stack in anatomy.stacks
             for block in stack.blocks
         )

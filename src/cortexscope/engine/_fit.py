@@ -13,9 +13,10 @@ import torch
 from cortexscope.engine._estimate import Estimate, check_memory, estimate
 from cortexscope.engine._plan import Checked, Plan, plan_of
 from cortexscope.engine._request import Progress, RunRequest, Silent
+from cortexscope.engine._sizes import said_bytes
 from cortexscope.metrics.base.metric import Metric
 
-__all__ = ["Fitted", "fit"]
+__all__ = ["Fitted", "crowding", "fit", "shared_memory"]
 
 _SIZES = (2048, 1024, 512, 256)
 """Tokens of a batch that are tried, the most first. On two cores demo-encoder reads 1,660 tokens a
@@ -39,6 +40,25 @@ def fit(checked: Checked, metrics: Sequence[Metric], progress: Progress) -> Fitt
         UsageError: if the request cannot be carried out as it stands, or a model does not fit.
         ModelError: if a model cannot be read.
     """
+    fitted = _fitted(checked, metrics, progress)
+    most = shared_memory(checked.request, fitted.estimates)
+    if most is not None:
+        for sentence in crowding(fitted.estimates, checked.request.workers or 1, most):
+            progress.note(sentence)
+    return fitted
+
+
+def shared_memory(request: RunRequest, estimates: Sequence[Estimate]) -> int | None:
+    """Return the bytes that all workers of a device may take, None where they share none.
+
+    A cluster looks after its memory itself.
+    """
+    if request.backend != "local" or (request.workers or 1) == 1 or not estimates:
+        return None
+    return _most(request, estimates[0].device)
+
+
+def _fitted(checked: Checked, metrics: Sequence[Metric], progress: Progress) -> Fitted:
     request = checked.request
     if not request.fit_batches:
         fitted = _with(request, checked, metrics, progress)
@@ -66,8 +86,28 @@ def _with(
     return Fitted(request, plan, estimates)
 
 
+def crowding(estimates: Sequence[Estimate], workers: int, most: int) -> list[str]:
+    """Return what there is to say of models that not all workers may have at the same time.
+
+    Args:
+        estimates: of the models.
+        workers: how many are asked for.
+        most: bytes that all workers of a device may take together.
+    """
+    sentences = []
+    for own in estimates:
+        fit = max(1, most // own.memory.total)
+        if fit < workers:
+            many = "1 worker" if fit == 1 else f"{fit} workers"
+            sentences.append(
+                f"{own.model}: at most {many} of {workers} at a time, as each may take "
+                f"{said_bytes(own.memory.total)} of {said_bytes(most)}"
+            )
+    return sentences
+
+
 def _most(request: RunRequest, device: str) -> int:
-    """Return the bytes that a model may take of a device: as asked, else what is free."""
+    """Return the bytes that models may take of a device: as asked, else what is free."""
     if request.max_memory is not None:
         return request.max_memory
     if device == "cuda":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,20 @@ if TYPE_CHECKING:
 
     from cortexscope.metrics.base.metric import Metric
     from cortexscope.models import LoadOptions, ModelSource
-    from cortexscope.records import Finding, ModelInfo
+    from cortexscope.records import Finding, Halving, ModelInfo
     from cortexscope.store import Vectors
 
-__all__ = ["Finished", "Job", "Measured", "Plugin", "Ready", "Setup", "Steps"]
+__all__ = [
+    "Failed",
+    "Finished",
+    "Job",
+    "Lost",
+    "Measured",
+    "Plugin",
+    "Ready",
+    "Setup",
+    "Steps",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +42,33 @@ class Plugin:
 
     path: Path
     sha256: str
+    content: bytes = field(repr=False)
+    """What it holds, for a machine where there is no such file."""
 
     @classmethod
     def of(cls, path: Path | str) -> Plugin:
         """Return a file as it is now."""
         whole = Path(path).resolve()
-        return cls(whole, sha256_of(whole))
+        content = whole.read_bytes()
+        return cls(whole, hashlib.sha256(content).hexdigest(), content)
 
     def load(self) -> None:
         """Add its metrics to all metrics of this process.
 
         Raises:
-            UsageError: if the file is not here, or is another one by now.
+            UsageError: if the file is another one here.
         """
         try:
             found = sha256_of(self.path)
-        except OSError as error:
-            raise UsageError(
-                f"The plug-in {self.path} cannot be read ({error.strerror}) where its metrics are "
-                "measured; put it into a folder that all processes see."
-            ) from error
+        except OSError:
+            # Another machine may not have it; the content came along.
+            found = self.sha256
         if found != self.sha256:
             raise UsageError(
                 f"The plug-in {self.path} has changed since the run was planned; ask for the run "
                 "again."
             )
-        load_plugin(self.path)
+        load_plugin(self.path, source=self.content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +126,16 @@ class Job:
     work: Shard | str
     """A shard, or the unit of replication that `engine.passes.OWN` has a pass for."""
 
+    @property
+    def model(self) -> str:
+        """Its label."""
+        return self.setup.info.model
+
+    @property
+    def name(self) -> int | str:
+        """The number of the shard, or the unit of replication: one job a model has it."""
+        return self.work.number if isinstance(self.work, Shard) else self.work
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
@@ -154,8 +176,34 @@ class Finished:
     """What the model added to its prompts, None where it was not asked to or cannot."""
     not_finite: str | None = None
     """Where numbers were not finite for the first time, and which prompts those were."""
+    halved: tuple[Halving, ...] = ()
+    """The batches that memory did not hold, in the order they were met."""
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """Which metrics of plug-ins failed on some of it, with a sentence on how, by name."""
+    memory: int | None = None
+    """Most bytes held since the model was about to be loaded: of its CUDA devices, else of the
+    process; None where the system does not tell."""
 
 
-Measured = Ready | Steps | Finished
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Who was doing a job is gone; it is done again, and its `Steps` so far count no more."""
+
+    model: str
+    work: int | str
+    """The number of the shard, or the unit of replication."""
+    why: str
+    """What became of its worker, as the end of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A model cannot be measured, or no further: nothing more comes of it."""
+
+    model: str
+    error: Exception
+
+
+Measured = Ready | Steps | Finished | Lost | Failed
 """What a backend gives of jobs: a model's `Ready` first, the `Steps` of a shard before its
 `Finished`."""

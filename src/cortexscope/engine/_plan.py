@@ -13,6 +13,7 @@ from cortexscope import models
 from cortexscope._version import __version__
 from cortexscope.engine._batches import Shard, shards_of
 from cortexscope.engine._encode import encode
+from cortexscope.engine._environment import environment
 from cortexscope.engine._generation import check_generation
 from cortexscope.engine._job import Job, Plugin, Setup
 from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
@@ -23,6 +24,7 @@ from cortexscope.engine._sources import (
     open_chats,
     open_source,
 )
+from cortexscope.engine.backends import BACKENDS
 from cortexscope.errors import ModelError, ModelNotFoundError, UsageError
 from cortexscope.metrics import metric_names, metric_specs, origins
 from cortexscope.records import ChatUse, Manifest, Truncation
@@ -101,6 +103,7 @@ def checked(request: RunRequest) -> Checked:
             "No metric was asked for; name one with --metric, or leave it out for the default "
             "panel."
         )
+    BACKENDS.check(request.backend)
     check_labels(request.models)
     check_target(request.out, resume=request.resume, force=request.force)
     return Checked(request, suite, names)
@@ -223,6 +226,7 @@ def manifest_of(
             "python": platform.python_version(),
             **{name: version(name) for name in ("torch", "transformers")},
         },
+        environment=environment(),
         models=[work.source.info for work in plan.works],
         suite=suite.info(),
         metrics={metric.spec.name: metric.spec for metric in metrics},
@@ -252,6 +256,9 @@ def _told(settings: Settings) -> dict[str, Any]:
         loading["device"] = None
     else:
         loading["device"] = str(models.choose_device(loading["device"]))
+    if told["threads"] is None:
+        # Runs continue on machines of other sizes, and those from before there was a choice.
+        del told["threads"]
     return {**loading, **told.pop("options"), **told}
 
 

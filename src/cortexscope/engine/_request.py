@@ -14,7 +14,7 @@ from cortexscope.tasks import Suite
 
 __all__ = ["Progress", "RunRequest", "Settings", "Silent"]
 
-_POSITIVE = ("batch_tokens", "shard_batches", "sample_tokens")
+_POSITIVE = ("batch_tokens", "shard_batches", "sample_tokens", "threads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,9 @@ class Settings:
     keep_neurons: bool = False
     """Keep each prompt's mean activation of each MLP's neurons, of which selective ones are found:
     4 bytes a neuron and prompt."""
+    threads: int | None = None
+    """Threads of each worker; all there are, shared out among the workers, where None. The same
+    batches give the same bits at the same number of threads."""
 
     def __post_init__(self) -> None:
         for name in _POSITIVE:
@@ -93,6 +96,20 @@ class RunRequest:
     that is free, in place of `settings.batch_tokens`, which the run then says."""
     backend: str = "local"
     """Who does the work, by its name in `engine.backends`; it changes no number either."""
+    workers: int | None = None
+    """How many jobs are done at a time; what suits the backend where None. It changes no number by
+    itself; as many fewer threads as each then has may change the last bits."""
+    address: str | None = None
+    """Of the cluster that does the work, for a backend that knows some."""
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and not self.workers > 0:
+            raise UsageError(f"workers is {self.workers}; it must be above zero.")
+        if self.address is not None and self.backend == "local":
+            raise UsageError(
+                "The address of a cluster was given, and the work is to be done on this machine; "
+                "give --backend ray (backend='ray' in Python) too, or leave the address out."
+            )
 
     @property
     def stops(self) -> bool:
@@ -110,11 +127,11 @@ class Progress(Protocol):
     def begin(self, model: str, tokens: int, done: int) -> None:
         """A model of so many tokens begins, `done` of them measured before."""
 
-    def advance(self, tokens: int) -> None:
-        """So many further tokens are measured."""
+    def advance(self, model: str, tokens: int) -> None:
+        """So many further tokens are measured; below zero, so many are to be measured again."""
 
-    def end(self) -> None:
-        """The model is finished."""
+    def end(self, model: str) -> None:
+        """The model is finished. Others may be under way, and have begun before it."""
 
 
 class Silent:
@@ -126,8 +143,8 @@ class Silent:
     def begin(self, model: str, tokens: int, done: int) -> None:
         """Say nothing."""
 
-    def advance(self, tokens: int) -> None:
+    def advance(self, model: str, tokens: int) -> None:
         """Say nothing."""
 
-    def end(self) -> None:
+    def end(self, model: str) -> None:
         """Say nothing."""

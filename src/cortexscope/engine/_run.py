@@ -1,26 +1,27 @@
-"""Carry out a plan: check everything first, then measure model by model, shard by shard."""
+"""Carry out a plan: check everything first, then store what a backend measures of its models."""
 
 from __future__ import annotations
 
-import time
+import contextlib
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from cortexscope.engine._batches import Shard
-from cortexscope.engine._job import Job, Ready
-from cortexscope.engine._plan import Work, checked, manifest_of, now
+from cortexscope.engine._course import Course
+from cortexscope.engine._job import Failed, Job, Ready
+from cortexscope.engine._plan import checked, manifest_of, now
 from cortexscope.engine._request import Progress, RunRequest, Silent
-from cortexscope.engine._shards import Keeper, shards_to_do
-from cortexscope.engine.backends import BACKENDS
-from cortexscope.errors import CortexscopeError, ModelError, StoreError
+from cortexscope.engine._stopping import batches_first, stops
+from cortexscope.engine.backends import BACKENDS, Means
+from cortexscope.errors import CortexscopeError, StoreError
 from cortexscope.metrics import make_metrics
-from cortexscope.store import WHOLES, Run, RunWriter
+from cortexscope.store import Run, RunWriter
 from cortexscope.texts import shortened
 
 if TYPE_CHECKING:
+    from cortexscope.engine._estimate import Estimate
+    from cortexscope.engine._plan import Plan
     from cortexscope.engine.backends import Backend
-    from cortexscope.metrics.base.metric import Metric
-    from cortexscope.records import Finding, ModelInfo
 
 __all__ = ["run"]
 
@@ -50,9 +51,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
     request, plan, estimates = fit(asked, metrics, progress)
     for found in estimates:
         progress.note(sentence(found))
-    backend: Backend = BACKENDS.load(request.backend)(
-        progress.advance, {work.source.info.model: work.source for work in plan.works}
-    )
+    backend = _backend(request, plan, estimates, progress)
     manifest = manifest_of(request, suite, metrics, plan)
     with RunWriter(
         request.out, manifest, suite.prompts, resume=request.resume, force=request.force
@@ -62,24 +61,108 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
                 f"{request.out} is on a file system without locks, so that nothing keeps another "
                 "run from writing there at the same time"
             )
-        for number, work in enumerate(plan.works, start=1):
-            label = work.source.info.model
-            try:
-                _measure(work, metrics, writer, progress, backend)
-            except StoreError:
-                raise
-            except Exception as error:
-                why = _sentence(error)
-                writer.note_failure(label, why)
-                last = number == len(plan.works)
-                if request.stops or (last and not writer.has_values):
-                    raise
-                progress.note(f"{label} failed{'' if last else ', and the others go on'}: {why}")
-            else:
-                writer.note_failure(label, None)
-        if writer.manifest.status != "complete" or writer.manifest.failures:
+        courses = [Course(work, metrics, writer, progress) for work in plan.works]
+        _Conduct(request, courses, writer, progress).measure(backend)
+        if writer.manifest.status != "complete" or writer.manifest.failed:
             writer.finish(now())
     return Run(request.out)
+
+
+def _backend(
+    request: RunRequest, plan: Plan, estimates: Sequence[Estimate], progress: Progress
+) -> Backend:
+    from cortexscope.engine._fit import shared_memory
+
+    backend: Backend = BACKENDS.load(request.backend)(
+        Means(
+            advance=progress.advance,
+            note=progress.note,
+            opened={work.source.info.model: work.source for work in plan.works},
+            workers=request.workers,
+            threads=request.settings.threads,
+            memory={found.model: found.memory for found in estimates},
+            most=shared_memory(request, estimates),
+            address=request.address,
+        )
+    )
+    return backend
+
+
+class _Conduct:
+    """Has the jobs of all models done, and lets the others go on where one fails."""
+
+    def __init__(
+        self, request: RunRequest, courses: Sequence[Course], writer: RunWriter, progress: Progress
+    ) -> None:
+        self._stops = request.stops
+        self._writer, self._progress = writer, progress
+        self._courses = {course.label: course for course in courses}
+        self._open: dict[str, ExitStack] = {}
+        self._error: Exception | None = None
+
+    def measure(self, backend: Backend) -> None:
+        """Measure all; an error is of the run, or of the last model that failed with all others."""
+        with ExitStack() as exits:
+            for label, course in self._courses.items():
+                self._open[label] = exits.enter_context(ExitStack())
+                self._open[label].enter_context(course)
+            for label in [label for label, course in self._courses.items() if course.done]:
+                self._end(label)
+            jobs = [job for course in self._courses.values() for job in course.jobs]
+            if jobs:
+                self._gather(backend, jobs)
+            if self._error is not None and not self._writer.has_values:
+                raise self._error
+
+    def _gather(self, backend: Backend, jobs: Sequence[Job]) -> None:
+        with ExitStack() as exits, contextlib.closing(backend.measure(jobs)) as every:
+            waits = False
+            for found in every:
+                label = found.model
+                if label not in self._open:
+                    # It failed while another worker was still at it.
+                    continue
+                if isinstance(found, Ready) and not waits:
+                    # Before, there is no batch that could be kept.
+                    exits.enter_context(batches_first(self._progress.note))
+                    waits = True
+                if isinstance(found, Failed):
+                    self._end(label, found.error)
+                    continue
+                try:
+                    self._courses[label].take(found)
+                except StoreError:
+                    raise
+                except Exception as error:
+                    self._end(label, error)
+                    continue
+                # Where a signal waits, the last shard may be a part of one.
+                if self._courses[label].done and not stops():
+                    self._end(label)
+
+    def _end(self, label: str, error: Exception | None = None) -> None:
+        """Close a model's course, by an error where it has failed."""
+        exits = self._open.pop(label)
+        try:
+            with exits:
+                if error is not None:
+                    raise error
+                self._courses[label].finish()
+        except StoreError:
+            raise
+        except Exception as failure:
+            self._fail(label, failure)
+        else:
+            self._writer.note_failure(label, None)
+
+    def _fail(self, label: str, error: Exception) -> None:
+        why = _sentence(error)
+        self._writer.note_failure(label, why)
+        if self._stops:
+            raise error
+        others = ", and the others go on" if self._open else ""
+        self._progress.note(f"{label} failed{others}: {why}")
+        self._error = error
 
 
 def _sentence(error: Exception) -> str:
@@ -87,90 +170,3 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, CortexscopeError):
         return str(error)
     return shortened(f"{type(error).__name__}: {error}", 500)
-
-
-def _measure(
-    work: Work,
-    metrics: Sequence[Metric],
-    writer: RunWriter,
-    progress: Progress,
-    backend: Backend,
-) -> None:
-    label = work.source.info.model
-    todo = shards_to_do(label, work.shards, writer, progress)
-    units = {m.spec.replication for m in metrics} & {*WHOLES}
-    lacking = {unit for unit in units if not writer.has_whole(label, WHOLES[unit])}
-    jobs = [Job(work.setup, piece) for piece in (*todo, *sorted(lacking - {"task"}))]
-    if jobs:
-        _do(jobs, work, writer, progress, backend)
-    if "task" in (units if jobs else lacking):
-        _write_tasks(label, metrics, writer)
-
-
-def _do(
-    jobs: Sequence[Job], work: Work, writer: RunWriter, progress: Progress, backend: Backend
-) -> None:
-    """Have the jobs of a model done, and store what comes of them."""
-    info = work.source.info
-    progress.note(f"{info.model}: loading {info.parameters / 1e6:,.0f}M parameters")
-    ahead = sum(job.work.tokens for job in jobs if isinstance(job.work, Shard))
-    seconds: dict[str, float] = {}
-    began: float | None = None
-    try:
-        with Keeper(info.model, writer, progress) as keeper:
-            for found in backend.measure(jobs):
-                if not isinstance(found, Ready):
-                    keeper.keep(found)
-                    continue
-                seconds = {name: seconds.get(name, 0) + n for name, n in found.seconds.items()}
-                if began is not None:
-                    continue
-                if found.checks is not None:
-                    _check(info, found.checks, writer, progress)
-                tokens = sum(shard.tokens for shard in work.shards)
-                progress.begin(info.model, tokens, tokens - ahead)
-                began = time.perf_counter()
-                if found.refusal is not None:
-                    keeper.refused(found.refusal)
-    finally:
-        if began is not None:
-            progress.end()
-    assert began is not None
-    seconds["measure_seconds"] = time.perf_counter() - began
-    timings = {name: round(spent, 3) for name, spent in seconds.items()}
-    writer.note_timings(info.model, {**timings, "tokens": float(ahead)})
-
-
-def _write_tasks(label: str, metrics: Sequence[Metric], writer: RunWriter) -> None:
-    """Write the values of a model's tasks, from what is kept of their prompts."""
-    from cortexscope.measure.tasks import pools_of, tabulate_tasks
-
-    controls = Run(writer.path).control_ids()
-    kept = writer.read_vectors(label, pools_of(metrics))
-    table = tabulate_tasks(metrics, kept, model=label, leave_out=controls)
-    writer.write_whole(label, WHOLES["task"], table)
-
-
-def _check(
-    info: ModelInfo, findings: Sequence[Finding], writer: RunWriter, progress: Progress
-) -> None:
-    """Note what the quick checks found, and stop where what will be measured would be wrong."""
-    from cortexscope.selfchecks import UNSEEN
-
-    for failed in findings:
-        if failed.passed is not False:
-            continue
-        if failed.check == UNSEEN:
-            # What is measured of attention is right, though it is not all that there is.
-            progress.note(
-                f"{info.model}: tokens also reach each other outside of the attention that is "
-                f"measured; `cortexscope selfcheck {info.reference}` says more"
-            )
-            continue
-        where = f" in {failed.place}" if failed.place else ""
-        raise ModelError(
-            f"{info.model} fails the check {failed.check!r}{where}: {failed.sentence.rstrip('.')}; "
-            f"look closer with `cortexscope selfcheck {info.reference}`, or measure all the same "
-            "with --no-selfcheck."
-        )
-    writer.note_checks(info.model, findings)

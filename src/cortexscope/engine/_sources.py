@@ -43,7 +43,7 @@ def check_labels(references: Sequence[str]) -> None:
         if count > 1:
             raise UsageError(
                 f"Two models are called {label!r}; give them names of their own, "
-                f"such as --model first={label}."
+                f"such as first={label}."
             )
         size = len(plain_name(label).encode())
         if size > LONGEST_LABEL:

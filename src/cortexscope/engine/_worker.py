@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from cortexscope.engine._batches import Shard
 from cortexscope.engine._job import Finished, Job, Ready, Setup, Steps
+from cortexscope.engine._peak import Peak
 from cortexscope.engine.passes import AHEAD, OWN, Prompts, Reader
-from cortexscope.models import ModelSource
+from cortexscope.models import ModelSource, choose_device
 
 __all__ = ["Worker"]
 
@@ -30,6 +32,7 @@ class Worker:
 
         self.setup = setup
         self._metrics = setup.make_metrics()
+        self._peak = Peak(choose_device(setup.loading.device))
         started = time.perf_counter()
         model = (source or setup.open_model()).load()
         loaded = time.perf_counter()
@@ -53,8 +56,15 @@ class Worker:
         Raises:
             ModelError: if the model fails on a batch; the prompt ids are named.
         """
+        for found in self._measured(job, advance):
+            if isinstance(found, Finished):
+                yield replace(found, memory=self._peak.so_far())
+            else:
+                yield found
+
+    def _measured(self, job: Job, advance: Callable[[int], None]) -> Iterator[Steps | Finished]:
         if isinstance(job.work, Shard):
             yield from self._prompts.measure(job.work, advance)
         else:
-            table = OWN[job.work](self._reader, self._metrics).measure()
-            yield Finished(self.setup.info.model, job.work, table)
+            table, failed = OWN[job.work](self._reader, self._metrics).measure()
+            yield Finished(self.setup.info.model, job.work, table, failed=failed)

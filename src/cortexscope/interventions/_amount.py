@@ -11,7 +11,7 @@ __all__ = ["Amount"]
 class Amount(NamedTuple):
     """A number, or a share of what there is."""
 
-    value: float
+    value: int | float
     """Of a share from 0 to 1."""
     share: bool = False
 
@@ -41,5 +41,5 @@ class Amount(NamedTuple):
         return f"{_plain(percent)}%"
 
 
-def _plain(value: float) -> str:
+def _plain(value: int | float) -> str:
     return repr(float(value)).removesuffix(".0")

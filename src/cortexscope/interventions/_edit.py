@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -31,7 +31,7 @@ class Edit(ABC):
 
     @classmethod
     @abstractmethod
-    def parse(cls, where: str, how: str | None) -> Self:
+    def parse(cls, where: str, how: str | None) -> Edit:
         """Return what a user typed behind the kind.
 
         Raises:
@@ -40,7 +40,7 @@ class Edit(ABC):
 
     @classmethod
     @abstractmethod
-    def parts(cls, target: Target) -> Iterator[Self]:
+    def parts(cls, target: Target) -> Iterator[Edit]:
         """Yield each single part of this kind that can be changed; none where there are none."""
 
     @property
@@ -88,7 +88,7 @@ class LayerEdit(Edit):
     """The layers, in order."""
 
     @classmethod
-    def parse(cls, where: str, how: str | None) -> Self:
+    def parse(cls, where: str, how: str | None) -> LayerEdit:
         """Return the layers that a user typed."""
         if how is not None:
             raise UsageError(
@@ -97,7 +97,7 @@ class LayerEdit(Edit):
         return cls(places_of(where))
 
     @classmethod
-    def parts(cls, target: Target) -> Iterator[Self]:
+    def parts(cls, target: Target) -> Iterator[LayerEdit]:
         """Yield each layer that can be changed."""
         for place in target.layers():
             edit = cls((place,))

@@ -83,7 +83,7 @@ class Sizes:
         return torch.as_tensor(self._counts)
 
     @staticmethod
-    def below(counts: Float[Tensor, " bin"], share: float) -> float:
+    def below(counts: Float[Tensor, " bin"], share: int | float) -> float:
         """Return the size below which a share of the entries lies, to 0.27 %."""
         so_far = counts.cumsum(0)
         place = int(torch.searchsorted(so_far, share * so_far[-1]))

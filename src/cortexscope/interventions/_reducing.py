@@ -103,7 +103,7 @@ def rounded(weight: Float[Tensor, "output input"], *, bits: int) -> Float[Tensor
 def pruned(
     weight: Float[Tensor, "output input"],
     *,
-    share: float,
+    share: int | float,
     norms: Float[Tensor, " input"] | None = None,
 ) -> Float[Tensor, "output input"]:
     """Return a matrix with a share of its weights at zero: the least of it, or of each row.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -60,12 +60,13 @@ class Target:
         names = [stack.name for stack in self.anatomy.stacks]
         if place.stack is None and len(names) > 1:
             raise self.refuse(
-                place, "it has an encoder and a decoder; write encoder. or decoder. in front"
+                _layer(place),
+                "it has an encoder and a decoder; write encoder. or decoder. in front",
             )
         for stack in self.anatomy.stacks:
             if place.stack in (None, stack.name):
                 return stack
-        raise self.refuse(place, f"it has no {place.stack}, only a {names[0]}")
+        raise self.refuse(_layer(place), f"it has no {place.stack}, only a {names[0]}")
 
     def block(self, place: Place) -> Block:
         """Return the block that gives a layer.
@@ -75,11 +76,12 @@ class Target:
         """
         stack = self.stack(place)
         if not 1 <= place.layer <= len(stack.blocks):
-            raise self.refuse(place, f"it has the layers 1 to {len(stack.blocks)}")
+            raise self.refuse(_layer(place), f"it has the layers 1 to {len(stack.blocks)}")
         block = stack.blocks[place.layer - 1]
         if stack.blocks.count(block) > 1:
             raise self.refuse(
-                place, "its layers share one module, so that one of them cannot be changed alone"
+                _layer(place),
+                "its layers share one module, so that one of them cannot be changed alone",
             )
         return block
 
@@ -98,6 +100,10 @@ class Target:
             for layer in range(1, len(stack.blocks) + 1):
                 yield Place(layer, None, name)
 
-    def refuse(self, place: Place | str, why: str) -> UsageError:
+    def refuse(self, what: str, why: str) -> UsageError:
         """Return the error that says why something cannot be changed."""
-        return UsageError(f"{place} of {self.kind} cannot be changed: {why}.")
+        return UsageError(f"{what} of {self.kind} cannot be changed: {why}.")
+
+
+def _layer(place: Place) -> str:
+    return f"Layer {replace(place, index=None)}"

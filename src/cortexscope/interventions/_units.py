@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -50,7 +50,7 @@ class UnitEdit(Edit):
     value: Value = ZERO
 
     @classmethod
-    def parse(cls, where: str, how: str | None) -> Self:
+    def parse(cls, where: str, how: str | None) -> UnitEdit:
         """Return the units that a user typed, and what they are set to."""
         return cls(places_of(where, units=cls.unit), Value.parse(how))
 
@@ -68,7 +68,7 @@ class UnitEdit(Edit):
         return ()
 
     @classmethod
-    def parts(cls, target: Target) -> Iterator[Self]:
+    def parts(cls, target: Target) -> Iterator[UnitEdit]:
         """Yield each unit of each layer."""
         for layer in target.layers():
             try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -47,10 +47,10 @@ class Direction(Edit):
     way: Literal["add", "out"]
     vector: str
     """Where it comes from: a `.npy` file, `TASK-TASK`, or the numbers themselves."""
-    scale: float = 1.0
+    scale: int | float = 1.0
 
     @classmethod
-    def parse(cls, where: str, how: str | None) -> Self:
+    def parse(cls, where: str, how: str | None) -> Direction:
         """Return the direction that a user typed."""
         way, _, rest = (how or "").partition(":")
         scale = "1"
@@ -66,7 +66,7 @@ class Direction(Edit):
         return cls(places_of(where), way_, rest, factor)
 
     @classmethod
-    def parts(cls, target: Target) -> Iterator[Self]:
+    def parts(cls, target: Target) -> Iterator[Direction]:
         """Yield nothing: a direction is no part of a model."""
         yield from ()
 
@@ -153,7 +153,7 @@ class _Seam(NamedTuple):
 class _Turn(hooks.Hook):
     """Adds a multiple of a vector, or takes its direction out where there is no factor."""
 
-    def __init__(self, vector: Float[Tensor, " feature"], factor: float | None) -> None:
+    def __init__(self, vector: Float[Tensor, " feature"], factor: int | float | None) -> None:
         self._vector, self._factor = vector, factor
 
     def _turned(self, states: Tensor) -> Tensor:

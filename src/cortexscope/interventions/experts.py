@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +46,7 @@ class Experts(Edit):
     """Layer and number of each, in order."""
 
     @classmethod
-    def parse(cls, where: str, how: str | None) -> Self:
+    def parse(cls, where: str, how: str | None) -> Experts:
         """Return the experts that a user typed."""
         if how not in (None, "zero"):
             raise UsageError(
@@ -56,7 +56,7 @@ class Experts(Edit):
         return cls(places_of(where, units="expert"))
 
     @classmethod
-    def parts(cls, target: Target) -> Iterator[Self]:
+    def parts(cls, target: Target) -> Iterator[Experts]:
         """Yield each expert of each layer that has a router."""
         for layer in target.layers():
             try:

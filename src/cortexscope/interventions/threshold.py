@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -37,7 +37,7 @@ class Threshold(Edit):
     amount: Amount
 
     @classmethod
-    def parse(cls, where: str, how: str | None) -> Self:
+    def parse(cls, where: str, how: str | None) -> Threshold:
         """Return the threshold that a user typed, for all layers where none is named."""
         group, text = (Group(), where) if how is None else (Group.parse(where), how)
         amount = Amount.parse(text)
@@ -49,7 +49,7 @@ class Threshold(Edit):
         return cls(group, amount)
 
     @classmethod
-    def parts(cls, target: Target) -> Iterator[Self]:
+    def parts(cls, target: Target) -> Iterator[Threshold]:
         """Yield nothing: a threshold is no part of a model."""
         yield from ()
 
@@ -85,7 +85,7 @@ class Threshold(Edit):
 
 
 class _Cut(hooks.Hook):
-    def __init__(self, size: float) -> None:
+    def __init__(self, size: int | float) -> None:
         self._size = size
 
     def before(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -33,14 +33,14 @@ class Weights(Edit):
     reduction: Reduction
 
     @classmethod
-    def parse(cls, where: str, how: str | None) -> Self:
+    def parse(cls, where: str, how: str | None) -> Weights:
         """Return what a user typed, of all layers where none is named."""
         if how is None:
             return cls(Group(), Reduction.parse(where))
         return cls(Group.parse(where), Reduction.parse(how))
 
     @classmethod
-    def parts(cls, target: Target) -> Iterator[Self]:
+    def parts(cls, target: Target) -> Iterator[Weights]:
         """Yield nothing: coarser weights are no part of a model."""
         yield from ()
 

@@ -170,9 +170,9 @@ class _Lesioning:
         try:
             for number in todo:
                 self._writer.write(plan, number, read(self._batches[number]))
-                progress.advance(tokens[number])
+                progress.advance(plan.model, tokens[number])
         finally:
-            progress.end()
+            progress.end(plan.model)
 
 
 def _small(batch: Batch) -> Iterator[Batch]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
@@ -119,6 +119,8 @@ class StepPass(NamedTuple):
     lengths: Lengths
     """Tokens that each text has with this one, by stack."""
     results: list[Result]
+    failed: Mapping[str, str]
+    """Which metrics of plug-ins failed, with a sentence on how."""
 
 
 def tabulate_steps(
@@ -144,13 +146,19 @@ def tabulate_steps(
     somewhere = {(metric, sites[0].stack) for metric, sites in defined}
     for one in passes:
         results = [
-            (metric, [found for found in values if (metric, found.sites) in defined])
+            (
+                metric,
+                values
+                if metric.spec.name in one.failed
+                else [found for found in values if (metric, found.sites) in defined],
+            )
             for metric, values in one.results
         ]
         if one is passes[0]:
             absent = [
                 (metric, list(_absent(metric, values, defined, somewhere)))
                 for metric, values in one.results
+                if metric.spec.name not in one.failed
             ]
             last = list(one.lengths)[-1]
             results += absent + [

@@ -7,15 +7,19 @@ from collections.abc import Collection, Iterator, Sequence
 import pyarrow as pa
 import torch
 
-from cortexscope.measure.observer import finish
+from cortexscope.measure._outside import bounded_output, is_outside, reason, sentence
 from cortexscope.measure.tabulate import PromptRow, tabulate
+from cortexscope.metrics.base.contract import check_shape
 from cortexscope.metrics.base.metric import Layout, Metric, Values
+from cortexscope.metrics.base.plugins import failure
 from cortexscope.metrics.base.pooled import OverPrompts
 from cortexscope.metrics.base.states import State, select
-from cortexscope.records import Stack
+from cortexscope.records import Site, Stack
 from cortexscope.store import MEASUREMENTS, Vectors
 
 __all__ = ["pools_of", "tabulate_tasks"]
+
+_LACKS = "its plug-in failed on some of the prompts"
 
 
 def pools_of(metrics: Sequence[Metric]) -> frozenset[str]:
@@ -29,6 +33,7 @@ def tabulate_tasks(
     *,
     model: str,
     leave_out: Collection[str] = (),
+    failed: dict[str, str] | None = None,
 ) -> pa.Table:
     """Return a value of each metric for each task, and one for all prompts together.
 
@@ -39,22 +44,51 @@ def tabulate_tasks(
         kept: what was kept of the prompts, in several parts; a part may lack a stack.
         model: the label.
         leave_out: ids of prompts that do not count, such as controls.
+        failed: takes a sentence on each metric of a plug-in that fails, by its name; its values are
+            undefined then. Where None, the error is raised.
     """
     found: dict[str | None, list[tuple[Metric, list[Values]]]] = {}
     for metric in metrics:
         if not isinstance(metric, OverPrompts):
             continue
         for stack in _stacks(kept):
+            if any(metric.pool.name not in part.pools for part in kept):
+                for task in _tasks(kept, frozenset(leave_out)):
+                    found.setdefault(task, []).append(
+                        (metric, [Values((Site.whole(stack),), None, _LACKS)])
+                    )
+                continue
             state, prompts = _joined(kept, metric.pool.name, stack)
             layout = Layout(hidden=(tuple(sorted(state)),), blocks=(), attention=(), final=())
             for task, chosen in _groups(prompts, frozenset(leave_out)):
-                values = finish(metric, select(state, chosen), layout)
+                try:
+                    values = _values(metric, select(state, chosen), layout)
+                except (Exception, SystemExit) as error:
+                    if failed is None or not is_outside(metric):
+                        raise failure(metric.spec.name, error) from error
+                    failed[metric.spec.name] = sentence(metric, error)
+                    values = [Values((Site.whole(stack),), None, reason(error))]
                 found.setdefault(task, []).append((metric, values))
     tables = [
         tabulate(results, model=model, prompts=[(None, task)], lengths=None)
         for task, results in sorted(found.items(), key=lambda item: (item[0] is None, item[0]))
     ]
     return pa.concat_tables(tables) if tables else MEASUREMENTS.empty_table()
+
+
+def _values(metric: Metric, state: State, layout: Layout) -> list[Values]:
+    if not is_outside(metric):
+        return list(metric.compute(state, layout))
+    with bounded_output():
+        values = list(metric.compute(state, layout))
+    for found in values:
+        check_shape(metric, found, 1)
+    return values
+
+
+def _tasks(kept: Sequence[Vectors], left_out: frozenset[str]) -> list[str | None]:
+    prompts = [row for part in kept for row in part.prompts]
+    return [task for task, _ in _groups(prompts, left_out)]
 
 
 def _stacks(kept: Sequence[Vectors]) -> list[Stack]:

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transformers import PreTrainedTokenizerBase
+
 from cortexscope.errors import UsageError
 from cortexscope.models._quiet import reason as reason_of
+from cortexscope.models._templates import render_template
 from cortexscope.records import ChatUse, ModelInfo, Turn
 
 __all__ = ["Chat", "open_chat"]
@@ -114,10 +117,15 @@ def _render(tokenizer: Any, model: str, turns: Sequence[Turn], system: str | Non
     said = [] if system is None else [Turn("system", system)]
     messages = [turn._asdict() for turn in (*said, *turns)]
     try:
+        if type(tokenizer).apply_chat_template is PreTrainedTokenizerBase.apply_chat_template:
+            return render_template(
+                tokenizer.get_chat_template(), messages, tokenizer.special_tokens_map
+            )
+        # Code of its class and no template of its folder.
         return str(
             tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         )
-    # The template is a program of the model's authors, so it may fail in any way.
+    # What the model's authors wrote may fail in any way.
     except Exception as error:
         raise UsageError(
             f"The chat template of {model} fails on {_short(turns[-1].content)}: "

@@ -18,6 +18,7 @@ from cortexscope.errors import (
 )
 from cortexscope.files import sha256_of
 from cortexscope.models._attention import drop_hidden
+from cortexscope.models._claims import check_claims
 from cortexscope.models._folder import read_json
 from cortexscope.models._layouts import foreign_weights, names_in, where_model_lies
 from cortexscope.models._quantization import check_stored
@@ -27,12 +28,6 @@ __all__ = ["hash_code", "is_foreign", "read_config", "reason"]
 
 _ATTENTION_KEYS = {"attn_implementation", "_attn_implementation"}
 _EXPERTS_KEYS = {"experts_implementation", "_experts_implementation"}
-# transformers loops over these, or makes an entry for each, before any weight is looked at.
-_MOST = {
-    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers"), 10_000),
-    **dict.fromkeys(("encoder_layers", "decoder_layers", "num_decoder_layers"), 10_000),
-    "num_labels": 100_000,
-}
 
 
 def is_foreign(thing: object) -> bool:
@@ -82,7 +77,7 @@ def read_config(
     if not path.is_file():
         raise ModelNotFoundError(_no_config(folder))
     raw = read_json(path)
-    _check_claims(path, raw)
+    check_claims(path, raw)
     foreign = _needs_code(path, raw, trust_remote_code=trust_remote_code)
     _check_storage(folder, raw)
     try:
@@ -98,22 +93,6 @@ def read_config(
     if note is not None and hidden:
         note(hidden)
     return config
-
-
-def _check_claims(path: Path, raw: dict[str, Any]) -> None:
-    """Refuse what would be built or looped over without end, in the parts of a model too."""
-    names = raw.get("architectures")
-    if names is not None and not (
-        isinstance(names, list) and all(isinstance(name, str) for name in names)
-    ):
-        raise ModelFileError(f"{path} has architectures that are no list of names; correct it.")
-    for part in (raw, *(value for value in raw.values() if isinstance(value, dict))):
-        for key, most in _MOST.items():
-            value = part.get(key)
-            if isinstance(value, int | float) and value > most:
-                raise ModelFileError(
-                    f"{path} claims more than {most:,} as {key}, which no model has; correct it."
-                )
 
 
 def _no_config(folder: Path) -> str:

@@ -137,7 +137,7 @@ def outline(
     options = {} if attention is None else {"attn_implementation": attention}
     try:
         with quiet(), torch.device("meta"):
-            return known._from_config(copy.deepcopy(config), dtype=dtype, **options)
+            built = known._from_config(copy.deepcopy(config), dtype=dtype, **options)
     except Exception as error:
         if attention is not None and ("att" in str(error) or isinstance(error, ImportError)):
             raise UsageError(
@@ -146,6 +146,13 @@ def outline(
         raise ModelFileError(
             f"{known.__name__} cannot be built from its config.json: {reason(error)}."
         ) from error
+    empty = next((name for name, weight in built.named_parameters() if not weight.numel()), None)
+    if empty is not None:
+        raise ModelFileError(
+            f"{known.__name__} cannot be built from its config.json, which leaves {empty} without "
+            "a size; correct it."
+        )
+    return built
 
 
 def count_parameters(module: torch.nn.Module) -> int:

@@ -97,9 +97,9 @@ def find_weights(folder: Path, *, allow_pickle: bool) -> Weights:
         ModelError: if a file is damaged.
     """
     single, index = folder / _SINGLE, folder / INDEX
-    if single.exists():
+    if single.is_file():
         shards: tuple[Path, ...] = (single,)
-    elif index.exists():
+    elif index.is_file():
         shards = (index, *_shards(folder, index))
     else:
         return _find_pickles(folder, allow_pickle=allow_pickle)

@@ -17,7 +17,10 @@ import transformers
 from cortexscope.errors import CortexscopeError, ModelError, ModelFileError, UnsupportedModelError
 from cortexscope.files import sha256_of, whole_folder
 from cortexscope.models._cache import cache_folder
+from cortexscope.models._claims import check_claims
 from cortexscope.models._config import reason
+from cortexscope.models._gguf_claims import check_gguf
+from cortexscope.models._outline_claims import check_outline
 from cortexscope.models._quiet import quiet
 from cortexscope.models._weights import incomplete
 
@@ -57,7 +60,7 @@ def convert_gguf(path: Path, *, note: Callable[[str], None]) -> Converted:
     target = cache_folder("gguf") / key
     if target.is_dir():
         return _converted(target, digest)
-    _check_structure(path)
+    check_gguf(path)
     if importlib.util.find_spec("accelerate") is None:
         raise ModelError(f"Reading {path} needs accelerate; run `pip install accelerate`.")
     note(f"Converting {path.name} to safetensors, once (about 20 s for each 100 MB)")
@@ -86,29 +89,6 @@ def _checked_hash(path: Path) -> str:
         raise ModelError(
             f"{path} cannot be read: {error.strerror}; check its permissions."
         ) from error
-
-
-def _check_structure(path: Path) -> None:
-    """Read the file's tables and the place of every tensor, which must lie in the file."""
-    import gguf
-
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            reader = gguf.GGUFReader(str(path))
-        ends = [int(tensor.data_offset) + int(tensor.n_bytes) for tensor in reader.tensors]
-        parts = reader.get_field("split.count")
-        several = parts is not None and int(parts.contents()) > 1
-    # The reader indexes into whatever bytes it finds, so damage surfaces as nearly any error.
-    except Exception as error:
-        raise ModelFileError(
-            f"{path} is damaged or cut short ({reason(error)}); fetch the file again."
-        ) from error
-    if not ends or max(ends) > path.stat().st_size:
-        raise ModelFileError(f"{path} holds no complete weights; fetch the file again.")
-    if several:
-        raise UnsupportedModelError(
-            f"{path} is one of several parts of a model; merge them with llama-gguf-split first."
-        )
 
 
 def _convert(path: Path, folder: Path) -> None:
@@ -145,7 +125,11 @@ def _read(path: Path) -> tuple[Any, dict[str, Any]]:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
     config = AutoConfig.from_pretrained(path.parent, **_where(path))
+    check_claims(path, config.to_dict())
     auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    with torch.device("meta"):
+        built = auto.from_config(config)
+    check_outline(built, path, held=path.stat().st_size)
     model, report = auto.from_pretrained(
         path.parent, dtype=torch.float32, output_loading_info=True, **_where(path)
     )

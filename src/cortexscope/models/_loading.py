@@ -33,6 +33,7 @@ from cortexscope.models._folder import find_weights, hash_files
 from cortexscope.models._locating import Located, locate, locate_tokenizer
 from cortexscope.models._modality import check_class_reads_text, check_reads_text
 from cortexscope.models._options import LoadOptions
+from cortexscope.models._outline_claims import check_outline
 from cortexscope.models._placement import choose_device, choose_dtype, stored_dtype
 from cortexscope.models._quantization import hush_backend, keeps_dtype, linear_bits, stored_method
 from cortexscope.models._reference import Reference, parse_reference
@@ -204,6 +205,9 @@ def _inspect(
         wanted = stored_dtype(config, weights)
     built = outline(known, config, dtype=wanted, attention=options.attention)
     check_reads_text(built, folder)
+    if not weights.pickle:
+        held = sum(file.stat().st_size for file in weights.files)
+        check_outline(built, folder / "config.json", held=held)
     words = read_words(
         folder,
         config,

@@ -45,20 +45,24 @@ def read_tokenizer(
             "or take it from another model with --tokenizer REF (tokenizer= in Python)."
         )
     settings = folder / "tokenizer_config.json"
-    mapped = read_json(settings).get("auto_map") if settings.exists() else None
+    raw = read_json(settings) if settings.is_file() else {}
+    mapped = raw.get("auto_map")
+    _check_longest(called / settings.name, raw.get("model_max_length"))
     try:
         # Given the configuration, transformers does not look there for code of its own accord.
         with quiet():
             try:
-                return AutoTokenizer.from_pretrained(
+                read = AutoTokenizer.from_pretrained(
                     folder, config=config, local_files_only=True, trust_remote_code=False
                 )
             except Exception:
                 if not (mapped and trust_remote_code):
                     raise
-                return AutoTokenizer.from_pretrained(
+                read = AutoTokenizer.from_pretrained(
                     folder, config=config, local_files_only=True, trust_remote_code=True
                 )
+            read("one")  # with settings of another type it is read, and fails at the first text
+            return read
     except Exception as error:
         if mapped and not trust_remote_code:
             raise UnsafeModelError(
@@ -68,6 +72,15 @@ def read_tokenizer(
         raise ModelFileError(
             f"The tokenizer in {called} cannot be read: {reason(error)}."
         ) from error
+
+
+def _check_longest(path: Path, longest: object) -> None:
+    number = isinstance(longest, int | float) and not isinstance(longest, bool) and longest > 0
+    if longest is not None and not number:
+        raise ModelFileError(
+            f"{path} has {longest!r:.40} as model_max_length, which must be a number above 0; "
+            "correct it."
+        )
 
 
 def lower_cased(tokenizer: PreTrainedTokenizerBase) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from cortexscope.errors import UsageError
 
@@ -23,6 +23,7 @@ __all__ = ["Alteration", "alteration", "split_change"]
 _CHANGE = re.compile(r"(?<=.)~(?=[a-z]+:)")
 
 
+@runtime_checkable
 class Alteration(Protocol):
     """What is changed of a model; its text says all of it."""
 

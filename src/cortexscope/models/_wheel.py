@@ -155,7 +155,7 @@ def _safe_members(archive: zipfile.ZipFile, wheel: Path) -> dict[PurePosixPath, 
     for member in archive.infolist():
         name = member.orig_filename
         path = PurePosixPath(name)
-        odd = "\\" in name or ":" in name or not name.isprintable()
+        odd = not name or "\\" in name or ":" in name or not name.isprintable()
         link = stat.S_ISLNK(member.external_attr >> 16)
         locked = member.flag_bits & 1 or member.compress_type not in _METHODS
         if odd or link or locked or path.is_absolute() or ".." in path.parts or path in members:

@@ -1,7 +1,14 @@
 """The frozen records that cross layers: what a prompt, a model, a metric and a run are."""
 
 from cortexscope.records._hash import suite_hash
-from cortexscope.records._manifest import ChatUse, Finding, Manifest, Truncation
+from cortexscope.records._manifest import (
+    ChatUse,
+    Finding,
+    Halving,
+    Manifest,
+    MetricFailure,
+    Truncation,
+)
 from cortexscope.records._metrics import MetricSpec
 from cortexscope.records._models import ModelInfo, Site, Stack, StackKind, TokenizerInfo, in_order
 from cortexscope.records._prompts import (
@@ -20,7 +27,9 @@ __all__ = [
     "ChatUse",
     "Control",
     "Finding",
+    "Halving",
     "Manifest",
+    "MetricFailure",
     "MetricSpec",
     "ModelInfo",
     "Prompt",

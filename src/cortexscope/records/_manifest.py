@@ -11,7 +11,7 @@ from cortexscope.records._models import ModelInfo, Stack
 from cortexscope.records._prompts import SuiteInfo
 from cortexscope.records._record import Record
 
-__all__ = ["ChatUse", "Finding", "Manifest", "Truncation"]
+__all__ = ["ChatUse", "Finding", "Halving", "Manifest", "MetricFailure", "Truncation"]
 
 
 class Truncation(Record):
@@ -33,6 +33,30 @@ class ChatUse(Record):
     """What stands around each prompt, which is written `{prompt}`; None without a template."""
     reason: str | None = None
     """Why the model reads the prompts as they are, None where it does not."""
+
+
+class Halving(Record):
+    """A batch that memory did not hold, so that its halves were read one after the other."""
+
+    shard: int
+    """Number of the shard that it is part of."""
+    first: str
+    last: str
+    """The ids of its first and last prompt."""
+    prompts: int
+    tokens: int
+    """Of its longest prompt."""
+
+
+class MetricFailure(Record):
+    """A metric of a plug-in that failed with a model; its values are undefined there."""
+
+    metric: str
+    why: str
+    """File and line of the plug-in, and what it raised last."""
+    parts: list[int | str]
+    """Where: the numbers of shards, and units of values that are not of single prompts (`task`,
+    `sequence`). A run that goes on measures these again."""
 
 
 class Finding(Record):
@@ -66,13 +90,16 @@ class Manifest(Record):
 
     schema_version: int
     status: Literal["running", "complete", "failed"]
-    """`failed` where the run has ended and models of it failed, which `failures` names; the others
-    are complete then, and what there is of those that failed is kept and not read."""
+    """`failed` where the run has ended and models of it failed, which `failures` names, or metrics
+    of plug-ins, which `failed_metrics` names; all else is complete then, and what there is of
+    models that failed is kept and not read."""
     created: str
     """UTC, ISO 8601."""
     finished: str | None = None
     versions: dict[str, str]
     """Of cortexscope, python, torch and transformers."""
+    environment: dict[str, str] = Field(default_factory=dict)
+    """What else the last bits of a number can hang on: system, processor, threads, CUDA devices."""
     models: list[ModelInfo]
     suite: SuiteInfo
     metrics: dict[str, MetricSpec]
@@ -91,10 +118,27 @@ class Manifest(Record):
     failures: dict[str, str] = Field(default_factory=dict)
     """Why a model could not be opened or measured, by model label; one that was never opened is in
     no other field."""
+    failed_metrics: dict[str, list[MetricFailure]] = Field(default_factory=dict)
+    """Metrics of plug-ins that failed, by model label."""
+    halved: dict[str, list[Halving]] = Field(default_factory=dict)
+    """Batches that memory did not hold, by model label; what was measured is that of the halves."""
     numbers: dict[str, int] = Field(default_factory=dict)
     """The number in front of the names of a model's files, by model label, where it is not the
     place among `models`."""
     timings: dict[str, dict[str, float]] = Field(default_factory=dict)
     """Seconds and tokens, by model label."""
+    memory: dict[str, int] = Field(default_factory=dict)
+    """Most bytes held while a model was loaded, checked and measured, by its label: of its CUDA
+    devices, else of a process that measured it, as a whole; none where the system does not tell."""
     checks: dict[str, list[Finding]] = Field(default_factory=dict)
     """What the quick selfcheck before measuring found, by model label."""
+
+    @property
+    def failed(self) -> list[str]:
+        """What failed: the labels of models, and `METRIC of LABEL`."""
+        metrics = [
+            f"{own.metric} of {model}"
+            for model, failed in self.failed_metrics.items()
+            for own in failed
+        ]
+        return [*self.failures, *metrics]

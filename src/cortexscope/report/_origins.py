@@ -52,6 +52,11 @@ class Origin:
         tokens, seconds = timing.get("tokens"), timing.get("measure_seconds")
         return tokens / seconds if tokens and seconds else None
 
+    @property
+    def memory(self) -> int | None:
+        """Most bytes held while it was loaded and measured; None where that is not known."""
+        return self.manifest.memory.get(self.info.model)
+
 
 def origins_of(measured: Measurements) -> tuple[Origin, ...]:
     """Return where each model of the measurements comes from, in their order."""

@@ -102,6 +102,8 @@ def _direction(row: _Row, margin: float) -> Iterator[str]:
     passes = ""
     if high < margin:
         passes = f"; not worse by {margin:g} or more"
+    elif low >= margin:
+        passes = f" by {margin:g} or more"
     elif high >= margin:
         passes = f"; that it is worse by {margin:g} or more is not ruled out"
     p = "" if np.isnan(row["p"]) else f", p = {row['p']:.2g}"
@@ -122,8 +124,8 @@ def _tasks(row: _Row, tasks: pd.DataFrame) -> Iterator[str]:
         )
     else:
         yield (
-            f"No task stands out: the farthest, {task_title(most['task'])} "
-            f"({_estimate(most, 'kl')}), is not told from the nearest."
+            f"No task stands out for {plain(str(row['model']))}: the farthest, "
+            f"{task_title(most['task'])} ({_estimate(most, 'kl')}), is not told from the nearest."
         )
 
 
@@ -222,8 +224,7 @@ def _statistics() -> Iterator[tuple[str, str]]:
 
 _OF_TASKS = (
     ("KL", "kl"), ("Low_95", "kl_low"), ("High_95", "kl_high"), ("Same_top", "same_top"),
-    ("Δbits", "bits_difference"), ("Δ_low", "bits_difference_low"),
-    ("Δ_high", "bits_difference_high"), ("P", "p_holm"),
+    ("Δbits", "bits_difference"), ("P", "p_holm"),
 )  # fmt: skip
 
 
@@ -231,13 +232,12 @@ def compared_tasks(analysis: Analysis) -> Table:
     """Return how far predictions lie apart on each task, a pair of models and task a row."""
     table = analysis.table("compared_predictions")
     rows = table[table["task"].notna()].to_dict("records")
-    columns = [Column("Model"), Column("Task"), Column("Prompts", "integer")]
+    columns = [Column("Task"), Column("Model")]
     columns += [Column(name, "number", digits=2) for name, _ in _OF_TASKS]
     shown = [
         (
-            plain(str(row["model"])),
             task_title(row["task"]),
-            row["prompts"],
+            plain(str(row["model"])),
             *(row[column] for _, column in _OF_TASKS),
         )
         for row in rows
@@ -247,8 +247,9 @@ def compared_tasks(analysis: Analysis) -> Table:
         title="Predictions by task",
         parts=(Part.of(columns, shown),),
         notes=(
-            "KL in nats a token; Δbits is the model's bits per byte less the base's; P is of "
-            "flipped signs, adjusted over tasks (Holm).",
+            "KL in nats a token; Δbits is the model's bits per byte less the base's, with its "
+            "interval in compared_predictions.csv of `cortexscope stats`; P is of flipped signs, "
+            "adjusted over tasks (Holm).",
         ),
     )
 

@@ -6,6 +6,7 @@ from cortexscope.store._attributes import (
     table_with_attributes,
     with_attributes,
 )
+from cortexscope.store._differences import differences
 from cortexscope.store._doctor import Trouble, examine, repair
 from cortexscope.store._frames import to_frame, to_polars
 from cortexscope.store._layout import LONGEST_LABEL, WHOLES, plain_name
@@ -13,8 +14,10 @@ from cortexscope.store._lesions import LesionPlan, Lesions, LesionWriter
 from cortexscope.store._listing import ListedRun, list_runs
 from cortexscope.store._measurements import Measurements
 from cortexscope.store._merging import merge_runs
+from cortexscope.store._moved import Moved, moved
 from cortexscope.store._once import MeasuredOnce
 from cortexscope.store._pairs import PairPlan, Pairs, PairWriter
+from cortexscope.store._parts import ShardPart
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import (
     DRIFTS,
@@ -53,18 +56,22 @@ __all__ = [
     "MeasuredOnce",
     "PROMPTS",
     "Measurements",
+    "Moved",
     "NOT_FINITE",
     "Run",
     "RunWriter",
     "SCHEMA_VERSION",
+    "ShardPart",
     "Trouble",
     "Vectors",
     "WHOLES",
     "attribute_columns",
     "check_target",
+    "differences",
     "examine",
     "list_runs",
     "merge_runs",
+    "moved",
     "plain_name",
     "repair",
     "table_with_attributes",

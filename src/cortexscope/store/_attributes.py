@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cortexscope.errors import UsageError
-from cortexscope.records import Attribute, Prompt
+from cortexscope.records import Attribute, Prompt, Turn
 from cortexscope.store._contents import FileFault, read_columns
 from cortexscope.store._schema import ATTRIBUTE_TYPES, ATTRIBUTES, PROMPTS
 
@@ -21,6 +21,7 @@ __all__ = [
     "PREFIX",
     "attribute_columns",
     "joined_attributes",
+    "prompt_records",
     "prompt_table",
     "read_prompts",
 ]
@@ -44,6 +45,7 @@ def prompt_table(prompts: Sequence[Prompt]) -> pa.Table:
             {
                 "prompt_id": p.id, "task": p.task, "text": p.text, "source": p.source,
                 "target": p.target, "control": p.control, "origin": p.origin,
+                "turns": [turn._asdict() for turn in p.turns] or None,
             }
             for p in prompts
         ],
@@ -75,6 +77,24 @@ def _field(name: str, values: Sequence[Attribute]) -> pa.Array:
             f"The column {name!r} of the prompts has a value that cannot be kept ({error}); give "
             "whole numbers of at most 64 bits, other numbers as decimals, and texts in Unicode."
         ) from error
+
+
+def prompt_records(table: pa.Table) -> list[Prompt]:
+    """Return prompts of what `read_prompts` gives, as they were asked for."""
+    named = {name: name.removeprefix(PREFIX) for name in table.column_names}
+    own = [name for name in named if name.startswith(PREFIX)]
+    return [
+        Prompt(
+            id=row["prompt_id"],
+            **{
+                name: row[name]
+                for name in ("task", "text", "source", "target", "control", "origin")
+            },
+            attributes={named[name]: row[name] for name in own},
+            turns=tuple(Turn(turn["role"], turn["content"]) for turn in row["turns"] or ()),
+        )
+        for row in table.to_pylist()
+    ]
 
 
 def read_prompts(file: Path) -> pa.Table:

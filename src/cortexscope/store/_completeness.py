@@ -184,12 +184,19 @@ class Completeness:
         """Return sentences on what the folder lacks or has too much of, though it can be read."""
         layout = self._layout
         found = []
+        for model, failed in layout.manifest.failed_metrics.items():
+            said = "; ".join(f"{own.metric}: {own.why.rstrip('.')}" for own in failed)
+            found.append(
+                f"{layout.path} lacks values of {model}, of metrics that failed ({said}); "
+                "`cortexscope run` with --resume, asked for the same, measures them again."
+            )
         if layout.manifest.status == "failed":
             said = "; ".join(f"{own}: {why}" for own, why in layout.manifest.failures.items())
-            found.append(
-                f"{layout.path} holds no measurements of models that failed ({said}); "
-                "`cortexscope run` with --resume, asked for the same, tries them again."
-            )
+            if said:
+                found.append(
+                    f"{layout.path} holds no measurements of models that failed ({said}); "
+                    "`cortexscope run` with --resume, asked for the same, tries them again."
+                )
         elif layout.manifest.status != "complete":
             every = layout.measured()
             there = sum(file.is_file() for file in every)

@@ -52,6 +52,7 @@ def read_columns(file: Path, schema: pa.Schema, *, also: Collection[str] = ()) -
     with _opened(file, schema) as opened:
         further = [name for name in also if name in _names(opened)]
         found = opened.read([*(f.name for f in schema if f.name in _names(opened)), *further])
+        found.validate(full=True)
         table = _completed(found, schema)
         for name in further:
             table = table.append_column(found.schema.field(name), found[name])
@@ -73,8 +74,7 @@ def read_rows(file: Path, *, metrics: Collection[str] | None = None) -> pa.Table
         groups = list(range(opened.metadata.num_row_groups))
         if metrics is not None:
             groups = [number for number in groups if _may_hold(opened, number, metrics)]
-        table = _completed(opened.read_row_groups(groups, names), ROWS)
-        table = table.unify_dictionaries().combine_chunks()
+        table = _unified(_completed(opened.read_row_groups(groups, names), ROWS))
     if metrics is None:
         return table
     return table.filter(in_texts(table["metric"], metrics)).combine_chunks()
@@ -107,6 +107,13 @@ def _opened(
     except (OSError, pa.ArrowException, UnicodeError, KeyError) as error:
         # A column whose name has changed by a bit is a KeyError.
         raise FileFault("is damaged") from error
+
+
+def _unified(table: pa.Table) -> pa.Table:
+    """Return a table in one piece with a dictionary a column."""
+    # In a damaged file a number may stand for no text, or a text be none; no reader looks.
+    table.validate(full=True)
+    return table.unify_dictionaries().combine_chunks()
 
 
 def _names(opened: pq.ParquetFile) -> list[str]:
@@ -177,7 +184,7 @@ def contents_of(file: Path, model: str, *, of_prompts: bool = True) -> Contents:
     names = ["model", "task", "prompt_id", "metric", "stack"]
     # Of dictionaries only the words are looked at, which takes a tenth of the time.
     with _opened(file, MEASUREMENTS, dictionaries=names) as opened:
-        table = opened.read([*names, "n_tokens", "layer"]).unify_dictionaries().combine_chunks()
+        table = _unified(opened.read([*names, "n_tokens", "layer"]))
     if not len(table):
         if of_prompts:
             raise FileFault("holds no rows")

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple, TypeVar
 from cortexscope.records import Manifest
 from cortexscope.store._differences import differences
 from cortexscope.store._layout import Layout
+from cortexscope.store._mending import mended_metrics, to_measure_anew
 
 __all__ = ["Continued", "continued"]
 
 _Value = TypeVar("_Value")
 
-_BY_MODEL = ("timings", "checks", "ungenerated")
+_BY_MODEL = ("timings", "memory", "checks", "ungenerated", "halved", "failed_metrics")
 """What a run notes of its models while it measures them."""
 
 
@@ -32,6 +33,7 @@ def continued(before: Layout, asked: Manifest) -> Continued:
     """Return the plan of a run that goes on as it is asked for now.
 
     A model of which nothing is finished is taken as it is now, and may be left out if it failed.
+    So is a plug-in of which a metric failed: all that it gave is measured again.
     Where nothing of any model is finished, there is no plan to keep to.
 
     Args:
@@ -58,7 +60,8 @@ def continued(before: Layout, asked: Manifest) -> Continued:
         for model in sorted(gone & begun & {*old.failures})
     ]
     both = kept & now.keys()
-    found += differences(_of(old, both), _of(asked, both))
+    mended = mended_metrics(old, asked)
+    found += differences(_of(old, both, mended), _of(asked, both, mended))
     kept -= gone
     numbers = _numbers(before, asked, labels & {*had, *now})
     infos = [had[model] if model in kept else now[model] for model in numbers]
@@ -81,6 +84,25 @@ def continued(before: Layout, asked: Manifest) -> Continued:
         changes[name] = _only(own, kept) | _only(new, numbers.keys() - kept)
     for name in _BY_MODEL:
         changes[name] = _only(getattr(old, name), numbers)
+    if mended:
+        changes |= {
+            "metrics": {n: asked.metrics.get(n, own) for n, own in old.metrics.items()},
+            "settings": old.settings | {"plugins": asked.settings["plugins"]},
+            "failed_metrics": {
+                model: found_there
+                for model in had.keys() & numbers
+                if (
+                    found_there := [
+                        *(
+                            own
+                            for own in old.failed_metrics.get(model, ())
+                            if own.metric not in mended
+                        ),
+                        *to_measure_anew(before, model, mended),
+                    ]
+                )
+            },
+        }
     return Continued(old.model_copy(update=changes), found, sorted(gone & had.keys()))
 
 
@@ -88,9 +110,12 @@ def _only(values: Mapping[str, _Value], models: Collection[str]) -> dict[str, _V
     return {model: value for model, value in values.items() if model in models}
 
 
-def _of(manifest: Manifest, models: Collection[str]) -> dict[str, Any]:
-    """Return what must be the same when a run goes on, of these models."""
+def _of(manifest: Manifest, models: Collection[str], mended: Collection[str]) -> dict[str, Any]:
+    """Return what must be the same when a run goes on, of these models, but of these metrics."""
     told = manifest.model_dump(exclude={"failures", "numbers"})
+    told["metrics"] = {name: own for name, own in told["metrics"].items() if name not in mended}
+    plugins = told["settings"].get("plugins", {})
+    told["settings"]["plugins"] = {n: own for n, own in plugins.items() if n not in mended}
     told["models"] = sorted(
         (own for own in told["models"] if own["model"] in models), key=lambda own: own["model"]
     )

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 __all__ = ["differences"]
 
 # What may change between the start of a run and its continuation.
 _FREE = frozenset(
-    {"status", "created", "finished", "timings", "checks", "ungenerated", "suite.readings"}
+    {
+        *("status", "created", "finished", "timings", "memory", "checks", "ungenerated"),
+        *("environment", "suite.readings", "halved", "failed_metrics"),
+    }
 )
 
 
-def differences(old: object, new: object, path: str = "") -> Iterator[str]:
+def differences(
+    old: object, new: object, path: str = "", *, free: Collection[str] = _FREE
+) -> Iterator[str]:
     """Yield how a manifest differs from another, as far as it must not.
+
+    Args:
+        old: the one before, or a part of it.
+        new: the one now, or the same part.
+        path: of the part.
+        free: the paths of what may differ.
 
     Example:
         >>> list(differences({"seed": 1, "created": "then"}, {"seed": 2, "created": "now"}))
@@ -23,11 +34,11 @@ def differences(old: object, new: object, path: str = "") -> Iterator[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new}):
             inside = f"{path}.{key}" if path else key
-            if inside not in _FREE:
-                yield from differences(old.get(key), new.get(key), inside)
+            if inside not in free:
+                yield from differences(old.get(key), new.get(key), inside, free=free)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for number, (before, after) in enumerate(zip(old, new, strict=True)):
-            yield from differences(before, after, f"{path}[{number}]")
+            yield from differences(before, after, f"{path}[{number}]", free=free)
     elif old != new:
         yield f"{path} was {_short(old)} and is {_short(new)}"
 

@@ -76,6 +76,11 @@ class Layout:
             )
         return self.manifest.numbers.get(model, labels.index(model))
 
+    def dtype(self, model: str) -> str:
+        """Return the dtype of a model's weights."""
+        (found,) = (info.dtype for info in self.manifest.models if info.model == model)
+        return found
+
     def shard(self, model: str, number: int) -> Path:
         """Return where the measurements of a shard belong."""
         return self._measurements(model, f"{number:05d}")
@@ -136,7 +141,12 @@ class Layout:
         """Return whether vectors of a model's prompts are kept."""
         settings = self.manifest.settings
         kept = bool(settings.get("keep_states") or settings.get("keep_neurons"))
-        return kept or self.whole(model, WHOLES["task"]) in self.wholes(model)
+        return kept or self.measures_tasks
+
+    @property
+    def measures_tasks(self) -> bool:
+        """Whether values of whole tasks are made of the vectors of their prompts."""
+        return any(spec.replication == "task" for spec in self.manifest.metrics.values())
 
     def siblings(self, model: str, shard: Path) -> list[Path]:
         """Return the files that a finished shard has beside its measurements."""
@@ -149,14 +159,18 @@ class Layout:
         """Return the files of measurements but those of generated tokens, sorted by name."""
         return sorted(self._each(self.planned))
 
+    def read(self) -> list[Path]:
+        """Return those of `measured` that are read: not of models that failed."""
+        every = self._each(lambda model: [] if self.leaves_out(model) else self.planned(model))
+        return sorted(every)
+
     def planned(self, model: str) -> list[Path]:
         """Return the files of a model's measurements but those of generated tokens."""
         return [*self.shards(model), *self.wholes(model)]
 
     def missing(self) -> list[Path]:
         """Return what a finished run lacks of its measurements."""
-        every = self._each(lambda model: [] if self.leaves_out(model) else self.planned(model))
-        return sorted(file for file in every if not file.is_file())
+        return [file for file in self.read() if not file.is_file()]
 
     def missing_beside(self) -> list[Path]:
         """Return what finished shards lack of vectors, texts and their measurements."""

@@ -21,7 +21,7 @@ __all__ = ["ListedRun", "list_runs"]
 
 
 State = Literal["complete", "running", "unfinished", "failed", "damaged"]
-"""`failed`: it ended, and some of its models could not be measured."""
+"""`failed`: it ended, and some of its models, or metrics of plug-ins, could not be measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _state(layout: Layout) -> tuple[State, str]:
         more = f", and {len(wrong) - 1} more" if wrong[1:] else ""
         return "damaged", wrong[0] + more
     if layout.manifest.status == "failed":
-        return "failed", ", ".join(layout.manifest.failures)
+        return "failed", ", ".join(layout.manifest.failed)
     return ("complete", "") if layout.manifest.status == "complete" else ("unfinished", far)
 
 

@@ -27,7 +27,7 @@ __all__ = ["merge_runs"]
 _SAME = ("schema_version", "metrics", "settings")
 """What a run has once, and parts must agree in; of the suite, the hash."""
 
-_BY_MODEL = ("shards", "chats", "ungenerated", "notes", "timings", "checks")
+_BY_MODEL = ("shards", "chats", "ungenerated", "notes", "timings", "memory", "checks", "halved")
 
 
 def merge_runs(paths: Sequence[Path], out: Path) -> Run:

@@ -53,5 +53,7 @@ class MeasuredOnce(Measurements):
         if new:
             found = read(new)
             known |= {name: found[found["metric"] == name] for name in new}
+            # Of millions of rows no copy more than needed.
+            del found
         parts = [known[name] for name in names]
         return pd.concat(parts, ignore_index=True) if parts else read(())

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from cortexscope.errors import UnknownNameError
 from cortexscope.files import sha256_of
 from cortexscope.registry import suggestion
-from cortexscope.store._attributes import read_prompts
+from cortexscope.store._attributes import prompt_records, read_prompts
 from cortexscope.store._completeness import Completeness, damaged, state_of
 from cortexscope.store._contents import Contents, FileFault, in_texts, read_columns
 from cortexscope.store._frames import joined, to_frame
@@ -22,11 +22,13 @@ from cortexscope.store._layout import Layout
 from cortexscope.store._lesions import lesion_files
 from cortexscope.store._manifest import read_manifest
 from cortexscope.store._pairs import pair_files
-from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS
+from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, TURNS
 from cortexscope.store._vectors import LayerMeans, layer_means, read_vectors
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cortexscope.records import Prompt
 
 __all__ = ["Run"]
 
@@ -57,8 +59,8 @@ class Run:
             raise damaged(file, fault) from fault
 
     def measurement_files(self) -> list[Path]:
-        """Return the finished shards' files, sorted by name; not those of generated tokens."""
-        return [file for file in self._layout.measured() if file.is_file()]
+        """Return the files that are read, sorted by name; not those of generated tokens."""
+        return [file for file in self._layout.read() if file.is_file()]
 
     def digest(self, *, vectors: bool = False) -> str:
         """Return the SHA-256 of all that the run's statistics are made of, in hexadecimal.
@@ -254,6 +256,7 @@ class Run:
         return self._layer_means(model, "mean_neuron")
 
     def _layer_means(self, model: str, pool: str) -> LayerMeans | None:
+        self._check_names("model", [model], self.manifest.shards)
         if not self._layout.keeps_vectors(model):
             return None
         self._completeness.check(self._ids()[0])
@@ -286,10 +289,21 @@ class Run:
 
         Columns of the user's own follow, each as `attributes.NAME`.
         """
+        return to_frame(self._prompts().drop_columns([TURNS]))
+
+    def prompt_records(self) -> list[Prompt]:
+        """Return the prompts as they were asked for, conversations with their turns.
+
+        Runs of a schema before 6 have kept no turns.
+        """
+        return prompt_records(self._prompts())
+
+    def _prompts(self) -> pa.Table:
         file = self.path / "prompts.parquet"
-        prompts = to_frame(self._read(file, read_prompts))
-        if len(prompts) != self.manifest.suite.prompts or not prompts["prompt_id"].is_unique:
-            raise damaged(file, f"is not of the {self.manifest.suite.prompts} prompts asked")
+        prompts = self._read(file, read_prompts)
+        asked = self.manifest.suite.prompts
+        if len(prompts) != asked or len(prompts["prompt_id"].unique()) != asked:
+            raise damaged(file, f"is not of the {asked} prompts asked")
         return prompts
 
     def generations(self) -> pd.DataFrame:

@@ -33,6 +33,8 @@ class ShardFault(NamedTuple):
     """Follows the name: `is missing`."""
     there: bool
     """Whether the shard was measured once: it has its file of measurements."""
+    sound: frozenset[str] = frozenset()
+    """The ids of prompts that its files hold whole, where nothing is wrong but that others lack."""
 
 
 def faults_of(
@@ -48,27 +50,39 @@ def faults_of(
     """
     faults: dict[int, ShardFault] = {}
     places: dict[int, frozenset[Place]] = {}
+    parts: dict[int, frozenset[str]] = {}
     shared: dict[frozenset[Place], frozenset[Place]] = {}
     for number in range(layout.manifest.shards[model]):
         found = _looked_into(layout, model, number, None if planned is None else planned[number])
         if isinstance(found, ShardFault):
             faults[number] = found
-        else:
-            # Nearly always the same, and many: kept once.
-            places[number] = shared.setdefault(found, found)
+            continue
+        own, there = found
+        # Nearly always the same, and many: kept once.
+        places[number] = shared.setdefault(own, own)
+        if planned is not None and len(there) < len(planned[number]):
+            parts[number] = there
     every = frozenset[Place]().union(*shared)
     for number, own in places.items():
         try:
             check_places(own, every)
         except FileFault as fault:
             faults[number] = ShardFault(layout.shard(model, number), str(fault), True)
+        else:
+            if number in parts and planned is not None:
+                what = f"holds {len(parts[number])} of its {len(planned[number])} prompts"
+                file = layout.shard(model, number)
+                faults[number] = ShardFault(file, what, True, parts[number])
     return dict(sorted(faults.items()))
 
 
 def _looked_into(
     layout: Layout, model: str, number: int, planned: Collection[str] | None
-) -> ShardFault | frozenset[Place]:
-    """Return what is wrong with a shard's files, or where its prompts have values."""
+) -> ShardFault | tuple[frozenset[Place], frozenset[str]]:
+    """Return what is wrong with a shard's files, or where its prompts have values, and which.
+
+    That prompts lack is nothing wrong, where no file has any of them.
+    """
     shard = layout.shard(model, number)
     there = shard.is_file()
     file = layout.hashes(shard)
@@ -77,11 +91,16 @@ def _looked_into(
         file = shard
         # First, as what is damaged may be read as anything.
         check_hash(layout, shard, known)
-        table = _checked(shard, model, planned, all_of_them=True)
         metrics = layout.manifest.metrics
         every = [name for name, spec in metrics.items() if spec.replication == "prompt"]
+        table = _checked(shard, model, planned if every else None, all_of_them=False)
         places = places_of(table, every)
-        own = planned if planned is not None or not every else _prompts_of(table)
+        if every:
+            own: Collection[str] | None = _prompts_of(table)
+        elif layout.keeps_vectors(model):
+            own = [str(prompt) for prompt, _ in read_vectors(layout.vectors(shard)).prompts]
+        else:
+            own = planned
         for file in layout.siblings(model, shard):
             check_hash(layout, file, known)
             if file == layout.steps(shard):
@@ -95,7 +114,7 @@ def _looked_into(
         return ShardFault(file, str(fault), there)
     except CorruptRunError:
         return ShardFault(file, "is missing or damaged", there)
-    return places
+    return places, frozenset(own or ())
 
 
 def whole_fault(layout: Layout, model: str, file: Path) -> str | None:

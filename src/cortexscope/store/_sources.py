@@ -16,7 +16,7 @@ from cortexscope.store._contents import Contents, parts
 from cortexscope.store._lesions import Lesions, lesion_files, read_lesions
 from cortexscope.store._pairs import Pairs, read_pairs
 from cortexscope.store._reader import Run
-from cortexscope.store._schema import PROMPTS
+from cortexscope.store._schema import PROMPTS, TURNS
 from cortexscope.store._sums import finite
 from cortexscope.store._vectors import LayerMeans
 from cortexscope.threads import threaded
@@ -164,7 +164,8 @@ class Sources:
         import pandas as pd
 
         parts = [run.prompts() for run in self.runs]
-        every = pd.concat([own[PROMPTS.names] for own in parts], ignore_index=True)
+        columns = [name for name in PROMPTS.names if name != TURNS]
+        every = pd.concat([own[columns] for own in parts], ignore_index=True)
         once = every.drop_duplicates(["prompt_id", "task", "text", "target"], ignore_index=True)
         twice = once.loc[once["prompt_id"].duplicated(), "prompt_id"]
         if len(twice):

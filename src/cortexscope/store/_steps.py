@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cortexscope.files import whole_file
-from cortexscope.store._schema import MEASUREMENTS
+from cortexscope.store._precision import kept
+from cortexscope.store._schema import ENCODED, MEASUREMENTS
 
 __all__ = ["written_steps"]
 
@@ -19,8 +20,12 @@ _ROWS = 1 << 18
 
 
 @contextmanager
-def written_steps(path: Path) -> Iterator[Callable[[pa.Table], None]]:
+def written_steps(path: Path, dtype: str) -> Iterator[Callable[[pa.Table], None]]:
     """Yield what takes measurements, table by table; their file is there if the block succeeds.
+
+    Args:
+        path: where they belong.
+        dtype: of the weights of the model they are of.
 
     Raises:
         StoreError: if the file cannot be written; nothing is left behind.
@@ -29,7 +34,7 @@ def written_steps(path: Path) -> Iterator[Callable[[pa.Table], None]]:
 
     def write() -> None:
         if waiting:
-            file.write_table(pa.concat_tables(waiting).cast(MEASUREMENTS))
+            file.write_table(kept(pa.concat_tables(waiting), dtype))
             waiting.clear()
 
     def take(table: pa.Table) -> None:
@@ -39,7 +44,7 @@ def written_steps(path: Path) -> Iterator[Callable[[pa.Table], None]]:
 
     with (
         whole_file(path) as part,
-        pq.ParquetWriter(part, MEASUREMENTS, compression="zstd") as file,
+        pq.ParquetWriter(part, MEASUREMENTS, **ENCODED) as file,
     ):
         yield take
         write()

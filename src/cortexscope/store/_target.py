@@ -63,7 +63,7 @@ def check_contents(path: Path, *, resume: bool, force: bool) -> Literal["new", "
     manifest = Run(path).manifest
     if manifest.status == "failed":
         raise RunExistsError(
-            f"{path} holds a run in which {', '.join(manifest.failures)} failed; try that again "
+            f"{path} holds a run in which {', '.join(manifest.failed)} failed; try that again "
             "with --resume, or replace it with --force."
         )
     if manifest.status == "complete":

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LayerMeans", "Vectors", "layer_means", "read_vectors", "write_vectors"]
 
+_SCALE = "scale"
+"""Of the vectors that are kept in half precision, a number a prompt."""
+
 Pools = Mapping[str, Mapping[Site, Mapping[str, Any]]]
 """Tensors of torch, which reading a run folder does not need otherwise."""
 
@@ -30,10 +33,15 @@ class Vectors(NamedTuple):
     """Id and task of each prompt."""
 
 
-def write_vectors(path: Path, vectors: Vectors) -> None:
+def write_vectors(path: Path, vectors: Vectors, *, halved: bool = False) -> None:
     """Write vectors as safetensors, whole or not at all.
 
     The tensors are called `pool/stack/layer/name`; the metadata lists the prompts as JSON.
+
+    Args:
+        path: of the file.
+        vectors: what it holds.
+        halved: the vectors in half precision: a `vector` in float16 times its prompt's `scale`.
     """
     from safetensors.torch import save
 
@@ -41,7 +49,7 @@ def write_vectors(path: Path, vectors: Vectors) -> None:
         f"{pool}/{site.stack}/{site.layer}/{name}": value.cpu().contiguous()
         for pool, sites in vectors.pools.items()
         for site, sums in sites.items()
-        for name, value in sums.items()
+        for name, value in (_halved(sums) if halved else sums).items()
     }
     content = save(
         {name: value.clone() for name, value in tensors.items()},
@@ -52,13 +60,29 @@ def write_vectors(path: Path, vectors: Vectors) -> None:
         part.write_bytes(content)
 
 
+def _halved(sums: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the vectors of a layer in float16, and the power of two that each is to be taken by.
+
+    A prompt's largest feature comes close to the largest number of float16, so that neither do
+    massive activations overflow nor do features lose digits that are 2^28 times smaller.
+    """
+    import torch
+
+    vector = sums["vector"]
+    largest = torch.where(vector.isfinite(), vector, 0).abs().amax(-1)
+    # The largest is below 2^15 then; scales stay normal numbers.
+    scale = torch.exp2((torch.frexp(largest).exponent - 15).clamp(min=-126).float())
+    scale = torch.where(largest > 0, scale, 1.0)
+    return {**sums, "vector": (vector / scale[:, None]).half(), _SCALE: scale}
+
+
 def read_vectors(
     path: Path,
     *,
     only: Collection[str] | None = None,
     framework: Literal["pt", "numpy"] = "pt",
 ) -> Vectors:
-    """Read vectors that `write_vectors` wrote.
+    """Read vectors that `write_vectors` wrote, as float32 whatever they are kept in.
 
     Args:
         path: the file.
@@ -82,6 +106,9 @@ def read_vectors(
                 sums[name] = file.get_tensor(key)
                 if len(sums[name]) != len(prompts):
                     raise ValueError("not of as many prompts")
+            for sums in (sums for sites in pools.values() for sums in sites.values()):
+                if _SCALE in sums:
+                    sums["vector"] = sums["vector"] * sums.pop(_SCALE)[:, None]
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise CorruptRunError(
             f"{path} is missing or damaged; `cortexscope run` with --resume, asked for the same, "

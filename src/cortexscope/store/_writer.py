@@ -14,16 +14,19 @@ import pyarrow.parquet as pq
 
 from cortexscope.errors import RunExistsError
 from cortexscope.files import remove_leftovers, storage_errors, whole_file
-from cortexscope.records import Finding, Manifest, ModelInfo, Prompt
+from cortexscope.records import Manifest, ModelInfo, Prompt
 from cortexscope.store._attributes import prompt_table
 from cortexscope.store._contents import FileFault, read_columns
 from cortexscope.store._continuing import continued
 from cortexscope.store._hashes import write_hashes
 from cortexscope.store._layout import LESIONED, LOCK, PAIRED, RESULTS, Layout
 from cortexscope.store._lock import RunLock
+from cortexscope.store._notes import Notes
+from cortexscope.store._parts import ShardPart, read_part
+from cortexscope.store._precision import kept
 from cortexscope.store._reader import Run
 from cortexscope.store._repair import ShardFault, faults_of, whole_fault
-from cortexscope.store._schema import ATTRIBUTES, GENERATIONS, MEASUREMENTS, MODELS
+from cortexscope.store._schema import ATTRIBUTES, ENCODED, GENERATIONS, MODELS
 from cortexscope.store._steps import written_steps
 from cortexscope.store._target import HEADS, check_contents, check_target
 from cortexscope.store._vectors import Vectors, read_vectors, write_vectors
@@ -49,7 +52,7 @@ def write_parquet(path: Path, table: pa.Table) -> None:
 
 
 def _write_measurements(
-    layout: Layout, path: Path, table: pa.Table, beside: Collection[Path] = ()
+    layout: Layout, model: str, path: Path, table: pa.Table, beside: Collection[Path] = ()
 ) -> None:
     """Write measurements sorted by metric, whole or not at all, and before them their hashes.
 
@@ -58,6 +61,7 @@ def _write_measurements(
 
     Args:
         layout: of the run.
+        model: its label.
         path: where they belong.
         table: of them.
         beside: files of the same shard, which are there.
@@ -65,7 +69,7 @@ def _write_measurements(
     order = pc.sort_indices(table["metric"])
     with whole_file(path) as part:
         pq.write_table(
-            table.take(order).cast(MEASUREMENTS), part, compression="zstd", row_group_size=ROW_GROUP
+            kept(table.take(order), layout.dtype(model)), part, row_group_size=ROW_GROUP, **ENCODED
         )
         write_hashes(layout, path, {path: part, **{file: file for file in beside}})
 
@@ -77,7 +81,7 @@ def _model_table(models: Sequence[ModelInfo]) -> pa.Table:
     )
 
 
-class RunWriter:
+class RunWriter(Notes):
     """The one writer of a run folder, which it locks until the run is finished or left.
 
     As a context manager it keeps what is finished where an error ends the block, and nothing where
@@ -231,11 +235,13 @@ class RunWriter:
         """
         file = self._layout.shard(model, number)
         if vectors is not None:
-            write_vectors(self._layout.vectors(file), vectors)
+            # Measurements are made of vectors as they were seen, statistics of what is kept.
+            halved = not self._layout.measures_tasks
+            write_vectors(self._layout.vectors(file), vectors, halved=halved)
         if generations is not None:
             write_parquet(self._layout.generations(file), generations.cast(GENERATIONS))
         beside = [own for own in self._layout.siblings(model, file) if own.is_file()]
-        _write_measurements(self._layout, file, table, beside)
+        _write_measurements(self._layout, model, file, table, beside)
 
     def steps(
         self, model: str, number: int
@@ -244,7 +250,12 @@ class RunWriter:
 
         Their file is there when the block succeeds, and counts once the shard is written.
         """
-        return written_steps(self._layout.steps(self._layout.shard(model, number)))
+        file = self._layout.steps(self._layout.shard(model, number))
+        return written_steps(file, self._layout.dtype(model))
+
+    def read_part(self, model: str, number: int) -> ShardPart:
+        """Return what is there of a shard of which `faults` says that prompts of it are sound."""
+        return read_part(self._layout, model, number)
 
     def read_vectors(self, model: str, only: Collection[str]) -> list[Vectors]:
         """Return what is kept of a model's prompts in these pools, shard by shard."""
@@ -257,31 +268,7 @@ class RunWriter:
 
     def write_whole(self, model: str, name: str, table: pa.Table) -> None:
         """Write a model's values that are not of single prompts, under a name of their own."""
-        _write_measurements(self._layout, self._layout.whole(model, name), table)
-
-    def note_timings(self, model: str, timings: Mapping[str, float]) -> None:
-        """Add a model's timings to the manifest; they add up over continued runs."""
-        before = self.manifest.timings.get(model, {})
-        merged = {key: before.get(key, 0.0) + timings.get(key, 0.0) for key in {*before, *timings}}
-        every = {**self.manifest.timings, model: dict(sorted(merged.items()))}
-        self._write_manifest(self.manifest.model_copy(update={"timings": every}))
-
-    def note_checks(self, model: str, checks: Sequence[Finding]) -> None:
-        """Note in the manifest what the selfcheck of a model found."""
-        every = {**self.manifest.checks, model: list(checks)}
-        self._write_manifest(self.manifest.model_copy(update={"checks": every}))
-
-    def note_ungenerated(self, model: str, reason: str) -> None:
-        """Note in the manifest why a model generates nothing."""
-        every = {**self.manifest.ungenerated, model: reason}
-        self._write_manifest(self.manifest.model_copy(update={"ungenerated": every}))
-
-    def note_failure(self, model: str, sentence: str | None) -> None:
-        """Note in the manifest why a model could not be measured, None where now it was."""
-        every = {label: why for label, why in self.manifest.failures.items() if label != model}
-        every |= {} if sentence is None else {model: sentence}
-        if every != self.manifest.failures:
-            self._write_manifest(self.manifest.model_copy(update={"failures": every}))
+        _write_measurements(self._layout, model, self._layout.whole(model, name), table)
 
     @property
     def has_values(self) -> bool:
@@ -289,8 +276,8 @@ class RunWriter:
         return any(file.is_file() for file in self._layout.measured())
 
     def finish(self, when: str) -> None:
-        """Mark the run as ended, complete but for models that failed, and let others write."""
-        status = "failed" if self.manifest.failures else "complete"
+        """Mark the run as ended, complete but for what failed, and let others write."""
+        status = "failed" if self.manifest.failed else "complete"
         self._write_manifest(self.manifest.model_copy(update={"status": status, "finished": when}))
         self._lock.release()
 

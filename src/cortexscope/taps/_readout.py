@@ -302,7 +302,7 @@ def _after_of(config: object) -> tuple[float, float | None]:
     factor = math.prod(
         numbers[name] ** power for name, power in _FACTORS.items() if name in numbers
     )
-    return factor, next((numbers[name] for name in _CAPS if name in numbers), None)
+    return float(factor), next((numbers[name] for name in _CAPS if name in numbers), None)
 
 
 class _Given(tuple[Any, ...]):

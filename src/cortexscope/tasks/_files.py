@@ -21,6 +21,8 @@ from cortexscope.tasks.sources import (
     Source,
     format_of,
     kept,
+    pieces_of,
+    piped,
     rows_of,
     stem_of,
 )
@@ -70,8 +72,8 @@ def read_path(path: Path, options: ReadOptions) -> Suite:
     """
     if path.is_dir():
         return _folder(path, options)
-    if not path.is_file():  # a pipe, which can be read once
-        with path.open("rb") as stream, kept(stream, str(path), options.encoding) as source:
+    if not path.is_file():
+        with kept(piped(path), str(path), options.encoding) as source:
             return _of_source(source, options)
     if path.suffix.lower() in _YAML:
         refuse_reading(options, f"{path} is YAML, which")
@@ -90,7 +92,7 @@ def read_stdin(options: ReadOptions) -> Suite:
     Raises:
         SuiteError: if the content is wrong.
     """
-    with kept(sys.stdin.buffer, "standard input", options.encoding) as source:
+    with kept(pieces_of(sys.stdin.buffer), "standard input", options.encoding) as source:
         return _of_source(source, options)
 
 
@@ -113,7 +115,7 @@ def _folder(path: Path, options: ReadOptions) -> Suite:
         return load_saved(path, options)
     files = [file for file in _visible(path) if file.suffix.lower() in _YAML]
     own = [file for file in files if file.parent == path]
-    rows = [file for file in _visible(path) if format_of(file) is not None and file.is_file()]
+    rows = [file for file in _visible(path) if format_of(file) is not None]
     if own:
         refuse_reading(options, f"{path} is a folder of YAML files, which")
         return sampled(_joined(path, [read_yaml(file) for file in own]), options)
@@ -139,7 +141,7 @@ def _visible(path: Path) -> list[Path]:
     return sorted(
         file
         for file in path.rglob("*")
-        if not any(part.startswith(".") for part in file.relative_to(path).parts)
+        if not any(part.startswith(".") for part in file.relative_to(path).parts) and file.is_file()
     )
 
 

@@ -75,9 +75,11 @@ class Rows:
             raise SuiteError(f"{place}: {row.fault}.")
         try:
             values = self.shape.prepare(row.values, self.table.name) if self.shape else row.values
+            found = self.columns.read(values)
         except Absent as error:
             raise SuiteError(f"{place}: the row gives no prompt: {error}.") from error
-        found = self.columns.read(values)
+        except RecursionError as error:
+            raise SuiteError(f"{place}: the row is nested too deep; write a plain text.") from error
         known = f"prompt {found.id!r}" if found.id else "the row"
         if found.fault is not None or (found.text is None and not found.turns):
             why = found.fault or "it is empty"

@@ -6,8 +6,8 @@ import pickle
 from collections.abc import Sequence
 from typing import Any
 
-from cortexscope.engine import Finished, Job, Measured, Ready, Steps
-from cortexscope.engine.backends import Backend
+from cortexscope.engine import Failed, Finished, Job, Lost, Measured, Ready, Steps
+from cortexscope.engine.backends import Backend, Means
 from cortexscope.engine.backends.local import Local
 from cortexscope.metrics.base.contract import expect
 
@@ -33,15 +33,18 @@ def check_backend(backend: Backend, jobs: Sequence[Job]) -> None:
     ready: set[str] = set()
     done: set[tuple[str, int | str]] = set()
     for one in found:
+        expect(not isinstance(one, Failed), f"{one.model} fails: {getattr(one, 'error', None)}")
         if isinstance(one, Ready):
             ready.add(one.model)
+            continue
+        if isinstance(one, Failed | Lost):
             continue
         key = (one.model, one.shard if isinstance(one, Steps) else one.work)
         expect(one.model in ready, f"{key} comes before its model is ready; give Ready first")
         expect(key not in done, f"{key} is not over when it is finished; give Finished once, last")
         if isinstance(one, Finished):
             done.add(key)
-    own = _by_job(list(Local(lambda tokens: None, {}).measure(jobs)))
+    own = _by_job(list(Local(Means()).measure(jobs)))
     expect(done == set(own), "not every job is done, or others are; give one Finished a job")
     for key, parts in _by_job(found).items():
         expect(parts == own[key], f"{key} has other values than where it is measured alone")
@@ -51,9 +54,12 @@ def _by_job(found: Sequence[Measured]) -> dict[tuple[str, int | str], dict[str, 
     """Return what was measured of each job, in types that compare bit for bit."""
     jobs: dict[tuple[str, int | str], dict[str, Any]] = {}
     for one in found:
-        if isinstance(one, Ready):
+        if isinstance(one, Ready | Failed):
             continue
         key = (one.model, one.shard if isinstance(one, Steps) else one.work)
+        if isinstance(one, Lost):
+            jobs.pop(key, None)
+            continue
         parts = jobs.setdefault(key, {"steps": []})
         if isinstance(one, Steps):
             parts["steps"] += one.table.to_pylist()

@@ -8,6 +8,7 @@ from cortexscope.analysis.tables._step import Step
 from cortexscope.analysis.tables.compared_heads import ComparedHeads
 from cortexscope.analysis.tables.compared_layers import ComparedLayers
 from cortexscope.analysis.tables.compared_metrics import ComparedMetrics
+from cortexscope.analysis.tables.compared_neurons import ComparedNeurons
 from cortexscope.analysis.tables.compared_predictions import ComparedPredictions
 from cortexscope.analysis.tables.compared_states import ComparedStates
 from cortexscope.analysis.tables.controls import Controls
@@ -55,6 +56,7 @@ TABLES: Mapping[str, Step] = {
         ComparedMetrics(),
         ComparedLayers(),
         ComparedHeads(),
+        ComparedNeurons(),
         LesionEffects(),
         LesionSpecific(),
         LesionEstimates(),

@@ -36,8 +36,8 @@ class ComparedStates(ComparedStep):
     each prompt's first token, which is often many times as large. They are there where one model
     stems from the other. `cka` (debiased), `rsa` (Spearman's correlation of the distances between
     prompts) and `procrustes` (a distance) compare the prompts' mean states over tokens after the
-    first, for any widths, with the layer `other_layer`: the same number, or at the same share of the depth
-    where depths differ. They are made of all prompts together and have no interval.
+    first, for any widths, with the layer `other_layer`: the same number, or at the same share of
+    the depth where depths differ. They are made of all prompts together and have no interval.
     """
 
     name = "compared_states"
@@ -69,7 +69,7 @@ class ComparedStates(ComparedStep):
                 row |= _drift(known, rng)
                 row |= shapes.get(place, _NO_SHAPE)
                 row["reason"] = unread or None if known is None else None
-                alike = place in shapes and not np.isnan(row["cka"])
+                alike = place in shapes and row["cka"] == row["cka"]
                 row["shape_reason"] = None if alike else why or _FEW
                 rows.append(row)
         return pd.DataFrame(rows)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cortexscope.analysis._scopes import bounds_of, unknown
-from cortexscope.analysis._values import KINDS
+from cortexscope.analysis._values import KINDS, as_texts
 from cortexscope.analysis.tables._step import Step
 from cortexscope.stats import difference_interval, hedges_g, max_t_paired
 
@@ -39,7 +39,9 @@ class Controls(Step):
         import pandas as pd
 
         rows = []
-        for (metric, model), own in of.table("values").groupby(["metric", "model"], sort=False):
+        every = of.values.groupby(["metric", "model"], sort=False, observed=True)
+        for (metric, model), coded in every:
+            own = as_texts(coded)
             originals = own[own["kind"] == "original"].set_index("prompt_id")
             for kind in KINDS[1:]:
                 controls = own[own["kind"] == kind]

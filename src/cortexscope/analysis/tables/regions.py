@@ -10,6 +10,7 @@ from cortexscope.analysis._frames import stacked
 from cortexscope.analysis._regions import REGIONS, Found, regions_found
 from cortexscope.analysis.tables._step import Step
 from cortexscope.stats import task_means, units_of
+from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ class Regions(Step):
         found = of.once("regions", lambda: regions_found(of.measured, of.groups))
         if all(own.reason for own in found):
             return stacked([])
-        return stacked([_rows(of, own) for own in found])
+        return stacked([*threaded(lambda own: _rows(of, own), found)])
 
     def absent(self, of: Analysis) -> str:
         """Return why there are no regions."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cortexscope.analysis._values import prompt_values
+from cortexscope.analysis._values import coded_values
 from cortexscope.analysis.tables._step import Step
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ class Values(Step):
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a metric, model and prompt."""
         if of.groups.column is not None:
-            return of.groups.put(of.of_tasks.table(self.name))
+            return of.groups.put(of.of_tasks.values)
         of.note(f"reading {len(of.metrics)} metrics")
-        return prompt_values(of.measured, of.metrics)
+        return coded_values(of.measured, of.metrics)
 
     def absent(self, of: Analysis) -> str:
         """Return why there is no value."""

@@ -1,16 +1,25 @@
-"""A quoted figure beside what it should be, and the verdict on several."""
+"""Figures beside what they should be, and a run's models beside one another."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cortexscope.audit._evidence import Evidence, Known
 from cortexscope.audit._records import Check, Quantity
 from cortexscope.audit._rounding import agrees
 from cortexscope.audit._words import metric_unit
 
-__all__ = ["compared", "figures_agree"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cortexscope.stats import Estimate
+
+__all__ = ["all_right", "clustered", "compared", "difference", "figures_agree", "mean_over_prompts"]
 
 
 def compared(
@@ -23,27 +32,51 @@ def compared(
     return Quantity(name, claimed, known.value, right=right, note=note, unit=metric_unit(metric))
 
 
-def figures_agree(evidence: Evidence, quantities: Sequence[Quantity]) -> Check:
-    """Return whether all figures are right, in the digits printed."""
+def figures_agree(
+    evidence: Evidence, quantities: Sequence[Quantity], *, caveats: tuple[str, ...] = ()
+) -> Check:
+    """Return whether all figures are right, in the digits printed; with caveats where they are."""
     known = [quantity for quantity in quantities if quantity.right is not None]
     wrong = [quantity for quantity in known if not quantity.right]
     if not known:
-        return evidence.says("cannot be checked", "None of them is in this source.", *quantities)
+        return evidence.says(None, "None of them is in this source.", *quantities)
     if wrong:
-        names = "; ".join(_difference(quantity) for quantity in wrong[:3])
+        names = "; ".join(
+            f"{own.name} is "
+            f"{f'{own.found:.6g}' if isinstance(own.found, float) else own.found}, "
+            f"not {own.claimed}"
+            for own in wrong[:3]
+        )
         more = f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         said = f"{len(wrong)} of {len(known)} figures differ: {names}{more}."
-        return evidence.says("contradicted", said, *quantities)
+        return evidence.says(False, said, *quantities)
     if len(known) < len(quantities):
-        said = (
-            f"{len(known)} of {len(quantities)} figures agree; the others are not in this source."
-        )
-        return evidence.says("cannot be checked", said, *quantities)
+        said = f"{len(known)} of {len(quantities)} figures agree; the others are not in this "
+        return evidence.says(None, f"{said}source.", *quantities)
     said = f"All {len(known)} figures agree, in the digits printed."
-    return evidence.says("holds", said, *quantities)
+    return evidence.says(True, said, *quantities, caveats=caveats)
 
 
-def _difference(quantity: Quantity) -> str:
-    found = quantity.found
-    text = f"{found:.6g}" if isinstance(found, float) else str(found)
-    return f"{quantity.name} is {text}, not {quantity.claimed}"
+def clustered(table: pd.DataFrame, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of each cluster of prompts, of one number a row of values by prompt."""
+    series = table.iloc[:, :0].assign(value=numbers)["value"]
+    return series.groupby(level="cluster").mean().to_numpy(dtype=np.float64)
+
+
+def mean_over_prompts(table: pd.DataFrame, numbers: NDArray[np.float64]) -> Estimate:
+    """Return the mean over the clusters of prompts, with its t interval."""
+    from cortexscope.stats import mean_of
+
+    return mean_of(clustered(table, numbers))
+
+
+def difference(name: str, found: Estimate, metric: str, *, read_by: str = "both") -> Quantity:
+    """Return a difference that is claimed to be above 0."""
+    note = f"n = {found.n} prompts, read by {read_by}; t interval"
+    unit = metric_unit(metric)
+    return Quantity(name, "> 0", found.value, found.low, found.high, found.positive, note, unit)
+
+
+def all_right(held: Sequence[bool | None]) -> bool | None:
+    """Return whether all hold: False as soon as one is refuted, None where one is open."""
+    return False if False in held else None if None in held or not held else True

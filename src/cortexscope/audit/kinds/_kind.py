@@ -7,7 +7,8 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from cortexscope.audit._evidence import Evidence
-from cortexscope.audit._records import Check
+from cortexscope.audit._records import Check, Quantity
+from cortexscope.audit._words import metric_unit, spoken
 
 __all__ = ["Data", "Kind", "OfMetric"]
 
@@ -53,6 +54,15 @@ class OfMetric(Kind):
     metric: str
     magnitude: bool = False
     """Whether its figures are taken without their signs."""
+
+    @property
+    def spoken(self) -> str:
+        """The column in words."""
+        return spoken(self.metric)
+
+    def number(self, name: str, value: float, note: str = "") -> Quantity:
+        """Return a number of the column that is not claimed."""
+        return Quantity(name, None, value, note=note, unit=metric_unit(self.metric))
 
     def seen(self, evidence: Evidence) -> Evidence:
         """Return the evidence, with magnitudes where these are meant."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,14 @@ from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._lead import in_short
 from cortexscope.audit._records import Check, Lead, Quantity, Verdict
 from cortexscope.audit._words import capital, metric_unit, spoken
+from cortexscope.audit.kinds._compared import all_right
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cortexscope.stats import Comparison, Estimate
 
-__all__ = ["Part", "is_above", "is_first", "lacks_tasks", "judged", "unit_in"]
+__all__ = ["Part", "is_above", "is_first", "judged", "unit_in"]
 
 _FAIR_UNIT = "of the most possible"
 # Over several models each one's values are standard scores.
@@ -35,19 +36,6 @@ class Part:
     adjusted: Comparison
     named: bool = False
     """Whether the task that comes next has to be named."""
-
-
-def lacks_tasks(evidence: Evidence, metric: str, tasks: Sequence[str]) -> str:
-    """Return what a run lacks to set tasks beside others; empty where it lacks nothing."""
-    frame = None if evidence.run is None else evidence.run.of(metric)
-    if frame is None:
-        return ""
-    there = set(frame["task"])
-    absent = [spoken(task) for task in tasks if task not in there]
-    if absent:
-        return f"The run has no prompt of {', '.join(absent)}."
-    alone = len(tasks) == 1 and not there - set(tasks)
-    return "The run has no other task to compare it with." if alone else ""
 
 
 def is_first(frame: pd.DataFrame, task: str, words: str) -> Part:
@@ -70,29 +58,20 @@ def _both(frame: pd.DataFrame, task: str) -> tuple[Comparison, Comparison]:
     return highest_task(own, task, adjusted=False), highest_task(own, task, adjusted=True)
 
 
-def unit_in(frame: pd.DataFrame, metric: str) -> str:
+def unit_in(frame: pd.DataFrame | None, metric: str) -> str:
     """Return the unit of differences of tasks over the models of a frame."""
-    return metric_unit(metric) if frame["model"].nunique() < 2 else _SCORES
+    alone = frame is not None and frame["model"].nunique() < 2
+    return metric_unit(metric) if alone else _SCORES
 
 
 def judged(
-    evidence: Evidence,
-    parts: Sequence[Part],
-    beside: Sequence[Part],
-    *,
-    unit: str,
-    means: Sequence[Quantity] = (),
-    leads: Sequence[Lead | None] = (),
-) -> Check:
-    """Return the check.
+    evidence: Evidence, parts: Sequence[Part], beside: Sequence[Part], *, unit: str,
+    means: Sequence[Quantity] = (), leads: Sequence[Lead | None] = (),
+) -> Check:  # fmt: skip
+    """Return what the comparisons that a claim needs say of it.
 
-    Args:
-        evidence: the run.
-        parts: the comparisons that the claim needs.
-        beside: the same in the normalised entropy, where that was measured.
-        unit: of the differences.
-        means: of tasks.
-        leads: the same tested over models.
+    `beside` are the same in the normalised entropy, where that was measured; `unit` is that of the
+    differences, `means` are of tasks, and `leads` the same tested over models.
     """
     fair_unit = _SCORES if unit == _SCORES else _FAIR_UNIT
     verdict, said = _verdict(parts)
@@ -102,29 +81,19 @@ def judged(
     if fair is not None:
         said += " In the normalised entropy, which does not grow with the prompt: "
         said += _numbers(fair, fair_unit)
-    quantities = [
+    tested = [lead for lead in leads if lead is not None]
+    said += f" Model by model: {in_short(tested)}." if tested else ""
+    quantities = (
         *means,
-        *(quantity for part in parts for quantity in _quantities(part, "", unit)),
-        *(
-            quantity
-            for part in beside
-            for quantity in _quantities(part, "normalised entropy: ", fair_unit)
-        ),
-    ]
-    tested = tuple(lead for lead in leads if lead is not None)
-    if tested:
-        said += f" Model by model: {in_short(tested)}."
-    return Check(evidence.against, verdict, said, tuple(quantities), tested)
-
-
-def _all(comparisons: Iterable[Comparison]) -> bool | None:
-    """Return whether all of them hold; False as soon as one is refuted, None where it is open."""
-    held = [comparison.holds for comparison in comparisons]
-    return False if False in held else None if None in held or not held else True
+        *(own for part in parts for own in _quantities(part, "", unit)),
+        *(own for part in beside for own in _quantities(part, "normalised entropy: ", fair_unit)),
+    )
+    return evidence.says(verdict, said, *quantities, leads=leads)
 
 
 def _verdict(parts: Sequence[Part]) -> tuple[Verdict, str]:
-    raw, adjusted = _all(part.raw for part in parts), _all(part.adjusted for part in parts)
+    raw = all_right([part.raw.holds for part in parts])
+    adjusted = all_right([part.adjusted.holds for part in parts])
     unknown = next(
         (part.adjusted.reason for part in parts if part.adjusted.difference.low is None), None
     )
@@ -143,13 +112,11 @@ def _verdict(parts: Sequence[Part]) -> tuple[Verdict, str]:
         return "cannot be checked", f"{said}."
     if adjusted:
         return "holds", "It is so as measured, and with the prompts' length controlled."
-    if adjusted is False:
-        said = "It is so as measured, and not so with the prompts' length controlled."
-        return "holds only raw", said
-    if unknown is not None:
+    if adjusted is None and unknown is not None:
         said = f"It is so as measured; whether length explains it cannot be told: {unknown}."
         return "cannot be checked", said
-    said = "It is so as measured, and no longer to be seen with the prompts' length controlled."
+    how = "not so" if adjusted is False else "no longer to be seen"
+    said = f"It is so as measured, and {how} with the prompts' length controlled."
     return "holds only raw", said
 
 

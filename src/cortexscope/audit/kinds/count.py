@@ -26,11 +26,8 @@ class Count(Kind):
             return self._combinations(evidence)
         found = evidence.counts[self.of]
         right = str(found) == self.value
-        return evidence.says(
-            "holds" if right else "contradicted",
-            f"{found} {self.of} are listed.",
-            Quantity(self.of, self.value, found, right=right),
-        )
+        quantity = Quantity(self.of, self.value, found, right=right)
+        return evidence.says(right, f"{found} {self.of} are listed.", quantity)
 
     def _combinations(self, evidence: Evidence) -> Check:
         models, tasks = evidence.counts["models"], evidence.counts["tasks"]
@@ -44,4 +41,4 @@ class Count(Kind):
             if not right and str(evidence.inputs) == self.value and found:
                 each = f"{evidence.inputs / found:g}"
                 said += f"; {self.value} is the number of inputs, {each} for each combination"
-        return evidence.says("holds" if right else "contradicted", f"{said}.", *quantities)
+        return evidence.says(right, f"{said}.", *quantities)

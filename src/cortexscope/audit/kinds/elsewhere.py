@@ -19,4 +19,4 @@ class Elsewhere(Kind):
 
     def judge(self, evidence: Evidence) -> Check:
         """Say what it needs."""
-        return evidence.says("cannot be checked", f"This needs {self.needs}.")
+        return evidence.says(None, f"This needs {self.needs}.")

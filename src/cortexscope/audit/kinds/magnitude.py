@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 
 from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._records import Check, Quantity
-from cortexscope.audit._words import metric_unit, spoken
 from cortexscope.audit.kinds._kind import OfMetric
 
 __all__ = ["Magnitude"]
@@ -29,21 +28,19 @@ class Magnitude(OfMetric):
             said += "below zero; a run does not show what the study meant."
             n = f"n = {len(known)} models and prompts"
             count = Quantity("values below zero", None, below_zero, note=n)
-            return evidence.says("cannot be checked", said, count)
+            return evidence.says(None, said, count)
         figures = evidence.figures(self.metric)
         below = {name: value for name, value in figures.items() if value < 0}
         if not figures:
-            return evidence.says("cannot be checked", f"There is no {spoken(self.metric)}.")
+            return evidence.says(None, f"There is no {self.spoken}.")
         count = Quantity("figures below zero", "0", len(below), right=not below)
         if not below:
             said = f"None of {len(figures)} figures is below zero, as a magnitude must be."
-            return evidence.says("holds", said, count)
+            return evidence.says(True, said, count)
         least = min(below, key=lambda name: below[name])
         said = (
             f"{len(below)} of {len(figures)} figures are below zero, and a magnitude never is; the "
             f"lowest is {below[least]:g} ({least}). They are means of signed values."
         )
-        lowest = Quantity(
-            f"lowest figure, {least}", None, below[least], unit=metric_unit(self.metric)
-        )
-        return evidence.says("contradicted", said, count, lowest)
+        lowest = self.number(f"lowest figure, {least}", below[least])
+        return evidence.says(False, said, count, lowest)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from cortexscope.audit._evidence import Evidence, parameters_of
+from cortexscope.audit._evidence import Evidence, parameters_of, unit_of_size
 from cortexscope.audit._records import Check, Quantity
 from cortexscope.audit._rounding import is_number
 from cortexscope.audit._words import metric_unit, spoken
-from cortexscope.audit.kinds._compared import compared, figures_agree
-from cortexscope.audit.kinds._differences import clustered, verdict_of
+from cortexscope.audit.kinds._compared import all_right, clustered, compared, figures_agree
 from cortexscope.audit.kinds._kind import Kind
 from cortexscope.records import ModelInfo
 
@@ -36,21 +35,18 @@ class ModelFigures(Kind):
         if evidence.run is not None:
             return self._over_prompts(evidence, evidence.run)
         if evidence.cells is None:
-            said = "No other claim says what they are made of."
-            return evidence.says("cannot be checked", said)
+            return evidence.says(None, "No other claim says what they are made of.")
         quantities = []
         for model, claimed in self.values.items():
             facts = evidence.facts.get(model, {})
             for column, text in claimed.items():
                 name = f"{spoken(column)}, {model}"
-                if is_number(text):
-                    known = evidence.models.get(column, {}).get(model)
-                    quantities.append(compared(name, text, known, metric=column))
-                elif column in facts:
+                if column in facts and not is_number(text):
                     right = facts[column] == text
                     quantities.append(Quantity(name, text, facts[column], right=right))
                 else:
-                    quantities.append(Quantity(name, text, None, note="not in this source"))
+                    known = evidence.models.get(column, {}).get(model)
+                    quantities.append(compared(name, text, known, metric=column))
         return figures_agree(evidence, quantities)
 
     def _over_prompts(self, evidence: Evidence, run: RunValues) -> Check:
@@ -65,7 +61,7 @@ class ModelFigures(Kind):
         ]
         if not quantities:
             said = f"The run has none of the study's {len(self.values)} models."
-            return evidence.says("cannot be checked", said)
+            return evidence.says(None, said)
         held = [quantity.right for quantity in quantities]
         wrong = [quantity.name for quantity in quantities if quantity.right is False]
         said = (
@@ -74,8 +70,7 @@ class ModelFigures(Kind):
             f"{_STUDY_PROMPTS} prompts of this suite"
         )
         said += f"; not so: {', '.join(wrong[:4])}." if wrong else "."
-        right = False if wrong else None if None in held else True
-        return evidence.says(verdict_of(right), said, *quantities)
+        return evidence.says(all_right(held), said, *quantities)
 
 
 def _predicted(model: str, column: str, text: str, label: str, run: RunValues) -> Quantity:
@@ -97,10 +92,8 @@ def _predicted(model: str, column: str, text: str, label: str, run: RunValues) -
 
 
 def _fact(model: str, column: str, text: str, info: ModelInfo) -> Quantity:
-    if column == "Parameters":
-        size = {"K": 1e3, "M": 1e6, "B": 1e9}.get(text[-1:], 1.0)
-        found = info.parameters
-        right = abs(found - parameters_of(text)) <= 0.0500001 * size
-        return Quantity(f"parameters, {model}", text, float(found), right=right)
-    right = info.stack_kind == text
-    return Quantity(f"{spoken(column)}, {model}", text, info.stack_kind, right=right)
+    name, found = f"{spoken(column)}, {model}", info.parameters
+    if column != "Parameters":
+        return Quantity(name, text, info.stack_kind, right=info.stack_kind == text)
+    right = abs(found - parameters_of(text)) <= 0.0500001 * unit_of_size(text)
+    return Quantity(name, text, float(found), right=right)

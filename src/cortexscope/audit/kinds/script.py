@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from cortexscope.audit._evidence import Evidence
@@ -22,23 +23,22 @@ class InScript(Kind):
 
     def judge(self, evidence: Evidence) -> Check:
         """Ask the script for names with the word that each metric has."""
-        script = evidence.script
+        script = evidence.given.script
         if script is None:
             said = f"This needs the study's script ({self.file}), which is not among the files "
-            return evidence.says("cannot be checked", f"{said}given.")
+            return evidence.says(None, f"{said}given.")
         found = {metric: script.words[word] for metric, word in self.words.items()}
-        quantities = tuple(
-            Quantity(
-                f"names with the word {self.words[metric]}", "1 or more", count, right=count > 0
-            )
-            for metric, count in found.items()
-        )
+        quantities = [
+            Quantity(f"names with the word {word}", "1 or more", count, right=count > 0)
+            for word, count in zip(self.words.values(), found.values(), strict=True)
+        ]
+        published = replace(evidence, against="the published files")
         missing = [metric for metric, count in found.items() if not count]
         if not missing:
             said = "It has names for all of them; whether it computes what they say, it has to be "
-            return Check("the published files", "cannot be checked", f"{said}run.", quantities)
+            return published.says(None, f"{said}run.", *quantities)
         said = (
             f"{len(missing)} of {len(found)} metrics are not in {script.path.name}: it has no name "
             f"for {listed(map(spoken, missing))}."
         )
-        return Check("the published files", "contradicted", said, quantities)
+        return published.says(False, said, *quantities)

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._records import Check, Quantity, Verdict
-from cortexscope.audit._words import counted, metric_unit, spoken
+from cortexscope.audit._words import counted
 from cortexscope.audit.kinds._kind import OfMetric
 
 __all__ = ["Significant"]
@@ -28,8 +28,7 @@ class Significant(OfMetric):
         """Test the difference, by exchanging architectures between models in every way."""
         groups = [evidence.models_of(self.metric, kind) for kind in (self.of, self.to)]
         if not all(groups):
-            missing = self.of if not groups[0] else self.to
-            return evidence.says("cannot be checked", f"No {missing} is listed.")
+            return evidence.says(None, f"No {self.of if not groups[0] else self.to} is listed.")
         values = [evidence.models[self.metric][name].value for group in groups for name in group]
         n = len(groups[0])
         difference = fmean(values[:n]) - fmean(values[n:])
@@ -37,21 +36,18 @@ class Significant(OfMetric):
         as_large = sum(_difference(values, chosen) >= abs(difference) - 1e-12 for chosen in ways)
         # With two groups of one size the mirror image of a way is as extreme.
         p, least = as_large / len(ways), (2 if 2 * n == len(values) else 1) / len(ways)
-        quantities = [
-            Quantity(f"difference of {spoken(self.metric)}, {self.of}s less {self.to}s", None,
-                     difference, unit=metric_unit(self.metric)),
+        quantities = (
+            self.number(f"difference of {self.spoken}, {self.of}s less {self.to}s", difference),
             Quantity("p, exact, over models", None, p, note=f"{len(ways)} ways to deal them out"),
             Quantity("smallest p that so many models can give", None, least),
-        ]  # fmt: skip
+        )
         counts = f"{counted(n, self.of)} and {counted(len(values) - n, self.to)}"
         if least > _ALPHA:
             said = f"With {counts} no test over models can find it: the smallest p possible is "
-            said += f"{least:.3g}, and here it is {p:.3g}."
-            return evidence.says("cannot be checked", said, *quantities)
-        found = p <= _ALPHA and difference > 0
-        verdict: Verdict = "holds" if found else "contradicted"
-        if p > _ALPHA and difference > 0:
-            verdict = "holds on average only"
+            return evidence.says(None, f"{said}{least:.3g}, and here it is {p:.3g}.", *quantities)
+        verdict: Verdict = "holds" if p <= _ALPHA else "holds on average only"
+        if difference <= 0:
+            verdict = "contradicted"
         return evidence.says(verdict, f"p = {p:.3g}, exact, over {counts}.", *quantities)
 
 

@@ -10,16 +10,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from cortexscope.audit._evidence import Evidence, Known
 from cortexscope.audit._records import Check, Lead, Quantity
 from cortexscope.audit._words import counted, listed, metric_unit, spoken
-from cortexscope.audit.kinds._kind import OfMetric
-from cortexscope.audit.kinds._task_differences import (
-    Part,
-    is_above,
-    is_first,
-    judged,
-    lacks_tasks,
-    unit_in,
-)
-from cortexscope.audit.kinds._tasks import RAW, SINGLE, ahead, count_of, first, over_models, told
+from cortexscope.audit.kinds._leads import End, lead, sign_of, with_leads
+from cortexscope.audit.kinds._task_differences import Part, is_above, is_first, judged, unit_in
+from cortexscope.audit.kinds._tasks import RAW, SINGLE, OfTasks, ahead, first
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,13 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = ["TaskExtreme"]
 
+_THAN = {"highest": "higher", "lowest": "lower"}
 
-class TaskExtreme(OfMetric):
+
+class TaskExtreme(OfTasks):
     """A task has the highest or lowest mean of all, or of those left after some."""
 
     kind: Literal["task_extreme"]
     task: str
-    end: Literal["highest", "lowest"]
+    end: End
     after: tuple[str, ...] = ()
     """Tasks that the claim puts before it."""
     each_model: bool = False
@@ -48,12 +43,16 @@ class TaskExtreme(OfMetric):
         evidence = super().seen(evidence)
         return evidence.of_models(self.models) if self.models else evidence
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The task, and those that the claim puts before it."""
+        return (self.task, *self.after)
+
     def lacking(self, evidence: Evidence) -> str:
         """Return what a run lacks to be asked."""
         if self.models and evidence.run and set(self.models) - evidence.run.of_study().keys():
             return f"The run does not have all of {listed(self.models)}."
-        tasks = (self.task, *self.after)
-        return super().lacking(evidence) or lacks_tasks(evidence, self.metric, tasks)
+        return super().lacking(evidence)
 
     def decided_by(self, check: Check) -> bool:
         """Return whether one model is a counterexample."""
@@ -67,49 +66,36 @@ class TaskExtreme(OfMetric):
             return self._in_each_model(evidence)
         means = evidence.tasks.get(self.metric, {})
         if self.task not in means:
-            said = f"No average of {spoken(self.task)} is known."
-            return evidence.says("cannot be checked", said)
-        own = means[self.task]
-        rivals = {
-            task: known for task, known in means.items() if task not in (self.task, *self.after)
-        }
-        rival = first(rivals, self.end) if rivals else None
-        quantities = self._means(means, rival, count_of(evidence))
+            return evidence.says(None, f"No average of {spoken(self.task)} is known.")
+        rivals = [task for task in means if task not in self.named]
+        rival = first({task: means[task] for task in rivals}, self.end) if rivals else None
+        quantities = self.means(evidence, means, (self.task, rival))
         behind = self._behind(means, rival)
         if behind:
-            return evidence.says("contradicted", behind, *quantities)
+            return evidence.says(False, behind, *quantities)
         unknown = len(evidence.every_task) - len(means)
         if unknown > 0 or rival is None:
             said = f"It comes first of the {len(rivals) + 1} averages that are quoted"
             said += f"; those of {unknown} other tasks are not." if unknown > 0 else "."
-            return evidence.says("cannot be checked", said, *quantities)
-        if ahead(own, rivals[rival], self.end) is None:
-            said = f"Rounding hides whether {spoken(rival)} is {_than(self.end)}."
-            return evidence.says("cannot be checked", said, *quantities)
-        place = (
-            f"after {listed(map(spoken, self.after))}" if self.after else f"of {len(means)} tasks"
-        )
+            return evidence.says(None, said, *quantities)
+        own, other = means[self.task], means[rival]
+        if ahead(own, other, self.end) is None:
+            said = f"Rounding hides whether {spoken(rival)} is {_THAN[self.end]}."
+            return evidence.says(None, said, *quantities)
+        place = f"of {len(means)} tasks"
+        if self.after:
+            place = f"after {listed(map(spoken, self.after))}"
         said = f"On average it is the {self.end} {place}: {own.value:.4g}, then {spoken(rival)} "
-        said += f"with {rivals[rival].value:.4g}."
-        leads = self._leads(evidence, list(rivals))
-        verdict, tested = told(leads)
-        check = evidence.says(verdict, f"{said} {tested}", *quantities)
-        return replace(check, leads=tuple(filter(None, leads)), caveats=(RAW,))
-
-    def _means(self, means: Mapping[str, Known], rival: str | None, n: str) -> list[Quantity]:
-        name, unit = f"mean of {spoken(self.metric)}", metric_unit(self.metric)
-        return [
-            Quantity(f"{name}, {spoken(task)}", None, means[task].value, note=n, unit=unit)
-            for task in (self.task, rival)
-            if task is not None
-        ]
+        said += f"with {other.value:.4g}."
+        leads = self._leads(evidence, rivals)
+        return with_leads(evidence, said, leads, quantities, over="models", caveats=(RAW,))
 
     def _behind(self, means: Mapping[str, Known], rival: str | None) -> str:
         """Return what is beyond the task, or not before it; empty where it has its place."""
         own = means[self.task]
         if rival is not None and ahead(own, means[rival], self.end) is False:
             tied = abs(own.value - means[rival].value) < 1e-12
-            how = "ties with it" if tied else f"is {_than(self.end)}"
+            how = "ties with it" if tied else f"is {_THAN[self.end]}"
             beside = f"{means[rival].value:.4g} against {own.value:.4g}"
             return f"The average of {spoken(rival)} {how}: {beside}."
         for task in self.after:
@@ -120,8 +106,7 @@ class TaskExtreme(OfMetric):
 
     def _in_each_model(self, evidence: Evidence) -> Check:
         if evidence.cells is None:
-            said = "No figure of a task in one model is quoted."
-            return evidence.says("cannot be checked", said)
+            return evidence.says(None, "No figure of a task in one model is quoted.")
         cells = evidence.cells.get(self.metric, {})
         models = dict.fromkeys(model for model, _ in cells)
         quantities, others = [], []
@@ -132,22 +117,20 @@ class TaskExtreme(OfMetric):
                 continue
             most = own[first(own, self.end)].value
             firsts = [task for task, known in own.items() if known.value == most]
-            named = listed(map(spoken, firsts))
+            named, right = listed(map(spoken, firsts)), firsts == [self.task]
+            name = f"{self.end} {self.spoken}, {model}"
             quantities.append(
-                Quantity(
-                    f"{self.end} {spoken(self.metric)}, {model}", spoken(self.task), named,
-                    right=firsts == [self.task], note=f"{most:g}",
-                )
-            )  # fmt: skip
-            if firsts != [self.task]:
+                Quantity(name, spoken(self.task), named, right=right, note=f"{most:g}")
+            )
+            if not right:
                 others.append(f"{named} in {model}")
         if not models:
-            return evidence.says("cannot be checked", f"There is no {spoken(self.metric)}.")
+            return evidence.says(None, f"There is no {self.spoken}.")
         if others:
             said = f"It is not the {self.end} everywhere: {'; '.join(others)}."
-            return evidence.says("contradicted", said, *quantities)
+            return evidence.says(False, said, *quantities)
         said = f"It is the {self.end} in each of {counted(len(models), 'model')}."
-        return replace(evidence.says("holds", said, *quantities), caveats=(SINGLE, RAW))
+        return evidence.says(True, said, *quantities, caveats=(SINGLE, RAW))
 
     def _over_prompts(self, evidence: Evidence, run: RunValues) -> Check:
         """Compare a task with the best other one, over all models of a run or in each."""
@@ -157,21 +140,21 @@ class TaskExtreme(OfMetric):
         unit = metric_unit(self.metric)
         if self.each_model:
             return judged(evidence, parts, beside, unit=unit)
-        rivals = [t for t in dict.fromkeys(frame["task"]) if t not in (self.task, *self.after)]
+        rivals = [t for t in dict.fromkeys(frame["task"]) if t not in self.named]
         check = judged(
             evidence, parts, beside, unit=unit_in(frame, self.metric),
             means=list(self._measured(frame, parts[0])), leads=self._leads(evidence, rivals),
         )  # fmt: skip
         study = evidence.study
         means = study.tasks.get(self.metric, {}) if study and study.cells is not None else {}
-        others = {t: known for t, known in means.items() if t not in (self.task, *self.after)}
+        others = {t: known for t, known in means.items() if t not in self.named}
         if study is None or self.task not in means or not others:
             return check
         own, next_ = means[self.task].value, others[first(others, self.end)].value
-        lead = own - next_ if self.end == "highest" else next_ - own
+        beyond = sign_of(self.end) * (own - next_)
         note = f"n = {study.counts['models']} models"
-        published = Quantity(f"{parts[0].words}, in the study", None, lead, note=note, unit=unit)
-        said = f"{check.sentence} In the study's tables the difference is {lead:.3g} {unit}."
+        published = Quantity(f"{parts[0].words}, in the study", None, beyond, note=note, unit=unit)
+        said = f"{check.sentence} In the study's tables the difference is {beyond:.3g} {unit}."
         return replace(check, sentence=said, quantities=(*check.quantities, published))
 
     def _parts(self, frame: pd.DataFrame) -> Iterator[Part]:
@@ -208,17 +191,14 @@ class TaskExtreme(OfMetric):
                 )
                 note = f"n = {row['n']} prompts; {row['method']}"
                 note += f"; {row['reason']}" if row["reason"] else ""
-                name = f"mean of {spoken(self.metric)}, {spoken(task)}, {way}"
+                name = f"mean of {self.spoken}, {spoken(task)}, {way}"
                 unit = unit_in(frame, self.metric)
                 yield Quantity(name, None, mean, low, high, None, note, unit)
 
     def _leads(self, evidence: Evidence, rivals: Sequence[str]) -> list[Lead | None]:
         """Test over models that the task is beyond its rivals, and behind those before it."""
+        pairs = [(self.task, rivals), *((task, [self.task]) for task in self.after)]
         return [
-            over_models(evidence, self.metric, self.task, rivals, self.end),
-            *(over_models(evidence, self.metric, t, [self.task], self.end) for t in self.after),
+            lead(evidence, self.metric, own, others, end=self.end, over="models")
+            for own, others in pairs
         ]
-
-
-def _than(end: str) -> str:
-    return {"highest": "higher", "lowest": "lower"}[end]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 from cortexscope.audit._evidence import Evidence, Known
@@ -33,35 +32,29 @@ class TaskFigures(OfMetric):
     def judge(self, evidence: Evidence) -> Check:
         """Recompute means and standard deviations of tasks, over models."""
         if evidence.cells is None:
-            said = "No other claim says what they are made of."
-            return evidence.says("cannot be checked", said)
-        cells = evidence.cells.get(self.metric, {})
+            return evidence.says(None, "No other claim says what they are made of.")
         quantities, errors = [], []
         divisor = "n - 1" if evidence.ddof else "n"
         for task, claimed in self.values.items():
+            cells = evidence.cells.get(self.metric, {})
             own = [value for (_, name), value in cells.items() if name == task]
-            sd = _sd(own, evidence.ddof)
             mean = evidence.tasks.get(self.metric, {}).get(task)
+            sd = _sd(own, evidence.ddof)
             n = f"n = {len(own)} models"
-            of = f"{spoken(self.metric)}, {spoken(task)}"
-            quantities += [
-                compared(f"mean of {of}", claimed.mean, mean, metric=self.metric, note=n),
-                compared(
-                    f"sd of {of}", claimed.sd, Known(sd), metric=self.metric,
-                    note=f"{n}, divided by {divisor}",
-                ),
-            ]  # fmt: skip
+            for what, text, known, note in (
+                ("mean", claimed.mean, mean, n),
+                ("sd", claimed.sd, Known(sd), f"{n}, divided by {divisor}"),
+            ):
+                name = f"{what} of {self.spoken}, {spoken(task)}"
+                quantities.append(compared(name, text, known, metric=self.metric, note=note))
             if not math.isnan(sd):
                 errors.append(f"{sd / math.sqrt(len(own)):.4g} ({spoken(task)})")
-        check = figures_agree(evidence, quantities)
-        if check.verdict != "holds":
-            return check
         said = (
             "The README does not say what its ± is: the figures are standard deviations over the "
             f"models, divided by {divisor}. The standard errors of the means are "
             f"{', '.join(errors)}."
         )
-        return replace(check, caveats=(said,))
+        return figures_agree(evidence, quantities, caveats=(said,))
 
 
 def _sd(values: Sequence[float], ddof: int) -> float:

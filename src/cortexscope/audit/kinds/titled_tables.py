@@ -22,11 +22,13 @@ class TitledTables(Kind):
         """Compare the numbers with those in the file."""
         quantities = []
         for number, title in self.titles.items():
-            found = next((n for n, own in evidence.titles.items() if title in own.lower()), None)
+            found = next(
+                (n for n, own in evidence.given.titles.items() if title in own.lower()), None
+            )
             right = None if found is None else found == number
             note = "" if found else "no such title in this source"
-            quantities.append(Quantity(f"number of the {title}", str(number), found, right=right,
-                                       note=note))  # fmt: skip
+            name = f"number of the {title}"
+            quantities.append(Quantity(name, str(number), found, right=right, note=note))
         known = [quantity for quantity in quantities if quantity.right is not None]
         wrong = [quantity for quantity in known if not quantity.right]
         if wrong:
@@ -36,8 +38,8 @@ class TitledTables(Kind):
                 for q in wrong
             )
             said = f"{len(wrong)} of {len(known)} tables have another number: {named}."
-            return evidence.says("contradicted", said, *quantities)
+            return evidence.says(False, said, *quantities)
         if len(known) < len(quantities):
             said = "The titles of the tables are not in this source."
-            return evidence.says("cannot be checked", said, *quantities)
-        return evidence.says("holds", f"All {len(known)} have these numbers.", *quantities)
+            return evidence.says(None, said, *quantities)
+        return evidence.says(True, f"All {len(known)} have these numbers.", *quantities)

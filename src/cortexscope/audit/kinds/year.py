@@ -20,19 +20,16 @@ class Year(Kind):
 
     def judge(self, evidence: Evidence) -> Check:
         """Compare the year with the dates that the files state."""
-        quantities = [Quantity(f"date in {name}", None, date) for name, date in
-                      evidence.dates.items()]  # fmt: skip
-        years = {
-            name: int(found[0])
-            for name, date in evidence.dates.items()
-            if (found := re.match(r"\d{4}", date))
-        }
+        dates = evidence.given.dates
+        quantities = [Quantity(f"date in {name}", None, date) for name, date in dates.items()]
+        matches = {name: re.match(r"\d{4}", date) for name, date in dates.items()}
+        years = {name: int(found[0]) for name, found in matches.items() if found}
         later = [name for name, year in years.items() if year > int(self.value)]
         if later:
             said = (
-                f"{evidence.dates[later[0]]} is the date that {later[0]} gives for its making: a "
+                f"{dates[later[0]]} is the date that {later[0]} gives for its making: a "
                 f"paper of {self.value} cannot have these figures from it."
             )
-            return evidence.says("contradicted", said, *quantities)
+            return evidence.says(False, said, *quantities)
         said = "No file gives a date." if not years else "No file is later; nothing says more."
-        return evidence.says("cannot be checked", said, *quantities)
+        return evidence.says(None, said, *quantities)

@@ -1,9 +1,15 @@
 """Who does the jobs of a run: one file a backend, and one row here."""
 
-from cortexscope.engine.backends._backend import Backend
+from cortexscope.engine.backends._backend import Backend, Means
 from cortexscope.registry import Registry
 
-__all__ = ["BACKENDS", "Backend"]
+__all__ = ["BACKENDS", "Backend", "Means"]
 
-BACKENDS = Registry("backend", {"local": "cortexscope.engine.backends.local:Local"})
-"""By name; a class that is made with the `advance` and `opened` of `Local`."""
+BACKENDS = Registry(
+    "backend",
+    {
+        "local": "cortexscope.engine.backends.local:Local",
+        "ray": "cortexscope.engine.backends.ray:OnRay",
+    },
+)
+"""By name; a class that is made with `Means`."""

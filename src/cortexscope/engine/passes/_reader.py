@@ -13,6 +13,7 @@ from torch import Tensor
 from cortexscope.engine._batches import Batch
 from cortexscope.errors import CortexscopeError, ModelError
 from cortexscope.measure.finite import first_not_finite, not_finite
+from cortexscope.measure.memory import ran_out
 from cortexscope.models import Model, find_anatomy, find_switches
 from cortexscope.records import Site, Stack
 from cortexscope.taps import Receiver, Tap
@@ -95,20 +96,26 @@ class Reader:
         """Run the model on a batch.
 
         Raises:
-            ModelError: if it fails; the prompt ids are named.
+            ModelError: if it fails for another reason than memory; the prompt ids are named.
         """
         try:
             return self.forward(**inputs)
         except CortexscopeError:
             raise
         except Exception as error:
-            first, last = batch.items[0].prompt.id, batch.items[-1].prompt.id
-            raise ModelError(
-                f"{self.label} failed on the batch of prompts {first} to {last} "
-                f"({len(batch.items)} of up to {batch.longest} tokens): "
-                f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}; "
-                "a smaller --batch-tokens helps if memory ran out, --debug shows the whole error."
-            ) from error
+            if ran_out(error):
+                raise
+            raise self.failure(batch, error) from error
+
+    def failure(self, batch: Batch, error: Exception) -> ModelError:
+        """Return the error to raise where the model fails on a batch."""
+        first, last = batch.items[0].prompt.id, batch.items[-1].prompt.id
+        return ModelError(
+            f"{self.label} failed on the batch of prompts {first} to {last} "
+            f"({len(batch.items)} of up to {batch.longest} tokens): "
+            f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}; "
+            "a smaller --batch-tokens helps if memory ran out, --debug shows the whole error."
+        )
 
     def not_finite(self, batches: Sequence[Batch]) -> str:
         """Return where numbers stop being finite in the first of some batches."""

@@ -103,7 +103,7 @@ class Continuation:
         self._unknown = [
             Unread(need, why) for need, why in _UNKNOWN.items() if need in needs_of(measured)
         ]
-        self._observer = Observer(measured, anatomy, self._deliver)
+        self._observer = Observer(measured, anatomy, self._deliver, spares=True)
         self.receiver = StepReceiver(self._observer)
         """Takes what a tap sees while the model goes on."""
         self._finished: list[Finished] = []
@@ -146,8 +146,11 @@ class Continuation:
         Raises:
             ModelError: if the model's head cannot be read.
         """
-        texts = [_Text(item, rng_of(self._generation, item.prompt.id)) for item in batch.items]
-        self._texts.extend(texts)
+        # A batch before may have failed half way.
+        self._finished.clear()
+        self._observer.forget()
+        every = [_Text(item, rng_of(self._generation, item.prompt.id)) for item in batch.items]
+        texts = every
         pair = batch.items[0].target is not None
         mask = inputs["decoder_attention_mask" if pair else "attention_mask"]
         memory = self._passes.remember(
@@ -171,6 +174,7 @@ class Continuation:
             memory.take(output)
             last = torch.zeros(len(texts), dtype=torch.long, device=mask.device)
             passes.append(self._measured(texts, step))
+        self._texts.extend(every)
         return passes
 
     def tabulated(self, passes: Sequence[StepPass]) -> Iterator[pa.Table]:
@@ -244,7 +248,7 @@ class Continuation:
         lengths = [text.read + step for text in texts]
         prompts = [(text.item.prompt.id, text.item.prompt.task) for text in texts]
         so_far = dict.fromkeys(finished.lengths, lengths)
-        return StepPass(step, list(prompts), so_far, finished.results)
+        return StepPass(step, list(prompts), so_far, finished.results, finished.failed)
 
     def _logits(self, output: Any, last: Tensor) -> Float[Tensor, "prompt token"]:  # noqa: ANN401
         """Return the logits after the last token of each text."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -64,12 +64,14 @@ class Sequences:
         self._reader = reader
         self._metrics = [metric for metric in metrics if metric.spec.replication == self.unit]
 
-    def measure(self) -> pa.Table:
-        """Return what was measured, in the columns of the contract."""
+    def measure(self) -> tuple[pa.Table, Mapping[str, str]]:
+        """Return what was measured, in the columns of the contract, and how plug-ins failed."""
         reader = self._reader
         tables: list[pa.Table] = []
+        failed: dict[str, str] = {}
 
         def deliver(finished: Finished) -> None:
+            failed.update(finished.failed)
             results = [
                 (metric, [_over_prompts(found) for found in values])
                 for metric, values in finished.results
@@ -87,11 +89,11 @@ class Sequences:
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         if reader.has_pair:
             inputs |= {f"decoder_{name}": value for name, value in inputs.items()}
-        observer = Observer(self._metrics, reader.anatomy, deliver)
+        observer = Observer(self._metrics, reader.anatomy, deliver, spares=True)
         needs = needs_of(self._metrics)
         with reader.tap(needs, observer, sample=None), torch.inference_mode():
             reader.forward(**inputs)
-        return pa.concat_tables(tables)
+        return pa.concat_tables(tables), failed
 
 
 def _over_prompts(found: Values) -> Values:

@@ -15,11 +15,19 @@ from cortexscope.metrics.base.means import Mean
 from cortexscope.metrics.base.metric import Metric, Seen, Values
 from cortexscope.metrics.base.pooled import OverPrompts
 from cortexscope.metrics.base.spec import spec_fault
-from cortexscope.metrics.base.states import State
+from cortexscope.metrics.base.states import State, Sums
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import HiddenStates
 
-__all__ = ["check_spec", "check_values", "checked_update", "expect"]
+__all__ = [
+    "check_column",
+    "check_shape",
+    "check_spec",
+    "check_sums",
+    "check_values",
+    "checked_update",
+    "expect",
+]
 
 
 def expect(holds: object, otherwise: str) -> None:
@@ -56,7 +64,9 @@ def checked_update(metric: Metric, state: State, site: Site, seen: Seen) -> Stat
     shown = [(x, x._version) for x in _tensors_of(seen)]
     try:
         if isinstance(metric, Mean):
-            _check_column(metric, site, seen)
+            column = metric.column(site, seen)
+            if column is not None:
+                check_column(metric, *column)
         after = metric.update(state, site, seen)
     except AssertionError:
         raise
@@ -81,6 +91,7 @@ def checked_update(metric: Metric, state: State, site: Site, seen: Seen) -> Stat
         "works in place, such as `abs_` or `x[...] = y`",
     )
     for sums in after.values():
+        check_sums(metric, sums, prompts)
         for key, x in sums.items():
             kept = (torch.float64, torch.float32 if key == "vector" else torch.float64)
             expect(
@@ -88,12 +99,17 @@ def checked_update(metric: Metric, state: State, site: Site, seen: Seen) -> Stat
                 f"{name}: {key!r} is kept in {x.dtype}; sums and counts are kept in torch.float64, "
                 "so that long prompts lose nothing",
             )
-            expect(
-                x.dim() and len(x) == prompts,
-                f"{name}: {key!r} has the shape {tuple(x.shape)} for {prompts} prompts; keep one "
-                "row a prompt, with the prompt as the first axis",
-            )
     return after
+
+
+def check_sums(metric: Metric, sums: Sums, prompts: int) -> None:
+    """Check that what is kept of a site has a row a prompt."""
+    for key, x in sums.items():
+        expect(
+            x.dim() and len(x) == prompts,
+            f"{metric.spec.name}: {key!r} has the shape {tuple(x.shape)} for {prompts} prompts; "
+            "keep one row a prompt, with the prompt as the first axis",
+        )
 
 
 def _line(metric: Metric, error: Exception) -> str:
@@ -118,12 +134,8 @@ def _tensors_of(seen: Any) -> Iterator[Tensor]:  # noqa: ANN401 - any kind that 
             yield from _tensors_of(part)
 
 
-def _check_column(metric: Mean[Any], site: Site, seen: Seen) -> None:
+def check_column(metric: Mean[Any], values: Tensor, tokens: Tensor, keep: Tensor | None) -> None:
     """Check the numbers of a mean before they are summed, which may hide a wrong shape."""
-    column = metric.column(site, seen)
-    if column is None:
-        return
-    values, tokens, keep = column
     name = metric.spec.name
     axes = "[prompt, head, token]" if metric.per_head else "[prompt, token]"
     heads = values.shape[1:2] if metric.per_head and isinstance(values, Tensor) else ()
@@ -158,6 +170,44 @@ def check_values(metric: Metric, found: Values) -> None:
         f"what it reads (it has {', '.join(spec.needs)})",
     )
     assert values is not None
+    check_shape(metric, found)
+    expect(
+        spec.replication != "task" or values.shape[1] == 1,
+        f"{name}: {values.shape[1]} values at {where}; a task has one value, so its values have "
+        "a single prompt",
+    )
+    defined = values[~values.isnan()]
+    expect(
+        defined.numel() == values.numel() or found.reason,
+        f"{name}: undefined without a reason; say in `Values.reason`, or in `undefined` of a mean, "
+        "why there can be no value",
+    )
+    low, high = spec.bounds
+    for value in (defined.amin(), defined.amax()) if defined.numel() else ():
+        expect(
+            (low is None or value >= low) and (high is None or value <= high),
+            f"{name}: a value of {value.item():g} lies outside of the bounds {spec.bounds}; "
+            "correct the formula or the bounds",
+        )
+
+
+def check_shape(metric: Metric, found: Values, prompts: int | None = None) -> None:
+    """Check that values are arranged as the spec says.
+
+    Args:
+        metric: that gave them.
+        found: its values.
+        prompts: how many prompts they are of; any number where None.
+    """
+    spec = metric.spec
+    name = spec.name
+    expect(
+        isinstance(found, Values) and found.sites and isinstance(found.values, Tensor | None),
+        f"{name}: `compute` gives {_form(found)} and not `Values` of one or more sites",
+    )
+    values = found.values
+    if values is None:
+        return
     parts = tuple(axis for axis in spec.axes if axis != "layer")
     axes = f"[{', '.join(('site', 'prompt', *parts))}]"
     expect(
@@ -176,9 +226,9 @@ def check_values(metric: Metric, found: Values) -> None:
             "stack has no layer, one of a layer needs the axis 'layer'",
         )
     expect(
-        spec.replication != "task" or values.shape[1] == 1,
-        f"{name}: {values.shape[1]} values at {where}; a task has one value, so its values have "
-        "a single prompt",
+        prompts is None or values.shape[1] == prompts,
+        f"{name}: values of {values.shape[1]} prompts, of which there are {prompts}; values are "
+        f"{axes}",
     )
     given = None if found.tokens is None else tuple(found.tokens.shape)
     expect(
@@ -187,16 +237,3 @@ def check_values(metric: Metric, found: Values) -> None:
         f"{name}: the tokens behind the values have the shape {given} and the values "
         f"{tuple(values.shape)}; give one number a site and prompt",
     )
-    defined = values[~values.isnan()]
-    expect(
-        defined.numel() == values.numel() or found.reason,
-        f"{name}: undefined without a reason; say in `Values.reason`, or in `undefined` of a mean, "
-        "why there can be no value",
-    )
-    low, high = spec.bounds
-    for value in (defined.amin(), defined.amax()) if defined.numel() else ():
-        expect(
-            (low is None or value >= low) and (high is None or value <= high),
-            f"{name}: a value of {value.item():g} lies outside of the bounds {spec.bounds}; "
-            "correct the formula or the bounds",
-        )

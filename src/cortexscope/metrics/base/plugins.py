@@ -20,7 +20,7 @@ __all__ = ["failure", "from_file", "load_plugin", "origins"]
 _PREFIX = "_cortexscope_plugin_"
 
 
-def load_plugin(path: Path | str) -> list[str]:
+def load_plugin(path: Path | str, *, source: bytes | None = None) -> list[str]:
     """Add the metrics of a Python file to all metrics, and return their names.
 
     The file is run as a module of its own. Each class in it that has a `spec` and inherits from
@@ -29,6 +29,7 @@ def load_plugin(path: Path | str) -> list[str]:
 
     Args:
         path: the file.
+        source: what it holds, for where it is not there; it is read where None.
 
     Raises:
         UsageError: if the file cannot be read or run, holds no metric, or one whose spec is
@@ -36,7 +37,7 @@ def load_plugin(path: Path | str) -> list[str]:
     """
     path = Path(path).resolve()
     try:
-        source = path.read_bytes()
+        source = path.read_bytes() if source is None else source
     except OSError as error:
         raise UsageError(
             f"The plug-in {path} cannot be read ({error.strerror}); name a Python file."

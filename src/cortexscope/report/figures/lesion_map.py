@@ -56,6 +56,5 @@ def _grid(own: pd.DataFrame, tasks: list[str]) -> pd.DataFrame:
     parts = list(dict.fromkeys(own["part"]))
     kl = own.pivot(index="part", columns="task", values="kl").reindex(index=parts)
     kl = kl.reindex(columns=[task for task in tasks if task in kl])
-    with np.errstate(divide="ignore"):
-        found = np.log2(kl.where(kl > 0))
+    found: pd.DataFrame = kl.where(kl > 0).apply(np.log2)
     return found.sub(found.mean(axis=1), axis=0)

@@ -44,6 +44,12 @@ def build(shown: Shown) -> Section:
         f"{plain(model)} could not be measured: {plain(why)}"
         for model, why in shown.frames.failures.items()
     ]
+    failed += [
+        f"{plain(own.metric)} of {plain(model)} failed: {plain(own.why)}"
+        for manifest in shown.frames.manifests
+        for model, metrics in manifest.failed_metrics.items()
+        for own in metrics
+    ]
     blocks += tuple(Prose((sentence,)) for sentence in failed)
     blocks += tuple(Prose((f"Rows that gave no prompt. {sentence}",)) for sentence in left)
     return Section("missing", "Missing values", blocks)

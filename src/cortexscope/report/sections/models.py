@@ -21,6 +21,7 @@ _COST = (
     Column("Parameters"),
     Column("Weights"),
     Column("Weights_GB", "number", digits=3),
+    Column("Peak_GB", "number", digits=3),
     Column("Tokens_per_second", "number", decimals=0),
     Column("Seconds", "number", decimals=1),
 )
@@ -59,6 +60,7 @@ def build(shown: Shown) -> Section:
                 parameters_text(own.info.parameters),
                 own.info.quantization or own.info.dtype,
                 own.info.parameters * (size or 0) / 1e9 if known else float("nan"),
+                float("nan") if own.memory is None else own.memory / 1e9,
                 own.speed,
                 own.seconds,
                 *(means.get((own.label, metric), float("nan")) for metric in quality),
@@ -67,7 +69,9 @@ def build(shown: Shown) -> Section:
     columns = (*_COST, *(Column(_QUALITY[own], "number", decimals=3) for own in quality))
     cost = Table(key="models_cost", title="What they cost", parts=(Part.of(columns, rows),))
     said = [
-        "Weights are what the parameters take in memory as loaded. Tokens a second are of this "
+        "Weights are what the parameters take in memory as loaded; the peak is the most that was "
+        "held while a model was loaded and measured, by its CUDA devices or else by the process as "
+        "a whole, libraries included. Tokens a second are of this "
         "run, with everything that was measured, on the machine that made it; between models of "
         "one run they compare, with other programs they do not."
     ]

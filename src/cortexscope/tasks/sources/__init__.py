@@ -10,7 +10,7 @@ from typing import NamedTuple
 from cortexscope.errors import SuiteError, UsageError
 from cortexscope.registry import suggestion
 from cortexscope.tasks.sources._options import QUOTING, ReadOptions
-from cortexscope.tasks.sources._source import LONGEST, Raw, Source, kept
+from cortexscope.tasks.sources._source import LONGEST, Raw, Source, kept, pieces_of, piped
 
 __all__ = [
     "ENDINGS",
@@ -22,6 +22,8 @@ __all__ = [
     "Source",
     "format_of",
     "kept",
+    "pieces_of",
+    "piped",
     "rows_of",
     "stem_of",
 ]

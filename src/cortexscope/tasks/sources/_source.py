@@ -5,20 +5,23 @@ from __future__ import annotations
 import codecs
 import contextlib
 import io
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from cortexscope.errors import SuiteError, UsageError
 
-__all__ = ["LONGEST", "Raw", "Source", "kept"]
+__all__ = ["LONGEST", "Raw", "Source", "kept", "pieces_of", "piped"]
 
 LONGEST = 2**26
 """The most bytes, or characters, of one row: a suite's prompt is far shorter, a damaged file's line
 may be as long as the file."""
 
 _CHUNK = 2**18
+_LARGEST = 2**33
+"""Bytes that are kept of what can be read only once, and may have no end."""
 _GZIP = b"\x1f\x8b"
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
@@ -66,12 +69,14 @@ class Source:
         import gzip
         import zlib
 
+        from cortexscope.tasks.sources._unpacking import Unpacked
+
         try:
             with self.path.open("rb") as stream:
                 packed = stream.read(2) == _GZIP
                 stream.seek(0)
                 if packed:
-                    with gzip.GzipFile(fileobj=stream) as unpacked:
+                    with Unpacked(stream) as unpacked:
                         yield cast(BinaryIO, unpacked)
                 else:
                     yield stream
@@ -181,12 +186,54 @@ class Source:
 
 
 @contextlib.contextmanager
-def kept(stream: BinaryIO, shown: str, encoding: str | None) -> Iterator[Source]:
-    """Keep what comes from a stream, which can be read once, in a file while the block lasts."""
-    import shutil
+def kept(pieces: Iterable[bytes], shown: str, encoding: str | None) -> Iterator[Source]:
+    """Keep what can be read once, in a file while the block lasts.
+
+    Raises:
+        SuiteError: if it is more than any suite, as of what has no end.
+    """
     import tempfile
 
+    size = 0
     with tempfile.NamedTemporaryFile(prefix="cortexscope-") as file:
-        shutil.copyfileobj(stream, file)
+        for piece in pieces:
+            size += len(piece)
+            if size > _LARGEST:
+                raise SuiteError(
+                    f"{shown} gives more than {_LARGEST / 2**30:.0f} GB; write what is wanted of "
+                    "it to a file, and give that."
+                )
+            file.write(piece)
         file.flush()
         yield Source(Path(file.name), shown, "stdin", encoding)
+
+
+def pieces_of(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield what is in a stream, piece by piece."""
+    while piece := stream.read(_CHUNK):
+        yield piece
+
+
+def piped(path: Path) -> Iterator[bytes]:
+    """Yield what comes out of a pipe, into which something must be writing.
+
+    Raises:
+        SuiteError: if it is no pipe but a device or a socket, or nothing writes into it.
+    """
+    if not path.is_fifo():
+        raise SuiteError(
+            f"{path} is neither a file, a folder nor a pipe; give a file, or - for standard input."
+        )
+    try:
+        # Opening would wait for who writes, were it to wait at all.
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(opened, "rb", buffering=0) as stream:
+            begun = stream.read(_CHUNK)
+            if begun == b"":
+                raise SuiteError(f"{path} is a pipe into which nothing writes; give a file.")
+            os.set_blocking(opened, True)
+            yield begun or b""
+            yield from pieces_of(cast(BinaryIO, stream))
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise SuiteError(f"{path} cannot be read ({why}); check the file.") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import itertools
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -51,8 +52,8 @@ def rows(source: Source, options: ReadOptions) -> Iterator[Raw]:
         header = [str(number) for number in range(1, len(header) + 1)]
     else:
         header = [name.strip() for name in header]
-        for name in header:
-            if name and header.count(name) > 1:
+        for name, times in Counter(header).items():
+            if name and times > 1:
                 raise SuiteError(
                     f"{source.place(line)}: the column {name!r} comes twice; delete or rename one."
                 )

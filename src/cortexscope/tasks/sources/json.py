@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from cortexscope.tasks.sources._source import LONGEST, Raw, Source
 __all__ = ["rows"]
 
 _LINES = (".jsonl", ".ndjson")
-_LARGEST = 2**29
+_LARGEST = 2**27
 """Characters of an object that holds all rows, which is read at once."""
 
 
@@ -185,8 +186,8 @@ class _Twice(ValueError):
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        times = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in times.items() if count > 1)
         raise _Twice(f"the key {twice!r} comes twice")
     return content
 

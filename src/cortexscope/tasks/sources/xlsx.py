@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, time
-from typing import Any
+from typing import Any, BinaryIO
 
 from cortexscope.errors import SuiteError
 from cortexscope.registry import suggestion
 from cortexscope.tasks.sources._options import ReadOptions
 from cortexscope.tasks.sources._source import Raw, Source
 
-__all__ = ["rows"]
+__all__ = ["cells_of", "open_book", "rows"]
 
-_LARGEST = 2**30
+_LARGEST = 2**28
 """Bytes of a workbook's parts together; a small file can claim to hold any number."""
+_EMPTY = 2**22
+"""Cells of a sheet; those between two others are made though the file holds nothing of them."""
+_EMPTY_ROW = 16
+"""Cells that an empty row counts as, for the work with it."""
+_SPARSEST = 20
+"""Empty cells for a filled one, beyond which a sheet of that many is none of prompts."""
 
 
 def rows(source: Source, options: ReadOptions) -> Iterator[Raw]:
@@ -27,19 +34,10 @@ def rows(source: Source, options: ReadOptions) -> Iterator[Raw]:
     Raises:
         SuiteError: if it is no workbook, or damaged, or it is not certain which sheet is meant.
     """
-    import openpyxl
-
     with source.opened() as stream:
         held = io.BytesIO(stream.read(_LARGEST + 1))
     try:
-        with zipfile.ZipFile(held) as parts:
-            size = sum(part.file_size for part in parts.infolist())
-        if size > _LARGEST:
-            raise SuiteError(
-                f"{source.shown} unpacks to {size / 2**20:,.0f} MB, too much for a workbook; save "
-                "the sheet as CSV or Parquet."
-            )
-        book = openpyxl.load_workbook(held, read_only=True, data_only=True)
+        book = open_book(held, source.shown)
         yield from _of_sheet(source, _sheet(source, book, options.sheet), header=options.header)
     except SuiteError:
         raise
@@ -49,6 +47,46 @@ def rows(source: Source, options: ReadOptions) -> Iterator[Raw]:
             f"{source.shown} cannot be read as a workbook ({type(error).__name__}); save it again "
             "as .xlsx, or the sheet as CSV."
         ) from error
+
+
+def open_book(held: BinaryIO, shown: str) -> Any:  # noqa: ANN401 - openpyxl's
+    """Return a workbook to be read row by row; a damaged one raises nearly any error.
+
+    Args:
+        held: its content.
+        shown: its name in sentences.
+
+    Raises:
+        SuiteError: if it unpacks to more than any workbook.
+    """
+    import openpyxl
+
+    with zipfile.ZipFile(held) as parts:
+        size = sum(part.file_size for part in parts.infolist())
+    if size > _LARGEST:
+        raise SuiteError(
+            f"{shown} unpacks to {size / 2**20:,.0f} MB, too much for a workbook; save the sheet "
+            "as CSV or Parquet."
+        )
+    return openpyxl.load_workbook(held, read_only=True, data_only=True)
+
+
+def cells_of(sheet: Any, shown: str) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - openpyxl's
+    """Yield the values of each row of a sheet, empty rows and cells between others too.
+
+    Raises:
+        SuiteError: if nearly all cells are empty ones, as one cell at the far end makes them.
+    """
+    filled = empty = 0
+    for row in sheet.iter_rows(values_only=True):
+        none = row.count(None)
+        filled, empty = filled + len(row) - none, empty + max(_EMPTY_ROW, none)
+        if empty > _EMPTY and empty > _SPARSEST * filled:
+            raise SuiteError(
+                f"{shown} has more than {_EMPTY:,} empty cells up to the last of its sheet "
+                f"{sheet.title!r}; delete what is far from the others, or save it as CSV."
+            )
+        yield row
 
 
 def _sheet(source: Source, book: Any, name: str | None) -> Any:  # noqa: ANN401 - openpyxl's
@@ -75,7 +113,7 @@ def _filled(cells: tuple[Any, ...]) -> bool:
 
 def _of_sheet(source: Source, sheet: Any, *, header: bool) -> Iterator[Raw]:  # noqa: ANN401
     names: list[str] | None = None
-    for number, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+    for number, cells in enumerate(cells_of(sheet, source.shown), start=1):
         values = [_plain(value) for value in cells]
         if all(value is None for value in values):
             continue
@@ -83,8 +121,8 @@ def _of_sheet(source: Source, sheet: Any, *, header: bool) -> Iterator[Raw]:  # 
             names = [str(place) for place in range(1, len(values) + 1)]
             if header:
                 names = ["" if value is None else str(value).strip() for value in values]
-                for name in names:
-                    if name and names.count(name) > 1:
+                for name, times in Counter(names).items():
+                    if name and times > 1:
                         raise SuiteError(
                             f"{source.place(number)}: the column {name!r} comes twice; delete or "
                             "rename one."

@@ -1,0 +1,51 @@
+"""The report of a comparison has a section of its own, and no other run has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from comparing.conftest import Comparer, small
+
+from cortexscope.comparing import Comparison
+from cortexscope.document import Lines, Ranges, Section, render
+from cortexscope.engine import RunRequest, run
+from cortexscope.report import build_report
+from cortexscope.store import Run
+
+
+def section(found: Run) -> Section | None:
+    return next((own for own in build_report(found).sections if own.key == "compared"), None)
+
+
+@pytest.mark.slow
+def test_the_report_says_what_changed(tmp_path: Path, suite_file: Path, comparer: Comparer) -> None:
+    first = small(tmp_path / "first")
+    second = small(
+        tmp_path / "second", change=lambda m: m.model.layers[2].mlp.down_proj.weight.mul_(3)
+    )
+    found = comparer([f"first={first}", f"second={second}"])
+    made = section(found)
+    assert made is not None
+    document = build_report(found)
+    (figure,) = (own for own in document.figures if own.key == "compared")
+    predictions, states = figure.panels
+    assert isinstance(predictions, Ranges)
+    assert predictions.rows == ("All prompts", "counting", "naming")
+    assert isinstance(states, Lines)
+    assert states.lines[0].x.tolist() == [3, 4]
+    tables = {own.key for own in document.tables}
+    assert {"compared_predictions", "compared_tasks", "compared_states"} <= tables
+    text = str(render(document, "text"))
+    for said in Comparison(found).findings:
+        assert " ".join(said.split()) in " ".join(text.split())
+    plain = run(
+        RunRequest(
+            models=(f"one={first}",),
+            suite=suite_file,
+            metrics=("residual_norm",),
+            out=tmp_path / "plain",
+            selfcheck=False,
+        )
+    )
+    assert section(plain) is None
