@@ -1,6 +1,6 @@
 """What it costs to take parts out: time beside whole passes, memory beside the model's.
 
-    python benchmarks/lesions.py [REFERENCE] [--tokens 512]
+    python benchmarks/lesions.py [REFERENCE] [--tokens 256]
 
 Times are CPU seconds. A whole pass is what taking a part out would cost without anything kept: the
 model's forward pass, and the divergence of its predictions from the intact model's.
@@ -78,7 +78,7 @@ def main() -> None:
     """Measure and print."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("reference", nargs="?", default="demo-decoder")
-    asked.add_argument("--tokens", type=int, default=512)
+    asked.add_argument("--tokens", type=int, default=256)
     given = asked.parse_args()
     before = resident()
     model = load_model(given.reference)

@@ -27,7 +27,7 @@ __all__ = ["EstimatePass"]
 _ONE = "it has one token, and none is predicted"
 _NOT_FINITE = "the gradient is not finite"
 
-_LOGITS = 1 << 23
+_LOGITS = 1 << 21
 """Most logits that are held at once."""
 
 

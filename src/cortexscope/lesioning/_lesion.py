@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "lesion_request"]
 
-_TOKENS = 512
+_TOKENS = 256
 """Most tokens of a batch: the states of all its layers are kept, and must be few beside weights."""
 
 _VERSION = 1
