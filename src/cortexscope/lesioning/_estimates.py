@@ -62,7 +62,7 @@ class EstimatePass:
         side, reader = self._side, self._side.reader
         counts = following(batch, decoder=reader.has_pair).where.sum(-1)
         reason, found = side.refusal, None
-        if reason is None:
+        if reason is None and int(counts.sum()):
             try:
                 found = self._changes(batch)
             except ReadoutError as error:

@@ -38,7 +38,8 @@ class LesionAgreement(LesionStep):
         rows: list[dict[str, Any]] = []
         for own in self.estimated(of):
             truth = truths.get((own.model, own.kind))
-            if truth is not None:
+            # A model that predicts nothing has no estimates, as its effects say.
+            if truth is not None and len(own.parts):
                 rows.append(self._row(of, own, truth))
         return pd.DataFrame(rows)
 

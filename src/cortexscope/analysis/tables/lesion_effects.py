@@ -40,7 +40,7 @@ class LesionEffects(LesionStep):
         rows: list[dict[str, Any]] = []
         for own in self.lesioned(of):
             of.note(f"{own.model}: what its {own.kind} are needed for")
-            every = looked_at.get((own.model, own.kind), len(own.parts))
+            every = looked_at.get((own.model, own.kind), 0) or len(own.parts)
             for task in (None, *dict.fromkeys(own.prompts.tasks.tolist())):
                 chosen = np.full(len(own.bits), True) if task is None else own.prompts.tasks == task
                 clusters = own.prompts.clusters[chosen]
