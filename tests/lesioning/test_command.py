@@ -34,6 +34,7 @@ def test_findings_come_first_and_the_folder_is_a_run(
     report = (out / "report.html").read_text(encoding="utf-8")
     assert 'id="lesion"' in report
     assert "Which measure predicts need?" in report
+    assert ": nan" not in report
 
 
 def test_a_model_that_predicts_nothing_is_told_so(

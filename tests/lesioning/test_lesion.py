@@ -197,4 +197,4 @@ def test_a_model_without_such_parts_says_so(planted: Path, texts: Path) -> None:
     found = lesion(planted, texts, part="experts", progress=Noted())
     assert "tiny has no experts that can be taken out" in said
     assert found.table("effects").empty
-    assert found.findings == ("no part of the model was taken out",)
+    assert found.findings == ("No part of the model was taken out.",)

@@ -41,7 +41,7 @@ def lesion_findings(analysis: Analysis, *, loss: str = EFFECTS[0]) -> tuple[str,
     """
     table = analysis.table("lesion_effects")
     if table.empty:
-        return ("no part of the model was taken out",)
+        return ("No part of the model was taken out.",)
     labels = Labels(analysis.measured.specs)
     said: list[str] = []
     for (model, kind), own in table.groupby(["model", "kind"], sort=False):
@@ -173,8 +173,8 @@ def lesion_parts_table(
     for (model, _), own in whole.groupby(["model", "kind"], sort=False) if len(whole) else ():
         ordered = own.sort_values(_COLUMN[loss], ascending=False, kind="stable")
         for row in ordered.head(len(own) if most is None else most).to_dict("records"):
-            if row["reason"] and np.isnan(row["bits"]):
-                reasons[len(rows), "Δbits"] = str(row["reason"])
+            if isinstance(row["reason"], str) and np.isnan(row["bits"]):
+                reasons[len(rows), "Δbits"] = row["reason"]
             name = row["part"] if one else f"{plain(str(model))} {row['part']}"
             rows.append((name, *(row[column] for column in _OF_PARTS)))
     part = Part.of(_PARTS, rows)
@@ -183,8 +183,8 @@ def lesion_parts_table(
         title="What each part is needed for",
         parts=(Part(part.frame, part.columns, reasons=reasons),),
         notes=(
-            "Δbits: by how much bits per byte rise without the part; KL: of the intact model's "
-            "predictions from those without it, nats a token. Means over prompts, with the "
+            "Δbits: by how much bits per byte rise without the part; KL: of the predictions "
+            "without it from the intact model's, nats a token. Means over prompts, with the "
             "95 % interval of Δbits; P is of flipped signs of Δbits, adjusted over the parts of a "
             "kind that were taken out (max-T).",
         ),
@@ -244,8 +244,8 @@ def lesion_measures_table(analysis: Analysis) -> Table:
         for row in own.loc[size.sort_values(ascending=False).index].to_dict("records"):
             depth = row["metric"] == DEPTH
             name = "Layer number (to beat)" if depth else labels.title(str(row["metric"]))
-            if row["reason"]:
-                reasons[len(rows), "Rho"] = str(row["reason"])
+            if isinstance(row["reason"], str) and np.isnan(row["rho"]):
+                reasons[len(rows), "Rho"] = row["reason"]
             first = (plain(str(model)), kind, _EFFECT[str(effect)], name)
             rows.append((*first, *(row[column] for column in _OF_MEASURES)))
     part = Part.of(_MEASURES, rows)

@@ -31,8 +31,9 @@ def build(shown: Shown) -> Section | None:
     blocks += shown.figures_named("lesion_depth")
     blocks += shown.folded("Which tasks need which parts", "lesion_map")
     blocks.append(Fold("What each part is needed for", (lesion_parts_table(analysis),)))
-    if len(analysis.table("lesion_specific")):
-        blocks.append(lesion_specific_table(analysis))
+    named = lesion_specific_table(analysis)
+    if len(named.frame):
+        blocks.append(named)
     if len(analysis.table("lesion_measures")):
         blocks.append(Fold("Which measure predicts need?", (lesion_measures_table(analysis),)))
     return Section("lesion", "What each part is needed for", tuple(blocks), short="Need")
