@@ -175,7 +175,7 @@ def test_an_unembedding_that_shows_no_matrix_is_called_itself() -> None:
 
 @pytest.fixture
 def few_entries(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(_readout, "_ENTRIES", 1000)
+    monkeypatch.setattr(_readout, "ENTRIES", 1000)
     monkeypatch.setattr(_readout, "_WHOLE", 1000)
     monkeypatch.setattr(_readout, "_ROWS", 5)
     return 1000

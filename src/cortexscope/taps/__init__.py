@@ -7,7 +7,7 @@ from cortexscope.taps._lens import LayerPredictions
 from cortexscope.taps._mask import read_mask
 from cortexscope.taps._mixing import Mixing
 from cortexscope.taps._predictions import BOTH_WAYS, Predictions, Unread, distributions, spread_out
-from cortexscope.taps._readout import NO_HEAD, Readout, ReadoutError, Unembedding
+from cortexscope.taps._readout import NO_HEAD, Readout, ReadoutError
 from cortexscope.taps._routing import Routing
 from cortexscope.taps._seen import Seen
 from cortexscope.taps._states import (
@@ -22,6 +22,7 @@ from cortexscope.taps._statistics import Outcomes
 from cortexscope.taps._tap import NEEDS, Receiver, Tap
 from cortexscope.taps._tokens import Tokens
 from cortexscope.taps._told import MaskedPredictions, MaskedWordPredictions, Text
+from cortexscope.taps._unembedding import Unembedding
 from cortexscope.taps.rows import ROWS
 
 __all__ = [

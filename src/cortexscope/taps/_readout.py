@@ -3,53 +3,28 @@
 from __future__ import annotations
 
 import inspect
-import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from cortexscope.models import Anatomy
+from cortexscope.taps._standing import Given, replaced
+from cortexscope.taps._unembedding import ENTRIES, Unembedding, after, after_of
 
-__all__ = ["NO_HEAD", "Readout", "ReadoutError", "Unembedding"]
+__all__ = ["NO_HEAD", "Readout", "ReadoutError"]
 
 NO_HEAD = "the model has no language-model head"
 
 _UNCALLED = "its unembedding is not called behind its backbone"
 
-_ENTRIES = 1 << 20
-"""Most logits, and most entries of the unembedding in another precision, at a time: few enough to
-stay in a processor's cache."""
 _ROWS = 1024
 """Most states whose logits are computed together."""
 _WHOLE = 1 << 22
 """Most logits at a time of a head that gives those of all tokens at once."""
-
-_FACTORS = {"logit_scale": 1, "lm_head_multiplier": 1, "logits_scaling": -1}
-_CAPS = ("final_logit_softcapping", "logits_soft_cap")
-
-
-class Unembedding(NamedTuple):
-    """A head that is one matrix, as data: logits = factor * (inputs W' + bias), softly capped."""
-
-    weight: Float[Tensor, "token width"]
-    bias: Float[Tensor, " token"] | None
-    factor: float
-    cap: float | None
-
-    def scores(self, inputs: Float[Tensor, "row width"]) -> Iterator[tuple[int, Tensor]]:
-        """Yield logits as `Readout.scores` does."""
-        wide = torch.float64 if inputs.dtype == torch.float64 else torch.float32
-        step = max(1, _ENTRIES // max(inputs.shape))
-        for start in range(0, len(self.weight), step):
-            piece = slice(start, start + step)
-            raw = inputs.to(wide) @ self.weight[piece].to(wide).T
-            raw = raw if self.bias is None else raw + self.bias[piece].to(wide)
-            yield start, _scaled(raw, self.factor, self.cap)
 
 
 class ReadoutError(Exception):
@@ -131,7 +106,7 @@ class Readout:
         In float32, or in float64 where the model computes in it.
         """
         assert self._vocabulary is not None
-        step = max(1, _ENTRIES // max(inputs.shape)) if self._plain() else self._vocabulary
+        step = max(1, ENTRIES // max(inputs.shape)) if self._plain() else self._vocabulary
         for start in range(0, self._vocabulary, step):
             yield start, self._finish(self._raw(inputs, slice(start, start + step)))
 
@@ -156,7 +131,7 @@ class Readout:
         if more is not None:
             bias = more[0] if bias is None else bias + more[0]
         known = self._after is not torch.Tensor.contiguous
-        factor, cap = _after_of(getattr(self._root, "config", None)) if known else (1.0, None)
+        factor, cap = after_of(getattr(self._root, "config", None)) if known else (1.0, None)
         return Unembedding(part.weight.detach(), bias, factor, cap)
 
     def _plain(self) -> bool:
@@ -209,9 +184,9 @@ class Readout:
         config = getattr(self._root, "config", None)
         exact = inputs.dtype in (torch.float32, torch.float64)
         allowed = (1e-4 if exact else 2e-2) * float(own.abs().max())
-        for after in (_after(config), torch.Tensor.contiguous):
-            if not own.isfinite().all() or float((after(raw) - own).abs().max()) <= allowed:
-                self._after = after
+        for known in (after(config), torch.Tensor.contiguous):
+            if not own.isfinite().all() or float((known(raw) - own).abs().max()) <= allowed:
+                self._after = known
                 return
         raise ReadoutError("what it does after its unembedding is not known")
 
@@ -245,9 +220,9 @@ class Readout:
         self, states: Tensor, path: str, act: Callable[..., Any]
     ) -> AbstractContextManager[None]:
         """Let the backbone return these states, and a function stand for the unembedding."""
-        given = _Given([states[None]]) if self._known else states[None]
+        given = Given([states[None]]) if self._known else states[None]
         acts: dict[str, Callable[..., Any]] = dict.fromkeys(self._backbones, lambda *_, **__: given)
-        return _replaced(self._module, {**acts, path: act})
+        return replaced(self._module, {**acts, path: act})
 
     def _run(self, rows: int) -> Any:  # noqa: ANN401 - whatever the model returns
         part = self._module.get_submodule(self._backbones[-1])
@@ -281,67 +256,3 @@ def _around_head(module: nn.Module, anatomy: Anatomy) -> nn.Module | None:
         if around and isinstance(module.get_submodule(path), PreTrainedModel):
             return module.get_submodule(path)
     return None
-
-
-def _after(config: object) -> Callable[[Tensor], Tensor]:
-    """Return what a configuration says that the model does after its unembedding."""
-    factor, cap = _after_of(config)
-    return partial(_scaled, factor=factor, cap=cap)
-
-
-def _scaled(raw: Tensor, factor: float, cap: float | None) -> Tensor:
-    scaled = raw if factor == 1 else raw * factor
-    return scaled if cap is None else cap * torch.tanh(scaled / cap)
-
-
-def _after_of(config: object) -> tuple[float, float | None]:
-    """Return by what logits are multiplied, and at what they are capped."""
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    found = {name: getattr(text, name, None) for name in (*_FACTORS, *_CAPS)}
-    numbers = {name: float(x) for name, x in found.items() if isinstance(x, int | float) and x}
-    factor = math.prod(
-        numbers[name] ** power for name, power in _FACTORS.items() if name in numbers
-    )
-    return float(factor), next((numbers[name] for name in _CAPS if name in numbers), None)
-
-
-class _Given(tuple[Any, ...]):
-    """The output of a backbone: a state, by place and by name, and nothing else."""
-
-    @property
-    def last_hidden_state(self) -> Tensor:
-        state: Tensor = self[0]
-        return state
-
-    def __getattr__(self, name: str) -> None:
-        if name.startswith("_"):
-            raise AttributeError(name)
-
-
-class _Stand(nn.Module):
-    """Stands for a module: is called instead of it, and has all its attributes."""
-
-    def __init__(self, real: nn.Module, act: Callable[..., Any]) -> None:
-        super().__init__()
-        self._real = (real,)
-        self._act = act
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        return self._act(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        return getattr(self.__dict__["_real"][0], name)
-
-
-@contextmanager
-def _replaced(module: nn.Module, parts: Mapping[str, Callable[..., Any]]) -> Iterator[None]:
-    """Let functions stand for parts of a module, and put the parts back."""
-    with ExitStack() as exits:
-        for path, act in parts.items():
-            outer, _, name = path.rpartition(".")
-            home = module.get_submodule(outer)._modules
-            real = home[name]
-            assert real is not None
-            exits.callback(home.__setitem__, name, real)
-            home[name] = _Stand(real, act)
-        yield

@@ -17,6 +17,7 @@ from cortexscope.report._shown import Shown
 __all__ = ["build"]
 
 _NOTHING = "No value that this section speaks of is defined in this run."
+_COMPARED = "These models are compared with each other: the next section says what changed."
 _VERDICTS = (
     Span("clear", "badge", "good"), " is more than chance, of tasks also at equal lengths; ",
     Span("only raw", "badge", "half"), " may be what the prompts' lengths do; ",
@@ -47,7 +48,8 @@ def build(shown: Shown) -> Section:
         if not np.isnan(own.value + own.low)
     )
     if not found:
-        blocks.append(Prose((_NOTHING,)))
+        compares = not shown.frames.measured.pairs().predictions.empty
+        blocks.append(Prose((_COMPARED if compares else _NOTHING,)))
     else:
         said = () if not tasks and columns else (_summary(tasks, shown.labels),)
         blocks.append(Prose((*said, *_of_columns(columns, shown.labels))))
