@@ -9,6 +9,10 @@ from .engine import (
 )
 from .errors import CortexscopeError as CortexscopeError
 from .interventions import Change as Change
+from .lesioning import (
+    Lesions as Lesions,
+    lesion as lesion,
+)
 from .measure import (
     Probe as Probe,
     attach as attach,

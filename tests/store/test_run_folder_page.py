@@ -11,7 +11,9 @@ import pytest
 from cortexscope.records import Manifest
 from cortexscope.store import (
     DRIFTS,
+    ESTIMATES,
     GENERATIONS,
+    LESIONS,
     MEASUREMENTS,
     MODELS,
     PAIRS,
@@ -28,6 +30,8 @@ TABLES = {
     "generations/*.parquet": GENERATIONS,
     "pairs/*-predictions.parquet": PAIRS,
     "pairs/*-drifts.parquet": DRIFTS,
+    "lesions/*-effects.parquet": LESIONS,
+    "lesions/*-estimates.parquet": ESTIMATES,
 }
 
 

@@ -19,14 +19,20 @@ from cortexscope.analysis._verdict import (
     verdict_of,
 )
 from cortexscope.analysis.tables import TABLES
+from cortexscope.analysis.tables._lesions import EFFECTS, KINDS_OF_PARTS
 from cortexscope.analysis.tables.compared_predictions import QUANTILES
 from cortexscope.analysis.tables.compared_states import onset
+from cortexscope.analysis.tables.lesion_measures import DEPTH
+from cortexscope.analysis.tables.lesion_specific import specific
 
 __all__ = [
     "Analysis",
     "CHANCE",
+    "DEPTH",
+    "EFFECTS",
     "Groups",
     "IN_UNITS",
+    "KINDS_OF_PARTS",
     "QUANTILES",
     "REGIONS",
     "Region",
@@ -43,6 +49,7 @@ __all__ = [
     "prompt_values",
     "regions_of_steps",
     "settings_of",
+    "specific",
     "told_of_groups",
     "told_of_number",
     "verdict_of",

@@ -26,6 +26,7 @@ from cortexscope.cli.compare import compare
 from cortexscope.cli.doctor import doctor
 from cortexscope.cli.export import export
 from cortexscope.cli.figures import figures
+from cortexscope.cli.lesion import lesion
 from cortexscope.cli.ls import ls
 from cortexscope.cli.merge import merge
 from cortexscope.cli.metrics import app as metrics_app
@@ -56,6 +57,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(compare)
+app.command()(lesion)
 app.command()(plan)
 app.command()(rerun)
 app.command()(selfcheck)

@@ -20,7 +20,7 @@ from cortexscope.report.compared import MARGIN
 from cortexscope.store import PairWriter, Run
 from cortexscope.tasks import load_suite
 
-__all__ = ["Extras", "compare_request", "compared"]
+__all__ = ["Extras", "compare_request", "compared", "planned"]
 
 _ALWAYS = "bits_per_byte"
 """The metric that every comparison has, whatever else was asked for."""
@@ -114,7 +114,7 @@ def compared(request: RunRequest, extras: Extras, progress: Progress | None = No
     if saved is None and base not in measured:
         return finished
     models = [own for own, label in zip(request.models, labels, strict=True) if label in measured]
-    plans = _planned(replace(request, models=tuple(models)))
+    plans = planned(replace(request, models=tuple(models)))
     ours, bits = saved or base_of(plans[base]), bits_of(finished)
     pairs = [(other, False) for label, other in plans.items() if saved or label != base]
     if extras.noise_floor:
@@ -184,7 +184,7 @@ def _chosen(baseline: str | None, labels: Sequence[str]) -> str:
     return baseline or labels[0]
 
 
-def _planned(request: RunRequest) -> dict[str, Planned]:
+def planned(request: RunRequest) -> dict[str, Planned]:
     """Return what is read of each model, by its label."""
     found: dict[str, tuple[Setup, list[Shard]]] = {}
     for job in jobs_of(request):

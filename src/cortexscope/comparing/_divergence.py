@@ -90,7 +90,7 @@ def _piece(
         scale, weights = p.see(start, ours)
         q.see(start, theirs)
         # What has no weight adds nothing, also where a model rules tokens out by -inf.
-        apart = torch.where(weights > 0, weights * (ours - theirs), 0)
+        apart = ours.sub(theirs).mul_(weights).masked_fill_(weights <= 0, 0)
         moment = moment.to(scale.device) * scale + apart.sum(-1, dtype=torch.float64)
     # The largest scores, then what lies below them: nothing cancels but what is equal.
     shift = p.best.double() - q.best.double()
@@ -131,7 +131,8 @@ class _Side:
         self.wanted = torch.where(inside, at, self.wanted.to(device, at.dtype))
         mass = self.mass.to(device)
         scale = torch.where(mass > 0, (before.double() - self.best.double()).exp(), 0)
-        weights = (scores - self.best[:, None]).exp()
+        # In place: to take memory anew costs more than the sum.
+        weights = scores.sub(self.best[:, None]).exp_()
         self.mass = mass * scale + weights.sum(-1, dtype=torch.float64)
         return scale, weights
 

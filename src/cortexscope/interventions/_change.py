@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,13 @@ from torch import nn
 from cortexscope.errors import UsageError
 from cortexscope.interventions._edit import Edit
 from cortexscope.interventions._kinds import EDITS
+from cortexscope.interventions._places import Place
 from cortexscope.interventions._reading import Reference, read
 from cortexscope.interventions._target import Target
+from cortexscope.interventions._units import Row
 from cortexscope.models import Model
 
-__all__ = ["Change", "parts"]
+__all__ = ["Change", "parts", "unit_rows"]
 
 _BETWEEN = "~"
 
@@ -151,6 +153,26 @@ def parts(model: nn.Module | Model, kind: str) -> list[Change]:
         UnknownNameError: if there is no such kind.
     """
     return [Change((edit,)) for edit in EDITS.load(kind).parts(Target.of(model))]
+
+
+def unit_rows(model: nn.Module | Model, kind: str) -> list[tuple[Place, Row]]:
+    """Return where the units of each layer lie side by side, in what which matrix reads.
+
+    Layers without them are left out.
+
+    Args:
+        model: its weights need not be there.
+        kind: `heads` or `neurons`.
+
+    Raises:
+        UnknownNameError: if there is no such kind.
+    """
+    target, edit = Target.of(model), EDITS.load(kind)
+    found = []
+    for layer in target.layers():
+        with suppress(UsageError):
+            found.append((layer, edit.row(target, layer)))
+    return found
 
 
 def _parse(text: str) -> Edit:

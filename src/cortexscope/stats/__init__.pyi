@@ -68,6 +68,10 @@ from ._probe import (
     Probe as Probe,
     probe_layers as probe_layers,
 )
+from ._rank_agreement import (
+    RankAgreement as RankAgreement,
+    rank_agreement as rank_agreement,
+)
 from ._resampled_ranks import resampled_rank_correlations as resampled_rank_correlations
 from ._selective import (
     Selective as Selective,

@@ -37,8 +37,9 @@ class Selective:
     `values` (raw, adjusted), `task`, `rank` (from 1), `layer`, `head` or `index`; `chosen_g`, the
     effect on the half that it was chosen on, which is too large since it was the largest there;
     `g`, `low`, `high`, the effect on the other half with its interval; `shrinkage`, 1 - g /
-    chosen_g, which is 0 where all of the effect is found again and 1 where nothing is; `p` of the
-    other half and `p_bh`, with all rows of the same `values` counted; `reason`."""
+    chosen_g, which is 0 where all of the effect is found again, 1 where nothing is, and undefined
+    where there was none; `p` of the other half and `p_bh`, with all rows of the same `values`
+    counted; `reason`."""
     kept: pd.DataFrame
     """`values`, `kept`: the sum of the effects on the other half, in the direction chosen, over
     the sum of those they were chosen by; around 0 where no unit is selective."""
@@ -273,7 +274,8 @@ def _judged(
         rows.append(
             {
                 "rank": rank + 1, "unit": unit, "chosen_g": chosen_g[unit], "g": g,
-                "shrinkage": 1.0 - g / chosen_g[unit], "reason": why, **known,
+                "shrinkage": 1.0 - g / chosen_g[unit] if chosen_g[unit] else np.nan,
+                "reason": why, **known,
             }
         )  # fmt: skip
     return rows

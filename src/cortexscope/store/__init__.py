@@ -10,6 +10,7 @@ from cortexscope.store._differences import differences
 from cortexscope.store._doctor import Trouble, examine, repair
 from cortexscope.store._frames import to_frame, to_polars
 from cortexscope.store._layout import LONGEST_LABEL, WHOLES, plain_name
+from cortexscope.store._lesions import LesionPlan, Lesions, LesionWriter
 from cortexscope.store._listing import ListedRun, list_runs
 from cortexscope.store._measurements import Measurements
 from cortexscope.store._merging import merge_runs
@@ -20,7 +21,9 @@ from cortexscope.store._parts import ShardPart
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import (
     DRIFTS,
+    ESTIMATES,
     GENERATIONS,
+    LESIONS,
     MEASUREMENTS,
     MODELS,
     PAIRS,
@@ -34,7 +37,12 @@ from cortexscope.store._writer import RunWriter, write_parquet, write_text
 
 __all__ = [
     "DRIFTS",
+    "ESTIMATES",
     "GENERATIONS",
+    "LESIONS",
+    "LesionPlan",
+    "LesionWriter",
+    "Lesions",
     "LONGEST_LABEL",
     "LayerMeans",
     "ListedRun",

@@ -11,7 +11,9 @@ __all__ = [
     "ATTRIBUTE_TYPES",
     "DRIFTS",
     "ENCODED",
+    "ESTIMATES",
     "GENERATIONS",
+    "LESIONS",
     "MEASUREMENTS",
     "MODELS",
     "PAIRS",
@@ -184,3 +186,43 @@ DRIFTS = pa.schema(
 
 Means over tokens: of the length of the difference as a share of the length of the base's state, and
 of the cosine of the two; `_rest` leaves each prompt's first token out."""
+
+_PART = [
+    pa.field("model", pa.string(), nullable=False),
+    pa.field("kind", pa.string(), nullable=False),
+    pa.field("stack", pa.string(), nullable=False),
+    pa.field("layer", pa.int16(), nullable=False),
+]
+
+LESIONS = pa.schema(
+    [
+        *_PART,
+        pa.field("index", pa.int32()),
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("kl", pa.float64()),
+        pa.field("surprisal_base", pa.float64()),
+        pa.field("surprisal", pa.float64()),
+        pa.field("reason", pa.string()),
+        pa.field("bits_per_byte_base", pa.float64()),
+        pa.field("bits_per_byte", pa.float64()),
+        pa.field("bits_reason", pa.string()),
+    ]
+)
+"""What a model predicts of a prompt with one part taken out, a part and prompt a row.
+
+`kind` is what the part is, `index` its number in the layer. `kl` is the mean over tokens of the
+Kullback-Leibler divergence from the intact model's predictions, `surprisal` that of -ln of the
+next token's probability, both in nats; `_base` is of the intact model."""
+
+ESTIMATES = pa.schema(
+    [
+        *_PART,
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("surprisal_change", pa.list_(pa.float64())),
+        pa.field("reason", pa.string()),
+    ]
+)
+"""By how much a prompt's surprisal would change without each head or neuron of a layer, by a
+first-order estimate, in nats a token; a layer and prompt a row, the list in their order."""

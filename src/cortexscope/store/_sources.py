@@ -13,6 +13,7 @@ from cortexscope.errors import UsageError
 from cortexscope.records import MetricSpec, in_order
 from cortexscope.store._attributes import joined_attributes
 from cortexscope.store._contents import Contents, parts
+from cortexscope.store._lesions import Lesions, lesion_files, read_lesions
 from cortexscope.store._pairs import Pairs, read_pairs
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import PROMPTS, TURNS
@@ -248,6 +249,22 @@ class Sources:
             renamed = {side: names for side in ("base", "model")}
             found.append([frame.replace(renamed) for frame in read_pairs(run.path)])
         return Pairs(*(pd.concat(own, ignore_index=True) for own in zip(*found, strict=True)))
+
+    @property
+    def lesioned(self) -> bool:
+        """Whether parts were taken out of any of the models."""
+        return any(lesion_files(run.path) for run in self.runs)
+
+    def lesions(self) -> Lesions:
+        """Return what runs have of models without parts of them, by these models' names."""
+        import pandas as pd
+
+        found = []
+        for run in self.runs:
+            names = {own.label: name for name, own in self._sources.items() if own.run is run}
+            renamed = {"model": names}
+            found.append([frame.replace(renamed) for frame in read_lesions(run.path)])
+        return Lesions(*(pd.concat(own, ignore_index=True) for own in zip(*found, strict=True)))
 
     def generations(self) -> pd.DataFrame:
         """Return what models added to prompts, as `Run.generations`."""

@@ -19,7 +19,7 @@ from cortexscope.store._attributes import prompt_table
 from cortexscope.store._contents import FileFault, read_columns
 from cortexscope.store._continuing import continued
 from cortexscope.store._hashes import write_hashes
-from cortexscope.store._layout import LOCK, PAIRED, RESULTS, Layout
+from cortexscope.store._layout import LESIONED, LOCK, PAIRED, RESULTS, Layout
 from cortexscope.store._lock import RunLock
 from cortexscope.store._notes import Notes
 from cortexscope.store._parts import ShardPart, read_part
@@ -36,7 +36,7 @@ __all__ = ["RunWriter", "write_parquet", "write_text"]
 ROW_GROUP = 1 << 16
 """Rows of measurements that are read together."""
 
-_FOLDERS = (*RESULTS, PAIRED, "hashes", "tables", "figures")
+_FOLDERS = (*RESULTS, PAIRED, LESIONED, "hashes", "tables", "figures")
 
 
 def write_text(path: Path, text: str) -> None:

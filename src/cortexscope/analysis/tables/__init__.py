@@ -17,6 +17,11 @@ from cortexscope.analysis.tables.effects import Effects
 from cortexscope.analysis.tables.heads import Heads
 from cortexscope.analysis.tables.hubs import Hubs
 from cortexscope.analysis.tables.leaders import Leaders
+from cortexscope.analysis.tables.lesion_agreement import LesionAgreement
+from cortexscope.analysis.tables.lesion_effects import LesionEffects
+from cortexscope.analysis.tables.lesion_estimates import LesionEstimates
+from cortexscope.analysis.tables.lesion_measures import LesionMeasures
+from cortexscope.analysis.tables.lesion_specific import LesionSpecific
 from cortexscope.analysis.tables.means import Means
 from cortexscope.analysis.tables.mixed import Mixed
 from cortexscope.analysis.tables.model_contrasts import ModelContrasts
@@ -52,6 +57,11 @@ TABLES: Mapping[str, Step] = {
         ComparedLayers(),
         ComparedHeads(),
         ComparedNeurons(),
+        LesionEffects(),
+        LesionSpecific(),
+        LesionEstimates(),
+        LesionAgreement(),
+        LesionMeasures(),
         Mixed(),
         Depth(),
         Heads(),

@@ -1,0 +1,200 @@
+"""Measure a model as it is, then take its parts out one by one on the same prompts."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from cortexscope.analysis import EFFECTS
+from cortexscope.comparing import ModelSide, Planned, planned
+from cortexscope.engine import Batch, Progress, RunRequest, Silent, run
+from cortexscope.errors import UsageError
+from cortexscope.interventions import unit_rows
+from cortexscope.lesioning._estimates import EstimatePass
+from cortexscope.lesioning._lesions import Lesions
+from cortexscope.lesioning._parts import ESTIMATED, Part, kinds_of, parts_of
+from cortexscope.lesioning._pass import LesionPass, can_reuse
+from cortexscope.lesioning._reuse import Blocks
+from cortexscope.store import LesionPlan, LesionWriter, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["Asked", "lesion_request"]
+
+_TOKENS = 256
+"""Most tokens of a batch: the states of all its layers are kept, and must be few beside weights."""
+
+_VERSION = 1
+"""Raised where a number changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is taken out of a model."""
+
+    kinds: tuple[str, ...]
+    """Of parts, of `KINDS`."""
+    loss: str = "surprisal"
+    """By what findings judge parts; all others are measured too."""
+    top: int = 20
+    """Of heads and of neurons, how many are taken out: the foremost by estimate."""
+
+    def __post_init__(self) -> None:
+        if self.top < 1:
+            raise UsageError(f"At least one part must be taken out, and {self.top} were asked for.")
+        if self.loss not in EFFECTS:
+            raise UsageError(
+                f"Parts cannot be judged by {self.loss!r}; write one of {', '.join(EFFECTS)}."
+            )
+        if not self.kinds:
+            raise UsageError("No kind of part was named; name one, such as layers.")
+
+
+def lesion_request(request: RunRequest, asked: Asked, progress: Progress | None = None) -> Lesions:
+    """Measure a model, and what it predicts without each part.
+
+    Args:
+        request: of a run of one model; the finished folder is an ordinary run with more in it.
+        asked: what is taken out.
+        progress: told what happens.
+
+    Raises:
+        UsageError: if the request cannot be carried out as it stands.
+        ModelError: if the model cannot be measured.
+        StoreError: if the folder cannot be written.
+    """
+    progress = progress or Silent()
+    asked = replace(asked, kinds=kinds_of(asked.kinds))
+    finished = run(request, progress)
+    for plan in planned(request).values():
+        with LesionWriter(finished.path) as writer:
+            _Lesioning(plan, asked, writer, progress, finished.control_ids()).carry_out()
+    return Lesions(Run(finished.path), loss=asked.loss)
+
+
+class _Lesioning:
+    """The work on one model, which is loaded once it is needed."""
+
+    def __init__(
+        self,
+        planned_: Planned,
+        asked: Asked,
+        writer: LesionWriter,
+        progress: Progress,
+        controls: Collection[str],
+    ) -> None:
+        self._planned = planned_
+        self._asked = asked
+        self._writer = writer
+        self._progress = progress
+        self._controls = controls
+        self._batches = [
+            part for shard in planned_.shards for batch in shard.batches for part in _small(batch)
+        ]
+        self._side: ModelSide | None = None
+        self._reuse: bool | None = None
+
+    def carry_out(self) -> None:
+        """Take out all that is asked for, unless that was done."""
+        side = self._loaded()
+        for kind in self._asked.kinds:
+            parts = parts_of(side.reader.model, kind)
+            if not parts:
+                self._progress.note(f"{self._planned.label} has no {kind} that can be taken out")
+                continue
+            if kind in ESTIMATED:
+                parts = self._foremost(kind, parts)
+            self._take_out(kind, parts)
+        self._side = None
+        gc.collect()
+
+    def _loaded(self) -> ModelSide:
+        if self._side is None:
+            self._side = self._planned.load()
+        return self._side
+
+    def _plan(
+        self, kind: str, what: Literal["effects", "estimates"], chosen: Sequence[str]
+    ) -> LesionPlan:
+        ids = [[[i.prompt.id, i.ids, i.target] for i in batch.items] for batch in self._batches]
+        told = [_VERSION, self._planned.identity, kind, what, list(chosen), ids]
+        digest = hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()
+        return LesionPlan(self._planned.label, kind, what, digest, len(self._batches))
+
+    def _take_out(self, kind: str, parts: Sequence[Part]) -> None:
+        plan = self._plan(kind, "effects", [str(part.change) for part in parts])
+        side = self._loaded()
+        blocks = Blocks(side.reader.model.module, side.reader.anatomy)
+
+        def read(batch: Batch) -> pa.Table:
+            if self._reuse is None:
+                self._reuse = side.refusal is None and can_reuse(side, blocks, self._shortest())
+            return LesionPass(side, blocks, reuse=self._reuse).read(batch, parts)
+
+        self._written(plan, f"{len(parts)} {kind}, one by one", read, len(parts))
+
+    def _shortest(self) -> Batch:
+        items = (item for batch in self._batches for item in batch.items)
+        return Batch((min(items, key=lambda item: (item.tokens, item.prompt.id)),))
+
+    def _foremost(self, kind: str, parts: Sequence[Part]) -> list[Part]:
+        """Return the parts of the largest effect by estimate, in their order."""
+        plan = self._plan(kind, "estimates", ())
+        side = self._loaded()
+        rows = unit_rows(side.reader.model, kind)
+        self._written(plan, f"{len(parts)} {kind} by estimate", EstimatePass(side, kind, rows).read)
+        sizes = _sizes(self._writer.read(plan), self._controls)
+        order = sorted(range(len(parts)), key=lambda n: -abs(sizes.get(_place(parts[n]), 0.0)))
+        return [parts[number] for number in sorted(order[: self._asked.top])]
+
+    def _written(
+        self, plan: LesionPlan, what: str, read: Callable[[Batch], pa.Table], times: int = 1
+    ) -> None:
+        """Read all batches that are not there yet, and write what comes of each."""
+        done = self._writer.done(plan)
+        todo = [number for number in range(len(self._batches)) if number not in done]
+        if not todo:
+            return
+        progress = self._progress
+        progress.note(f"{plan.model}: {what}")
+        tokens = [times * batch.tokens for batch in self._batches]
+        progress.begin(plan.model, sum(tokens), sum(tokens) - sum(tokens[n] for n in todo))
+        try:
+            for number in todo:
+                self._writer.write(plan, number, read(self._batches[number]))
+                progress.advance(plan.model, tokens[number])
+        finally:
+            progress.end(plan.model)
+
+
+def _small(batch: Batch) -> Iterator[Batch]:
+    """Yield a batch in pieces of few tokens."""
+    size = max(1, _TOKENS // (batch.longest + batch.longest_target))
+    for start in range(0, len(batch.items), size):
+        yield Batch(batch.items[start : start + size])
+
+
+def _place(part: Part) -> tuple[str, int, int | None]:
+    return part.stack, part.layer, part.index
+
+
+def _sizes(
+    estimates: pd.DataFrame, controls: Collection[str]
+) -> dict[tuple[str, int, int | None], float]:
+    """Return the mean estimated change over prompts, by stack, layer and number."""
+    known = estimates[
+        estimates["surprisal_change"].notna() & ~estimates["prompt_id"].isin(controls)
+    ]
+    found: dict[tuple[str, int, int | None], float] = {}
+    for (stack, layer), own in known.groupby(["stack", "layer"], sort=False):
+        means = np.stack(own["surprisal_change"].tolist()).mean(axis=0)
+        found |= {(str(stack), int(str(layer)), n): float(mean) for n, mean in enumerate(means)}
+    return found

@@ -1,0 +1,206 @@
+"""Read batches with one part of a model taken out after the other, beside the intact model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from cortexscope.comparing import Head, ModelSide, divergence, following
+from cortexscope.engine import Batch
+from cortexscope.engine.passes import text_of
+from cortexscope.errors import ModelError
+from cortexscope.lesioning._parts import Part
+from cortexscope.lesioning._reuse import Blocks
+from cortexscope.store import LESIONS
+from cortexscope.taps import ReadoutError, Unread
+
+__all__ = ["LesionPass", "apart_from", "bytes_of", "can_reuse", "read_states"]
+
+_ONE = "it has one token, and none is predicted"
+_NOT_FINITE = "the numbers are not finite"
+_NO_TEXT = "its tokens stand for no text"
+
+_TOGETHER = 8
+"""Parts whose last states are held at once, so that the intact model's logits serve them all."""
+_LOGITS = 1 << 23
+"""Most logits of the intact model that are held at once."""
+
+
+class LesionPass:
+    """Takes parts out of a loaded model one by one.
+
+    Args:
+        side: the model.
+        blocks: of it.
+        reuse: whether the states before a part are those of the intact pass, which `can_reuse`
+            tells, and not computed again.
+    """
+
+    def __init__(self, side: ModelSide, blocks: Blocks, *, reuse: bool) -> None:
+        self._side = side
+        self._blocks = blocks
+        self._reuse = reuse
+
+    @torch.inference_mode()
+    def read(self, batch: Batch, parts: Sequence[Part]) -> pa.Table:
+        """Return a row a part and prompt, in the columns of `LESIONS`.
+
+        Raises:
+            ModelError: if the model fails on it.
+        """
+        side = self._side
+        if side.refusal is not None:
+            rows = (self._rows(batch, part, None, side.refusal) for part in parts)
+            return pa.Table.from_pylist([row for own in rows for row in own], LESIONS)
+        with self._blocks.kept():
+            intact = read_states(side, batch)
+        tokens = following(batch, decoder=side.reader.has_pair).tokens
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(parts), _TOGETHER):
+            group = parts[start : start + _TOGETHER]
+            states = [self._without(batch, part) for part in group]
+            reason, apart = None, None
+            if len(tokens):
+                try:
+                    apart = apart_from(side.head, intact, states, tokens)
+                except ReadoutError as error:
+                    reason = str(error)
+            for number, part in enumerate(group):
+                own = None if apart is None else [column[number] for column in apart]
+                found.extend(self._rows(batch, part, own, reason))
+        self._blocks.forget()
+        return pa.Table.from_pylist(found, LESIONS)
+
+    def _without(self, batch: Batch, part: Part) -> Tensor:
+        """Return what the head is given where a part is out, [row, feature]."""
+        with part.change.applied(self._side.reader.model):
+            if not self._reuse:
+                return read_states(self._side, batch)
+            with self._blocks.given_again(self._blocks.before(part.stack, part.layer)):
+                return read_states(self._side, batch)
+
+    def _rows(
+        self, batch: Batch, part: Part, apart: Sequence[Tensor] | None, reason: str | None
+    ) -> Iterator[dict[str, Any]]:
+        reader = self._side.reader
+        counts = following(batch, decoder=reader.has_pair).where.sum(-1).tolist()
+        bytes_ = bytes_of(batch, self._side)
+        at = 0
+        for item, count, (size, no_bytes) in zip(batch.items, counts, bytes_, strict=True):
+            own = None if apart is None else [column[at : at + count] for column in apart]
+            at += count
+            why = reason or (None if count else _ONE)
+            if why is None and own is not None:
+                why = None if all(bool(x.isfinite().all()) for x in own) else _NOT_FINITE
+            row: dict[str, Any] = {
+                "model": reader.label,
+                "kind": part.kind,
+                "stack": part.stack,
+                "layer": part.layer,
+                "index": part.index,
+                "task": item.prompt.task,
+                "prompt_id": item.prompt.id,
+                "reason": why,
+                "bits_reason": why or no_bytes,
+            }
+            if why is None and own is not None:
+                kl, base, other = (float(x.sum()) for x in own)
+                row |= {
+                    "kl": kl / count,
+                    "surprisal_base": -base / count,
+                    "surprisal": -other / count,
+                }
+                if size:
+                    unit = -math.log(2) * size
+                    row |= {"bits_per_byte_base": base / unit, "bits_per_byte": other / unit}
+            yield row
+
+
+def read_states(side: ModelSide, batch: Batch) -> Tensor:
+    """Return what the head is given after a batch, as the model is at present, [row, feature]."""
+    return side.read(batch, lambda site, layer: None)
+
+
+def bytes_of(batch: Batch, side: ModelSide) -> list[tuple[float, str | None]]:
+    """Return how many bytes of text are predicted of each prompt, 0 with the reason for none."""
+    sizes = text_of(batch, side.reader.model.tokenizer, decoder=side.reader.has_pair)
+    if isinstance(sizes, Unread):
+        return [(0.0, sizes.reason)] * len(batch.items)
+    return [(float(size), None if size else _NO_TEXT) for size in sizes.sizes]
+
+
+class _Apart(NamedTuple):
+    kl: Float[Tensor, "part row"]
+    log_p_base: Float[Tensor, "part row"]
+    log_p: Float[Tensor, "part row"]
+
+
+def apart_from(head: Head, intact: Tensor, states: Sequence[Tensor], tokens: Tensor) -> _Apart:
+    """Return how far predictions from some states lie from those of the intact model.
+
+    Args:
+        head: of the model.
+        intact: what it is given of the intact model, [row, feature].
+        states: the same of each part taken out.
+        tokens: those that come next, [row].
+
+    Raises:
+        ReadoutError: if the head cannot be applied.
+    """
+    head.inputs(intact[:1])
+    step = max(1, min(head.rows, _LOGITS // head.vocabulary))
+    pieces = []
+    for at in range(0, len(tokens), step):
+        rows = slice(at, at + step)
+        base = _Remembered(head, intact[rows])
+        found = [divergence(base, head, (intact[rows], own[rows]), tokens[rows]) for own in states]
+        pieces.append([torch.stack(x) for x in zip(*(own[:3] for own in found), strict=True)])
+    return _Apart(*(torch.cat(column, -1) for column in zip(*pieces, strict=True)))
+
+
+class _Remembered:
+    """A head whose logits of some states are computed once."""
+
+    def __init__(self, head: Head, states: Tensor) -> None:
+        self.vocabulary, self.rows = head.vocabulary, head.rows
+        self._inputs = head.inputs(states)
+        self._pieces = list(head.scores(self._inputs))
+
+    def inputs(self, states: Tensor) -> Tensor:
+        """Return what the unembedding is given after the states that are remembered."""
+        return self._inputs
+
+    def scores(self, inputs: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Yield the logits that are remembered."""
+        yield from self._pieces
+
+
+@torch.inference_mode()
+def can_reuse(side: ModelSide, blocks: Blocks, batch: Batch) -> bool:
+    """Return whether a pass is the same, bit for bit, wherever it begins.
+
+    In some models blocks read what others left elsewhere, such as their keys and values.
+
+    Args:
+        side: the model.
+        blocks: of it.
+        batch: a short one, which is read once for each block.
+    """
+    with blocks.kept():
+        intact = read_states(side, batch)
+    try:
+        for steps in blocks.steps:
+            with blocks.given_again(steps):
+                if not torch.equal(read_states(side, batch), intact):
+                    return False
+    except ModelError:
+        return False
+    finally:
+        blocks.forget()
+    return True
