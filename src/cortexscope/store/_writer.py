@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from cortexscope.store._continuing import continued
 from cortexscope.store._hashes import write_hashes
 from cortexscope.store._layout import LOCK, RESULTS, Layout
 from cortexscope.store._lock import RunLock
+from cortexscope.store._manifest import COPY, has_manifest, restore_manifest, write_manifest
 from cortexscope.store._notes import Notes
 from cortexscope.store._parts import ShardPart, read_part
 from cortexscope.store._reader import Run
@@ -30,18 +30,12 @@ from cortexscope.store._steps import written_steps
 from cortexscope.store._target import HEADS, check_contents, check_target
 from cortexscope.store._vectors import Vectors, read_vectors, write_vectors
 
-__all__ = ["RunWriter", "write_parquet", "write_text"]
+__all__ = ["RunWriter", "write_parquet"]
 
 ROW_GROUP = 1 << 16
 """Rows of measurements that are read together."""
 
 _FOLDERS = (*RESULTS, "hashes", "tables", "figures")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file, whole or not at all."""
-    with whole_file(path) as part:
-        part.write_text(text, encoding="utf-8")
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
@@ -114,13 +108,15 @@ class RunWriter(Notes):
         self._made = not path.exists()
         self._lock = RunLock(path / LOCK)
         try:
+            if resume or force:
+                restore_manifest(path)
             # Another process may have begun or finished a run here since.
             kind = check_contents(path, resume=resume, force=force)
             self._resumed = kind == "resume"
             if kind == "resume":
                 self._adopt(Run(path).manifest, prompts)
             else:
-                if kind == "replace" and (path / "manifest.json").exists():
+                if kind == "replace" and has_manifest(path):
                     self._clear(Run(path).manifest)
                 self._write_heads(prompts)
             remove_leftovers(path)
@@ -201,9 +197,9 @@ class RunWriter(Notes):
             raise
 
     def _write_manifest(self, manifest: Manifest) -> None:
+        self._lock.check()
         self.manifest = manifest
-        text = json.dumps(manifest.model_dump(), indent=2)
-        write_text(self.path / "manifest.json", text + "\n")
+        write_manifest(self.path, manifest)
 
     def faults(self, model: str, planned: Mapping[int, Collection[str]]) -> dict[int, ShardFault]:
         """Return what is wrong with the files of a model's shards, none where all are whole.
@@ -231,6 +227,7 @@ class RunWriter(Notes):
             vectors: what is kept of the prompts, None where nothing is.
             generations: what the model added to the prompts, None where it adds nothing.
         """
+        self._lock.check()
         file = self._layout.shard(model, number)
         if vectors is not None:
             # Measurements are made of vectors as they were seen, statistics of what is kept.
@@ -248,6 +245,7 @@ class RunWriter(Notes):
 
         Their file is there when the block succeeds, and counts once the shard is written.
         """
+        self._lock.check()
         return written_steps(self._layout.steps(self._layout.shard(model, number)))
 
     def read_part(self, model: str, number: int) -> ShardPart:
@@ -265,6 +263,7 @@ class RunWriter(Notes):
 
     def write_whole(self, model: str, name: str, table: pa.Table) -> None:
         """Write a model's values that are not of single prompts, under a name of their own."""
+        self._lock.check()
         _write_measurements(self._layout, self._layout.whole(model, name), table)
 
     @property
@@ -281,14 +280,14 @@ class RunWriter(Notes):
     def abandon(self) -> None:
         """Remove what this writer made, where no shard has been finished; else keep all."""
         layout = self._layout
-        if self._resumed or self.has_values:
+        if self._resumed or not self._lock.is_there or self.has_values:
             return
         with contextlib.suppress(OSError):
             for model in self.manifest.shards:
                 for shard in layout.shards(model):
                     for file in (*layout.siblings(model, shard), layout.hashes(shard)):
                         file.unlink(missing_ok=True)
-            for name in HEADS:
+            for name in (COPY, *HEADS):
                 (self.path / name).unlink(missing_ok=True)
             for name in _FOLDERS:
                 with contextlib.suppress(OSError):
