@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given, asked = _log_format(given)
     with log_format(asked):
         if asked in LOG_FORMATS:
-            return _carried_out(given, debug=debug)
+            return _carried_out(given, debug=debug, last=arguments is None)
         message = f"--log-format is {asked!r}; give {' or '.join(LOG_FORMATS)}."
         return _fail(UsageError(message), message, UsageError.exit_code, debug=debug)
 
@@ -132,9 +132,9 @@ def _log_format(arguments: list[str]) -> tuple[list[str], str]:
     return kept, asked
 
 
-def _carried_out(given: Sequence[str], *, debug: bool) -> int:
+def _carried_out(given: Sequence[str], *, debug: bool, last: bool) -> int:
     try:
-        with outside_voices(), stoppable():
+        with outside_voices(), stoppable(last=last):
             command = typer.main.get_command(app)
             result = command.main(given, prog_name="cortexscope", standalone_mode=False)
             sys.stdout.flush()
