@@ -6,13 +6,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from report.made_runs import METRICS, SMALL, manifest_of, prompts_of, rows_of, table_of
+from store.sound import PROMPTS, sound_run
 
 from cortexscope.cli import main
 from cortexscope.errors import CorruptRunError, StoreError
-from cortexscope.records import suite_hash
 from cortexscope.store import Run, RunWriter, examine
 from cortexscope.store._manifest import COPY, MANIFEST
 
@@ -31,14 +29,7 @@ def cut(file: Path) -> None:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A sound run."""
-    asked = prompts_of(("logical_puzzles",), 2)
-    manifest = manifest_of([SMALL.info()], asked, METRICS)
-    suite = manifest.suite.model_copy(update={"hash": suite_hash([("logical_puzzles", asked)])})
-    writer = RunWriter(tmp_path / "run", manifest.model_copy(update={"suite": suite}), asked)
-    rows = list(rows_of(SMALL, asked, np.random.default_rng(0)))
-    writer.write_shard(SMALL.label, 0, table_of(SMALL.label, rows))
-    writer.finish("2026-05-04T10:13:40+00:00")
+    sound_run(tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -62,7 +53,7 @@ def test_the_doctor_puts_it_back(
 def test_who_goes_on_puts_it_back(path: Path, harm: Callable[[Path], None]) -> None:
     manifest = Run(path).manifest
     harm(path / MANIFEST)
-    with RunWriter(path, manifest, prompts_of(("logical_puzzles",), 2), resume=True):
+    with RunWriter(path, manifest, PROMPTS, resume=True):
         pass
     assert Run(path).manifest == manifest
 
