@@ -33,7 +33,7 @@ _LARGE = "64m"
 
 def _soon(around: Round) -> None:
     """Wait for a random moment of a run."""
-    time.sleep(around.rng.uniform(0, 1.1 * around.seconds))
+    time.sleep(around.rng.uniform(0, around.seconds))
 
 
 def _signalled(*numbers: int) -> Callable[[Round], Ended]:
@@ -83,7 +83,7 @@ def _file_too_large(around: Round) -> Ended | None:
     if around.backend == "ray":
         # Its own processes write larger files.
         return None
-    return around.start(largest=around.rng.randrange(5_000, 25_000)).wait()
+    return around.start(largest=around.rng.randrange(3_000, 14_000)).wait()
 
 
 def _damaged(around: Round) -> None:

@@ -21,8 +21,9 @@ __all__ = ["Round", "everything"]
 _STEPS = 10
 """Sentences that are followed at most."""
 _CODES = (0, 1, 2, 130, 143, -2, -9, -15)
-_LEAVING = 30.0
-"""Seconds for the processes of a round to be gone."""
+_LEAVING = 120.0
+"""Seconds for the processes of a round to be gone; the agents of a Ray whose driver is killed
+take one minute."""
 
 
 def everything(run: Path) -> dict[str, bytes]:

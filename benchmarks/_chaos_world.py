@@ -110,7 +110,7 @@ class Command:
         self._log = log
         log.touch()
         self._process = _FORKED.Process(
-            target=_carry_out, args=(list(arguments), log, mark, largest), daemon=False
+            target=_carry_out, args=(list(arguments), log, mark, largest), daemon=True
         )
         self._process.start()
         self._ends = time.monotonic() + PATIENCE

@@ -79,11 +79,16 @@ def _flush_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, deep: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it into place when the block succeeds.
 
     The bytes are on the disk before the name appears, so that a crash at any moment leaves the
     old file, the new file or no file, never a part of one.
+
+    Args:
+        path: of the file.
+        deep: whether all folders above it are made where they are missing, not only its own: one
+            that was moved away is not made anew.
 
     Raises:
         StoreError: if the file cannot be written; nothing is left behind.
@@ -91,7 +96,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     beside = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex[:8]}-{path.name}")
     with storage_errors(path):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=deep, exist_ok=True)
             yield beside
             with beside.open("rb+") as file:
                 os.fsync(file.fileno())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from report.made_runs import SMALL, manifest_of, prompts_of
@@ -55,6 +56,23 @@ def test_nothing_is_written_where_it_was(
     if again:
         assert (out / LOCK).exists()
         other.release()
+
+
+def test_a_folder_that_goes_between_two_files_is_not_made_anew(
+    writer: RunWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, aside = tmp_path / "run", tmp_path / "aside"
+    real = Path.mkdir
+
+    def mkdir(self: Path, *how: Any, **more: Any) -> None:
+        if self.name == "hashes" and out.exists():
+            out.rename(aside)
+        real(self, *how, **more)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(StoreError, match="its folder is gone; put it back"):
+        writer.write_shard(writer.manifest.models[0].model, 0, _TABLE)
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest of a run folder, and then a copy of it."""
     text = json.dumps(manifest.model_dump(), indent=2) + "\n"
     for name in (MANIFEST, COPY):
-        with whole_file(folder / name) as part:
+        with whole_file(folder / name, deep=False) as part:
             part.write_text(text, encoding="utf-8")
 
 

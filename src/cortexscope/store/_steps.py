@@ -38,7 +38,7 @@ def written_steps(path: Path) -> Iterator[Callable[[pa.Table], None]]:
             write()
 
     with (
-        whole_file(path) as part,
+        whole_file(path, deep=False) as part,
         pq.ParquetWriter(part, MEASUREMENTS, **ENCODED) as file,
     ):
         yield take

@@ -40,7 +40,7 @@ _FOLDERS = (*RESULTS, "hashes", "tables", "figures")
 
 def write_parquet(path: Path, table: pa.Table) -> None:
     """Write a Parquet file, whole or not at all."""
-    with whole_file(path) as part:
+    with whole_file(path, deep=False) as part:
         pq.write_table(table, part, compression="zstd")
 
 
@@ -59,7 +59,7 @@ def _write_measurements(
         beside: files of the same shard, which are there.
     """
     order = pc.sort_indices(table["metric"])
-    with whole_file(path) as part:
+    with whole_file(path, deep=False) as part:
         pq.write_table(
             table.take(order).cast(MEASUREMENTS), part, row_group_size=ROW_GROUP, **ENCODED
         )
@@ -76,8 +76,7 @@ def _model_table(models: Sequence[ModelInfo]) -> pa.Table:
 class RunWriter(Notes):
     """The one writer of a run folder, which it locks until the run is finished or left.
 
-    As a context manager it keeps what is finished where an error ends the block, and nothing where
-    nothing is.
+    As a context manager it keeps what is finished, if anything is, where an error ends the block.
 
     Args:
         path: the run folder; created where it does not exist.
@@ -161,7 +160,7 @@ class RunWriter(Notes):
             except FileFault:
                 known = None
             if known is None or not known.equals(table):
-                write_parquet(self.path / name, table)
+                self._write_head(name, table)
 
     def _remove(self, layout: Layout, model: str) -> None:
         """Remove what there is of a model that failed and is not asked for any more."""
@@ -190,11 +189,15 @@ class RunWriter(Notes):
     def _write_heads(self, prompts: Sequence[Prompt]) -> None:
         try:
             for name, table in self._heads(prompts).items():
-                write_parquet(self.path / name, table)
+                self._write_head(name, table)
             self._write_manifest(self.manifest)
         except BaseException:
             self.abandon()
             raise
+
+    def _write_head(self, name: str, table: pa.Table) -> None:
+        self._lock.check()
+        write_parquet(self.path / name, table)
 
     def _write_manifest(self, manifest: Manifest) -> None:
         self._lock.check()
