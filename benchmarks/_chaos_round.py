@@ -156,7 +156,7 @@ class Round:
             if "into another folder" in said:
                 self.out = self.out.with_name(f"run-{len(self._commands)}")
                 return True
-            return "--resume" in said or "ask for the same again" in said
+            return "--resume" in said or "the same again" in said
         return True
 
     def _obey(self, verb: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -148,7 +149,7 @@ def _carried_out(given: Sequence[str], *, debug: bool, last: bool) -> int:
         # Without a message the help was asked for by giving no verb, and has been printed.
         return _fail(error, _sentence(error, message), 2, debug=debug) if message else 2
     except typer.Abort as error:
-        return _fail(error, "Interrupted; what is finished is kept.", 1, debug=debug)
+        return _fail(error, Stopped(signal.SIGINT).sentence, 1, debug=debug)
     except SystemExit as error:
         # The reader of our output has gone, as with `| head`; that is no error of ours, though
         # typer and rich end the program by it.

@@ -32,7 +32,7 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.number = number
-        self.advice = ""
+        self.advice = ", and the same again does the rest"
         """How to go on."""
 
     @property
