@@ -32,6 +32,8 @@ __all__ = [
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Numbers of the errors of a full disk."""
 
+_GOES_ON = "then go on (--resume continues a run)"
+
 _TEMPORARY = ".part-"
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\n", "＝", "＋", "－", "＠")
@@ -54,13 +56,17 @@ def storage_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in FULL:
-            why = "the disk is full; free some space, then go on (--resume continues a run)"
+            why = f"the disk is full; free some space, {_GOES_ON}"
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             why = "permission denied; choose a place that you may write to"
         elif error.errno in (errno.ENOTDIR, errno.EEXIST):
             why = "a file stands where a folder is needed; choose another place"
+        elif error.errno in (errno.ENOENT, errno.ESTALE):
+            why = f"its folder is gone; put it back where it was, {_GOES_ON}"
+        elif error.errno == errno.EFBIG:
+            why = f"no file may be so large here; raise that limit (ulimit -f), {_GOES_ON}"
         else:
-            why = f"{error.strerror or error}"
+            why = f"{error.strerror or error}; see that the place can be written, {_GOES_ON}"
         raise StoreError(f"Cannot write {path}: {why}.") from error
 
 
@@ -73,11 +79,16 @@ def _flush_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, deep: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it into place when the block succeeds.
 
     The bytes are on the disk before the name appears, so that a crash at any moment leaves the
     old file, the new file or no file, never a part of one.
+
+    Args:
+        path: of the file.
+        deep: whether all folders above it are made where they are missing, not only its own: one
+            that was moved away is not made anew.
 
     Raises:
         StoreError: if the file cannot be written; nothing is left behind.
@@ -85,7 +96,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     beside = path.with_name(f"{_TEMPORARY}{uuid.uuid4().hex[:8]}-{path.name}")
     with storage_errors(path):
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=deep, exist_ok=True)
             yield beside
             with beside.open("rb+") as file:
                 os.fsync(file.fileno())

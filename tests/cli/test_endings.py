@@ -89,6 +89,8 @@ def test_a_signal_is_one_sentence_and_what_is_finished_is_kept(
     assert last.startswith(f"Error: {how}; what is finished is kept")
     if phase != "writing":
         assert last.endswith(f", and the same with --out {out} --resume goes on.")
+    else:
+        assert last.endswith(f", and `cortexscope report {out}` writes the report.")
     assert not list(tmp_path.rglob(".part-*"))
     if phase == "measuring":
         run = Run(out)
@@ -165,7 +167,8 @@ def test_a_plug_in_that_ends_the_program_is_named_and_does_not_end_it_well(
     # What cannot even be imported is an input that is wrong.
     at_import = place == "on_import" and "Keyboard" not in statement
     assert main([*asked, "--out", str(tmp_path / "run")]) == (2 if at_import else 1)
-    *_, failed, said = capsys.readouterr().err.splitlines()
+    *before, said = capsys.readouterr().err.splitlines()
+    failed = before[-1] if before else ""
     assert said.startswith("Error: ")
     # While it measures, a metric costs no more than itself.
     alone = place == "on_value" and "Keyboard" not in statement
@@ -174,6 +177,29 @@ def test_a_plug_in_that_ends_the_program_is_named_and_does_not_end_it_well(
     assert f"{file}, line {line}" in told
     assert shown in told
     assert (tmp_path / "run").exists() == alone
+
+
+def test_any_other_verb_says_that_the_same_again_does_the_rest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("cortexscope.store.examine", interrupted)
+    assert main(["doctor", str(tmp_path)]) == 143
+    assert capsys.readouterr().err == (
+        "Error: Ended by SIGTERM; what is finished is kept, and the same again does the rest.\n"
+    )
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_signal_at_the_very_end_of_the_program_ends_it_quietly() -> None:
+    code = (
+        "import sys, signal\nfrom cortexscope.cli import main\n"
+        "sys.argv = ['cortexscope', '--version']\nmain()\nsignal.raise_signal(signal.SIGINT)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (found.returncode, found.stderr) == (130, "")
 
 
 def test_the_exit_codes_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -180,17 +180,22 @@ def _defaults() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "code", "how"),
-    [(signal.SIGINT, 130, "Interrupted"), (signal.SIGTERM, 143, "Ended by SIGTERM")],
+    ("number", "code", "how", "workers"),
+    [
+        (signal.SIGINT, 130, "Interrupted", "1"),
+        (signal.SIGTERM, 143, "Ended by SIGTERM", "1"),
+        (signal.SIGTERM, 143, "Ended by SIGTERM", "2"),
+    ],
 )
 def test_the_command_ends_with_its_code_and_goes_on(
-    folder: Path, tmp_path: Path, number: int, code: int, how: str
+    folder: Path, tmp_path: Path, number: int, code: int, how: str, workers: str
 ) -> None:
     out, suite = tmp_path / "run", tmp_path / "long.csv"
     texts = (" ".join(f"w{3 + (i * k) % 90}" for k in range(60)) for i in range(200))
     suite.write_text("task,id,text\n" + "".join(f"t,p{i},{t}\n" for i, t in enumerate(texts)))
     asked = ["run", "--model", f"tiny={folder}", "--suite", str(suite), "--metric", "residual_norm"]
     asked += ["--batch-tokens", "64", "--no-report", "--no-selfcheck"]
+    asked += ["--workers", workers, "--threads", "1"]
     command = [sys.executable, "-m", "cortexscope", *asked, "--out"]
     log = tmp_path / "log"
 

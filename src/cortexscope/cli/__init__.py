@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -118,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given, asked = _log_format(given)
     with log_format(asked):
         if asked in LOG_FORMATS:
-            return _carried_out(given, debug=debug)
+            return _carried_out(given, debug=debug, last=arguments is None)
         message = f"--log-format is {asked!r}; give {' or '.join(LOG_FORMATS)}."
         return _fail(UsageError(message), message, UsageError.exit_code, debug=debug)
 
@@ -136,9 +137,9 @@ def _log_format(arguments: list[str]) -> tuple[list[str], str]:
     return kept, asked
 
 
-def _carried_out(given: Sequence[str], *, debug: bool) -> int:
+def _carried_out(given: Sequence[str], *, debug: bool, last: bool) -> int:
     try:
-        with outside_voices(), stoppable():
+        with outside_voices(), stoppable(last=last):
             command = typer.main.get_command(app)
             result = command.main(given, prog_name="cortexscope", standalone_mode=False)
             sys.stdout.flush()
@@ -152,7 +153,7 @@ def _carried_out(given: Sequence[str], *, debug: bool) -> int:
         # Without a message the help was asked for by giving no verb, and has been printed.
         return _fail(error, _sentence(error, message), 2, debug=debug) if message else 2
     except typer.Abort as error:
-        return _fail(error, "Interrupted; what is finished is kept.", 1, debug=debug)
+        return _fail(error, Stopped(signal.SIGINT).sentence, 1, debug=debug)
     except SystemExit as error:
         # The reader of our output has gone, as with `| head`; that is no error of ours, though
         # typer and rich end the program by it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sysconfig
 import threading
@@ -31,7 +32,7 @@ class Stopped(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.number = number
-        self.advice = ""
+        self.advice = ", and the same again does the rest"
         """How to go on."""
 
     @property
@@ -47,11 +48,19 @@ class Stopped(BaseException):
 
 
 @contextlib.contextmanager
-def stoppable() -> Iterator[None]:
-    """Raise `Stopped` in the block where a signal ends the program."""
+def stoppable(*, last: bool = False) -> Iterator[None]:
+    """Raise `Stopped` in the block where a signal ends the program.
+
+    Args:
+        last: whether nothing but the end of the program follows, which a further signal hastens
+            and does not interrupt with errors of the interpreter.
+    """
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Stopped(number)
+
+    def hasten(number: int, frame: FrameType | None) -> None:
+        os._exit(128 + number)
 
     before = {}
     if threading.current_thread() is threading.main_thread():
@@ -65,7 +74,7 @@ def stoppable() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, hasten if last else handler)
 
 
 class Verbs(TyperGroup):

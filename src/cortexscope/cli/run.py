@@ -35,7 +35,11 @@ def run(*, asked: Asked) -> None:
     from cortexscope.report import summary, write_report
 
     asked.progress.note("writing tables, figures and report")
-    written = write_report(finished)
+    try:
+        written = write_report(finished)
+    except Stopped as stopped:
+        stopped.advice = f", and `cortexscope report {finished.path}` writes the report"
+        raise
     if not asked.quiet:
         say(render(summary(finished), "terminal"), end="")
         say(f"\nReport: {written.report}")

@@ -33,7 +33,7 @@ from cortexscope.store._schema import (
 from cortexscope.store._sums import NOT_FINITE
 from cortexscope.store._target import check_target
 from cortexscope.store._vectors import LayerMeans, Vectors
-from cortexscope.store._writer import RunWriter, write_parquet, write_text
+from cortexscope.store._writer import RunWriter, write_parquet
 
 __all__ = [
     "DRIFTS",
@@ -79,5 +79,4 @@ __all__ = [
     "to_polars",
     "with_attributes",
     "write_parquet",
-    "write_text",
 ]

@@ -14,7 +14,7 @@ from cortexscope.store._attributes import read_prompts
 from cortexscope.store._contents import FileFault, read_columns
 from cortexscope.store._layout import LOCK, Layout
 from cortexscope.store._lock import RunLock, check_unlocked
-from cortexscope.store._manifest import read_manifest
+from cortexscope.store._manifest import MANIFEST, is_restorable, read_manifest, restore_manifest
 from cortexscope.store._reader import Run
 from cortexscope.store._repair import faults_of, whole_fault
 from cortexscope.store._schema import MODELS
@@ -25,6 +25,7 @@ DAMAGED = "damaged"
 """The folder of a run that holds what was set aside."""
 
 _AGAIN = "`cortexscope run` with --resume, asked for the same, measures that again"
+_BACK = "--repair puts the copy of it back"
 _WRITES = "`cortexscope run` with --resume, asked for the same, writes it again"
 
 
@@ -50,8 +51,10 @@ def examine(path: Path) -> list[Trouble]:
         StoreError: if the folder holds no run, or its manifest is damaged.
         RunLockedError: if a process is writing there.
     """
-    layout = Layout(path, read_manifest(path))
     check_unlocked(path / LOCK)
+    if is_restorable(path):
+        return [Trouble(path / MANIFEST, "is missing or damaged", _BACK)]
+    layout = Layout(path, read_manifest(path))
     found = [*_heads(layout), *_measured(layout)]
     if not found:
         # Prompts that no single file shows to be lost, or to be there twice.
@@ -78,7 +81,7 @@ def repair(path: Path) -> list[Path]:
         StoreError: if the folder holds no run, its manifest is damaged, or it cannot be written.
         RunLockedError: if a process is writing there.
     """
-    moved: list[Path] = []
+    moved = _restored(path)
     before: list[Path] = []
     # What is behind the first fault of a shard shows once that is gone.
     while (files := [own for trouble in examine(path) for own in trouble.aside]) != before:
@@ -93,6 +96,20 @@ def repair(path: Path) -> list[Path]:
                     moved.append(_moved(path, file))
         finally:
             lock.release()
+    return moved
+
+
+def _restored(path: Path) -> list[Path]:
+    """Put the manifest's copy back where that is needed, and return where the damaged one is."""
+    if not is_restorable(path):
+        return []
+    lock = RunLock(path / LOCK)
+    try:
+        file = path / MANIFEST
+        moved = [_moved(path, file)] if file.exists() else []
+        restore_manifest(path)
+    finally:
+        lock.release()
     return moved
 
 

@@ -27,7 +27,7 @@ def write_hashes(layout: Layout, shard: Path, files: Mapping[Path, Path]) -> Non
         f"{sha256_of(now)}  {file.relative_to(layout.path).as_posix()}\n"
         for file, now in files.items()
     )
-    with whole_file(layout.hashes(shard)) as part:
+    with whole_file(layout.hashes(shard), deep=False) as part:
         part.write_text("".join(lines), encoding="utf-8")
 
 

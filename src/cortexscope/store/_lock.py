@@ -12,7 +12,7 @@ import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cortexscope.errors import RunLockedError
+from cortexscope.errors import RunLockedError, StoreError
 from cortexscope.files import storage_errors
 
 __all__ = ["RunLock", "check_unlocked"]
@@ -51,12 +51,30 @@ class RunLock:
             os.ftruncate(self._handle, 0)
             os.write(self._handle, json.dumps(holder).encode())
 
+    @property
+    def is_there(self) -> bool:
+        """Whether its folder is still where it was when it was locked."""
+        return self._close.alive and _is_same(self._handle, self._file)
+
+    def check(self) -> None:
+        """Check that nothing is written elsewhere than into the folder that was locked.
+
+        Raises:
+            StoreError: if it is not there any more.
+        """
+        if not self.is_there:
+            raise StoreError(
+                f"{self._file.parent} was moved or removed while it was being written; put it back "
+                "where it was, then go on (--resume continues a run)."
+            )
+
     def release(self) -> None:
         """Let others write; nothing is left behind. Done again, it does nothing."""
         if self._close.alive:
-            # Before the lock ends, so that no other one's file is removed.
-            with contextlib.suppress(OSError):
-                self._file.unlink(missing_ok=True)
+            # Before the lock ends, and only its own, so that no other one's file is removed.
+            if self.is_there:
+                with contextlib.suppress(OSError):
+                    self._file.unlink(missing_ok=True)
             self._close()
 
 
@@ -93,7 +111,7 @@ def _lock(handle: int, file: Path) -> bool:
 def _is_same(handle: int, file: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(handle), file.stat())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,10 +16,11 @@ from cortexscope.store._differences import differences
 from cortexscope.store._doctor import examine
 from cortexscope.store._hashes import write_hashes
 from cortexscope.store._layout import Layout
+from cortexscope.store._manifest import write_manifest
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import MODELS
 from cortexscope.store._target import check_target
-from cortexscope.store._writer import write_parquet, write_text
+from cortexscope.store._writer import write_parquet
 
 __all__ = ["merge_runs"]
 
@@ -67,7 +67,7 @@ def merge_runs(paths: Sequence[Path], out: Path) -> Run:
         with storage_errors(out):
             shutil.copyfile(paths[0] / "prompts.parquet", part / "prompts.parquet")
         write_parquet(part / "models.parquet", pa.concat_tables(tables))
-        write_text(part / "manifest.json", json.dumps(merged.model_dump(), indent=2) + "\n")
+        write_manifest(part, merged)
     return Run(out)
 
 

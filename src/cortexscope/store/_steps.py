@@ -43,7 +43,7 @@ def written_steps(path: Path, dtype: str) -> Iterator[Callable[[pa.Table], None]
             write()
 
     with (
-        whole_file(path) as part,
+        whole_file(path, deep=False) as part,
         pq.ParquetWriter(part, MEASUREMENTS, **ENCODED) as file,
     ):
         yield take

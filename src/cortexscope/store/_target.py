@@ -10,6 +10,7 @@ from cortexscope.errors import RunExistsError
 from cortexscope.files import is_leftover, storage_errors
 from cortexscope.store._layout import LOCK
 from cortexscope.store._lock import check_unlocked
+from cortexscope.store._manifest import has_manifest
 from cortexscope.store._reader import Run
 
 __all__ = ["HEADS", "check_contents", "check_target"]
@@ -44,7 +45,7 @@ def check_contents(path: Path, *, resume: bool, force: bool) -> Literal["new", "
     # What a process killed at its very start leaves behind is no run, and nothing to lose.
     if all(entry.name in (*HEADS[:-1], LOCK) or is_leftover(entry) for entry in entries):
         return "new"
-    if not (path / "manifest.json").exists():
+    if not has_manifest(path):
         if force and (path / "measurements").exists():
             raise RunExistsError(
                 f"{path} holds a folder `measurements` and is not a run; move that folder away, "

@@ -56,7 +56,7 @@ def write_vectors(path: Path, vectors: Vectors, *, halved: bool = False) -> None
         metadata={"prompts": json.dumps([list(row) for row in vectors.prompts])},
     )
     # Written here, where a full disk is an error of the operating system with its number.
-    with whole_file(path) as part:
+    with whole_file(path, deep=False) as part:
         part.write_bytes(content)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from cortexscope.store._continuing import continued
 from cortexscope.store._hashes import write_hashes
 from cortexscope.store._layout import LESIONED, LOCK, PAIRED, RESULTS, Layout
 from cortexscope.store._lock import RunLock
+from cortexscope.store._manifest import COPY, has_manifest, restore_manifest, write_manifest
 from cortexscope.store._notes import Notes
 from cortexscope.store._parts import ShardPart, read_part
 from cortexscope.store._precision import kept
@@ -31,7 +31,7 @@ from cortexscope.store._steps import written_steps
 from cortexscope.store._target import HEADS, check_contents, check_target
 from cortexscope.store._vectors import Vectors, read_vectors, write_vectors
 
-__all__ = ["RunWriter", "write_parquet", "write_text"]
+__all__ = ["RunWriter", "write_parquet"]
 
 ROW_GROUP = 1 << 16
 """Rows of measurements that are read together."""
@@ -39,15 +39,9 @@ ROW_GROUP = 1 << 16
 _FOLDERS = (*RESULTS, PAIRED, LESIONED, "hashes", "tables", "figures")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file, whole or not at all."""
-    with whole_file(path) as part:
-        part.write_text(text, encoding="utf-8")
-
-
 def write_parquet(path: Path, table: pa.Table) -> None:
     """Write a Parquet file, whole or not at all."""
-    with whole_file(path) as part:
+    with whole_file(path, deep=False) as part:
         pq.write_table(table, part, compression="zstd")
 
 
@@ -67,7 +61,7 @@ def _write_measurements(
         beside: files of the same shard, which are there.
     """
     order = pc.sort_indices(table["metric"])
-    with whole_file(path) as part:
+    with whole_file(path, deep=False) as part:
         pq.write_table(
             kept(table.take(order), layout.dtype(model)), part, row_group_size=ROW_GROUP, **ENCODED
         )
@@ -84,8 +78,7 @@ def _model_table(models: Sequence[ModelInfo]) -> pa.Table:
 class RunWriter(Notes):
     """The one writer of a run folder, which it locks until the run is finished or left.
 
-    As a context manager it keeps what is finished where an error ends the block, and nothing where
-    nothing is.
+    As a context manager it keeps what is finished, if anything is, where an error ends the block.
 
     Args:
         path: the run folder; created where it does not exist.
@@ -116,13 +109,15 @@ class RunWriter(Notes):
         self._made = not path.exists()
         self._lock = RunLock(path / LOCK)
         try:
+            if resume or force:
+                restore_manifest(path)
             # Another process may have begun or finished a run here since.
             kind = check_contents(path, resume=resume, force=force)
             self._resumed = kind == "resume"
             if kind == "resume":
                 self._adopt(Run(path).manifest, prompts)
             else:
-                if kind == "replace" and (path / "manifest.json").exists():
+                if kind == "replace" and has_manifest(path):
                     self._clear(Run(path).manifest)
                 self._write_heads(prompts)
             remove_leftovers(path)
@@ -167,7 +162,7 @@ class RunWriter(Notes):
             except FileFault:
                 known = None
             if known is None or not known.equals(table):
-                write_parquet(self.path / name, table)
+                self._write_head(name, table)
 
     def _remove(self, layout: Layout, model: str) -> None:
         """Remove what there is of a model that failed and is not asked for any more."""
@@ -196,16 +191,20 @@ class RunWriter(Notes):
     def _write_heads(self, prompts: Sequence[Prompt]) -> None:
         try:
             for name, table in self._heads(prompts).items():
-                write_parquet(self.path / name, table)
+                self._write_head(name, table)
             self._write_manifest(self.manifest)
         except BaseException:
             self.abandon()
             raise
 
+    def _write_head(self, name: str, table: pa.Table) -> None:
+        self._lock.check()
+        write_parquet(self.path / name, table)
+
     def _write_manifest(self, manifest: Manifest) -> None:
+        self._lock.check()
         self.manifest = manifest
-        text = json.dumps(manifest.model_dump(), indent=2)
-        write_text(self.path / "manifest.json", text + "\n")
+        write_manifest(self.path, manifest)
 
     def faults(self, model: str, planned: Mapping[int, Collection[str]]) -> dict[int, ShardFault]:
         """Return what is wrong with the files of a model's shards, none where all are whole.
@@ -233,6 +232,7 @@ class RunWriter(Notes):
             vectors: what is kept of the prompts, None where nothing is.
             generations: what the model added to the prompts, None where it adds nothing.
         """
+        self._lock.check()
         file = self._layout.shard(model, number)
         if vectors is not None:
             # Measurements are made of vectors as they were seen, statistics of what is kept.
@@ -250,6 +250,7 @@ class RunWriter(Notes):
 
         Their file is there when the block succeeds, and counts once the shard is written.
         """
+        self._lock.check()
         file = self._layout.steps(self._layout.shard(model, number))
         return written_steps(file, self._layout.dtype(model))
 
@@ -268,6 +269,7 @@ class RunWriter(Notes):
 
     def write_whole(self, model: str, name: str, table: pa.Table) -> None:
         """Write a model's values that are not of single prompts, under a name of their own."""
+        self._lock.check()
         _write_measurements(self._layout, model, self._layout.whole(model, name), table)
 
     @property
@@ -284,14 +286,14 @@ class RunWriter(Notes):
     def abandon(self) -> None:
         """Remove what this writer made, where no shard has been finished; else keep all."""
         layout = self._layout
-        if self._resumed or self.has_values:
+        if self._resumed or not self._lock.is_there or self.has_values:
             return
         with contextlib.suppress(OSError):
             for model in self.manifest.shards:
                 for shard in layout.shards(model):
                     for file in (*layout.siblings(model, shard), layout.hashes(shard)):
                         file.unlink(missing_ok=True)
-            for name in HEADS:
+            for name in (COPY, *HEADS):
                 (self.path / name).unlink(missing_ok=True)
             for name in _FOLDERS:
                 with contextlib.suppress(OSError):
