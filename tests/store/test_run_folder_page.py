@@ -14,6 +14,7 @@ from cortexscope.store import (
     GENERATIONS,
     MEASUREMENTS,
     MODELS,
+    OUTCOMES,
     PAIRS,
     PROMPTS,
     SCHEMA_VERSION,
@@ -26,6 +27,7 @@ TABLES = {
     "prompts.parquet": PROMPTS.append(pa.field(ATTRIBUTES, pa.struct([]))),
     "models.parquet": MODELS,
     "generations/*.parquet": GENERATIONS,
+    "outcomes.parquet": OUTCOMES,
     "pairs/*-predictions.parquet": PAIRS,
     "pairs/*-drifts.parquet": DRIFTS,
 }

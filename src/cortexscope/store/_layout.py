@@ -12,13 +12,25 @@ from cortexscope.files import is_leftover
 from cortexscope.records import Manifest
 from cortexscope.registry import suggestion
 
-__all__ = ["LOCK", "LONGEST_LABEL", "PAIRED", "RESULTS", "WHOLES", "Layout", "plain_name"]
+__all__ = [
+    "LOCK",
+    "LONGEST_LABEL",
+    "OUTCOMES",
+    "PAIRED",
+    "RESULTS",
+    "WHOLES",
+    "Layout",
+    "plain_name",
+]
 
 RESULTS = ("measurements", "vectors", "generations")
 """The folders that hold what was measured; every file in them is planned."""
 
 PAIRED = "pairs"
 """The folder of what pairs of models make of the same prompts."""
+
+OUTCOMES = "outcomes.parquet"
+"""The file of what came of models' answers to the prompts, where that was told."""
 
 WHOLES = {"task": "tasks", "sequence": "sequences"}
 """The name of the file with values that are not of single prompts, by what they are of."""

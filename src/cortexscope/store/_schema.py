@@ -14,6 +14,7 @@ __all__ = [
     "GENERATIONS",
     "MEASUREMENTS",
     "MODELS",
+    "OUTCOMES",
     "PAIRS",
     "PROMPTS",
     "SCHEMA_VERSION",
@@ -184,3 +185,14 @@ DRIFTS = pa.schema(
 
 Means over tokens: of the length of the difference as a share of the length of the base's state, and
 of the cosine of the two; `_rest` leaves each prompt's first token out."""
+
+OUTCOMES = pa.schema(
+    [
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("outcome", pa.float64(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+    ]
+)
+"""What came of a model's answer to a prompt, one a row: 1 for right and 0 for wrong, or a score;
+`source` is the file or the column that it was read from."""

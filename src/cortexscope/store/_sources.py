@@ -13,6 +13,7 @@ from cortexscope.errors import UsageError
 from cortexscope.records import MetricSpec, in_order
 from cortexscope.store._attributes import joined_attributes
 from cortexscope.store._contents import Contents, parts
+from cortexscope.store._outcomes import read_outcomes
 from cortexscope.store._pairs import Pairs, read_pairs
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import PROMPTS, TURNS
@@ -248,6 +249,17 @@ class Sources:
             renamed = {side: names for side in ("base", "model")}
             found.append([frame.replace(renamed) for frame in read_pairs(run.path)])
         return Pairs(*(pd.concat(own, ignore_index=True) for own in zip(*found, strict=True)))
+
+    def outcomes(self) -> pd.DataFrame:
+        """Return what came of models' answers, in the columns of `OUTCOMES`, where it was told."""
+        import pandas as pd
+
+        parts = []
+        for run in self.runs:
+            names = {own.label: name for name, own in self._sources.items() if own.run is run}
+            found = read_outcomes(run.path)
+            parts.append(found.assign(model=found["model"].map(names)).dropna(subset=["model"]))
+        return pd.concat(parts, ignore_index=True)
 
     def generations(self) -> pd.DataFrame:
         """Return what models added to prompts, as `Run.generations`."""

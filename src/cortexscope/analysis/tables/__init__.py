@@ -20,6 +20,7 @@ from cortexscope.analysis.tables.leaders import Leaders
 from cortexscope.analysis.tables.means import Means
 from cortexscope.analysis.tables.mixed import Mixed
 from cortexscope.analysis.tables.model_contrasts import ModelContrasts
+from cortexscope.analysis.tables.outcomes import Outcomes
 from cortexscope.analysis.tables.power import Power
 from cortexscope.analysis.tables.probe_baselines import ProbeBaselines
 from cortexscope.analysis.tables.probes import Probes
@@ -52,6 +53,7 @@ TABLES: Mapping[str, Step] = {
         ComparedLayers(),
         ComparedHeads(),
         ComparedNeurons(),
+        Outcomes(),
         Mixed(),
         Depth(),
         Heads(),
