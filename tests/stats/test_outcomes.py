@@ -162,11 +162,9 @@ def test_paraphrases_are_one_unit_and_in_one_fold() -> None:
     rng = np.random.default_rng(10)
     made = drawn(rng, n=60)
     # Each prompt twice: what is known of one would give the other away.
-    twice = {
-        name: np.repeat(value, 2, axis=0) for name, value in made.items() if name != "predictors"
-    }
-    twice["predictors"] = [np.repeat(value, 2, axis=0) for value in made["predictors"]]
-    twice["predictors"].append(np.repeat(rng.normal(size=(60, 50)), 2, axis=0))
+    predictors = [*made.pop("predictors"), rng.normal(size=(60, 50))]
+    twice: dict[str, Any] = {name: np.repeat(value, 2) for name, value in made.items()}
+    twice["predictors"] = [np.repeat(value, 2, axis=0) for value in predictors]
     found = told(rng, twice)
     assert (found["n"] == 60).all()
     assert found["auc"].iloc[-1] < 0.7

@@ -57,7 +57,7 @@ def test_a_packed_log_of_inspect_ai_is_read(tmp_path: Path) -> None:
         ("id,a,b\n1,1,0\n", None, "several columns .* --column: a, b"),
         ("id,a\n1,maybe\n", None, "has no column of outcomes"),
         ("id,a\n1,maybe\n", "a", "prompt '1' has 'maybe' as 'a'"),
-        ("id,correct\n1,1\n", "corect", "no column 'corect'; did you mean 'correct'"),
+        ("id,correct\n1,1\n", "correctly", "no column 'correctly'; did you mean 'correct'"),
         ("name,correct\n1,1\n", None, "no column of prompts' ids among name, correct"),
     ],
 )
