@@ -2,6 +2,7 @@
 
 from cortexscope.analysis._analysis import Analysis
 from cortexscope.analysis._groups import TASK, Groups, column_names, groups_of
+from cortexscope.analysis._outcomes import keep_outcomes
 from cortexscope.analysis._regions import REGIONS, Region, regions_of_steps
 from cortexscope.analysis._scopes import IN_UNITS, STANDARDISED
 from cortexscope.analysis._settings import Settings, settings_of
@@ -24,6 +25,7 @@ from cortexscope.analysis.tables.compared_predictions import QUANTILES
 from cortexscope.analysis.tables.compared_states import onset
 from cortexscope.analysis.tables.lesion_measures import DEPTH
 from cortexscope.analysis.tables.lesion_specific import specific
+from cortexscope.analysis.tables.outcomes import in_words
 
 __all__ = [
     "Analysis",
@@ -44,6 +46,8 @@ __all__ = [
     "column_names",
     "groups_of",
     "head_values",
+    "in_words",
+    "keep_outcomes",
     "metrics_with_values",
     "onset",
     "prompt_values",

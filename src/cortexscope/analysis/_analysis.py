@@ -220,11 +220,15 @@ class Analysis:
         """Yield what the tables come to, in sentences."""
         yield from self.groups.says()
         for name in self.names:
-            if (self._unasked(name) or self.missing(name)) is None:
-                step = TABLES[name]
-                said = step.says(self)
-                # What can keep tasks apart speaks of these and of groups in its own words.
-                yield from said if step.apart else map(self.groups.worded, said)
+            yield from self.sentences_of(name)
+
+    def sentences_of(self, name: str) -> Iterator[str]:
+        """Yield what one table comes to; nothing where it is empty."""
+        if (self._unasked(name) or self.missing(name)) is None:
+            step = TABLES[name]
+            said = step.says(self)
+            # What can keep tasks apart speaks of these and of groups in its own words.
+            yield from said if step.apart else map(self.groups.worded, said)
 
     def _unasked(self, name: str) -> str | None:
         """Return why a table is not of what was asked for, None where it is."""

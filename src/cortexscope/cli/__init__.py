@@ -31,6 +31,7 @@ from cortexscope.cli.lesion import lesion
 from cortexscope.cli.ls import ls
 from cortexscope.cli.merge import merge
 from cortexscope.cli.metrics import app as metrics_app
+from cortexscope.cli.outcomes import outcomes
 from cortexscope.cli.plan import plan
 from cortexscope.cli.report import report
 from cortexscope.cli.rerun import rerun
@@ -67,6 +68,7 @@ app.command()(tables)
 app.command()(workbooks)
 app.command()(figures)
 app.command()(stats)
+app.command()(outcomes)
 app.command()(export)
 app.command()(audit)
 app.command()(ls)

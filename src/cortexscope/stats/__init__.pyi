@@ -2,6 +2,11 @@ from ._alignment import (
     linear_cka as linear_cka,
     procrustes_distance as procrustes_distance,
 )
+from ._concordance import (
+    Concordance as Concordance,
+    Outcomes as Outcomes,
+    concordance as concordance,
+)
 from ._contrasts import (
     model_contrasts as model_contrasts,
     task_contrasts as task_contrasts,
@@ -59,6 +64,7 @@ from ._number_effect import (
     Slope as Slope,
     number_effect as number_effect,
 )
+from ._outcomes import outcome_predictors as outcome_predictors
 from ._permutation import Remembered as Remembered
 from ._power import (
     power_of as power_of,

@@ -23,14 +23,23 @@ _WORDS = r"\w+|[^\w\s]"
 _ROUNDING = 1e-9
 
 
-def length_features(n_tokens: Floats) -> Features | str:
-    """Return the columns of a curve in log tokens, standardised, or why there are none."""
-    if len(np.unique(n_tokens)) < 2:
+def length_features(n_tokens: Floats, *, beside: Floats | None = None) -> Features | str:
+    """Return the columns of a curve in log tokens, standardised, or why there are none.
+
+    Args:
+        n_tokens: of each prompt.
+        beside: one further number a prompt, as a column of its own.
+    """
+    if len(np.unique(n_tokens)) < 2 and beside is None:
         return "all prompts have one length"
 
     def features(train: Places, test: Places) -> tuple[Any, Any]:
         curve = LengthCurve.over(n_tokens[train])
-        return _scaled(curve.columns(n_tokens[train]), curve.columns(n_tokens[test]))
+        known, asked = (curve.columns(n_tokens[rows]) for rows in (train, test))
+        if beside is not None:
+            known = np.column_stack([known, beside[train]])
+            asked = np.column_stack([asked, beside[test]])
+        return _scaled(known, asked)
 
     return features
 

@@ -16,6 +16,7 @@ from cortexscope.store._measurements import Measurements
 from cortexscope.store._merging import merge_runs
 from cortexscope.store._moved import Moved, moved
 from cortexscope.store._once import MeasuredOnce
+from cortexscope.store._outcomes import write_outcomes
 from cortexscope.store._pairs import PairPlan, Pairs, PairWriter
 from cortexscope.store._parts import ShardPart
 from cortexscope.store._reader import Run
@@ -26,6 +27,7 @@ from cortexscope.store._schema import (
     LESIONS,
     MEASUREMENTS,
     MODELS,
+    OUTCOMES,
     PAIRS,
     PROMPTS,
     SCHEMA_VERSION,
@@ -54,6 +56,7 @@ __all__ = [
     "PairWriter",
     "Pairs",
     "MeasuredOnce",
+    "OUTCOMES",
     "PROMPTS",
     "Measurements",
     "Moved",
@@ -78,5 +81,6 @@ __all__ = [
     "to_frame",
     "to_polars",
     "with_attributes",
+    "write_outcomes",
     "write_parquet",
 ]

@@ -16,6 +16,7 @@ __all__ = [
     "LESIONED",
     "LOCK",
     "LONGEST_LABEL",
+    "OUTCOMES",
     "PAIRED",
     "RESULTS",
     "WHOLES",
@@ -31,6 +32,9 @@ PAIRED = "pairs"
 
 LESIONED = "lesions"
 """The folder of what models predict without a part of them."""
+
+OUTCOMES = "outcomes.parquet"
+"""The file of what came of models' answers to the prompts, where that was told."""
 
 WHOLES = {"task": "tasks", "sequence": "sequences"}
 """The name of the file with values that are not of single prompts, by what they are of."""

@@ -18,7 +18,7 @@ from cortexscope.store._attributes import prompt_records, read_prompts
 from cortexscope.store._completeness import Completeness, damaged, state_of
 from cortexscope.store._contents import Contents, FileFault, in_texts, read_columns
 from cortexscope.store._frames import joined, to_frame
-from cortexscope.store._layout import Layout
+from cortexscope.store._layout import OUTCOMES, Layout
 from cortexscope.store._lesions import lesion_files
 from cortexscope.store._manifest import read_manifest
 from cortexscope.store._pairs import pair_files
@@ -72,7 +72,8 @@ class Run:
         beside = [file for shard in shards if (file := self._layout.vectors(shard)).is_file()]
         own = [self.path / name for name in ("manifest.json", "prompts.parquet", "models.parquet")]
         found = hashlib.sha256()
-        more = (*pair_files(self.path), *lesion_files(self.path))
+        told = [file] if (file := self.path / OUTCOMES).is_file() else []
+        more = (*pair_files(self.path), *lesion_files(self.path), *told)
         for file in (*own, *self.measurement_files(), *more, *(beside if vectors else ())):
             found.update(f"{file.name} {sha256_of(file)}\n".encode())
         return found.hexdigest()

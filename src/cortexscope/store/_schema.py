@@ -16,6 +16,7 @@ __all__ = [
     "LESIONS",
     "MEASUREMENTS",
     "MODELS",
+    "OUTCOMES",
     "PAIRS",
     "PROMPTS",
     "SCHEMA_VERSION",
@@ -226,3 +227,14 @@ ESTIMATES = pa.schema(
 )
 """By how much a prompt's surprisal would change without each head or neuron of a layer, by a
 first-order estimate, in nats a token; a layer and prompt a row, the list in their order."""
+
+OUTCOMES = pa.schema(
+    [
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("outcome", pa.float64(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+    ]
+)
+"""What came of a model's answer to a prompt, one a row: 1 for right and 0 for wrong, or a score;
+`source` is the file or the column that it was read from."""

@@ -14,6 +14,7 @@ from cortexscope.records import MetricSpec, in_order
 from cortexscope.store._attributes import joined_attributes
 from cortexscope.store._contents import Contents, parts
 from cortexscope.store._lesions import Lesions, lesion_files, read_lesions
+from cortexscope.store._outcomes import read_outcomes
 from cortexscope.store._pairs import Pairs, read_pairs
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import PROMPTS, TURNS
@@ -265,6 +266,17 @@ class Sources:
             renamed = {"model": names}
             found.append([frame.replace(renamed) for frame in read_lesions(run.path)])
         return Lesions(*(pd.concat(own, ignore_index=True) for own in zip(*found, strict=True)))
+
+    def outcomes(self) -> pd.DataFrame:
+        """Return what came of models' answers, in the columns of `OUTCOMES`, where it was told."""
+        import pandas as pd
+
+        parts = []
+        for run in self.runs:
+            names = {own.label: name for name, own in self._sources.items() if own.run is run}
+            found = read_outcomes(run.path)
+            parts.append(found.assign(model=found["model"].map(names)).dropna(subset=["model"]))
+        return pd.concat(parts, ignore_index=True)
 
     def generations(self) -> pd.DataFrame:
         """Return what models added to prompts, as `Run.generations`."""

@@ -18,7 +18,7 @@ from cortexscope.store._attributes import prompt_table
 from cortexscope.store._contents import FileFault, read_columns
 from cortexscope.store._continuing import continued
 from cortexscope.store._hashes import write_hashes
-from cortexscope.store._layout import LESIONED, LOCK, PAIRED, RESULTS, Layout
+from cortexscope.store._layout import LESIONED, LOCK, OUTCOMES, PAIRED, RESULTS, Layout
 from cortexscope.store._lock import RunLock
 from cortexscope.store._manifest import COPY, has_manifest, restore_manifest, write_manifest
 from cortexscope.store._notes import Notes
@@ -182,7 +182,8 @@ class RunWriter(Notes):
             for name in _FOLDERS:
                 if (self.path / name).exists():
                     shutil.rmtree(self.path / name)
-            (self.path / "report.html").unlink(missing_ok=True)
+            for name in ("report.html", OUTCOMES):
+                (self.path / name).unlink(missing_ok=True)
 
     def _heads(self, prompts: Sequence[Prompt]) -> dict[str, pa.Table]:
         tables = (prompt_table(prompts), _model_table(self.manifest.models))

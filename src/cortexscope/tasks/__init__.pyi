@@ -25,6 +25,11 @@ from ._loading import (
     read_suites as read_suites,
     suite_names as suite_names,
 )
+from ._outcomes import (
+    Answers as Answers,
+    answers_of as answers_of,
+    load_answers as load_answers,
+)
 from ._sampling import (
     sampled as sampled,
 )

@@ -25,6 +25,7 @@ from cortexscope.analysis.tables.lesion_specific import LesionSpecific
 from cortexscope.analysis.tables.means import Means
 from cortexscope.analysis.tables.mixed import Mixed
 from cortexscope.analysis.tables.model_contrasts import ModelContrasts
+from cortexscope.analysis.tables.outcomes import Outcomes
 from cortexscope.analysis.tables.power import Power
 from cortexscope.analysis.tables.probe_baselines import ProbeBaselines
 from cortexscope.analysis.tables.probes import Probes
@@ -62,6 +63,7 @@ TABLES: Mapping[str, Step] = {
         LesionEstimates(),
         LesionAgreement(),
         LesionMeasures(),
+        Outcomes(),
         Mixed(),
         Depth(),
         Heads(),

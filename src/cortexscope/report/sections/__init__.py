@@ -14,6 +14,7 @@ SECTIONS = Registry(
             "answer",
             "compared",
             "lesion",
+            "outcomes",
             "tasks",
             "columns",
             "models",
