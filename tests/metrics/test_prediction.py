@@ -59,13 +59,13 @@ def test_they_equal_the_plain_computation(family: str, way: str) -> None:
 def test_small_pieces_of_the_vocabulary_give_the_same(
     family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_readout, "_ENTRIES", 400)
+    monkeypatch.setattr(_readout, "ENTRIES", 400)
     monkeypatch.setattr(_readout, "_ROWS", 7)
     assert agree(family, "right", METRICS, reference) > 0
 
 
 def test_scores_far_apart_and_far_from_zero_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_readout, "_ENTRIES", 400)
+    monkeypatch.setattr(_readout, "ENTRIES", 400)
     model = tiny_model("llama")
     with torch.no_grad():
         # Certain of token 7 at every token, with logits about 200.
@@ -201,7 +201,7 @@ def test_bits_per_byte_counts_the_bytes_after_the_first_token(
     for name, tokens, size in (("plain", 4, len(" two three four")), ("unknown", 3, 8)):
         nats = found.loc[("surprisal", name), "value"] * (tokens - 1)
         bits = found.loc[("bits_per_byte", name), "value"]
-        assert bits == pytest.approx(nats / math.log(2) / size, rel=1e-12)
+        assert bits == pytest.approx(nats / math.log(2) / size, rel=1e-7)
     assert found.loc[("bits_per_byte", "short"), "reason"] == ONE
 
 
@@ -252,4 +252,4 @@ def test_bits_per_byte_of_a_cut_text_count_what_was_read(tiny_folder: Path, tmp_
     nats = found.loc[("surprisal", "long"), "value"] * 63
     size = len(" ".join(["one two"] * 32)) - len("one")
     bits = found.loc[("bits_per_byte", "long"), "value"]
-    assert bits == pytest.approx(nats / math.log(2) / size, rel=1e-12)
+    assert bits == pytest.approx(nats / math.log(2) / size, rel=1e-7)

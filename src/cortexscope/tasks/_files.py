@@ -115,7 +115,7 @@ def _folder(path: Path, options: ReadOptions) -> Suite:
         return load_saved(path, options)
     files = [file for file in _visible(path) if file.suffix.lower() in _YAML]
     own = [file for file in files if file.parent == path]
-    rows = [file for file in _visible(path) if format_of(file) is not None]
+    rows = [file for file in _visible(path) if format_of(file) is not None and file.is_file()]
     if own:
         refuse_reading(options, f"{path} is a folder of YAML files, which")
         return sampled(_joined(path, [read_yaml(file) for file in own]), options)
@@ -141,7 +141,9 @@ def _visible(path: Path) -> list[Path]:
     return sorted(
         file
         for file in path.rglob("*")
-        if not any(part.startswith(".") for part in file.relative_to(path).parts) and file.is_file()
+        if not any(part.startswith(".") for part in file.relative_to(path).parts)
+        # A folder that is named like a file is said to be one; a pipe would never end.
+        and (file.is_file() or file.is_dir())
     )
 
 
