@@ -43,7 +43,6 @@ def test_what_is_no_file_in_a_folder_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text(ROW)
     os.mkfifo(tmp_path / "z.csv")
     os.mkfifo(tmp_path / "z.yaml")
-    (tmp_path / "d.yaml").mkdir()
     (tmp_path / "loop.csv").symlink_to("loop.csv")
     (tmp_path / "up").symlink_to(tmp_path)
     assert len(load_suite(tmp_path).prompts) == 1
