@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,6 +15,7 @@ from cortexscope.taps import ReadoutError
 __all__ = ["Divergence", "Head", "divergence"]
 
 
+@runtime_checkable
 class Head(Protocol):
     """Turns states into logits, a piece of the vocabulary at a time, as `taps.Readout` does."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -37,6 +37,7 @@ class Following(NamedTuple):
     """The ones that come next."""
 
 
+@runtime_checkable
 class Side(Protocol):
     """One of the two models."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,7 @@ _STEPS = 256
 """Bins an octave: a threshold is known to 0.27 %."""
 
 
+@runtime_checkable
 class Gather(Protocol):
     """Takes entries [token, feature], prompt after prompt."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from cortexscope.engine._job import Failed, Job, Lost, Measured
 from cortexscope.engine._stopping import stops
@@ -26,6 +26,7 @@ class GoneError(Exception):
     """Who was doing a job is gone; the message is the end of a sentence that says how."""
 
 
+@runtime_checkable
 class Seat(Protocol):
     """A place outside of this process where one job at a time is done."""
 
