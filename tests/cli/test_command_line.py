@@ -40,7 +40,7 @@ def test_help_and_import_load_nothing_heavy() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["runn"], "No such command 'runn'. Did you mean 'run'?"),
+        (["runn"], "No such command 'runn'. Did you mean 'run'"),
         (["run"], "No model was named; name one with --model, such as demo-decoder."),
         (["run", "--modle", "x"], "No such option: --modle"),
         (["run", "--model", "demo-decodr"], "did you mean 'demo-decoder'?"),

@@ -213,8 +213,12 @@ class Analysis:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The tables that there are of groups, or of a number."""
-        return tuple(name for name, step in TABLES.items() if self.groups.kind in step.kinds)
+        """The tables that there are of groups, or of a number, and of what the run is about."""
+        return tuple(
+            name
+            for name, step in TABLES.items()
+            if self.groups.kind in step.kinds and step.concerns(self)
+        )
 
     def sentences(self) -> Iterator[str]:
         """Yield what the tables come to, in sentences."""

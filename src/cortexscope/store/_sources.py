@@ -13,9 +13,10 @@ from cortexscope.errors import UsageError
 from cortexscope.records import MetricSpec, in_order
 from cortexscope.store._attributes import joined_attributes
 from cortexscope.store._contents import Contents, parts
+from cortexscope.store._layout import OUTCOMES
 from cortexscope.store._lesions import Lesions, lesion_files, read_lesions
 from cortexscope.store._outcomes import read_outcomes
-from cortexscope.store._pairs import Pairs, read_pairs
+from cortexscope.store._pairs import Pairs, pair_files, read_pairs
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import PROMPTS, TURNS
 from cortexscope.store._sums import finite
@@ -250,6 +251,16 @@ class Sources:
             renamed = {side: names for side in ("base", "model")}
             found.append([frame.replace(renamed) for frame in read_pairs(run.path)])
         return Pairs(*(pd.concat(own, ignore_index=True) for own in zip(*found, strict=True)))
+
+    @property
+    def compared(self) -> bool:
+        """Whether any models were compared."""
+        return any(pair_files(run.path) for run in self.runs)
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether it was told what came of answers."""
+        return any((run.path / OUTCOMES).is_file() for run in self.runs)
 
     @property
     def lesioned(self) -> bool:

@@ -47,6 +47,10 @@ class Pair(NamedTuple):
 class ComparedStep(Step):
     """A table of pairs of models."""
 
+    def concerns(self, of: Analysis) -> bool:
+        """Return whether models were compared."""
+        return of.measured.compared
+
     def absent(self, of: Analysis) -> str:
         """Return why there is nothing to compare."""
         return _NONE

@@ -87,6 +87,10 @@ class Estimated(NamedTuple):
 class LesionStep(Step):
     """A table of models without parts of them."""
 
+    def concerns(self, of: Analysis) -> bool:
+        """Return whether parts were taken out of models."""
+        return of.measured.lesioned
+
     def absent(self, of: Analysis) -> str:
         """Return why there is nothing."""
         return _NONE

@@ -42,6 +42,10 @@ class Step(ABC):
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return the table, empty where there is nothing; asked only where there are values."""
 
+    def concerns(self, of: Analysis) -> bool:
+        """Return whether a run is of what the table is about, such as a comparison of models."""
+        return True
+
     def absent(self, of: Analysis) -> str:
         """Return why the table is empty, in a phrase."""
         return "no metric was looked at closely"

@@ -69,6 +69,10 @@ class Outcomes(Step):
                 parts.append(_of_task(of, model, task, prompts, predictors))
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
+    def concerns(self, of: Analysis) -> bool:
+        """Return whether outcomes were told."""
+        return of.measured.has_outcomes
+
     def absent(self, of: Analysis) -> str:
         """Return why there are no outcomes."""
         if of.groups.column is not None:
