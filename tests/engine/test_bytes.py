@@ -181,7 +181,7 @@ def test_bits_are_divided_by_the_bytes_after_the_first_token(first: bool, tmp_pa
     for name in ("dog", "long"):
         # Each token but the special one is a byte, and each but the first is predicted.
         assert found["bits_per_byte", name] == pytest.approx(
-            found["surprisal", name] / math.log(2), rel=1e-7
+            found["surprisal", name] / math.log(2), rel=1e-12
         )
 
 

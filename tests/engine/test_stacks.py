@@ -102,7 +102,7 @@ def test_the_load_of_experts_is_written_with_their_numbers(tmp_path: Path) -> No
     assert load["head"].isna().all()
     sums = load.groupby(["prompt_id", "layer"])["value"].sum()
     assert len(sums) == 9
-    assert (sums - 1).abs().max() < 1e-7
+    assert (sums - 1).abs().max() < 1e-12
     entropy = frame[frame["metric"] == "router_entropy"]
     assert entropy["index"].isna().all()
     assert entropy["value"].between(0, 1.3863).all()

@@ -201,7 +201,7 @@ def test_bits_per_byte_counts_the_bytes_after_the_first_token(
     for name, tokens, size in (("plain", 4, len(" two three four")), ("unknown", 3, 8)):
         nats = found.loc[("surprisal", name), "value"] * (tokens - 1)
         bits = found.loc[("bits_per_byte", name), "value"]
-        assert bits == pytest.approx(nats / math.log(2) / size, rel=1e-7)
+        assert bits == pytest.approx(nats / math.log(2) / size, rel=1e-12)
     assert found.loc[("bits_per_byte", "short"), "reason"] == ONE
 
 
@@ -252,4 +252,4 @@ def test_bits_per_byte_of_a_cut_text_count_what_was_read(tiny_folder: Path, tmp_
     nats = found.loc[("surprisal", "long"), "value"] * 63
     size = len(" ".join(["one two"] * 32)) - len("one")
     bits = found.loc[("bits_per_byte", "long"), "value"]
-    assert bits == pytest.approx(nats / math.log(2) / size, rel=1e-7)
+    assert bits == pytest.approx(nats / math.log(2) / size, rel=1e-12)

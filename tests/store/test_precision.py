@@ -1,4 +1,4 @@
-"""Values are kept to what they tell: 25 significant bits, and all of a model in float64."""
+"""Values of heads are kept to 25 significant bits, all others and those in float64 whole."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from cortexscope.store import MEASUREMENTS
 from cortexscope.store._precision import kept
 
 
-def table(values: list[float | None]) -> pa.Table:
+def table(values: list[float | None], *, head: bool = True) -> pa.Table:
     columns: dict[str, Any] = {name: [None] * len(values) for name in MEASUREMENTS.names}
     columns |= {name: ["x"] * len(values) for name in ("model", "metric", "stack")}
+    columns["head"] = [0 if head else None] * len(values)
     return pa.table(columns | {"value": values}, schema=MEASUREMENTS)
 
 
@@ -45,6 +46,8 @@ def test_is_kept_whole_for_float64_and_once_is_enough() -> None:
     values = [math.pi, -1 / 3, None]
     whole = table(values)
     assert kept(whole, "float64").equals(whole)
+    of_layers = table(values, head=False)
+    assert kept(of_layers, "float32").equals(of_layers)
     once = kept(whole, "float32")
     assert not once.equals(whole)
     assert kept(once, "float32").equals(once)
