@@ -240,13 +240,17 @@ class Sources:
         own = self._sources[model]
         return own.run.mean_neurons(own.label)
 
+    def _names(self, run: Run) -> dict[str, str]:
+        """Return by what name each model of a run is known, by its label there."""
+        return {own.label: name for name, own in self._sources.items() if own.run is run}
+
     def pairs(self) -> Pairs:
         """Return what runs have of pairs of models, as `read_pairs`, by these models' names."""
         import pandas as pd
 
         found = []
         for run in self.runs:
-            names = {own.label: name for name, own in self._sources.items() if own.run is run}
+            names = self._names(run)
             # A base out of a file is no model of the run, and keeps its name.
             renamed = {side: names for side in ("base", "model")}
             found.append([frame.replace(renamed) for frame in read_pairs(run.path)])
@@ -273,7 +277,7 @@ class Sources:
 
         found = []
         for run in self.runs:
-            names = {own.label: name for name, own in self._sources.items() if own.run is run}
+            names = self._names(run)
             renamed = {"model": names}
             found.append([frame.replace(renamed) for frame in read_lesions(run.path)])
         return Lesions(*(pd.concat(own, ignore_index=True) for own in zip(*found, strict=True)))
@@ -284,7 +288,7 @@ class Sources:
 
         parts = []
         for run in self.runs:
-            names = {own.label: name for name, own in self._sources.items() if own.run is run}
+            names = self._names(run)
             found = read_outcomes(run.path)
             parts.append(found.assign(model=found["model"].map(names)).dropna(subset=["model"]))
         return pd.concat(parts, ignore_index=True)
@@ -295,7 +299,7 @@ class Sources:
 
         parts = []
         for run in self.runs:
-            names = {own.label: name for name, own in self._sources.items() if own.run is run}
+            names = self._names(run)
             texts = run.generations()
             parts.append(texts.assign(model=texts["model"].map(names)))
         return pd.concat(parts, ignore_index=True)
