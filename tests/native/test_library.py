@@ -72,7 +72,7 @@ def test_without_it_torch_measures_the_same(monkeypatch: pytest.MonkeyPatch, fam
 def test_the_processor_that_torch_is_told_of_decides_which_one_is_taken() -> None:
     code = (
         "import torch; from cortexscope import native; "
-        "print(native.is_there(), float(native.sizes(torch.ones(1, 1, 9)).sums))"
+        "print(native.is_there(), float(native.sizes(native.Rows(torch.ones(1, 1, 9))).sums))"
     )
     environment = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
     said = subprocess.run(

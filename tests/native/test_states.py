@@ -22,7 +22,7 @@ def states(width: int, seed: int = 0) -> Tensor:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_sizes(width: int) -> None:
     values = states(width)
-    found, wide = native.sizes(values), values.double()
+    found, wide = native.sizes(native.Rows(values)), values.double()
     torch.testing.assert_close(found.sums.double(), wide.sum(-1), rtol=1e-6, atol=1e-4)
     torch.testing.assert_close(found.sizes.double(), wide.abs().sum(-1), rtol=1e-6, atol=0)
     torch.testing.assert_close(found.norms.double(), wide.norm(dim=-1), rtol=1e-6, atol=0)
@@ -32,7 +32,7 @@ def test_sizes(width: int) -> None:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_central_moments(width: int) -> None:
     values = states(width)
-    found = native.central(values)
+    found = native.central(native.Rows(values))
     wide = values.double()
     apart = wide - wide.mean(-1, keepdim=True)
     torch.testing.assert_close(found.means.double(), wide.mean(-1), rtol=1e-6, atol=1e-6)
@@ -45,11 +45,14 @@ def test_counts_below_a_threshold_are_exact(width: int) -> None:
     values = states(width)
     values[values.abs() < 1] = 0.0
     limits = torch.rand(3, 5, generator=torch.Generator().manual_seed(1)) * 4
-    assert torch.equal(native.below(values, 2.5), (values.abs() < 2.5).sum(-1).float())
+    assert torch.equal(native.below(native.Rows(values), 2.5), (values.abs() < 2.5).sum(-1).float())
     assert torch.equal(
-        native.below(values, limits), (values.abs() < limits[..., None]).sum(-1).float()
+        native.below(native.Rows(values), limits),
+        (values.abs() < limits[..., None]).sum(-1).float(),
     )
-    assert torch.equal(native.below(values, 0.0, or_equal=True), (values == 0).sum(-1).float())
+    assert torch.equal(
+        native.below(native.Rows(values), 0.0, or_equal=True), (values == 0).sum(-1).float()
+    )
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -64,16 +67,38 @@ def test_products(width: int) -> None:
 def test_rows_that_do_not_lie_side_by_side_are_read_where_they_are() -> None:
     values = torch.randn(4, 6, 40, generator=torch.Generator().manual_seed(0))
     for view in (values[:, ::2], values[..., :30], values.transpose(1, 2), values[:, :0]):
-        found, copied = native.sizes(view), native.sizes(view.contiguous())
+        found, copied = (
+            native.sizes(native.Rows(view)),
+            native.sizes(native.Rows(view.contiguous())),
+        )
         for one, other in zip(found, copied, strict=True):
             assert torch.equal(one, other)
+
+
+def test_some_rows_are_read_where_they_are() -> None:
+    values = torch.randn(3, 9, 40, generator=torch.Generator().manual_seed(0))
+    where = torch.tensor([[0, 3, 8], [1, 1, 2], [8, 0, 5]])
+    picked = values[torch.arange(3)[:, None], where]
+    some, alone = native.Rows(values, where), native.Rows(picked)
+    pairs = [
+        *zip(native.sizes(some), native.sizes(alone), strict=True),
+        *zip(native.central(some), native.central(alone), strict=True),
+        (native.below(some, 0.5), native.below(alone, 0.5)),
+        (native.below(some, picked[..., 0].abs()), native.below(alone, picked[..., 0].abs())),
+    ]
+    for one, other in pairs:
+        assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize("broken", [torch.nan, torch.inf, -torch.inf])
 def test_what_is_not_finite_stays_so(broken: float) -> None:
     values = states(40)
     values[1, 2, 3] = broken
-    everything = (*native.sizes(values), *native.central(values), native.products(values, values))
+    everything = (
+        *native.sizes(native.Rows(values)),
+        *native.central(native.Rows(values)),
+        native.products(values, values),
+    )
     for found in everything:
         finite = found.isfinite()
         assert not finite[1, 2]
@@ -87,7 +112,7 @@ def test_threads_change_no_bit() -> None:
     try:
         for threads in (1, 3):
             torch.set_num_threads(threads)
-            found.append(native.sizes(values))
+            found.append(native.sizes(native.Rows(values)))
     finally:
         torch.set_num_threads(before)
     for one, other in zip(*found, strict=True):

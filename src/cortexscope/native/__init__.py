@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from cortexscope.native._library import is_there, remark
 from cortexscope.native._rows import NativeRows, attention_rows, takes_attention
-from cortexscope.native._states import Central, Sizes, below, central, products, sizes, takes_states
+from cortexscope.native._states import (
+    Central,
+    Rows,
+    Sizes,
+    below,
+    central,
+    products,
+    sizes,
+    takes_states,
+)
 
 __all__ = [
     "Central",
     "NativeRows",
+    "Rows",
     "Sizes",
     "attention_rows",
     "below",

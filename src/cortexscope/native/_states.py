@@ -6,19 +6,19 @@ import ctypes
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cortexscope.native._library import call, is_there, threads
 
-__all__ = ["Central", "Sizes", "below", "central", "products", "sizes", "takes_states"]
+__all__ = ["Central", "Rows", "Sizes", "below", "central", "products", "sizes", "takes_states"]
 
 _Integer, _Pointer = ctypes.c_int64, ctypes.c_void_p
 
 
 class _States(ctypes.Structure):
     _fields_ = (
-        *((name, _Pointer) for name in ("values", "others", "thresholds")),
+        *((name, _Pointer) for name in ("values", "others", "thresholds", "places")),
         *(
             (name, _Integer)
             for name in (
@@ -68,6 +68,19 @@ class Central(NamedTuple):
     fourths: Float[Tensor, "prompt token"]
 
 
+class Rows(NamedTuple):
+    """States as they lie in memory, all of them or some rows of each prompt."""
+
+    values: Float[Tensor, "prompt token feature"]
+    where: Int[Tensor, "prompt place"] | None = None
+    """Which tokens of each prompt; all where None."""
+
+    @property
+    def shape(self) -> torch.Size:
+        """Prompts and rows of each."""
+        return self.values.shape[:2] if self.where is None else self.where.shape
+
+
 def takes_states(values: Tensor) -> bool:
     """Return whether such states can be reduced by compiled code."""
     return (
@@ -79,35 +92,31 @@ def takes_states(values: Tensor) -> bool:
     )
 
 
-def sizes(values: Float[Tensor, "prompt token feature"]) -> Sizes:
+def sizes(rows: Rows) -> Sizes:
     """Return how large each row is."""
-    made = values.new_empty((4, *values.shape[:2]))
-    rows = _rows(values)
+    made = rows.values.new_empty((4, *rows.shape))
     _reduce(rows, sums=made[0], sizes=made[1], norms=made[2], largest=made[3])
     return Sizes(*made)
 
 
-def central(values: Float[Tensor, "prompt token feature"]) -> Central:
+def central(rows: Rows) -> Central:
     """Return the moments of each row."""
-    made = values.new_empty((3, *values.shape[:2]))
-    _reduce(_rows(values), means=made[0], seconds=made[1], fourths=made[2])
+    made = rows.values.new_empty((3, *rows.shape))
+    _reduce(rows, means=made[0], seconds=made[1], fourths=made[2])
     return Central(*made)
 
 
 def below(
-    values: Float[Tensor, "prompt token feature"],
-    threshold: float | Float[Tensor, "prompt token"],
-    *,
-    or_equal: bool = False,
-) -> Float[Tensor, "prompt token"]:
+    rows: Rows, threshold: float | Float[Tensor, "prompt row"], *, or_equal: bool = False
+) -> Float[Tensor, "prompt row"]:
     """Return how many entries of each row are smaller than a threshold, or as small if asked."""
-    made = values.new_empty(values.shape[:2])
+    made = rows.values.new_empty(rows.shape)
     if isinstance(threshold, Tensor):
-        limits = threshold.float().contiguous()
+        limits = threshold.float().expand(rows.shape).contiguous()
     else:
-        limits = values.new_tensor(threshold)
+        limits = made.new_tensor(threshold)
     _reduce(
-        _rows(values),
+        rows,
         below=made,
         thresholds=limits,
         threshold_stride=int(limits.dim() > 0),
@@ -120,28 +129,33 @@ def products(
     values: Float[Tensor, "prompt token feature"], others: Float[Tensor, "prompt token feature"]
 ) -> Float[Tensor, "prompt token"]:
     """Return the product of each row with another one."""
-    made, other = values.new_empty(values.shape[:2]), _rows(others)
-    _reduce(_rows(values), products=made, others=other, other_stride=other.stride(0))
+    made, other = values.new_empty(values.shape[:2]), _matrix(others)
+    _reduce(Rows(values), products=made, others=other, other_stride=other.stride(0))
     return made
 
 
-def _rows(values: Tensor) -> Tensor:
+def _matrix(values: Tensor) -> Tensor:
     """Return states as a matrix whose rows lie side by side."""
     values = values.detach()
     values = values if values.stride(-1) == 1 else values.contiguous()
     return values.reshape(-1, values.shape[-1])
 
 
-def _reduce(rows: Tensor, **asked: Tensor | int) -> None:
+def _reduce(rows: Rows, **asked: Tensor | int) -> None:
+    matrix, places = _matrix(rows.values), None
+    if rows.where is not None:
+        prompts, tokens = rows.values.shape[:2]
+        places = (rows.where + tokens * torch.arange(prompts)[:, None]).contiguous()
     given = {
         name: value.data_ptr() if isinstance(value, Tensor) else value
         for name, value in asked.items()
     }
     job = _States(
-        values=rows.data_ptr(),
-        rows=rows.shape[0],
-        width=rows.shape[1],
-        stride=rows.stride(0),
+        values=matrix.data_ptr(),
+        places=0 if places is None else places.data_ptr(),
+        rows=rows.shape.numel(),
+        width=matrix.shape[1],
+        stride=matrix.stride(0),
         **given,
     )
-    call("reduce_states", job, threads(rows.numel()))
+    call("reduce_states", job, threads(rows.shape.numel() * matrix.shape[1]))

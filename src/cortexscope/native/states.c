@@ -8,6 +8,7 @@ typedef struct {
     const float *values;    /* [row, feature] */
     const float *others;    /* likewise, for products; or NULL */
     const float *thresholds; /* [row], or one for all */
+    const int64_t *places;   /* [row]: which row of the values it is; NULL for the same */
     int64_t rows, width;
     int64_t stride, other_stride; /* between rows */
     int64_t threshold_stride;     /* 1, or 0 for one for all */
@@ -82,7 +83,8 @@ INLINE void multiply_row(const States *job, int64_t row, const float *at) {
 
 static void reduce_some(const States *job, int64_t first, int64_t end) {
     for (int64_t row = first; row < end; row++) {
-        const float *at = job->values + row * job->stride;
+        int64_t place = job->places ? job->places[row] : row;
+        const float *at = job->values + place * job->stride;
         if (job->sums) sum_row(job, row, at);
         if (job->means) moments_of_row(job, row, at);
         if (job->below) count_row(job, row, at);

@@ -12,7 +12,7 @@ from torch import Tensor
 from cortexscope import native
 from cortexscope.taps._sizes import Moments, Peak, moments, sorted_sizes
 from cortexscope.taps._spectra import Spectra
-from cortexscope.taps._tokens import Tokens
+from cortexscope.taps._tokens import Sample, Tokens
 
 __all__ = ["AttentionInput", "HeadOutputs", "HiddenStates", "MLPInput", "Neurons", "Update"]
 
@@ -24,6 +24,7 @@ class HiddenStates:
         states: as the model computed them, [prompt, token, feature].
         positions: which positions hold a token and not padding.
         before: the states of the layer before, None where there is none.
+        chosen: which tokens of each prompt these are of the states given; all where None.
     """
 
     def __init__(
@@ -32,8 +33,10 @@ class HiddenStates:
         positions: Tokens,
         *,
         before: HiddenStates | None = None,
+        chosen: Sample | None = None,
     ) -> None:
-        self._states = states.detach()
+        self._whole = states.detach()
+        self._chosen = chosen
         self.positions = positions
         self.before = before
         self._near_zero: dict[float, Float[Tensor, "prompt token"]] = {}
@@ -43,7 +46,7 @@ class HiddenStates:
 
         That much the next layer needs; the rest would lie beside the model's largest tensors.
         """
-        kept = type(self)(self._states, self.positions)
+        kept = type(self)(self._whole, self.positions, chosen=self._chosen)
         known = self.__dict__
         kept.__dict__.update({name: known[name] for name in ("values", "norms") if name in known})
         if "_sample" in known:
@@ -54,6 +57,18 @@ class HiddenStates:
     def computed(self) -> Float[Tensor, "prompt token feature"]:
         """The states in the precision that the model computes in."""
         return self._states
+
+    @cached_property
+    def _states(self) -> Float[Tensor, "prompt token feature"]:
+        # Gathered only where more is asked for than what compiled code reads where it lies.
+        return self._whole if self._chosen is None else self._chosen.of(self._whole)
+
+    @property
+    def _rows(self) -> native.Rows | None:
+        """Where compiled code finds the states; None where there is no such code for them."""
+        if not native.takes_states(self._whole):
+            return None
+        return native.Rows(self._whole, None if self._chosen is None else self._chosen.where)
 
     @property
     def tokens(self) -> Bool[Tensor, "prompt token"]:
@@ -68,7 +83,7 @@ class HiddenStates:
     @property
     def width(self) -> int:
         """Number of features."""
-        return self._states.shape[-1]
+        return self._whole.shape[-1]
 
     @property
     def sample(self) -> HiddenStates:
@@ -81,7 +96,9 @@ class HiddenStates:
         chosen = self.positions.sample
         assert chosen is not None
         before = None if self.before is None else self.before.sample
-        return type(self)(chosen.of(self._states), self.positions.sampled, before=before)
+        if self._chosen is not None:
+            return type(self)(chosen.of(self._states), self.positions.sampled, before=before)
+        return type(self)(self._whole, self.positions.sampled, before=before, chosen=chosen)
 
     @cached_property
     def values(self) -> Float[Tensor, "prompt token feature"]:
@@ -91,7 +108,7 @@ class HiddenStates:
     @cached_property
     def _read(self) -> native.Sizes | None:
         """What one reading by compiled code gives; None without such code."""
-        return native.sizes(self.values) if native.takes_states(self.values) else None
+        return None if self._rows is None else native.sizes(self._rows)
 
     @cached_property
     def sums(self) -> Float[Tensor, "prompt token"]:
@@ -162,8 +179,8 @@ class HiddenStates:
     @cached_property
     def moments(self) -> Moments:
         """The mean of each token's state and the sums of powers about it."""
-        if native.takes_states(self.values):
-            return Moments(*native.central(self.values))
+        if self._rows is not None:
+            return Moments(*native.central(self._rows))
         return moments(self.values)
 
     @cached_property
@@ -189,17 +206,17 @@ class HiddenStates:
         self, threshold: float | Float[Tensor, "prompt token 1"]
     ) -> Float[Tensor, "prompt token"]:
         """Return how many features of each token have |h| below `threshold`."""
-        if native.takes_states(self.values):
+        if self._rows is not None:
             single = threshold[..., 0] if isinstance(threshold, Tensor) else threshold
-            return native.below(self.values, single)
+            return native.below(self._rows, single)
         # Four times as fast as to sum booleans.
         return self.values.abs().lt_(threshold).sum(-1)
 
     @cached_property
     def zeros(self) -> Float[Tensor, "prompt token"]:
         """How many features of each token are 0."""
-        if native.takes_states(self.values):
-            return native.below(self.values, 0.0, or_equal=True)
+        if self._rows is not None:
+            return native.below(self._rows, 0.0, or_equal=True)
         return self.values.abs().le_(0).sum(-1)
 
     def near_zero(self, threshold: float) -> Float[Tensor, "prompt token"]:
