@@ -24,7 +24,7 @@ __all__ = [
     "TURNS",
 ]
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Raised with every column that is added, and where a file is written in another way.
 
 A run of an older schema has nulls in columns added since."""
@@ -32,7 +32,12 @@ A run of an older schema has nulls in columns added since."""
 TURNS = "turns"
 """The column of `PROMPTS` with a conversation; frames of prompts have what is shown of it alone."""
 
-SINCE = frozenset({"step", "tokens_used", "target", "control", "origin", TURNS, "base", "change"})
+SINCE = frozenset(
+    {
+        *("step", "tokens_used", "target", "control", "origin", TURNS, "base", "change"),
+        *("checkpoint_of", "training_step"),
+    }
+)
 """The columns that were added since schema 1, and that an older file may lack."""
 
 MEASUREMENTS = pa.schema(
@@ -138,8 +143,12 @@ MODELS = pa.schema(
         pa.field("quantization", pa.string()),
         pa.field("base", pa.string()),
         pa.field("change", pa.string()),
+        pa.field("checkpoint_of", pa.string()),
+        pa.field("training_step", pa.int64()),
     ]
 )
+"""One model a row. `checkpoint_of` and `training_step` (since schema 7) say of a checkpoint which
+training it is of, and how many updates of the weights were made before."""
 
 PAIRS = pa.schema(
     [

@@ -37,6 +37,8 @@ from cortexscope.analysis.tables.similarity import Similarity
 from cortexscope.analysis.tables.slopes import Slopes
 from cortexscope.analysis.tables.summary import Summary
 from cortexscope.analysis.tables.task_contrasts import TaskContrasts
+from cortexscope.analysis.tables.training_changes import TrainingChanges
+from cortexscope.analysis.tables.training_course import TrainingCourse
 from cortexscope.analysis.tables.values import Values
 from cortexscope.analysis.tables.variance import Variance
 
@@ -58,6 +60,8 @@ TABLES: Mapping[str, Step] = {
         ComparedLayers(),
         ComparedHeads(),
         ComparedNeurons(),
+        TrainingCourse(),
+        TrainingChanges(),
         LesionEffects(),
         LesionSpecific(),
         LesionEstimates(),

@@ -18,7 +18,7 @@ FIGURES = Registry(
     {
         key: f"cortexscope.report.figures.{key}:build"
         for key in (
-            "compared",
+            *("compared", "training"),
             *("lesion_depth", "lesion_map"),
             *("task_matrix", "task_map", "length", "depth", "experts", "task_means", "heads"),
             *("similarity", "specialisation", "massive", "cumulative_mass", "prompts", "radar"),
