@@ -13,8 +13,13 @@ from models.tiny import tiny_config
 from transformers import LlamaForCausalLM
 
 from cortexscope.analysis import Analysis
+from cortexscope.document import Lines
 from cortexscope.errors import ModelNotFoundError, UsageError
 from cortexscope.models import expand, parse_reference
+from cortexscope.report import build_report
+from cortexscope.report._shown import Shown
+from cortexscope.report.figures import Options, figures_of
+from cortexscope.report.sections.training import build
 from cortexscope.store import Run
 
 DONE = {10: 0.0, 100: 0.02, 40: 0.01, 400: 0.9, 1000: 1.0}
@@ -192,3 +197,29 @@ def test_two_checkpoints_and_two_trainings_have_no_course(
     assert {*analysis.table("compared_predictions")["base"]} == {"a@1"}
     assert "training_course" not in analysis.names
     assert analysis.missing("training_course") == "no training has 3 checkpoints in the run"
+
+
+def test_the_report_shows_the_course_with_a_place_for_step_0(
+    tmp_path: Path, comparer: Comparer
+) -> None:
+    for number, step in enumerate((0, 1, 2000)):
+        small(tmp_path / "t" / f"step{step}", layers=1, seed=number // 2, change=lambda m: None)
+    found = comparer([f"mine={tmp_path / 't'}"])
+    shown = Shown(found)
+    (figure,) = shown.figures_named("training")
+    panels = {panel.title: panel for panel in figure.panels if isinstance(panel, Lines)}
+    course = Analysis(found).table("training_course")
+    own = course[(course["metric"] == "residual_norm") & course["task"].isna()]
+    panel = panels[shown.labels.title("residual_norm")]
+    assert panel.x_log
+    (line,) = panel.lines
+    assert line.x.tolist() == [0.5, 1, 2000]
+    assert line.places == ("step 0", "step 1", "step 2,000")
+    np.testing.assert_array_equal(line.y, own["mean"])
+    assert "step 0" in figure.caption
+    (by_task,) = figures_of(shown.frames, shown.labels, ["training"], Options(tasks=("naming",)))
+    lines = [line for panel in by_task.panels if isinstance(panel, Lines) for line in panel.lines]
+    assert {line.label for line in lines} == {"naming"}
+    section = build(shown)
+    assert section is not None
+    assert "training" in [own.key for own in build_report(found).sections]

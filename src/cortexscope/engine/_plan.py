@@ -196,7 +196,8 @@ def _opened(
     failures: dict[str, str] = {}
     for number, reference in enumerate(request.models, start=1):
         try:
-            opened.append((reference, open_source(reference, request.settings, progress)))
+            source = request.held or open_source(reference, request.settings, progress)
+            opened.append((reference, source))
         except ModelNotFoundError:
             # Most likely a name that is misspelt.
             raise

@@ -24,7 +24,7 @@ __all__ = ["TrainingChanges"]
 _RESAMPLES = 2000
 _SAME = "the first checkpoint is not told from the last"
 _PARTS = "no prompt has a value at every checkpoint"
-_LATE = "all checkpoints before the last differ from it"
+_LATE = "the checkpoint before the last still differs from it"
 
 
 class TrainingChanges(TrainingStep):

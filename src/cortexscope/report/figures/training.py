@@ -40,13 +40,14 @@ class Training:
 
     def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
         """Return the figure of a run; without panels where it has no course of a training."""
-        from cortexscope.analysis import DIVERGENCE, trainings_of
+        from cortexscope.analysis import DIVERGENCE, Analysis, trainings_of
 
         title = "Over training"
         if not trainings_of(frames.measured):
             return Figure("training", title, "", ())
-        table = frames.analysis.table("training_course")
-        metrics = self.metrics or (DIVERGENCE, _BITS, *frames.analysis.focus)
+        analysis = Analysis(frames.measured)
+        table = analysis.table("training_course")
+        metrics = self.metrics or (DIVERGENCE, _BITS, *analysis.focus)
         steps = _places(table)
         names = tuple(dict.fromkeys(table["training"]))
         panels = []

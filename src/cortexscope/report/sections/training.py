@@ -37,11 +37,11 @@ _MOST = 3
 
 def build(shown: Shown) -> Section | None:
     """Return the findings, the courses and when each metric changes; None without a training."""
-    from cortexscope.analysis import trainings_of
+    from cortexscope.analysis import Analysis, trainings_of
 
     if not trainings_of(shown.frames.measured):
         return None
-    table = shown.frames.analysis.table("training_changes")
+    table = Analysis(shown.frames.measured).table("training_changes")
     if table.empty:
         return None
     said = [
