@@ -14,6 +14,7 @@ __all__ = [
     "ESTIMATES",
     "GENERATIONS",
     "LESIONS",
+    "LESION_VALUES",
     "MEASUREMENTS",
     "MODELS",
     "OUTCOMES",
@@ -236,6 +237,21 @@ ESTIMATES = pa.schema(
 )
 """By how much a prompt's surprisal would change without each head or neuron of a layer, by a
 first-order estimate, in nats a token; a layer and prompt a row, the list in their order."""
+
+LESION_VALUES = pa.schema(
+    [
+        *_PART,
+        pa.field("index", pa.int32()),
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("value_base", pa.float64()),
+        pa.field("value", pa.float64()),
+        pa.field("reason", pa.string()),
+    ]
+)
+"""A metric of a prompt with one part taken out (since schema 7), a part and prompt a row: the mean
+over those layers and heads that have a value in the intact model, `value_base`, and without it."""
 
 OUTCOMES = pa.schema(
     [

@@ -22,6 +22,7 @@ from cortexscope.analysis.tables.lesion_effects import LesionEffects
 from cortexscope.analysis.tables.lesion_estimates import LesionEstimates
 from cortexscope.analysis.tables.lesion_measures import LesionMeasures
 from cortexscope.analysis.tables.lesion_specific import LesionSpecific
+from cortexscope.analysis.tables.lesion_values import LesionValues
 from cortexscope.analysis.tables.means import Means
 from cortexscope.analysis.tables.mixed import Mixed
 from cortexscope.analysis.tables.model_contrasts import ModelContrasts
@@ -67,6 +68,7 @@ TABLES: Mapping[str, Step] = {
         LesionEstimates(),
         LesionAgreement(),
         LesionMeasures(),
+        LesionValues(),
         Outcomes(),
         Mixed(),
         Depth(),
