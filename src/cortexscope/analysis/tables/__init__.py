@@ -30,6 +30,7 @@ from cortexscope.analysis.tables.outcomes import Outcomes
 from cortexscope.analysis.tables.power import Power
 from cortexscope.analysis.tables.probe_baselines import ProbeBaselines
 from cortexscope.analysis.tables.probes import Probes
+from cortexscope.analysis.tables.region_needs import RegionNeeds
 from cortexscope.analysis.tables.regions import Regions
 from cortexscope.analysis.tables.selective import Selective
 from cortexscope.analysis.tables.selective_neurons import SelectiveNeurons
@@ -82,6 +83,7 @@ TABLES: Mapping[str, Step] = {
         Controls(),
         Power(),
         Regions(),
+        RegionNeeds(),
         Hubs(),
         Summary(),
         Values(),

@@ -24,7 +24,7 @@ FIGURES = Registry(
             *("similarity", "specialisation", "massive", "cumulative_mass", "prompts", "radar"),
             *("parameters", "logit_lens", "tokens", "power"),
             *("probes", "layer_similarity", "layer_cka", "selective_heads"),
-            *("brain", "brain_tokens"),
+            *("brain", "brain_need", "brain_tokens"),
         )
     },
 )
