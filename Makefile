@@ -11,7 +11,7 @@ TYPED := --jaxtyping-packages=cortexscope,beartype.beartype
 
 .PHONY: demo test check coverage lint architectures metrics clean
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(VENV)/installed: pyproject.toml constraints.txt hatch_build.py $(wildcard src/cortexscope/native/*.[ch])
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"

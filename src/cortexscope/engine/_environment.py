@@ -7,16 +7,22 @@ from pathlib import Path
 
 import torch
 
+from cortexscope import native
+
 __all__ = ["environment"]
 
 
 def environment() -> dict[str, str]:
-    """Return system, processor, number of torch's threads and, if there are any, CUDA devices."""
+    """Return system, processor, instructions, number of torch's threads, CUDA devices if any.
+
+    And whether cortexscope's compiled part is used.
+    """
     found = {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "threads": str(torch.get_num_threads()),
+        "compiled": "yes" if native.is_there() else "no",
     }
     if torch.cuda.is_available():
         count = torch.cuda.device_count()

@@ -24,7 +24,7 @@ from cortexscope.metrics.base.pooled import OverPrompts
 from cortexscope.metrics.base.states import State
 from cortexscope.models import Anatomy, Block
 from cortexscope.records import Site, Stack
-from cortexscope.taps import Unread
+from cortexscope.taps import Unread, kind_of
 
 __all__ = ["Finished", "Lengths", "Observer", "Result", "layout_of", "needs_of"]
 
@@ -144,6 +144,7 @@ class Observer:
             with self._watched(metric):
                 self._states[metric] = metric.start()
         self._removed: list[Removed] = []
+        self._takers: dict[type, tuple[Metric, ...]] = {}
 
     def tell(self, site: Site, seen: Seen | Unread) -> None:
         """Have something shown in the next pass, as soon as the stack begins."""
@@ -162,14 +163,21 @@ class Observer:
             self.see(site, seen)
 
     def see(self, site: Site, seen: Seen | Unread | Removed) -> None:
-        """Show what is at a site to every metric."""
+        """Show what is at a site to every metric that has named it as what it must see."""
         if isinstance(seen, Removed):
             self._removed.append(seen)
             return
         if isinstance(seen, Unread):
             self._unread[seen.need] = seen.reason
             return
-        metrics = iter((*self._columns, *self._states))
+        kind = type(seen)
+        if kind not in self._takers:
+            self._takers[kind] = tuple(
+                metric
+                for metric in (*self._columns, *self._states)
+                if any(kind_of(need) is kind for need in metric.spec.needs)
+            )
+        metrics = iter(self._takers[kind])
         at: Metric | None = None
         # What fails is left out, and the loop goes on behind it.
         while True:
@@ -218,6 +226,7 @@ class Observer:
         if not self._spares or metric not in self._outside:
             raise failure(metric.spec.name, error) from error
         self._failed[metric] = error
+        self._takers.clear()
         self._columns.pop(metric, None)  # type: ignore[call-overload]
         self._states.pop(metric, None)
 

@@ -9,7 +9,7 @@ from cortexscope.taps._mixing import Mixing
 from cortexscope.taps._predictions import BOTH_WAYS, Predictions, Unread, distributions, spread_out
 from cortexscope.taps._readout import NO_HEAD, Readout, ReadoutError
 from cortexscope.taps._routing import Routing
-from cortexscope.taps._seen import Seen
+from cortexscope.taps._seen import Seen, kind_of
 from cortexscope.taps._states import (
     AttentionInput,
     HeadOutputs,
@@ -51,6 +51,7 @@ __all__ = [
     "Receiver",
     "Routing",
     "Seen",
+    "kind_of",
     "Tap",
     "Text",
     "Tokens",

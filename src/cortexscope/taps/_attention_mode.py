@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from cortexscope.native import takes_attention
 from cortexscope.taps._direct import (
     direct_rows,
     remembered,
@@ -26,11 +27,14 @@ from cortexscope.taps._fused import fused_attention, is_fusible, rows_beside
 from cortexscope.taps._kernels import choose
 from cortexscope.taps._mask import Mask, first_query, first_tokens, read_mask, visible_keys
 from cortexscope.taps._mixing import MixerNotes
+from cortexscope.taps._native import native_rows
 from cortexscope.taps._place import Place
 from cortexscope.taps._routing import RouterNotes
 from cortexscope.taps._statistics import Rows, Statistics, Wanted
 
 __all__ = ["AttentionMode"]
+
+_WATCHED = SOFTMAXES | {SDPA, MULTI_HEAD}
 
 
 class AttentionMode(TorchFunctionMode):
@@ -45,6 +49,7 @@ class AttentionMode(TorchFunctionMode):
         receive: takes the statistics, the number of visible keys of each row, and what gives whole
             rows while the call lasts.
         notes: of the router or the mixer that is running, None where none is.
+        hears: whether there are any, so that notes are asked for.
     """
 
     def __init__(
@@ -54,12 +59,14 @@ class AttentionMode(TorchFunctionMode):
         place: Callable[[], Place | None],
         receive: Callable[[Statistics, Tensor, Rows], None],
         notes: Callable[[], RouterNotes | MixerNotes | None],
+        hears: bool,
     ) -> None:
         super().__init__()
         self._wanted = wanted
         self._place = place
         self._receive = receive
         self._notes = notes
+        self._hears = hears
         self._masks: dict[tuple[Any, ...], tuple[Tensor | None, Mask]] = {}
         self._widens: dict[tuple[Any, ...], bool] = {}
 
@@ -79,6 +86,9 @@ class AttentionMode(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 - whatever the function that was called returns
         kwargs = kwargs or {}
+        # Of the thousands of calls of a pass, nearly all.
+        if func not in _WATCHED and not self._hears:
+            return func(*args, **kwargs)
         if func is MULTI_HEAD:
             with seen_inside(self):
                 return func(*args, **kwargs)
@@ -91,7 +101,7 @@ class AttentionMode(TorchFunctionMode):
             place = self._place()
             if place is not None:
                 self._softmax(place, result, *args, **kwargs)
-        notes = self._notes()
+        notes = self._notes() if self._hears else None
         if notes is not None:
             notes.hear(func, args, result)
         return result
@@ -123,7 +133,8 @@ class AttentionMode(TorchFunctionMode):
                 self._folded(place, query, key, attn_mask, is_causal, scale)
             return output
         single = place.tokens.shape[1] == 1
-        long = not single and not small(key.shape[2])
+        native = takes_attention(query, key)
+        long = not single and not native and not small(key.shape[2])
         # Whether gradients are wanted is known only outside.
         fusible = long and is_fusible(query, key, value, dropout=dropout_p, grouped=enable_gqa)
         by = query.shape[-1] ** -0.5 if scale is None else scale
@@ -172,12 +183,17 @@ class AttentionMode(TorchFunctionMode):
         causal: bool,
         scale: float,
     ) -> None:
+        query, key = query.detach(), key.detach()
         read = self._mask(place, mask, query, key, causal=causal)
         wanted = self._wanted_of(place)
         whole: Rows = partial(whole_rows, query, key, read, scale)
         if small(key.shape[2]):
             whole = remembered(whole)
-        rows = direct_rows(whole, read, wanted) if wanted else {}
+        rows: Statistics = {}
+        if wanted and takes_attention(query, key):
+            rows = native_rows(query, key, read, scale, wanted)
+        elif wanted:
+            rows = direct_rows(whole, read, wanted)
         self._receive(rows, read.visible, whole)
 
     def _beside(

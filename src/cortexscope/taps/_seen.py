@@ -7,10 +7,17 @@ from cortexscope.taps._lens import LayerPredictions
 from cortexscope.taps._mixing import Mixing
 from cortexscope.taps._predictions import Predictions
 from cortexscope.taps._routing import Routing
-from cortexscope.taps._states import HiddenStates, Neurons, Update
+from cortexscope.taps._states import (
+    AttentionInput,
+    HeadOutputs,
+    HiddenStates,
+    MLPInput,
+    Neurons,
+    Update,
+)
 from cortexscope.taps._told import MaskedPredictions, MaskedWordPredictions, Text
 
-__all__ = ["Seen"]
+__all__ = ["Seen", "kind_of"]
 
 Seen = (
     HiddenStates
@@ -27,3 +34,28 @@ Seen = (
     | Text
 )
 """What is shown at a site."""
+
+_KINDS: dict[str, type] = {
+    "hidden": HiddenStates,
+    "final": HiddenStates,
+    "neurons": Neurons,
+    "inputs.attention": AttentionInput,
+    "inputs.heads": HeadOutputs,
+    "inputs.mlp": MLPInput,
+    "updates": Update,
+    "attention.rows": AttentionSample,
+    "experts": Routing,
+    "mixers": Mixing,
+    "mixers.state": Mixing,
+    "predictions": Predictions,
+    "predictions.next": Predictions,
+    "lens": LayerPredictions,
+    "text": Text,
+    "masked": MaskedPredictions,
+    "masked.word": MaskedWordPredictions,
+}
+
+
+def kind_of(need: str) -> type:
+    """Return what is shown to who names a need; rows are for all other needs of attention."""
+    return _KINDS.get(need, AttentionRows)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from cortexscope import native
 from cortexscope.taps._sizes import Moments, Peak, moments, sorted_sizes
 from cortexscope.taps._spectra import Spectra
 from cortexscope.taps._tokens import Tokens
@@ -88,34 +89,40 @@ class HiddenStates:
         return self._states if self._states.dtype == torch.float64 else self._states.float()
 
     @cached_property
+    def _read(self) -> native.Sizes | None:
+        """What one reading by compiled code gives; None without such code."""
+        return native.sizes(self.values) if native.takes_states(self.values) else None
+
+    @cached_property
     def sums(self) -> Float[Tensor, "prompt token"]:
         """The sum over features of each token's state."""
-        return self.values.sum(-1)
+        return self.values.sum(-1) if self._read is None else self._read.sums
 
     @cached_property
     def sizes(self) -> Float[Tensor, "prompt token"]:
         """The l1 norm of each token's state."""
         # Twice as fast as torch's own l1 norm, which is not vectorised.
-        return self.values.abs().sum(-1)
+        return self.values.abs().sum(-1) if self._read is None else self._read.sizes
 
     @cached_property
     def norms(self) -> Float[Tensor, "prompt token"]:
         """The l2 norm of each token's state."""
+        if self._read is not None:
+            return self._read.norms
         norms: Tensor = torch.linalg.vector_norm(self.values, dim=-1)
         return norms
 
     @cached_property
     def largest(self) -> Float[Tensor, "prompt token"]:
         """The largest |h| of each token's state."""
-        return self.values.abs().amax(-1)
+        return self.values.abs().amax(-1) if self._read is None else self._read.largest
 
     @cached_property
     def cosines_before(self) -> Float[Tensor, "prompt token"]:
         """The cosine of each token's state with the one in the layer before; NaN for zeros."""
         if self.before is None:
             return torch.full_like(self.norms, torch.nan)
-        product = (self.values * self.before.values).sum(-1)
-        return product / (self.norms * self.before.norms)
+        return _products(self, self.before) / (self.norms * self.before.norms)
 
     @cached_property
     def last(self) -> Float[Tensor, "prompt feature"]:
@@ -134,7 +141,13 @@ class HiddenStates:
 
         The weight of a state that is not finite must be NaN.
         """
-        return torch.bmm(weights.to(self.values.dtype)[:, None], self._finite)[:, 0]
+        weights = weights.to(self.values.dtype)[:, None]
+        if self.values.device.type == "cpu":
+            found = torch.bmm(weights, self.values)[:, 0]
+            # Nothing but numbers went into a sum that is one, so that nothing needs to be replaced.
+            if bool(found.isfinite().all()):
+                return found
+        return torch.bmm(weights, self._finite)[:, 0]
 
     @cached_property
     def _finite(self) -> Float[Tensor, "prompt token feature"]:
@@ -149,6 +162,8 @@ class HiddenStates:
     @cached_property
     def moments(self) -> Moments:
         """The mean of each token's state and the sums of powers about it."""
+        if native.takes_states(self.values):
+            return Moments(*native.central(self.values))
         return moments(self.values)
 
     @cached_property
@@ -170,14 +185,21 @@ class HiddenStates:
         spared = torch.where(self.tokens[..., None], self.values, torch.nan)
         return sorted_sizes(spared.flatten(1))
 
-    def below(self, threshold: float | Tensor) -> Float[Tensor, "prompt token"]:
+    def below(
+        self, threshold: float | Float[Tensor, "prompt token 1"]
+    ) -> Float[Tensor, "prompt token"]:
         """Return how many features of each token have |h| below `threshold`."""
+        if native.takes_states(self.values):
+            single = threshold[..., 0] if isinstance(threshold, Tensor) else threshold
+            return native.below(self.values, single)
         # Four times as fast as to sum booleans.
         return self.values.abs().lt_(threshold).sum(-1)
 
     @cached_property
     def zeros(self) -> Float[Tensor, "prompt token"]:
         """How many features of each token are 0."""
+        if native.takes_states(self.values):
+            return native.below(self.values, 0.0, or_equal=True)
         return self.values.abs().le_(0).sum(-1)
 
     def near_zero(self, threshold: float) -> Float[Tensor, "prompt token"]:
@@ -245,5 +267,12 @@ class Update:
     @cached_property
     def cosines(self) -> Float[Tensor, "prompt token"]:
         """The cosine of each token's update with the stream; NaN for zeros."""
-        product = (self.states.values * self.stream.values).sum(-1)
-        return product / (self.states.norms * self.stream.norms)
+        return _products(self.states, self.stream) / (self.states.norms * self.stream.norms)
+
+
+def _products(states: HiddenStates, others: HiddenStates) -> Float[Tensor, "prompt token"]:
+    """Return the product of each token's state with another one."""
+    left, right = states.values, others.values
+    if native.takes_states(left) and native.takes_states(right):
+        return native.products(left, right)
+    return (left * right).sum(-1)

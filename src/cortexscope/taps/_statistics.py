@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cortexscope.taps._kernel_rows import KernelRows
+from cortexscope.taps._mask import Mask
 from cortexscope.taps._place import Place
 
 __all__ = ["Outcomes", "RowStatistic", "Rows", "Statistics", "Wanted", "WholeRows"]
@@ -42,7 +43,7 @@ class Outcomes:
 
 
 class RowStatistic(ABC):
-    """One number of each attention row, computed in either of two ways.
+    """One number of each attention row, computed in any of three ways.
 
     A metric asks for it by the need `attention.NAME`, and reads it by `AttentionRows.of(NAME)`.
     """
@@ -56,6 +57,13 @@ class RowStatistic(ABC):
     def applies(self, place: Place) -> bool:
         """Return whether it can be told of an attention that runs there."""
         return True
+
+    def chosen(self, mask: Mask, queries: int) -> Int[Tensor, "#prompt #head #query"] | None:
+        """Return the key of each row whose probability it is, below 0 for none.
+
+        None if it is no such probability. Compiled code computes these, and the entropy.
+        """
+        return None
 
     @abstractmethod
     def of_outcomes(self, rows: Outcomes) -> Float[Tensor, "prompt head row"] | None:

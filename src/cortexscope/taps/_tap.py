@@ -111,6 +111,10 @@ class Tap:
         self._receiver = receiver
         self._routes = "experts" in needs
         self._mixes = bool(needs & {"mixers", "mixers.state"})
+        blocks = [block for stack in anatomy.stacks for block in stack.blocks]
+        self._hears = (self._routes and any(block.experts for block in blocks)) or (
+            self._mixes and any(block.mixers for block in blocks)
+        )
         self._wanted = tuple(row for name, row in ROWS.items() if f"attention.{name}" in needs)
         self._attends = any(need.startswith("attention.") for need in needs)
         self._watches = [
@@ -158,7 +162,11 @@ class Tap:
             exits.enter_context(_uncompiled(self._module))
             if self._attends or self._routes or self._mixes:
                 self._mode = AttentionMode(
-                    self._wanted, place=self._place, receive=self._attention, notes=self._notes
+                    self._wanted,
+                    place=self._place,
+                    receive=self._attention,
+                    notes=self._notes,
+                    hears=self._hears,
                 )
                 exits.enter_context(self._mode)
             self._exits = exits.pop_all()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cortexscope.taps._kernel_rows import KernelRows
+from cortexscope.taps._mask import Mask
 from cortexscope.taps._statistics import Outcomes, RowStatistic
 
 __all__ = ["FirstKey"]
@@ -16,6 +18,12 @@ class FirstKey(RowStatistic):
 
     name = "first_key"
     text = "the probability of each row's first visible key"
+
+    def chosen(self, mask: Mask, queries: int) -> Int[Tensor, "#prompt #head #query"]:
+        """Return the first key that each row sees."""
+        if mask.first is not None:
+            return mask.first
+        return torch.zeros(1, 1, 1, dtype=torch.long, device=mask.visible.device)
 
     def of_outcomes(self, rows: Outcomes) -> Float[Tensor, "prompt head row"]:
         """Read it off."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cortexscope.taps._kernel_rows import KernelRows
+from cortexscope.taps._mask import Mask
 from cortexscope.taps._place import Place
 from cortexscope.taps._statistics import Outcomes, RowStatistic
 
@@ -22,6 +23,12 @@ class FirstToken(RowStatistic):
     def applies(self, place: Place) -> bool:
         """Return whether keys tell which tokens they are."""
         return not place.head_after_query
+
+    def chosen(self, mask: Mask, queries: int) -> Int[Tensor, "#prompt #head #query"]:
+        """Return the first token's key."""
+        if mask.start is not None:
+            return mask.start[..., None]
+        return torch.zeros(1, 1, 1, dtype=torch.long, device=mask.visible.device)
 
     def of_outcomes(self, rows: Outcomes) -> Float[Tensor, "prompt head row"]:
         """Read it off."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from cortexscope.taps._kernel_rows import KernelRows, dot_per_group
+from cortexscope.taps._mask import Mask
 from cortexscope.taps._place import Place
 from cortexscope.taps._statistics import Outcomes, RowStatistic
 
@@ -22,6 +23,11 @@ class PreviousToken(RowStatistic):
     def applies(self, place: Place) -> bool:
         """Return whether keys tell which tokens they are, and are of the same text."""
         return not (place.head_after_query or place.cross)
+
+    def chosen(self, mask: Mask, queries: int) -> Int[Tensor, "#prompt #head #query"]:
+        """Return the key before each row's own."""
+        before = mask.shift - 1
+        return torch.arange(before, before + queries, device=mask.visible.device)[None, None]
 
     def of_outcomes(self, rows: Outcomes) -> Float[Tensor, "prompt head row"]:
         """Read it off."""

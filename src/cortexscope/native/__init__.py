@@ -1,0 +1,22 @@
+"""What is computed by compiled code where that was built, and by torch where it was not."""
+
+from __future__ import annotations
+
+from cortexscope.native._library import is_there, remark
+from cortexscope.native._rows import NativeRows, attention_rows, takes_attention
+from cortexscope.native._states import Central, Sizes, below, central, products, sizes, takes_states
+
+__all__ = [
+    "Central",
+    "NativeRows",
+    "Sizes",
+    "attention_rows",
+    "below",
+    "central",
+    "is_there",
+    "products",
+    "remark",
+    "sizes",
+    "takes_attention",
+    "takes_states",
+]

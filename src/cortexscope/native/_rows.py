@@ -1,0 +1,121 @@
+"""Statistics of attention rows by compiled code: scores and softmax of a few rows at a time."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from cortexscope.native._library import call, is_there, threads
+
+__all__ = ["NativeRows", "attention_rows", "takes_attention"]
+
+_CHOSEN = 4
+"""Keys of each row whose probability can be asked for at once."""
+
+_Integer, _Pointer, _Strides = ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64 * 3
+
+
+class _Attention(ctypes.Structure):
+    _fields_ = (
+        *((name, _Pointer) for name in ("query", "key", "bias")),
+        *((n, _Integer) for n in ("prompts", "heads", "groups", "queries", "keys", "width")),
+        *((name, _Strides) for name in ("query_strides", "key_strides", "bias_strides")),
+        ("causal", _Integer),
+        ("scale", ctypes.c_double),
+        ("entropy", _Pointer),
+        ("chosen", _Pointer * _CHOSEN),
+        ("chosen_strides", _Strides * _CHOSEN),
+        ("masses", _Pointer * _CHOSEN),
+        ("next", _Integer),
+        ("starved", _Integer),
+    )
+
+
+class NativeRows(NamedTuple):
+    """What was asked for of each row."""
+
+    entropy: Float[Tensor, "prompt head query"] | None
+    """In nats."""
+    masses: Mapping[str, Float[Tensor, "prompt head query"]]
+    """The probability on each key that was asked for, by the name it was asked by."""
+
+
+def takes_attention(query: Tensor, key: Tensor) -> bool:
+    """Return whether the rows of such an attention can be computed by compiled code."""
+    return (
+        query.device.type == "cpu"
+        and key.device.type == "cpu"
+        and query.dtype in (torch.float32, torch.bfloat16, torch.float16)
+        and query.dim() == key.dim() == 4
+        and query.shape[0] == key.shape[0]
+        and query.shape[1] % key.shape[1] == 0
+        and query.shape[3] == key.shape[3]
+        and 0 not in (*query.shape, *key.shape)
+        and is_there()
+    )
+
+
+def attention_rows(
+    query: Float[Tensor, "prompt head query feature"],
+    key: Float[Tensor, "prompt group key feature"],
+    bias: Float[Tensor, "#prompt #head #query key"] | None,
+    *,
+    causal: bool,
+    scale: float,
+    entropy: bool,
+    chosen: Mapping[str, Int[Tensor, "#prompt #head #query"]],
+) -> NativeRows:
+    """Return the statistics of attention rows, each in float32.
+
+    Args:
+        query: after rotation and norm.
+        key: likewise; its heads may be fewer than the query's.
+        bias: what is added to the scores, None for nothing.
+        causal: whether query i sees no key after key i.
+        scale: of the scores.
+        entropy: whether the entropy of each row is wanted.
+        chosen: keys whose probability is wanted, below 0 for none; at most four.
+    """
+    query, key = _flat(query), _flat(key)
+    prompts, heads, queries, width = query.shape
+    shape = (prompts, heads, queries)
+    if bias is not None:
+        bias = _flat(bias).expand(*shape, key.shape[2])
+    wanted = query.new_empty(shape) if entropy else None
+    masses = {name: query.new_empty(shape) for name in chosen}
+    keys = [index.expand(shape) for index in chosen.values()]
+    job = _Attention(
+        query.data_ptr(),
+        key.data_ptr(),
+        0 if bias is None else bias.data_ptr(),
+        prompts,
+        heads,
+        key.shape[1],
+        queries,
+        key.shape[2],
+        width,
+        query.stride()[:3],
+        key.stride()[:3],
+        (0, 0, 0) if bias is None else bias.stride()[:3],
+        causal,
+        scale,
+        0 if wanted is None else wanted.data_ptr(),
+        tuple(index.data_ptr() for index in keys),
+        tuple(_Strides(*index.stride()) for index in keys),
+        tuple(mass.data_ptr() for mass in masses.values()),
+    )
+    call("attend_rows", job, threads(prompts * heads * queries * key.shape[2] * width // 16))
+    if job.starved:
+        raise MemoryError("no memory for the scores of a few attention rows")
+    return NativeRows(wanted, masses)
+
+
+def _flat(part: Tensor) -> Tensor:
+    """Return numbers in float32 whose last axis lies side by side."""
+    part = part.detach().float()
+    return part if part.stride(-1) == 1 else part.contiguous()

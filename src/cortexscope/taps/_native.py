@@ -1,0 +1,46 @@
+"""Statistics of attention rows by compiled code, beside the model's own attention on the CPU."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+from cortexscope.native import attention_rows
+from cortexscope.taps._mask import Mask
+from cortexscope.taps._statistics import Statistics, Wanted
+from cortexscope.taps.rows.entropy import Entropy
+
+__all__ = ["native_rows"]
+
+
+def native_rows(
+    query: Float[Tensor, "prompt head query feature"],
+    key: Float[Tensor, "prompt group key feature"],
+    mask: Mask,
+    scale: float,
+    wanted: Wanted,
+) -> Statistics:
+    """Return the statistics of all rows.
+
+    Args:
+        query: after rotation and norm.
+        key: likewise; its heads may be fewer than the query's.
+        mask: of the scores, graded or not.
+        scale: of the scores.
+        wanted: which statistics to compute.
+    """
+    chosen = {row.name: row.chosen(mask, query.shape[2]) for row in wanted}
+    entropy = Entropy.name in chosen
+    found = attention_rows(
+        query,
+        key,
+        mask.bias,
+        causal=mask.causal,
+        scale=scale,
+        entropy=entropy,
+        chosen={name: keys for name, keys in chosen.items() if keys is not None},
+    )
+    rows = dict(found.masses)
+    if found.entropy is not None:
+        rows[Entropy.name] = found.entropy
+    return rows
