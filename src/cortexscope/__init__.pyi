@@ -1,4 +1,5 @@
 from ._version import __version__ as __version__
+from .callbacks import CortexscopeCallback as CortexscopeCallback
 from .comparing import (
     Comparison as Comparison,
     compare as compare,

@@ -10,7 +10,7 @@ from comparing.conftest import Comparer, of_family, small
 
 import cortexscope
 from cortexscope.comparing import Comparison
-from cortexscope.engine import RunRequest, run
+from cortexscope.engine import RunRequest, Settings, run
 from cortexscope.errors import ModelFileError, UnknownNameError, UsageError
 from cortexscope.store import Measurements
 
@@ -86,3 +86,24 @@ def test_runs_are_compared_by_what_they_kept(suite_file: Path, tmp_path: Path) -
         cortexscope.compare(runs[0], str(tmp_path / "a"))
     with pytest.raises(UsageError, match="has one model"):
         cortexscope.compare(runs[0])
+
+
+def test_a_plain_run_goes_on_with_the_metrics_of_a_comparison(
+    tmp_path: Path, suite_file: Path, comparer: Comparer
+) -> None:
+    models = tuple(f"{name}={small(tmp_path / name, layers=1)}" for name in ("one", "two"))
+    found = comparer(models)
+    whole = found.measurements_table()
+    found.measurement_files()[-1].unlink()
+    again = run(
+        RunRequest(
+            models=models,
+            suite=suite_file,
+            out=found.path,
+            selfcheck=False,
+            resume=True,
+            settings=Settings(batch_tokens=64, shard_batches=1),
+        )
+    )
+    assert [*again.manifest.metrics] == ["residual_norm", "bits_per_byte"]
+    assert again.measurements_table().equals(whole)

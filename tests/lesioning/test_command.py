@@ -54,7 +54,10 @@ def test_a_model_that_predicts_nothing_is_told_so(
     ("options", "sentence"),
     [
         (["--part", "head"], "no kind of part 'head' that can be taken out; did you mean 'heads'"),
-        (["--loss", "entropy"], "cannot be judged by 'entropy'; write one of surprisal, kl"),
+        (["--loss", "entropy"], "cannot be judged by 'entropy', which is neither surprisal nor kl"),
+        (["--loss", "attention_entropi"], "did you mean 'attention_entropy'"),
+        (["--loss", "cka"], "cannot be judged by cka: it has one value a task"),
+        (["--loss", "induction_score"], "it has one value a model"),
         (["--top", "0"], "Invalid value for '--top'"),
     ],
 )

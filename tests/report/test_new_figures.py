@@ -398,7 +398,7 @@ def test_what_the_run_or_the_figure_has_not_is_said(small_run: Run) -> None:
     with pytest.raises(UnknownNameError, match="no prompt 'x'"):
         build_figures(small_run, prompt="x")
     with pytest.raises(
-        UsageError, match="'power' is not made for tasks of choice; these are: task_m"
+        UsageError, match="'power' is not made for tasks of choice; these are: training, task_m"
     ):
         build_figures(small_run, only=["power"], tasks=["technical_code"])
     with pytest.raises(UsageError, match="'power' is not made for metrics of choice"):

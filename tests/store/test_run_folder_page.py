@@ -13,6 +13,7 @@ from cortexscope.store import (
     DRIFTS,
     ESTIMATES,
     GENERATIONS,
+    LESION_VALUES,
     LESIONS,
     MEASUREMENTS,
     MODELS,
@@ -34,6 +35,7 @@ TABLES = {
     "pairs/*-drifts.parquet": DRIFTS,
     "lesions/*-effects.parquet": LESIONS,
     "lesions/*-estimates.parquet": ESTIMATES,
+    "lesions/*-values.parquet": LESION_VALUES,
 }
 
 

@@ -6,6 +6,7 @@ from cortexscope.analysis._outcomes import keep_outcomes
 from cortexscope.analysis._regions import REGIONS, Region, regions_of_steps
 from cortexscope.analysis._scopes import IN_UNITS, STANDARDISED
 from cortexscope.analysis._settings import Settings, settings_of
+from cortexscope.analysis._trainings import FEWEST, trainings_of
 from cortexscope.analysis._values import (
     head_values,
     metrics_with_values,
@@ -21,6 +22,7 @@ from cortexscope.analysis._verdict import (
 )
 from cortexscope.analysis.tables import TABLES
 from cortexscope.analysis.tables._lesions import EFFECTS, KINDS_OF_PARTS
+from cortexscope.analysis.tables._trainings import DIVERGENCE
 from cortexscope.analysis.tables.compared_predictions import QUANTILES
 from cortexscope.analysis.tables.compared_states import onset
 from cortexscope.analysis.tables.lesion_measures import DEPTH
@@ -31,7 +33,9 @@ __all__ = [
     "Analysis",
     "CHANCE",
     "DEPTH",
+    "DIVERGENCE",
     "EFFECTS",
+    "FEWEST",
     "Groups",
     "IN_UNITS",
     "KINDS_OF_PARTS",
@@ -56,6 +60,7 @@ __all__ = [
     "specific",
     "told_of_groups",
     "told_of_number",
+    "trainings_of",
     "verdict_of",
     "without_controls",
 ]

@@ -49,6 +49,12 @@ class Region:
             where = f"the blocks from {low:.0%} to {high:.0%} of the depth"
         return f"{'mean' if self.of == 'mean' else 'standard deviation'} over {where}"
 
+    @property
+    def part(self) -> Literal["mlp", "attention", "layers"]:
+        """What is taken out of its layers, to see what it is needed for."""
+        kinds: tuple[Literal["mlp", "attention"], ...] = ("mlp", "attention")
+        return next((kind for kind in kinds if self.metric.startswith(kind)), "layers")
+
     def bounds(self, spec: MetricSpec) -> Bounds:
         """Return the lowest and the highest value that it can have."""
         low, high = spec.bounds

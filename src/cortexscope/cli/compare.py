@@ -29,8 +29,8 @@ def compare(
         str | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="What the others are compared with: a model's name, the first by default, or a "
-            "file of --save-baseline.",
+            help="What the others are compared with: a model's name, or a file of "
+            "--save-baseline; by default the first, or of checkpoints of one training the last.",
         ),
     ] = None,
     noise_floor: Annotated[

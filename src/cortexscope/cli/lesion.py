@@ -34,9 +34,10 @@ def lesion(
     loss: Annotated[
         str,
         typer.Option(
-            metavar="surprisal|kl",
+            metavar="surprisal|kl|METRIC",
             help="What findings judge parts by: the change of bits per byte, or the divergence "
-            "from the intact model's predictions. Both are measured.",
+            "from the intact model's predictions, which are both measured; or any metric with one "
+            "number a prompt (its mean over layers and heads), measured without each part too.",
         ),
     ] = "surprisal",
     top: Annotated[

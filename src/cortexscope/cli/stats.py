@@ -21,7 +21,13 @@ __all__ = ["stats"]
 
 
 def stats(
-    run: Annotated[Path, typer.Argument(help="The folder that `cortexscope run --out` wrote.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...",
+            help="The folder that `cortexscope run --out` wrote, or several read together.",
+        ),
+    ],
     metric: Annotated[
         list[str] | None,
         typer.Option(
@@ -46,7 +52,8 @@ def stats(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Where the tables go; RUN/stats by default, and a folder in it for a column.",
+            help="Where the tables go; RUN/stats by default, and a folder in it for a column. Of "
+            "several runs it has to be named.",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
@@ -54,19 +61,23 @@ def stats(
     permutations: Annotated[int, typer.Option(min=100, help="How many a p-value takes.")] = 2000,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False,
 ) -> None:
-    """Do the statistics of a run: intervals, effects raw and length-adjusted, probes, power.
+    """Do the statistics of runs: intervals, effects raw and length-adjusted, probes, power.
 
-    Reads only the run's folder, and writes a CSV file a table with stats.json, which says what each
+    Reads only their folders, and writes a CSV file a table with stats.json, which says what each
     holds.
     """
     from cortexscope.analysis import Analysis, Settings, settings_of
     from cortexscope.cli._progress import progress_for
-    from cortexscope.store import Run
+    from cortexscope.store import Measurements, Run
 
-    opened = Run(run) if quiet else remark(Run(run))
-    before = settings_of(opened)
+    opened = [Run(run) if quiet else remark(Run(run)) for run in runs]
+    if len(opened) > 1 and out is None:
+        raise UsageError(
+            f"{len(opened)} runs have no folder for their tables together; name one with --out."
+        )
+    before = settings_of(opened[0])
     found = Analysis(
-        opened,
+        Measurements.of(*opened),
         metrics=metric,
         by=by,
         within=within,
@@ -77,7 +88,7 @@ def stats(
     why = found.missing("values")
     if why is not None:
         need = "let a run measure some" if found.groups.column is None else "name another column"
-        raise UsageError(f"{run} has no statistics: {why}; {need}.")
+        raise UsageError(f"{found.measured} has no statistics: {why}; {need}.")
     found.write()
     if quiet:
         return
@@ -90,11 +101,11 @@ def stats(
     say(f"\nStatistics: {found.folder}")
     if (
         found.groups.column is None
-        and settings_of(opened) != before
-        and (run / "report.html").exists()
+        and settings_of(opened[0]) != before
+        and (runs[0] / "report.html").exists()
     ):
         say(
-            f"The report is of {before}; `cortexscope report {run}` makes it anew with "
+            f"The report is of {before}; `cortexscope report {runs[0]}` makes it anew with "
             f"{found.settings}."
         )
 

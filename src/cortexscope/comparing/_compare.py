@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from cortexscope.analysis import FEWEST
 from cortexscope.comparing._comparison import Comparison
 from cortexscope.comparing._conditions import Condition, parsed
 from cortexscope.comparing._pairing import Base, Planned, base_of, bits_of, write_pair
@@ -14,7 +15,7 @@ from cortexscope.comparing._saved import is_saved, open_saved, save_base
 from cortexscope.engine import Progress, RunRequest, Setup, Shard, Silent, jobs_of, run
 from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.metrics import metric_names
-from cortexscope.models import choose_dtype, expand, parse_reference
+from cortexscope.models import Reference, choose_dtype, expand, parse_reference
 from cortexscope.registry import suggestion
 from cortexscope.report.compared import MARGIN
 from cortexscope.store import PairWriter, Run
@@ -31,8 +32,8 @@ class Extras:
     """What a comparison is asked for besides a run of its models."""
 
     baseline: str | None = None
-    """The label of the model that the others are compared with, or a file of `save_baseline`; the
-    first model where None."""
+    """The label of the model that the others are compared with, or a file of `save_baseline`; where
+    None the first model, or the last checkpoint where all are of one training."""
     noise_floor: bool = False
     """Compare the baseline with itself in bfloat16 too."""
     conditions: tuple[str, ...] = ()
@@ -106,7 +107,7 @@ def compared(request: RunRequest, extras: Extras, progress: Progress | None = No
     )
     labels = [parse_reference(reference).label for reference in request.models]
     saved = _saved(extras, labels)
-    base = saved.label if saved else _chosen(extras.baseline, labels)
+    base = saved.label if saved else _chosen(extras.baseline, request.models)
     _check(extras, labels, saved, request)
     conditions(request, extras)
     finished = run(request, progress)
@@ -173,7 +174,9 @@ def _check(extras: Extras, labels: Sequence[str], saved: Base | None, request: R
         )
 
 
-def _chosen(baseline: str | None, labels: Sequence[str]) -> str:
+def _chosen(baseline: str | None, references: Sequence[str]) -> str:
+    parsed = [parse_reference(own) for own in references]
+    labels = [own.label for own in parsed]
     if not labels:
         raise UsageError("No model was named; name two, such as demo-decoder and tuned=./folder.")
     if baseline is not None and baseline not in labels:
@@ -181,7 +184,16 @@ def _chosen(baseline: str | None, labels: Sequence[str]) -> str:
             f"The baseline {baseline!r} is none of the models, and no file; "
             f"{suggestion(baseline, labels)}"
         )
-    return baseline or labels[0]
+    return baseline or _last_of_all(parsed) or labels[0]
+
+
+def _last_of_all(models: Sequence[Reference]) -> str | None:
+    """Return the last checkpoint where all models are of one training, enough for its course."""
+    steps = {own.label: own.checkpoint for own in models}
+    known = {label: own for label, own in steps.items() if own is not None}
+    if len(known) < max(len(models), FEWEST) or len({own.of for own in known.values()}) > 1:
+        return None
+    return max(known, key=lambda label: known[label].step)
 
 
 def planned(request: RunRequest) -> dict[str, Planned]:

@@ -63,8 +63,9 @@ class Planned:
     def identity(self) -> list[Any]:
         """What decides the model's numbers, as data."""
         info = self.setup.info.model_dump()
+        names = ("model", "checkpoint_of", "training_step")
         return [
-            {name: own for name, own in info.items() if name != "model"},
+            {name: own for name, own in info.items() if name not in names},
             asdict(self.setup.loading),
         ]
 

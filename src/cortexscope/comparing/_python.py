@@ -42,7 +42,8 @@ def compare(
     """Compare models with the first: what they predict, what they hold, and every metric.
 
     Args:
-        a: a model reference, such as `demo-decoder`, or the folder of a run.
+        a: a model reference, such as `demo-decoder`, the folder of a run, or a folder of
+            checkpoints.
         others: further ones of the same kind, such as `tuned=./folder`.
         suite: what they read; whatever `load_suite` takes.
         columns: which of its columns is what.
@@ -52,7 +53,8 @@ def compare(
         metrics: only these metrics or groups, and bits per byte; the default panel where None.
         plugins: Python files with metrics of your own.
         baseline: the label of the model that the others are compared with, or a file that
-            `save_baseline` wrote; the first model where None.
+            `save_baseline` wrote; where None the first model, or the last checkpoint where all are
+            of one training.
         noise_floor: compare the baseline with itself in bfloat16 too.
         margin: bits per byte by which a model may be worse and still pass for as good.
         save_baseline: a file for what the baseline predicts, to compare with it without the model.

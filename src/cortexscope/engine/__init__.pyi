@@ -45,3 +45,4 @@ from ._sizes import (
     parse_bytes as parse_bytes,
     said_bytes as said_bytes,
 )
+from ._untouched import untouched as untouched

@@ -28,7 +28,7 @@ from cortexscope.engine.backends import BACKENDS
 from cortexscope.errors import ModelError, ModelNotFoundError, UsageError
 from cortexscope.metrics import metric_names, metric_specs, origins
 from cortexscope.records import ChatUse, Manifest, Truncation
-from cortexscope.store import SCHEMA_VERSION, WHOLES, check_target
+from cortexscope.store import SCHEMA_VERSION, WHOLES, Run, check_target
 from cortexscope.tasks import Suite, load_suite, paraphrases_of, with_controls
 
 if TYPE_CHECKING:
@@ -105,8 +105,20 @@ def checked(request: RunRequest) -> Checked:
         )
     BACKENDS.check(request.backend)
     check_labels(request.models)
-    check_target(request.out, resume=request.resume, force=request.force)
+    kind = check_target(request.out, resume=request.resume, force=request.force)
+    if kind == "resume" and request.metrics is None:
+        names = _as_before(Run(request.out).manifest, names)
     return Checked(request, suite, names)
+
+
+def _as_before(before: Manifest, names: Sequence[str]) -> list[str]:
+    """Return the metrics of a run that goes on, where none are named, and those of plug-ins now.
+
+    Such as bits per byte, which `compare` measures besides the default panel.
+    """
+    plugins = before.settings.get("plugins", {})
+    now = origins(names)
+    return [*(name for name in before.metrics if name not in plugins), *now]
 
 
 def jobs_of(request: RunRequest) -> list[Job]:
@@ -196,7 +208,8 @@ def _opened(
     failures: dict[str, str] = {}
     for number, reference in enumerate(request.models, start=1):
         try:
-            opened.append((reference, open_source(reference, request.settings, progress)))
+            source = request.held or open_source(reference, request.settings, progress)
+            opened.append((reference, source))
         except ModelNotFoundError:
             # Most likely a name that is misspelt.
             raise

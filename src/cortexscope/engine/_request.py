@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cortexscope.engine._generation import Generation
 from cortexscope.errors import UsageError
 from cortexscope.metrics import MetricOptions
 from cortexscope.models import LoadOptions
 from cortexscope.tasks import Suite
+
+if TYPE_CHECKING:
+    from cortexscope.models import ModelSource
 
 __all__ = ["Progress", "RunRequest", "Settings", "Silent"]
 
@@ -99,6 +102,8 @@ class RunRequest:
     workers: int | None = None
     """How many jobs are done at a time; what suits the backend where None. It changes no number by
     itself; as many fewer threads as each then has may change the last bits."""
+    held: ModelSource | None = None
+    """The one model, where it is in memory already and not opened by its reference."""
     address: str | None = None
     """Of the cluster that does the work, for a backend that knows some."""
 

@@ -21,6 +21,8 @@ from cortexscope.lesioning._lesions import Lesions
 from cortexscope.lesioning._parts import ESTIMATED, Part, kinds_of, parts_of
 from cortexscope.lesioning._pass import LesionPass, can_reuse
 from cortexscope.lesioning._reuse import Blocks
+from cortexscope.lesioning._values import ValuePass, check_metric
+from cortexscope.metrics import metric_names, metric_specs
 from cortexscope.store import LesionPlan, LesionWriter, Run
 
 if TYPE_CHECKING:
@@ -43,17 +45,13 @@ class Asked:
     kinds: tuple[str, ...]
     """Of parts, of `KINDS`."""
     loss: str = "surprisal"
-    """By what findings judge parts; all others are measured too."""
+    """By what findings judge parts: of `EFFECTS`, which are measured in any case, or a metric."""
     top: int = 20
     """Of heads and of neurons, how many are taken out: the foremost by estimate."""
 
     def __post_init__(self) -> None:
         if self.top < 1:
             raise UsageError(f"At least one part must be taken out, and {self.top} were asked for.")
-        if self.loss not in EFFECTS:
-            raise UsageError(
-                f"Parts cannot be judged by {self.loss!r}; write one of {', '.join(EFFECTS)}."
-            )
         if not self.kinds:
             raise UsageError("No kind of part was named; name one, such as layers.")
 
@@ -68,11 +66,16 @@ def lesion_request(request: RunRequest, asked: Asked, progress: Progress | None 
 
     Raises:
         UsageError: if the request cannot be carried out as it stands.
+        UnknownNameError: if parts are to be judged by what is no metric.
         ModelError: if the model cannot be measured.
         StoreError: if the folder cannot be written.
     """
     progress = progress or Silent()
     asked = replace(asked, kinds=kinds_of(asked.kinds))
+    # This makes the metrics of plug-ins known.
+    metric_names(request.metrics, plugins=request.plugins)
+    if asked.loss not in EFFECTS:
+        check_metric(asked.loss)
     finished = run(request, progress)
     for plan in planned(request).values():
         with LesionWriter(finished.path) as writer:
@@ -122,7 +125,7 @@ class _Lesioning:
         return self._side
 
     def _plan(
-        self, kind: str, what: Literal["effects", "estimates"], chosen: Sequence[str]
+        self, kind: str, what: Literal["effects", "estimates", "values"], chosen: Sequence[str]
     ) -> LesionPlan:
         ids = [[[i.prompt.id, i.ids, i.target] for i in batch.items] for batch in self._batches]
         told = [_VERSION, self._planned.identity, kind, what, list(chosen), ids]
@@ -140,6 +143,27 @@ class _Lesioning:
             return LesionPass(side, blocks, reuse=self._reuse).read(batch, parts)
 
         self._written(plan, f"{len(parts)} {kind}, one by one", read, len(parts))
+        loss = self._asked.loss
+        if loss not in EFFECTS:
+            chosen = [str(part.change) for part in parts]
+            plan = self._plan(f"{kind} by {loss}", "values", [*chosen, *self._measuring])
+            values = ValuePass(side, loss, self._planned.setup)
+            what = f"{loss} without {len(parts)} {kind}, one by one"
+            self._written(plan, what, lambda batch: values.read(batch, parts), len(parts) + 1)
+
+    @property
+    def _measuring(self) -> list[str]:
+        """What decides the values of the metric besides the model, the parts and the prompts."""
+        setup = self._planned.setup
+        (spec,) = metric_specs([self._asked.loss])
+        plugins = [plugin.sha256 for plugin in setup.plugins]
+        return [
+            spec.name,
+            str(spec.version),
+            repr(setup.options),
+            str(setup.sample_tokens),
+            *plugins,
+        ]
 
     def _shortest(self) -> Batch:
         items = (item for batch in self._batches for item in batch.items)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cortexscope.analysis import Analysis
+from cortexscope.analysis import EFFECTS, Analysis
 from cortexscope.document import Document, Prose, Section
 from cortexscope.files import as_csv, whole_file
 from cortexscope.report.lesioned import lesion_findings, lesion_parts_table
+from cortexscope.report.lesioned_values import lesion_values_table
 from cortexscope.store import Run
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TABLES", "Lesions"]
 
-TABLES = ("effects", "specific", "estimates", "agreement", "measures")
+TABLES = ("effects", "specific", "estimates", "agreement", "measures", "values")
 """Of lesions."""
 
 _SHOWN = 5
@@ -28,7 +29,7 @@ class Lesions:
 
     Args:
         run: a folder that `lesion` wrote.
-        loss: what parts are judged by, of `EFFECTS`.
+        loss: what parts are judged by, of `EFFECTS`, or a metric.
     """
 
     def __init__(self, run: Run, *, loss: str) -> None:
@@ -45,7 +46,7 @@ class Lesions:
         return f"<Lesions in {self.path}>"
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return a table: `effects`, `specific`, `estimates`, `agreement` or `measures`.
+        """Return a table: `effects`, `specific`, `estimates`, `agreement`, `measures`, `values`.
 
         Raises:
             UnknownNameError: if there is no such table.
@@ -59,10 +60,12 @@ class Lesions:
 
     def document(self) -> Document:
         """Return the findings, then the parts that are needed most."""
-        blocks = (
-            Prose(self.findings, "list"),
-            lesion_parts_table(self._analysis, loss=self.loss, most=_SHOWN),
+        table = (
+            lesion_parts_table(self._analysis, loss=self.loss, most=_SHOWN)
+            if self.loss in EFFECTS
+            else lesion_values_table(self._analysis, metric=self.loss, most=_SHOWN)
         )
+        blocks = (Prose(self.findings, "list"), table)
         return Document("", (Section("lesion", "", blocks),))
 
     def write(self) -> tuple[Path, ...]:

@@ -46,7 +46,8 @@ def lesion(
         model: a model reference, such as `demo-decoder`.
         part: `layers`, `attention`, `mlp`, `heads`, `neurons` or `experts`, or several of them.
         loss: what findings judge parts by: `surprisal`, the change of bits per byte, or `kl`, the
-            divergence from the intact model's predictions. Both are measured.
+            divergence from the intact model's predictions, which are both measured in any case; or
+            a metric, which is then measured without each part too.
         top: of heads and of neurons, how many are taken out: the foremost of all by estimate.
         suite: what the model reads; whatever `load_suite` takes.
         columns: which of its columns is what.

@@ -34,6 +34,7 @@ from ._generation import (
     Memory as Memory,
     ending_tokens as ending_tokens,
 )
+from ._held import hold_model as hold_model
 from ._inspect import (
     Part as Part,
     describe_parts as describe_parts,

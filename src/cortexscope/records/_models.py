@@ -78,6 +78,10 @@ class ModelInfo(Record):
     """The reference of the model that it is a variant of, None where nothing of it is changed."""
     change: str | None = None
     """What is changed of that one, in the text that `cortexscope.Change.of` reads."""
+    checkpoint_of: str | None = None
+    """The training that it is a checkpoint of: a folder, or a hub id; None where none is told."""
+    training_step: int | None = None
+    """How many updates of the weights were made before, as its name tells."""
     name: str
     """A readable name of the checkpoint, such as `HuggingFaceTB/SmolLM2-135M-Instruct`."""
     revision: str | None = None

@@ -10,6 +10,7 @@ import numpy as np
 from cortexscope.analysis import CHANCE, DEPTH, EFFECTS, Analysis, specific
 from cortexscope.document import Column, Part, Table
 from cortexscope.report._labels import Labels, plain, task_title
+from cortexscope.report.lesioned_values import lesion_values_findings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,11 +38,13 @@ def lesion_findings(analysis: Analysis, *, loss: str = EFFECTS[0]) -> tuple[str,
 
     Args:
         analysis: of a run that `cortexscope lesion` wrote.
-        loss: what parts are judged by, of `EFFECTS`.
+        loss: what parts are judged by, of `EFFECTS`, or a metric.
     """
     table = analysis.table("lesion_effects")
     if table.empty:
         return ("No part of the model was taken out.",)
+    if loss not in EFFECTS:
+        return lesion_values_findings(analysis, loss)
     labels = Labels(analysis.measured.specs)
     said: list[str] = []
     for (model, kind), own in table.groupby(["model", "kind"], sort=False):

@@ -2,6 +2,7 @@ from ._alignment import (
     linear_cka as linear_cka,
     procrustes_distance as procrustes_distance,
 )
+from ._clusters import unit_means as unit_means
 from ._concordance import (
     Concordance as Concordance,
     Outcomes as Outcomes,

@@ -18,7 +18,7 @@ from cortexscope.store._contents import FileFault, read_columns
 from cortexscope.store._frames import to_frame
 from cortexscope.store._layout import LESIONED, LOCK
 from cortexscope.store._lock import RunLock
-from cortexscope.store._schema import ESTIMATES, LESIONS
+from cortexscope.store._schema import ESTIMATES, LESION_VALUES, LESIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,9 +27,13 @@ __all__ = ["LesionPlan", "LesionWriter", "Lesions", "lesion_files", "read_lesion
 
 _ABOUT = b"cortexscope.lesion"
 
-What = Literal["effects", "estimates"]
+What = Literal["effects", "estimates", "values"]
 
-_SCHEMAS: dict[What, pa.Schema] = {"effects": LESIONS, "estimates": ESTIMATES}
+_SCHEMAS: dict[What, pa.Schema] = {
+    "effects": LESIONS,
+    "estimates": ESTIMATES,
+    "values": LESION_VALUES,
+}
 
 
 class LesionPlan(NamedTuple):
@@ -38,9 +42,9 @@ class LesionPlan(NamedTuple):
     model: str
     """Its label."""
     kind: str
-    """Of the parts."""
+    """Of the parts; of values, with the metric."""
     what: What
-    """Whether they are taken out, or all are estimated."""
+    """Whether they are taken out, all are estimated, or a metric is measured without them."""
     digest: str
     """Of all that decides the numbers."""
     batches: int
@@ -105,7 +109,7 @@ class LesionWriter:
         Args:
             plan: what is taken out.
             number: of the batch, from 0.
-            table: in the columns of `LESIONS`, or of `ESTIMATES`.
+            table: in the columns of `LESIONS`, `ESTIMATES` or `LESION_VALUES`.
         """
         about = {_ABOUT: json.dumps({**plan._asdict(), "number": number}).encode()}
         rows = table.cast(_SCHEMAS[plan.what]).replace_schema_metadata(about)
@@ -126,6 +130,8 @@ class Lesions(NamedTuple):
     """The columns of `LESIONS`."""
     estimates: pd.DataFrame
     """The columns of `ESTIMATES`."""
+    values: pd.DataFrame
+    """The columns of `LESION_VALUES`."""
 
 
 def lesion_files(path: Path, what: What | Literal["*"] = "*") -> list[Path]:

@@ -14,6 +14,7 @@ __all__ = [
     "ESTIMATES",
     "GENERATIONS",
     "LESIONS",
+    "LESION_VALUES",
     "MEASUREMENTS",
     "MODELS",
     "OUTCOMES",
@@ -24,7 +25,7 @@ __all__ = [
     "TURNS",
 ]
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Raised with every column that is added, and where a file is written in another way.
 
 A run of an older schema has nulls in columns added since."""
@@ -32,7 +33,12 @@ A run of an older schema has nulls in columns added since."""
 TURNS = "turns"
 """The column of `PROMPTS` with a conversation; frames of prompts have what is shown of it alone."""
 
-SINCE = frozenset({"step", "tokens_used", "target", "control", "origin", TURNS, "base", "change"})
+SINCE = frozenset(
+    {
+        *("step", "tokens_used", "target", "control", "origin", TURNS, "base", "change"),
+        *("checkpoint_of", "training_step"),
+    }
+)
 """The columns that were added since schema 1, and that an older file may lack."""
 
 MEASUREMENTS = pa.schema(
@@ -138,8 +144,12 @@ MODELS = pa.schema(
         pa.field("quantization", pa.string()),
         pa.field("base", pa.string()),
         pa.field("change", pa.string()),
+        pa.field("checkpoint_of", pa.string()),
+        pa.field("training_step", pa.int64()),
     ]
 )
+"""One model a row. `checkpoint_of` and `training_step` (since schema 7) say of a checkpoint which
+training it is of, and how many updates of the weights were made before."""
 
 PAIRS = pa.schema(
     [
@@ -227,6 +237,21 @@ ESTIMATES = pa.schema(
 )
 """By how much a prompt's surprisal would change without each head or neuron of a layer, by a
 first-order estimate, in nats a token; a layer and prompt a row, the list in their order."""
+
+LESION_VALUES = pa.schema(
+    [
+        *_PART,
+        pa.field("index", pa.int32()),
+        pa.field("task", pa.string(), nullable=False),
+        pa.field("prompt_id", pa.string(), nullable=False),
+        pa.field("metric", pa.string(), nullable=False),
+        pa.field("value_base", pa.float64()),
+        pa.field("value", pa.float64()),
+        pa.field("reason", pa.string()),
+    ]
+)
+"""A metric of a prompt with one part taken out (since schema 7), a part and prompt a row: the mean
+over those layers and heads that have a value in the intact model, `value_base`, and without it."""
 
 OUTCOMES = pa.schema(
     [

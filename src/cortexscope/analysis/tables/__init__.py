@@ -22,6 +22,7 @@ from cortexscope.analysis.tables.lesion_effects import LesionEffects
 from cortexscope.analysis.tables.lesion_estimates import LesionEstimates
 from cortexscope.analysis.tables.lesion_measures import LesionMeasures
 from cortexscope.analysis.tables.lesion_specific import LesionSpecific
+from cortexscope.analysis.tables.lesion_values import LesionValues
 from cortexscope.analysis.tables.means import Means
 from cortexscope.analysis.tables.mixed import Mixed
 from cortexscope.analysis.tables.model_contrasts import ModelContrasts
@@ -29,6 +30,7 @@ from cortexscope.analysis.tables.outcomes import Outcomes
 from cortexscope.analysis.tables.power import Power
 from cortexscope.analysis.tables.probe_baselines import ProbeBaselines
 from cortexscope.analysis.tables.probes import Probes
+from cortexscope.analysis.tables.region_needs import RegionNeeds
 from cortexscope.analysis.tables.regions import Regions
 from cortexscope.analysis.tables.selective import Selective
 from cortexscope.analysis.tables.selective_neurons import SelectiveNeurons
@@ -37,6 +39,8 @@ from cortexscope.analysis.tables.similarity import Similarity
 from cortexscope.analysis.tables.slopes import Slopes
 from cortexscope.analysis.tables.summary import Summary
 from cortexscope.analysis.tables.task_contrasts import TaskContrasts
+from cortexscope.analysis.tables.training_changes import TrainingChanges
+from cortexscope.analysis.tables.training_course import TrainingCourse
 from cortexscope.analysis.tables.values import Values
 from cortexscope.analysis.tables.variance import Variance
 
@@ -58,11 +62,14 @@ TABLES: Mapping[str, Step] = {
         ComparedLayers(),
         ComparedHeads(),
         ComparedNeurons(),
+        TrainingCourse(),
+        TrainingChanges(),
         LesionEffects(),
         LesionSpecific(),
         LesionEstimates(),
         LesionAgreement(),
         LesionMeasures(),
+        LesionValues(),
         Outcomes(),
         Mixed(),
         Depth(),
@@ -76,6 +83,7 @@ TABLES: Mapping[str, Step] = {
         Controls(),
         Power(),
         Regions(),
+        RegionNeeds(),
         Hubs(),
         Summary(),
         Values(),

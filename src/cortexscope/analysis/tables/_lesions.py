@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cortexscope.analysis._analysis import Analysis
 
-__all__ = ["EFFECTS", "KINDS_OF_PARTS", "Estimated", "LesionStep", "Lesioned"]
+__all__ = ["EFFECTS", "KINDS_OF_PARTS", "Estimated", "LesionStep", "Lesioned", "Valued"]
 
 Floats = NDArray[np.float64]
 
@@ -68,8 +68,7 @@ class Lesioned(NamedTuple):
 
     def place(self, number: int) -> dict[str, object]:
         """Return the cells that say which part it is."""
-        own = {str(name): cell for name, cell in self.parts.iloc[number].items()}
-        return {"model": self.model, "kind": self.kind, **own}
+        return _place(self.model, self.kind, self.parts, number)
 
 
 class Estimated(NamedTuple):
@@ -82,6 +81,28 @@ class Estimated(NamedTuple):
     prompts: _Prompts
     surprisal: Floats
     """The estimated change, nats a token, [prompt, unit]; NaN where undefined."""
+
+
+class Valued(NamedTuple):
+    """A metric of a model without each part of a kind, one at a time."""
+
+    model: str
+    metric: str
+    kind: str
+    parts: pd.DataFrame
+    """A row a part, as of `Lesioned`."""
+    prompts: _Prompts
+    base: Floats
+    """Of the intact model, over the places that have a value without the part too, [prompt, part];
+    NaN where undefined."""
+    values: Floats
+    """Without the part, [prompt, part]."""
+    reasons: list[str | None]
+    """Why a prompt has no value without a part, [part]."""
+
+    def place(self, number: int) -> dict[str, object]:
+        """Return the cells that say which part it is."""
+        return _place(self.model, self.kind, self.parts, number)
 
 
 class LesionStep(Step):
@@ -104,6 +125,16 @@ class LesionStep(Step):
     def estimated(of: Analysis) -> tuple[Estimated, ...]:
         """Return each model and kind of part of which all were estimated."""
         return of.once("estimated", lambda: tuple(_estimated(of)))
+
+    @staticmethod
+    def measured(of: Analysis) -> tuple[Valued, ...]:
+        """Return each model, metric and kind of part where one was measured without parts."""
+        return of.once("lesion values", lambda: tuple(_valued(of)))
+
+
+def _place(model: str, kind: str, parts: pd.DataFrame, number: int) -> dict[str, object]:
+    own = {str(name): cell for name, cell in parts.iloc[number].items()}
+    return {"model": model, "kind": kind, **own}
 
 
 def _read(of: Analysis) -> Lesions:
@@ -140,34 +171,68 @@ def _prompts(of: Analysis, model: str, frame: pd.DataFrame) -> _Prompts:
 
 def _lesioned(of: Analysis) -> Iterator[Lesioned]:
     for model, kind, own in _ordered(of, _read(of).effects):
-        parts = own[_PLACE].drop_duplicates().sort_values(_PLACE, ignore_index=True)
-        several = len(of.measured.stacks[model]) > 1
-        number = {tuple(row): n for n, row in enumerate(parts.fillna(-1).to_numpy().tolist())}
-        columns = own[_PLACE].fillna(-1).to_numpy().tolist()
-        place = np.array([number[tuple(row)] for row in columns])
-        row, ids = np.unique(own["prompt_id"].to_numpy(dtype=str), return_inverse=True)
-
-        def spread(values: Floats, place: NDArray[np.intp] = place, ids: NDArray[np.intp] = ids,
-                   shape: tuple[int, int] = (len(row), len(parts))) -> Floats:  # fmt: skip
-            found = np.full(shape, np.nan)
-            found[ids, place] = values
-            return found
-
-        def numbers(name: str, own: pd.DataFrame = own) -> Floats:
-            return own[name].to_numpy(dtype=np.float64, na_value=np.nan)
-
+        grid = _Grid.of(own)
         reasons = own["reason"].dropna().value_counts()
         known = own["kl"].notna().any()
         yield Lesioned(
             model,
             kind,
-            _named(parts, kind, several=several),
+            grid.named(of, model, kind),
             _prompts(of, model, own),
-            spread(numbers("bits_per_byte") - numbers("bits_per_byte_base")),
-            spread(numbers("surprisal") - numbers("surprisal_base")),
-            spread(numbers("kl")),
+            grid.spread("bits_per_byte") - grid.spread("bits_per_byte_base"),
+            grid.spread("surprisal") - grid.spread("surprisal_base"),
+            grid.spread("kl"),
             None if known else str(reasons.index[0]),
         )
+
+
+def _valued(of: Analysis) -> Iterator[Valued]:
+    for model, kind, every in _ordered(of, _read(of).values):
+        for metric, own in every.groupby("metric", sort=False):
+            grid = _Grid.of(own)
+            reasons: list[str | None] = [None] * len(grid.parts)
+            for number, reason in zip(grid.place, own["reason"], strict=True):
+                reasons[number] = reasons[number] or reason
+            yield Valued(
+                model,
+                str(metric),
+                kind,
+                grid.named(of, model, kind),
+                _prompts(of, model, own),
+                grid.spread("value_base"),
+                grid.spread("value"),
+                reasons,
+            )
+
+
+class _Grid(NamedTuple):
+    """Rows of prompts and parts, each row's place in an array [prompt, part]."""
+
+    rows: pd.DataFrame
+    parts: pd.DataFrame
+    prompts: int
+    row: NDArray[np.intp]
+    place: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> _Grid:
+        """Return rows with their places: parts in order, prompts by their ids."""
+        parts = rows[_PLACE].drop_duplicates().sort_values(_PLACE, ignore_index=True)
+        number = {tuple(row): n for n, row in enumerate(parts.fillna(-1).to_numpy().tolist())}
+        columns = rows[_PLACE].fillna(-1).to_numpy().tolist()
+        place = np.array([number[tuple(row)] for row in columns])
+        ids, row = np.unique(rows["prompt_id"].to_numpy(dtype=str), return_inverse=True)
+        return cls(rows, parts, len(ids), row, place)
+
+    def spread(self, name: str) -> Floats:
+        """Return a column as [prompt, part]; NaN where it is null."""
+        found = np.full((self.prompts, len(self.parts)), np.nan)
+        found[self.row, self.place] = self.rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        return found
+
+    def named(self, of: Analysis, model: str, kind: str) -> pd.DataFrame:
+        """Return the parts with their names."""
+        return _named(self.parts, kind, several=len(of.measured.stacks[model]) > 1)
 
 
 def _estimated(of: Analysis) -> Iterator[Estimated]:

@@ -9,7 +9,7 @@ import numpy as np
 from cortexscope.analysis._frames import stacked
 from cortexscope.analysis._regions import REGIONS, Found, regions_found
 from cortexscope.analysis.tables._step import Step
-from cortexscope.stats import task_means, units_of
+from cortexscope.stats import Bounds, task_means, units_of
 from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cortexscope.analysis._analysis import Analysis
 
-__all__ = ["Regions"]
+__all__ = ["Regions", "region_rows"]
 
 _COLUMNS = ["model", "region", "form", "task", "mean", "low", "high", "z", "n", "metric"]
 _COLUMNS += ["first_layer", "last_layer", "method", "reason", "caution"]
@@ -43,7 +43,14 @@ class Regions(Step):
         found = of.once("regions", lambda: regions_found(of.measured, of.groups))
         if all(own.reason for own in found):
             return stacked([])
-        return stacked([*threaded(lambda own: _rows(of, own), found)])
+        return stacked([*threaded(lambda own: self._rows(of, own), found)])
+
+    @staticmethod
+    def _rows(of: Analysis, found: Found) -> pd.DataFrame:
+        metric = found.region.metric
+        spec = of.measured.specs.get(metric)
+        bounds = (None, None) if spec is None else found.region.bounds(spec)
+        return region_rows(of, found, bounds, metric)
 
     def absent(self, of: Analysis) -> str:
         """Return why there are no regions."""
@@ -51,7 +58,15 @@ class Regions(Step):
         return f"no region has a value; they are made of {names}"
 
 
-def _rows(of: Analysis, found: Found) -> pd.DataFrame:
+def region_rows(of: Analysis, found: Found, bounds: Bounds, metric: str) -> pd.DataFrame:
+    """Return the rows of a region of a model: each task's mean, raw and at equal lengths.
+
+    Args:
+        of: the analysis.
+        found: the region's values of prompts.
+        bounds: lowest and highest value possible.
+        metric: what the values are of.
+    """
     import pandas as pd
 
     region = found.region
@@ -64,14 +79,13 @@ def _rows(of: Analysis, found: Found) -> pd.DataFrame:
             means = means.assign(**dict.fromkeys(("mean", "low", "high"), np.nan))
             parts.append(means.assign(form=form, z=np.nan, method=None, caution=None))
             continue
-        bounds = region.bounds(of.measured.specs[region.metric])
         means = task_means(units, adjusted=form == "adjusted", bounds=bounds)
         spread = units.values.std(ddof=1) if len(units) > 1 else 0.0
         # Where all prompts have one value, no difference has a scale.
         z = (means["mean"] - means["mean"].mean()) / (spread or np.nan)
         parts.append(means.assign(form=form, z=z))
     made = pd.concat(parts, ignore_index=True).assign(
-        model=found.model, region=region.key, metric=region.metric
+        model=found.model, region=region.key, metric=metric
     )
     first, last = (found.layers[0], found.layers[-1]) if found.layers else (None, None)
     layers = {"first_layer": first, "last_layer": last}

@@ -18,13 +18,13 @@ FIGURES = Registry(
     {
         key: f"cortexscope.report.figures.{key}:build"
         for key in (
-            "compared",
+            *("compared", "training"),
             *("lesion_depth", "lesion_map"),
             *("task_matrix", "task_map", "length", "depth", "experts", "task_means", "heads"),
             *("similarity", "specialisation", "massive", "cumulative_mass", "prompts", "radar"),
             *("parameters", "logit_lens", "tokens", "power"),
             *("probes", "layer_similarity", "layer_cka", "selective_heads"),
-            *("brain", "brain_tokens"),
+            *("brain", "brain_need", "brain_tokens"),
         )
     },
 )

@@ -6,15 +6,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+import pandas as pd
 
 from cortexscope.document import Area, Brain, Figure
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain, task_title
 from cortexscope.report._stacks import stacks_note
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["METAPHOR", "BrainView", "build", "layers_text", "reach_of"]
 
@@ -22,6 +21,7 @@ METAPHOR = (
     "A metaphor: no part of a language model is a brain area, and a name here says no more than "
     "the metric and the layers behind it."
 )
+_LOST = {"mlp": "the MLP", "attention": "attention", "layers": "the layer"}
 _FORMS = {"raw": "as measured", "adjusted": "at equal lengths"}
 _SCALE = "Standard deviations over prompts, from the mean of the tasks"
 
@@ -38,6 +38,8 @@ class BrainView:
     """Whether means are as measured or at equal lengths."""
     most: int = 36
     """Panels drawn; of several models, whole ones."""
+    table: Literal["regions", "region_needs"] = "regions"
+    """Whether what is seen of a region colours it, or what is lost without it."""
 
     def __call__(self, frames: RunFrames, labels: Labels) -> Figure:
         """Return the figure of a run; one without regions gets no figure and no note."""
@@ -61,8 +63,8 @@ class BrainView:
                 caption = f"{METAPHOR} {self._caption(rows, shown)}"
                 finding = _finding(rows, labels)
         return Figure(
-            key="brain",
-            title="The brain view, a metaphor",
+            key="brain" if self.table == "regions" else "brain_need",
+            title=f"The brain view{' by need' * (self.table != 'regions')}, a metaphor",
             caption=caption,
             panels=panels,
             columns=3 if rows["model"].nunique() < 2 else 4,
@@ -73,7 +75,9 @@ class BrainView:
 
     def _rows(self, frames: RunFrames) -> pd.DataFrame:
         """Return the rows of the table of regions that are drawn: of models that have some."""
-        found = frames.analysis.table("regions")
+        if self.table not in frames.analysis.names:
+            return pd.DataFrame(columns=["model"])
+        found = frames.analysis.table(self.table)
         if not len(found):
             return found.reindex(columns=["model"])
         known = [self.model] if self.model else found.loc[found["mean"].notna(), "model"].unique()
@@ -85,8 +89,13 @@ class BrainView:
         method = rows["method"].dropna().mode()
         how = f" ({method.iloc[0]})" if len(method) else ""
         of = plain(models[0]) if len(models) == 1 else "a model"
+        what = "one metric over"
+        if self.table == "region_needs":
+            what = (
+                "what is lost, in bits per byte, without one kind of part, taken out one by one, of"
+            )
         return (
-            f"Each region is one metric over a band of the layers of {of}; where it is drawn "
+            f"Each region is {what} a band of the layers of {of}; where it is drawn "
             "says nothing of the model. Colour and number: how far the mean of the task's prompts "
             f"lies from the mean of the model's tasks, {_FORMS[self.form]}, in standard deviations "
             f"over its prompts; n = {n} prompts a task. Pointing at a region tells its mean with "
@@ -127,7 +136,7 @@ def _area(row: Mapping[Any, Any], labels: Labels) -> Area:
 
     region = next(own for own in REGIONS if own.key == row["region"])
     known = math.isfinite(row["mean"])
-    told = f"{labels.title(row['metric'])}, {region.formula}"
+    told = f"{_subject(row['metric'], labels)}, {region.formula}"
     return Area(
         key=region.key,
         label=region.title,
@@ -137,6 +146,13 @@ def _area(row: Mapping[Any, Any], labels: Labels) -> Area:
         high=row["high"],
         n=row["n"],
         told=f"{told} ({layers_text(row)})" if known else str(row["reason"]),
+    )
+
+
+def _subject(metric: str, labels: Labels) -> str:
+    """Return what a region's numbers are of: a metric, or what is lost without a kind of part."""
+    return (
+        f"Bits per byte lost without {_LOST[metric]}" if metric in _LOST else labels.title(metric)
     )
 
 
@@ -170,7 +186,7 @@ def _finding(rows: pd.DataFrame, labels: Labels) -> str:
     return (
         f"In {plain(row['model'])} the strongest of {colours} colours is that of "
         f"{task_title(row['task'])} in the {title}: "
-        f"{labels.title(row['metric']).lower()} of {layers_text(row)} is {row['mean']:.3g}{ends}, "
-        f"and {mean:.3g} on average over the tasks ({row['z']:+.1f} standard deviations over "
-        f"prompts, n = {row['n']})."
+        f"{_subject(row['metric'], labels).lower()} of {layers_text(row)} is {row['mean']:.3g}"
+        f"{ends}, and {mean:.3g} on average over the tasks ({row['z']:+.1f} standard deviations "
+        f"over prompts, n = {row['n']})."
     )

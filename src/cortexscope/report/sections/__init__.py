@@ -13,6 +13,7 @@ SECTIONS = Registry(
         for key in (
             "answer",
             "compared",
+            "training",
             "lesion",
             "outcomes",
             "tasks",

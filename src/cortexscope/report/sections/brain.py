@@ -59,6 +59,7 @@ def build(shown: Shown) -> Section:
         return Section("brain", title, (Prose((said,), "aside"),), short=_SHORT)
     blocks: list[Block] = []
     blocks += shown.figures_named("brain")
+    blocks += shown.figures_named("brain_need")
     blocks += shown.figures_named("brain_tokens") or [Prose((_UNGENERATED,), "aside")]
     blocks += [_defined(found, shown.labels), _hubs(analysis.table("hubs"))]
     notes = stacks_note(shown.frames.many_stacked)

@@ -23,6 +23,7 @@ def build(shown: Shown) -> Section | None:
         lesion_parts_table,
         lesion_specific_table,
     )
+    from cortexscope.report.lesioned_values import lesion_values_table
 
     if not shown.frames.measured.lesioned:
         return None
@@ -36,4 +37,6 @@ def build(shown: Shown) -> Section | None:
         blocks.append(named)
     if len(analysis.table("lesion_measures")):
         blocks.append(Fold("Which measure predicts need?", (lesion_measures_table(analysis),)))
+    if len(analysis.table("lesion_values")):
+        blocks.append(Fold("What becomes of metrics", (lesion_values_table(analysis),)))
     return Section("lesion", "What each part is needed for", tuple(blocks), short="Need")
