@@ -21,7 +21,7 @@ from cortexscope.lesioning._lesions import Lesions
 from cortexscope.lesioning._parts import ESTIMATED, Part, kinds_of, parts_of
 from cortexscope.lesioning._pass import LesionPass, can_reuse
 from cortexscope.lesioning._reuse import Blocks
-from cortexscope.store import LesionPlan, LesionWriter, Run
+from cortexscope.store import LesionPlan, Run, SideWriter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +75,7 @@ def lesion_request(request: RunRequest, asked: Asked, progress: Progress | None 
     asked = replace(asked, kinds=kinds_of(asked.kinds))
     finished = run(request, progress)
     for plan in planned(request).values():
-        with LesionWriter(finished.path) as writer:
+        with SideWriter(finished.path) as writer:
             _Lesioning(plan, asked, writer, progress, finished.control_ids()).carry_out()
     return Lesions(Run(finished.path), loss=asked.loss)
 
@@ -87,7 +87,7 @@ class _Lesioning:
         self,
         planned_: Planned,
         asked: Asked,
-        writer: LesionWriter,
+        writer: SideWriter,
         progress: Progress,
         controls: Collection[str],
     ) -> None:

@@ -10,14 +10,14 @@ from cortexscope.store._differences import differences
 from cortexscope.store._doctor import Trouble, examine, repair
 from cortexscope.store._frames import to_frame, to_polars
 from cortexscope.store._layout import LONGEST_LABEL, WHOLES, plain_name
-from cortexscope.store._lesions import LesionPlan, Lesions, LesionWriter
+from cortexscope.store._lesions import LesionPlan, Lesions
 from cortexscope.store._listing import ListedRun, list_runs
 from cortexscope.store._measurements import Measurements
 from cortexscope.store._merging import merge_runs
 from cortexscope.store._moved import Moved, moved
 from cortexscope.store._once import MeasuredOnce
 from cortexscope.store._outcomes import write_outcomes
-from cortexscope.store._pairs import PairPlan, Pairs, PairWriter
+from cortexscope.store._pairs import PairPlan, Pairs
 from cortexscope.store._parts import ShardPart
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import (
@@ -32,6 +32,7 @@ from cortexscope.store._schema import (
     PROMPTS,
     SCHEMA_VERSION,
 )
+from cortexscope.store._side_files import SideWriter
 from cortexscope.store._sums import NOT_FINITE
 from cortexscope.store._target import check_target
 from cortexscope.store._vectors import LayerMeans, Vectors
@@ -43,7 +44,6 @@ __all__ = [
     "GENERATIONS",
     "LESIONS",
     "LesionPlan",
-    "LesionWriter",
     "Lesions",
     "LONGEST_LABEL",
     "LayerMeans",
@@ -53,7 +53,6 @@ __all__ = [
     "PAIRS",
     "PREFIX",
     "PairPlan",
-    "PairWriter",
     "Pairs",
     "MeasuredOnce",
     "OUTCOMES",
@@ -65,6 +64,7 @@ __all__ = [
     "RunWriter",
     "SCHEMA_VERSION",
     "ShardPart",
+    "SideWriter",
     "Trouble",
     "Vectors",
     "WHOLES",

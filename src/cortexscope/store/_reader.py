@@ -19,10 +19,11 @@ from cortexscope.store._completeness import Completeness, damaged, state_of
 from cortexscope.store._contents import Contents, FileFault, in_texts, read_columns
 from cortexscope.store._frames import joined, to_frame
 from cortexscope.store._layout import OUTCOMES, Layout
-from cortexscope.store._lesions import lesion_files
+from cortexscope.store._lesions import LesionPlan
 from cortexscope.store._manifest import read_manifest
-from cortexscope.store._pairs import pair_files
+from cortexscope.store._pairs import PairPlan
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, TURNS
+from cortexscope.store._side_files import side_files
 from cortexscope.store._vectors import LayerMeans, layer_means, read_vectors
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Run:
         own = [self.path / name for name in ("manifest.json", "prompts.parquet", "models.parquet")]
         found = hashlib.sha256()
         told = [file] if (file := self.path / OUTCOMES).is_file() else []
-        more = (*pair_files(self.path), *lesion_files(self.path), *told)
+        more = (*side_files(PairPlan, self.path), *side_files(LesionPlan, self.path), *told)
         for file in (*own, *self.measurement_files(), *more, *(beside if vectors else ())):
             found.update(f"{file.name} {sha256_of(file)}\n".encode())
         return found.hexdigest()

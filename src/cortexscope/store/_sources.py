@@ -14,11 +14,12 @@ from cortexscope.records import MetricSpec, in_order
 from cortexscope.store._attributes import joined_attributes
 from cortexscope.store._contents import Contents, parts
 from cortexscope.store._layout import OUTCOMES
-from cortexscope.store._lesions import Lesions, lesion_files, read_lesions
+from cortexscope.store._lesions import LesionPlan, Lesions
 from cortexscope.store._outcomes import read_outcomes
-from cortexscope.store._pairs import Pairs, pair_files, read_pairs
+from cortexscope.store._pairs import PairPlan, Pairs
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import PROMPTS, TURNS
+from cortexscope.store._side_files import read_side_files, side_files
 from cortexscope.store._sums import finite
 from cortexscope.store._vectors import LayerMeans
 from cortexscope.threads import threaded
@@ -245,7 +246,7 @@ class Sources:
         return {own.label: name for name, own in self._sources.items() if own.run is run}
 
     def pairs(self) -> Pairs:
-        """Return what runs have of pairs of models, as `read_pairs`, by these models' names."""
+        """Return what runs have of pairs of models, by these models' names."""
         import pandas as pd
 
         found = []
@@ -253,13 +254,13 @@ class Sources:
             names = self._names(run)
             # A base out of a file is no model of the run, and keeps its name.
             renamed = {side: names for side in ("base", "model")}
-            found.append([frame.replace(renamed) for frame in read_pairs(run.path)])
+            found.append([frame.replace(renamed) for frame in read_side_files(PairPlan, run.path)])
         return Pairs(*(pd.concat(own, ignore_index=True) for own in zip(*found, strict=True)))
 
     @property
     def compared(self) -> bool:
         """Whether any models were compared."""
-        return any(pair_files(run.path) for run in self.runs)
+        return any(side_files(PairPlan, run.path) for run in self.runs)
 
     @property
     def has_outcomes(self) -> bool:
@@ -269,7 +270,7 @@ class Sources:
     @property
     def lesioned(self) -> bool:
         """Whether parts were taken out of any of the models."""
-        return any(lesion_files(run.path) for run in self.runs)
+        return any(side_files(LesionPlan, run.path) for run in self.runs)
 
     def lesions(self) -> Lesions:
         """Return what runs have of models without parts of them, by these models' names."""
@@ -279,7 +280,9 @@ class Sources:
         for run in self.runs:
             names = self._names(run)
             renamed = {"model": names}
-            found.append([frame.replace(renamed) for frame in read_lesions(run.path)])
+            found.append(
+                [frame.replace(renamed) for frame in read_side_files(LesionPlan, run.path)]
+            )
         return Lesions(*(pd.concat(own, ignore_index=True) for own in zip(*found, strict=True)))
 
     def outcomes(self) -> pd.DataFrame:
