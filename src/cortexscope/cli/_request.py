@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
+from cortexscope.cli._ending import Stopped
 from cortexscope.cli._options import (
     Generate,
     Sample,
@@ -54,11 +56,13 @@ from cortexscope.cli._request_options import (
     Window,
     Workers,
 )
+from cortexscope.cli._terminal import say
 from cortexscope.metrics import MetricOptions
 from cortexscope.models import LoadOptions
 from cortexscope.tasks import ReadOptions
 
 if TYPE_CHECKING:
+    from cortexscope.document import Document
     from cortexscope.engine import RunRequest
 
 __all__ = ["Asked", "asked_by", "request_options"]
@@ -76,6 +80,42 @@ class Asked:
     quiet: bool
     report: bool
     """Whether tables, figures and the report follow the run."""
+
+    @contextlib.contextmanager
+    def resumable(self) -> Iterator[None]:
+        """Say how to go on where the user ends the block."""
+        try:
+            yield
+        except Stopped as stopped:
+            stopped.advice = f", and the same with --out {self.request.out} --resume goes on"
+            raise
+
+    def show(self, found: Found) -> None:
+        """Say what was found, and write the report where it is asked for."""
+        from cortexscope.document import render
+
+        if not self.quiet:
+            say(render(found.document(), "terminal"), end="")
+            say(f"\nRun: {found.path}")
+        if self.report:
+            self.progress.note("writing tables, figures and report")
+            report = found.report()
+            if not self.quiet:
+                say(f"Report: {report}")
+
+
+class Found(Protocol):
+    """What was made of a run, beyond its measurements."""
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+
+    def document(self) -> Document:
+        """Return its findings."""
+
+    def report(self) -> Path:
+        """Write the report and return its path."""
 
 
 def request_options(*, without: Collection[str] = ()) -> Callable[[Verb], Verb]:

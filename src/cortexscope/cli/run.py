@@ -19,11 +19,8 @@ def run(*, asked: Asked) -> None:
     """Measure models on a suite of prompts, and write tables, figures and a report."""
     from cortexscope.engine import run as measure
 
-    try:
+    with asked.resumable():
         finished = measure(asked.request, asked.progress)
-    except Stopped as stopped:
-        stopped.advice = f", and the same with --out {asked.request.out} --resume goes on"
-        raise
     if not asked.quiet:
         remark(finished)
     if not asked.report:

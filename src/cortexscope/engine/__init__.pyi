@@ -33,6 +33,11 @@ from ._preview import (
     Shown as Shown,
     preview as preview,
 )
+from ._python import (
+    asked as asked,
+    carried_out as carried_out,
+    with_shared_arguments as with_shared_arguments,
+)
 from ._request import (
     Progress as Progress,
     RunRequest as RunRequest,
