@@ -36,7 +36,8 @@ from cortexscope.store._side_files import SideWriter
 from cortexscope.store._sums import NOT_FINITE
 from cortexscope.store._target import check_target
 from cortexscope.store._vectors import LayerMeans, Vectors
-from cortexscope.store._writer import RunWriter, write_parquet
+from cortexscope.store._writer import RunWriter
+from cortexscope.store._written import write_parquet
 
 __all__ = [
     "DRIFTS",

@@ -20,7 +20,7 @@ from cortexscope.store._manifest import write_manifest
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import MODELS
 from cortexscope.store._target import check_target
-from cortexscope.store._writer import write_parquet
+from cortexscope.store._written import write_parquet
 
 __all__ = ["merge_runs"]
 
