@@ -20,6 +20,7 @@ from cortexscope.store._outcomes import write_outcomes
 from cortexscope.store._pairs import PairPlan, Pairs
 from cortexscope.store._parts import ShardPart
 from cortexscope.store._reader import Run
+from cortexscope.store._remote_run import RemoteRun, local_folder
 from cortexscope.store._schema import (
     DRIFTS,
     ESTIMATES,
@@ -61,6 +62,7 @@ __all__ = [
     "Measurements",
     "Moved",
     "NOT_FINITE",
+    "RemoteRun",
     "Run",
     "RunWriter",
     "SCHEMA_VERSION",
@@ -74,6 +76,7 @@ __all__ = [
     "differences",
     "examine",
     "list_runs",
+    "local_folder",
     "merge_runs",
     "moved",
     "plain_name",

@@ -21,6 +21,7 @@ from cortexscope.store._heads import Heads
 from cortexscope.store._layout import OUTCOMES, Layout
 from cortexscope.store._lesions import LesionPlan
 from cortexscope.store._pairs import PairPlan
+from cortexscope.store._remote_run import local_folder
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS
 from cortexscope.store._side_files import side_files
 from cortexscope.store._vectors import LayerMeans, layer_means, read_vectors
@@ -38,6 +39,10 @@ class Run(Heads):
     Only the files that the manifest plans are read, and only if they hold what they should: of a
     finished run all of them, each prompt's rows in one file, and no row twice.
 
+    Args:
+        path: the folder; of a URL that fsspec opens, such as `s3://bucket/run`, the copy in the
+            user's cache, after what changed was fetched.
+
     Raises:
         StoreError: if the folder holds no run.
         SchemaVersionError: if a newer cortexscope wrote it.
@@ -45,7 +50,7 @@ class Run(Heads):
     """
 
     def __init__(self, path: Path | str) -> None:
-        super().__init__(Path(path))
+        super().__init__(local_folder(path))
         self._layout = Layout(self.path, self.manifest)
         self._completeness = Completeness(self._layout)
 

@@ -15,7 +15,7 @@ from cortexscope.records import Manifest, Prompt
 from cortexscope.store._attributes import prompt_table
 from cortexscope.store._contents import FileFault, read_columns
 from cortexscope.store._continuing import continued
-from cortexscope.store._layout import LESIONED, LOCK, OUTCOMES, PAIRED, RESULTS, Layout
+from cortexscope.store._layout import HEADS, LESIONED, LOCK, OUTCOMES, PAIRED, RESULTS, Layout
 from cortexscope.store._lock import RunLock
 from cortexscope.store._manifest import COPY, has_manifest, restore_manifest, write_manifest
 from cortexscope.store._notes import Notes
@@ -24,7 +24,7 @@ from cortexscope.store._reader import Run
 from cortexscope.store._repair import ShardFault, faults_of, whole_fault
 from cortexscope.store._schema import ATTRIBUTES, GENERATIONS
 from cortexscope.store._steps import written_steps
-from cortexscope.store._target import HEADS, check_contents, check_target
+from cortexscope.store._target import check_contents, check_target
 from cortexscope.store._vectors import Vectors, read_vectors, write_vectors
 from cortexscope.store._written import model_table, write_measurements, write_parquet
 
