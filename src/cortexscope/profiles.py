@@ -86,7 +86,7 @@ def profile(  # noqa: D417 - the decorator says the others
     if progress is None and in_notebook():
         progress = NotebookBar()
 
-    def work(folder: Path) -> Profile:
+    def work(folder: Path, progress: Progress) -> Profile:
         request = asked(
             (models,) if isinstance(models, str) else models,
             folder,
@@ -105,7 +105,7 @@ def profile(  # noqa: D417 - the decorator says the others
         request = replace(request, backend=backend, workers=workers, address=address)
         return Profile(run(request, progress))
 
-    measured = carried_out(work, out)
+    measured = carried_out(work, out, progress, resume=resume, force=force)
     if measured.manifest.failed:
         for sentence in measured._run.remarks:
             warnings.warn(plain(sentence), stacklevel=2)

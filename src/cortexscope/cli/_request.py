@@ -63,7 +63,7 @@ from cortexscope.tasks import ReadOptions
 
 if TYPE_CHECKING:
     from cortexscope.document import Document
-    from cortexscope.engine import RunRequest
+    from cortexscope.engine import Place, RunRequest
 
 __all__ = ["Asked", "asked_by", "request_options"]
 
@@ -77,18 +77,31 @@ class Asked:
     request: RunRequest
     progress: Any
     """Told what is done."""
+    place: Place
+    """Where the run is to be."""
     quiet: bool
     report: bool
     """Whether tables, figures and the report follow the run."""
 
     @contextlib.contextmanager
-    def resumable(self) -> Iterator[None]:
-        """Say how to go on where the user ends the block."""
+    def measured(self) -> Iterator[None]:
+        """Keep in its place what the block measures; say how to go on where the user ends it."""
+        request = self.request
         try:
-            yield
+            with self.place.written(resume=request.resume, force=request.force):
+                yield
         except Stopped as stopped:
-            stopped.advice = f", and the same with --out {self.request.out} --resume goes on"
+            where = f" in {self.place.path}" if self.place.is_remote else ""
+            stopped.advice = f"{where}, and the same with --out {self.place} --resume goes on"
             raise
+
+    def upload(self) -> None:
+        """Upload what was made of the run since, where its place is a URL."""
+        if self.place.is_remote:
+            self.progress.note(f"uploading to {self.place}")
+            self.place.upload()
+            if not self.quiet:
+                say(f"Uploaded: {self.place}")
 
     def show(self, found: Found) -> None:
         """Say what was found, and write the report where it is asked for."""
@@ -102,6 +115,7 @@ class Asked:
             report = found.report()
             if not self.quiet:
                 say(f"Report: {report}")
+        self.upload()
 
 
 class Found(Protocol):
@@ -181,7 +195,7 @@ def asked_by(
 ) -> Asked:
     """Return what the options of a run ask for."""
     from cortexscope.cli._progress import progress_for
-    from cortexscope.engine import RunRequest, Settings, asked_generation, parse_bytes
+    from cortexscope.engine import Place, RunRequest, Settings, asked_generation, parse_bytes
     from cortexscope.errors import UsageError
     from cortexscope.models import preset as preset_models
     from cortexscope.tasks import read_suites
@@ -195,7 +209,8 @@ def asked_by(
     if out is None:
         if resume:
             raise UsageError("--resume needs --out, the folder of the run to continue.")
-        out = Path("runs") / f"{_plain_name(names)}-{datetime.now():%Y%m%d-%H%M%S}"
+        out = f"runs/{_plain_name(names)}-{datetime.now():%Y%m%d-%H%M%S}"
+    place = Place(out)
     progress = progress_for(quiet=quiet)
     prompts = read_suites(names, reading)
     for sentence in prompts.sentences():
@@ -207,7 +222,7 @@ def asked_by(
         controls=tuple(control or ()),
         metrics=None if metric is None else tuple(metric),
         plugins=tuple(plugin or ()),
-        out=out,
+        out=place.path,
         resume=resume,
         force=force,
         fail_fast=fail_fast,
@@ -235,7 +250,7 @@ def asked_by(
             threads=threads,
         ),
     )
-    return Asked(request, progress, quiet, not no_report)
+    return Asked(request, place.told(progress), place, quiet, not no_report)
 
 
 def _tokens(given: str) -> int:

@@ -84,7 +84,7 @@ def compare(
         margin=margin,
         save_baseline=save_baseline,
     )
-    with asked.resumable():
+    with asked.measured():
         found = compare_request(models, asked.request, extras, asked.progress)
     outcomes = found.check(extras.conditions)
     if junit is not None:

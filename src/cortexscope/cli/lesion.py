@@ -55,7 +55,7 @@ def lesion(
     from cortexscope import lesioning
 
     wanted = lesioning.Asked(kinds=tuple(part or ("layers",)), loss=loss, top=top)
-    with asked.resumable():
+    with asked.measured():
         request = replace(asked.request, models=(model,))
         found = lesioning.lesion_request(request, wanted, asked.progress)
     asked.progress.note("holding metrics against what parts are needed for")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cortexscope.cli._runs import RunPath
 from cortexscope.cli._terminal import display, remark, say
 from cortexscope.errors import UsageError
 
@@ -21,7 +22,7 @@ __all__ = ["stats"]
 
 
 def stats(
-    run: Annotated[Path, typer.Argument(help="The folder that `cortexscope run --out` wrote.")],
+    run: RunPath,
     metric: Annotated[
         list[str] | None,
         typer.Option(

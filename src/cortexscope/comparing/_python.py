@@ -61,7 +61,7 @@ def compare(  # noqa: D417 - the decorator says the others
         save_baseline=None if save_baseline is None else Path(save_baseline),
     )
 
-    def work(folder: Path) -> Comparison:
+    def work(folder: Path, progress: Progress) -> Comparison:
         request = asked(
             (),
             folder,
@@ -80,4 +80,4 @@ def compare(  # noqa: D417 - the decorator says the others
         request = replace(request, fail_fast=True)
         return compare_request((a, *others), request, extras, progress)
 
-    return carried_out(work, out)
+    return carried_out(work, out, progress, resume=resume, force=force)

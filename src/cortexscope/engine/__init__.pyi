@@ -26,6 +26,7 @@ from ._lengths import (
     LengthMatched as LengthMatched,
     match_lengths as match_lengths,
 )
+from ._place import Place as Place
 from ._plan import jobs_of as jobs_of
 from ._preview import (
     Group as Group,

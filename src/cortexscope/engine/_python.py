@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cortexscope.engine._request import RunRequest, Settings
+from cortexscope.engine._place import Place
+from cortexscope.engine._request import Progress, RunRequest, Settings, Silent
 from cortexscope.tasks import load_suite
 
 __all__ = ["asked", "carried_out", "with_shared_arguments"]
@@ -27,7 +28,9 @@ _SHARED = """\
     metrics: only these metrics or groups of metrics; the default panel, and the metrics of
         `plugins`, where None.
     plugins: Python files with metrics of your own.
-    out: the run folder; a temporary one, gone with what is returned, where None.
+    out: the run folder, or a URL that fsspec opens, such as `s3://bucket/run`: the run is written
+        in the user's cache and uploaded as it grows; a temporary folder, gone with what is
+        returned, where None.
     settings: dtype, device, batch size and the like.
     resume: continue the run in `out`, or start it.
     force: replace what is in `out`.
@@ -80,18 +83,31 @@ def asked(
     )
 
 
-def carried_out(work: Callable[[Path], _Made], out: Path | str | None) -> _Made:
+def carried_out(
+    work: Callable[[Path, Progress], _Made],
+    out: Path | str | None,
+    progress: Progress | None,
+    *,
+    resume: bool,
+    force: bool,
+) -> _Made:
     """Return what is made of a run folder.
 
     Args:
-        work: makes it, given the folder.
-        out: the folder; a temporary one, gone with what is made, where None.
+        work: makes it, given the folder and the progress.
+        out: the folder or a URL; a temporary folder, gone with what is made, where None.
+        progress: told what happens.
+        resume: whether a run there is continued.
+        force: whether it is replaced.
     """
+    progress = progress or Silent()
     if out is not None:
-        return work(Path(out))
+        place = Place(out)
+        with place.written(resume=resume, force=force) as folder:
+            return work(folder, place.told(progress))
     scratch = Path(tempfile.mkdtemp(prefix="cortexscope-"))
     try:
-        made = work(scratch / "run")
+        made = work(scratch / "run", progress)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise

@@ -54,7 +54,7 @@ def lesion(  # noqa: D417 - the decorator says the others
     """
     wanted = Asked(kinds=(part,) if isinstance(part, str) else tuple(part), loss=loss, top=top)
 
-    def work(folder: Path) -> Lesions:
+    def work(folder: Path, progress: Progress) -> Lesions:
         request = asked(
             (model,),
             folder,
@@ -72,4 +72,4 @@ def lesion(  # noqa: D417 - the decorator says the others
         )
         return lesion_request(request, wanted, progress)
 
-    return carried_out(work, out)
+    return carried_out(work, out, progress, resume=resume, force=force)

@@ -20,7 +20,8 @@ from cortexscope.store._outcomes import write_outcomes
 from cortexscope.store._pairs import PairPlan, Pairs
 from cortexscope.store._parts import ShardPart
 from cortexscope.store._reader import Run
-from cortexscope.store._remote_run import RemoteRun, local_folder
+from cortexscope.store._remote_copy import is_copy, local_folder
+from cortexscope.store._remote_run import RemoteRun, upload_run
 from cortexscope.store._schema import (
     DRIFTS,
     ESTIMATES,
@@ -75,6 +76,7 @@ __all__ = [
     "check_target",
     "differences",
     "examine",
+    "is_copy",
     "list_runs",
     "local_folder",
     "merge_runs",
@@ -84,6 +86,7 @@ __all__ = [
     "table_with_attributes",
     "to_frame",
     "to_polars",
+    "upload_run",
     "with_attributes",
     "write_outcomes",
     "write_parquet",

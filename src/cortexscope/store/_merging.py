@@ -30,7 +30,7 @@ _SAME = ("schema_version", "metrics", "settings")
 _BY_MODEL = ("shards", "chats", "ungenerated", "notes", "timings", "memory", "checks", "halved")
 
 
-def merge_runs(paths: Sequence[Path], out: Path) -> Run:
+def merge_runs(paths: Sequence[Path | str], out: Path) -> Run:
     """Write one run of the models of several finished ones, and return it.
 
     Each must be sound, and of the same prompts, metrics and settings. Files are copied as they are;
@@ -38,7 +38,7 @@ def merge_runs(paths: Sequence[Path], out: Path) -> Run:
     columns of the user's own.
 
     Args:
-        paths: two or more run folders, in the order that their models are to have.
+        paths: two or more run folders, or URLs of some, in the order that their models are to have.
         out: a folder that is not there yet.
 
     Raises:
@@ -50,7 +50,7 @@ def merge_runs(paths: Sequence[Path], out: Path) -> Run:
     check_target(out)
     if out.exists():
         raise UsageError(f"There is something at {out}; give a folder that is not there yet.")
-    layouts = [Layout(path, Run(path).manifest) for path in paths]
+    layouts = [Layout(run.path, run.manifest) for run in map(Run, paths)]
     for layout in layouts[1:]:
         _check_alike(layouts[0], layout)
     _check_models(layouts)
@@ -63,9 +63,9 @@ def merge_runs(paths: Sequence[Path], out: Path) -> Run:
         for layout in layouts:
             for info in layout.manifest.models:
                 _copy(layout, target, info.model)
-        tables = [read_columns(path / "models.parquet", MODELS) for path in paths]
+        tables = [read_columns(own.path / "models.parquet", MODELS) for own in layouts]
         with storage_errors(out):
-            shutil.copyfile(paths[0] / "prompts.parquet", part / "prompts.parquet")
+            shutil.copyfile(layouts[0].path / "prompts.parquet", part / "prompts.parquet")
         write_parquet(part / "models.parquet", pa.concat_tables(tables))
         write_manifest(part, merged)
     return Run(out)

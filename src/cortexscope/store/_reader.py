@@ -21,7 +21,7 @@ from cortexscope.store._heads import Heads
 from cortexscope.store._layout import OUTCOMES, Layout
 from cortexscope.store._lesions import LesionPlan
 from cortexscope.store._pairs import PairPlan
-from cortexscope.store._remote_run import local_folder
+from cortexscope.store._remote_copy import local_folder
 from cortexscope.store._schema import GENERATIONS, MEASUREMENTS
 from cortexscope.store._side_files import side_files
 from cortexscope.store._vectors import LayerMeans, layer_means, read_vectors

@@ -26,7 +26,7 @@ def only_writer(remote: RemoteFolder) -> Iterator[None]:
     What a killed process of this machine left keeps nobody out.
 
     Raises:
-        RunLockedError: if another process writes there, or did when it was killed on another machine.
+        RunLockedError: if another process writes there, or was killed elsewhere while it did.
         StoreError: if the folder cannot be read or written.
     """
     holder = {

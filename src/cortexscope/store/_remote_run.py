@@ -1,38 +1,34 @@
-"""A run folder at a URL, and the folder here that it is read from and written in."""
+"""A run folder at a URL, written by a folder here: its manifest last."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping
-from hashlib import sha256
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from urllib.parse import quote
 
-from cortexscope.cache import cache_folder
-from cortexscope.errors import CorruptRunError, RunExistsError, RunLockedError, StoreError
-from cortexscope.files import storage_errors
-from cortexscope.remote import Entry, RemoteFolder, is_url
-from cortexscope.store._contents import FileFault
-from cortexscope.store._hashes import check_hash, known_hashes
-from cortexscope.store._layout import LOCK, Layout
+from cortexscope.errors import RunExistsError, RunLockedError, StoreError
+from cortexscope.remote import Entry
+from cortexscope.store._layout import LOCK
 from cortexscope.store._lock import RunLock, check_unlocked
-from cortexscope.store._manifest import COPY, MANIFEST, read_manifest
+from cortexscope.store._manifest import MANIFEST, read_manifest
+from cortexscope.store._remote_copy import RemoteCopy, in_order
 from cortexscope.store._remote_lock import only_writer
-from cortexscope.store._sent import FETCHING, Known, Sent, is_measured, is_read, is_written
+from cortexscope.store._sent import Known, is_measured, is_written
 
-__all__ = ["RemoteRun", "local_folder"]
+__all__ = ["RemoteRun", "upload_run"]
 
-_LAST = (COPY, MANIFEST)
-"""Read and put last: whoever sees a manifest finds all that it tells of."""
+_LONGEST = 1 << 28
+"""Bytes of a manifest that is looked at."""
 
 _EVERY = 60.0
 """Seconds between what is put while a run goes on."""
 
 
-class RemoteRun:
-    """A run at a URL, and its folder here.
+class RemoteRun(RemoteCopy):
+    """A run at a URL that is written by its folder here.
 
     Args:
         url: of the run folder.
@@ -44,96 +40,10 @@ class RemoteRun:
     """
 
     def __init__(self, url: str, path: Path | None = None) -> None:
-        self.remote = RemoteFolder(url)
-        parts = str(self.remote).replace("://", "/", 1).partition("?")[0].split("/")
-        own = cache_folder("runs").joinpath(*(_plain(part) for part in parts if part))
-        self.path = own if path is None else path
-        self._sent = Sent(self.path, kept=self.path.absolute() == own.absolute())
+        super().__init__(url, path)
         self._replaced: int | None = None
         """When the manifest here was written that is not to be put there; 0 where there is none."""
         self._next = 0.0
-
-    def __str__(self) -> str:
-        return str(self.remote)
-
-    def fetched(self, *, check: bool = True) -> Path:
-        """Return the folder here with what is there now; only files that changed are fetched.
-
-        Args:
-            check: whether files must have the bytes that were noted when they were first written.
-
-        Raises:
-            RunLockedError: if a process here is writing that run.
-            StoreError: if there is no run, it cannot be read, or results here were not put there.
-            CorruptRunError: if a file has other bytes.
-        """
-        check_unlocked(self.path / LOCK)
-        unsent = self._sent.unsent()
-        if unsent:
-            raise StoreError(
-                f"{self.path} holds results that were not uploaded, such as {unsent[0]}; "
-                f"`cortexscope upload {self.path} {self}` does that, or remove that folder."
-            )
-        entries = self.remote.entries()
-        if not any(name in entries for name in _LAST):
-            raise StoreError(f"{self} holds no run: there is no {MANIFEST}; check the address.")
-        new = self._take(entries)
-        now = self.remote.entries()
-        if any(now.get(name) != entries.get(name) for name in _LAST):
-            raise StoreError(f"{self} was written while it was read; ask for the same again.")
-        if check:
-            self._check(new)
-        return self.path
-
-    def _take(self, entries: Mapping[str, Entry]) -> set[str]:
-        """Fetch what changed, remove what is gone; return the names of what was fetched."""
-        known = self._sent.read()
-        changed = {
-            name: entry
-            for name, entry in entries.items()
-            if is_read(name)
-            and not (
-                name in known
-                and known[name].there == entry
-                and known[name].when != FETCHING
-                and (self.path / name).is_file()
-            )
-        }
-        with storage_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(self.path).free
-            size = sum(entry.size for entry in changed.values())
-            if size >= free:
-                raise StoreError(
-                    f"{self} takes {size:,} bytes, and {self.path} has room for {free:,}; free "
-                    "some space, or name a larger disk by CORTEXSCOPE_CACHE."
-                )
-            for name in known.keys() - entries.keys():
-                (self.path / name).unlink(missing_ok=True)
-                del known[name]
-        known |= {name: Known(entry, FETCHING) for name, entry in changed.items()}
-        self._sent.write(known)
-        for some in _in_order(changed):
-            for names in self.remote.fetch({name: changed[name] for name in some}, self.path):
-                for name in names:
-                    known[name] = Known(changed[name], (self.path / name).stat().st_mtime_ns)
-                self._sent.write(known)
-        return set(changed)
-
-    def _check(self, names: Collection[str]) -> None:
-        """Check that files have the bytes that were noted when they were written."""
-        layout = Layout(self.path, read_manifest(self.path))
-        for label in layout.manifest.shards:
-            for shard in filter(Path.is_file, layout.planned(label)):
-                try:
-                    noted = known_hashes(layout, shard)
-                    for name in noted.keys() & names:
-                        check_hash(layout, self.path / name, noted)
-                except FileFault as fault:
-                    raise CorruptRunError(
-                        f"{self}: {shard.relative_to(self.path)}, or a file beside it, {fault}; "
-                        f"`cortexscope doctor {self}` says which."
-                    ) from fault
 
     @contextlib.contextmanager
     def written(self, *, resume: bool, force: bool) -> Iterator[Path]:
@@ -175,6 +85,30 @@ class RemoteRun:
             raise RunLockedError(str(error).replace(str(file.parent), str(self), 1)) from error
         try:
             yield
+        finally:
+            lock.release()
+
+    def send(self, *, force: bool) -> None:
+        """Put all that is here there, where no other run is.
+
+        Raises:
+            RunExistsError: if another run is there.
+            RunLockedError: if a process is writing here or there.
+            StoreError: if it cannot be put.
+        """
+        lock = RunLock(self.path / LOCK)
+        try:
+            begun = read_manifest(self.path).created
+            with only_writer(self.remote):
+                content = self.remote.read(MANIFEST, most=_LONGEST)
+                if content is not None and not _is_of(content, begun):
+                    if not force:
+                        raise RunExistsError(
+                            f"{self} holds another run; replace it with --force, or choose another "
+                            "URL."
+                        )
+                    self._replaced = 0
+                self.upload()
         finally:
             lock.release()
 
@@ -227,7 +161,7 @@ class RemoteRun:
             if self._replaced is not None:
                 there = [name for name in self.remote.entries() if is_written(name)]
                 # Without a manifest nothing of the run before is read any more.
-                for some in reversed(_in_order(there)):
+                for some in reversed(in_order(there)):
                     self.remote.remove(some)
                 self._sent.write({})
                 self._replaced = None
@@ -244,7 +178,7 @@ class RemoteRun:
             name for name, own in here.items() if name not in known or known[name].when != own.when
         ]
         gone = known.keys() - here.keys()
-        for some in _in_order(new):
+        for some in in_order(new):
             for names in self.remote.put({name: self.path / name for name in some}):
                 known |= {name: here[name] for name in names}
                 self._sent.write(known)
@@ -260,31 +194,29 @@ class RemoteRun:
             )
 
 
-def local_folder(place: Path | str, *, check: bool = True) -> Path:
-    """Return the folder of a run: of a URL, the one here with what is there now.
+def upload_run(run: Path, url: str, *, force: bool = False) -> RemoteRun:
+    """Put a run folder at a URL; what is there of the same run is brought up to date.
 
     Args:
-        place: a folder, or a URL that fsspec opens.
-        check: as of `RemoteRun.fetched`.
+        run: the folder.
+        url: of the run there.
+        force: whether another run there is replaced.
 
     Raises:
-        UsageError: if fsspec cannot open such URLs.
-        StoreError: if what is behind it cannot be read.
-        CorruptRunError: if a file has other bytes than were noted when it was written.
+        RunExistsError: if another run is there.
+        RunLockedError: if a process is writing here or there.
+        StoreError: if the folder holds no run, or the URL cannot be written.
     """
-    if isinstance(place, str) and is_url(place):
-        return RemoteRun(place).fetched(check=check)
-    return Path(place)
+    there = RemoteRun(url)
+    if run.resolve() != there.path.resolve():
+        there = RemoteRun(url, run)
+    there.send(force=force)
+    return there
 
 
-def _in_order(names: Collection[str]) -> list[list[str]]:
-    """Return names in groups that are to be had one after the other: the manifest last."""
-    rest = [name for name in names if name not in _LAST]
-    return [own for own in (rest, *([name] for name in _LAST if name in names)) if own]
-
-
-def _plain(part: str) -> str:
-    """Return a part of a URL as the name of a folder."""
-    name = quote(part.rstrip(":"), safe="@+ ").replace("..", "%2E%2E")
-    name = f"%2E{name[1:]}" if name.startswith(".") else name
-    return name if len(name) <= 200 else sha256(name.encode()).hexdigest()
+def _is_of(manifest: bytes, begun: str) -> bool:
+    """Return whether a manifest is of the run that was begun then."""
+    try:
+        return bool(json.loads(manifest)["created"] == begun)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
