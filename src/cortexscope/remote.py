@@ -125,19 +125,23 @@ class RemoteFolder:
                         )
             yield names
 
-    def ends(self, files: Mapping[str, Entry], size: int) -> dict[str, bytes]:
-        """Return the last bytes of files, so many of each or all that it has."""
-        found: dict[str, bytes] = {}
-        for names in _some(name for name, entry in files.items() if entry.size):
+    def ends(
+        self, files: Mapping[str, Entry], sizes: Mapping[str, int]
+    ) -> Iterator[tuple[str, bytes]]:
+        """Yield the names of files and the last bytes of each, so many or all that it has.
+
+        Raises:
+            StoreError: if one cannot be read.
+        """
+        for names in _some(name for name in sizes if files[name].size):
             ends = [files[name].size for name in names]
-            starts = [max(0, end - size) for end in ends]
+            starts = [max(0, end - sizes[name]) for name, end in zip(names, ends, strict=True)]
             with self._errors("read"):
                 pieces = self._system.cat_ranges(self._paths(names), starts, ends)
                 for piece in pieces:
                     if isinstance(piece, Exception):
                         raise piece
-            found |= dict(zip(names, pieces, strict=True))
-        return found
+            yield from zip(names, pieces, strict=True)
 
     def put(self, files: Mapping[str, Path]) -> Iterator[list[str]]:
         """Put files into the folder, in order; yield the names that are there now.

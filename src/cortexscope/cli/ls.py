@@ -19,7 +19,7 @@ __all__ = ["ls"]
 
 
 def ls(
-    folder: Annotated[Path, typer.Argument(help="A folder that holds runs.")] = Path("runs"),
+    folder: Annotated[str, typer.Argument(help="A folder that holds runs, or its URL.")] = "runs",
     depth: Annotated[
         int, typer.Option(min=0, help="How many folders further down a run is still found.")
     ] = 3,
@@ -31,23 +31,47 @@ def ls(
 
     Raises:
         UsageError: if there is no such folder.
+        StoreError: if a URL cannot be read.
     """
-    import dataclasses
     import json
+    from dataclasses import asdict, replace
 
-    from cortexscope.store import list_runs
+    from cortexscope.remote import is_url, redacted
+    from cortexscope.store import list_runs, outlined
 
-    found = list_runs(folder, depth=depth)
-    if as_json:
-        rows = [dataclasses.asdict(run) | {"path": str(run.path)} for run in found]
-        say(json.dumps({"folder": str(folder), "runs": rows}, indent=2))
-    elif found:
-        display(_table(folder, found))
+    if is_url(folder):
+        place = redacted(folder).rstrip("/")
+        with outlined(folder, depth=depth) as here:
+            runs = list_runs(here, depth=depth)
+        named = [
+            # A temporary folder is nobody's to look into.
+            (_below(run.path, here, place), replace(run, why=run.why.replace(str(here), place)))
+            for run in runs
+        ]
     else:
-        say(f"No runs in {folder} or up to {depth} folders below it.")
+        place, root = str(Path(folder)), Path(folder)
+        named = [
+            (str(run.path) if as_json else _below(run.path, root), run)
+            for run in list_runs(root, depth=depth)
+        ]
+    if as_json:
+        rows = [asdict(run) | {"path": name} for name, run in named]
+        say(json.dumps({"folder": place, "runs": rows}, indent=2))
+    elif named:
+        display(_table(named))
+    else:
+        say(f"No runs in {place} or up to {depth} folders below it.")
 
 
-def _table(folder: Path, runs: Sequence[ListedRun]) -> Table:
+def _below(run: Path, folder: Path, url: str | None = None) -> str:
+    """Return what a run is called in a list: of a URL all of it, of a folder where it is inside."""
+    name = run.relative_to(folder).as_posix()
+    if url is None:
+        return str(folder) if name == "." else name
+    return url if name == "." else f"{url}/{name}"
+
+
+def _table(runs: Sequence[tuple[str, ListedRun]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -55,9 +79,9 @@ def _table(folder: Path, runs: Sequence[ListedRun]) -> Table:
     for heading in ("run", "state", "models", "suite", "prompts", "metrics", "size", "begun"):
         numeric = heading in ("prompts", "metrics", "size")
         table.add_column(heading, justify="right" if numeric else "left")
-    for run in runs:
+    for name, run in runs:
         cells = (
-            str(run.path.relative_to(folder)) if run.path != folder else str(folder),
+            name,
             f"{run.state} ({run.why})" if run.why else run.state,
             _some(run.models),
             run.suite or "-",

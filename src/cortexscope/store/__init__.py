@@ -17,6 +17,7 @@ from cortexscope.store._merging import merge_runs
 from cortexscope.store._moved import Moved, moved
 from cortexscope.store._once import MeasuredOnce
 from cortexscope.store._outcomes import write_outcomes
+from cortexscope.store._outline import outlined
 from cortexscope.store._pairs import PairPlan, Pairs
 from cortexscope.store._parts import ShardPart
 from cortexscope.store._reader import Run
@@ -81,6 +82,7 @@ __all__ = [
     "local_folder",
     "merge_runs",
     "moved",
+    "outlined",
     "plain_name",
     "repair",
     "table_with_attributes",

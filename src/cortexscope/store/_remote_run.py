@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from cortexscope.errors import RunExistsError, RunLockedError, StoreError
+from cortexscope.records import Manifest
 from cortexscope.remote import Entry
 from cortexscope.store._layout import LOCK
 from cortexscope.store._lock import RunLock, check_unlocked
@@ -98,10 +99,10 @@ class RemoteRun(RemoteCopy):
         """
         lock = RunLock(self.path / LOCK)
         try:
-            begun = read_manifest(self.path).created
+            manifest = read_manifest(self.path)
             with only_writer(self.remote):
                 content = self.remote.read(MANIFEST, most=_LONGEST)
-                if content is not None and not _is_of(content, begun):
+                if content is not None and not _is_of(content, manifest):
                     if not force:
                         raise RunExistsError(
                             f"{self} holds another run; replace it with --force, or choose another "
@@ -214,9 +215,12 @@ def upload_run(run: Path, url: str, *, force: bool = False) -> RemoteRun:
     return there
 
 
-def _is_of(manifest: bytes, begun: str) -> bool:
-    """Return whether a manifest is of the run that was begun then."""
+def _is_of(content: bytes, own: Manifest) -> bool:
+    """Return whether the bytes of a manifest are of this run, however far it was."""
     try:
-        return bool(json.loads(manifest)["created"] == begun)
+        found = json.loads(content)
+        models = [info["model"] for info in found["models"]]
+        other = found["created"], found["suite"]["hash"], models
     except (ValueError, TypeError, KeyError, RecursionError):
         return False
+    return other == (own.created, own.suite.hash, [info.model for info in own.models])
