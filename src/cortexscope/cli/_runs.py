@@ -9,7 +9,7 @@ import typer
 
 from cortexscope.errors import UsageError
 
-__all__ = ["RunPath", "RunPaths", "check_folder", "run_folder"]
+__all__ = ["RunPath", "RunPaths", "check_folder", "run_folder", "shown"]
 
 
 def run_folder(place: str) -> Path:
@@ -26,6 +26,13 @@ def run_folder(place: str) -> Path:
     from cortexscope.store import local_folder
 
     return local_folder(place)
+
+
+def shown(place: str) -> str:
+    """Return how a place is named in messages: of a URL neither user, password nor query."""
+    from cortexscope.remote import is_url, redacted
+
+    return redacted(place).rstrip("/") if is_url(place) else str(Path(place))
 
 
 def check_folder(run: Path, verb: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cortexscope.cli._runs import check_folder
+from cortexscope.cli._runs import check_folder, shown
 from cortexscope.cli._terminal import remark, say
 
 __all__ = ["doctor"]
@@ -40,7 +40,7 @@ def doctor(
     from cortexscope.store import Run, examine, local_folder
     from cortexscope.store import repair as set_aside
 
-    folder = local_folder(run, check=False)
+    folder, run = local_folder(run, check=False), shown(run)
     if repair:
         check_folder(folder, "--repair")
     found = examine(folder)

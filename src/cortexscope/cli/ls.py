@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cortexscope.cli._runs import shown
 from cortexscope.cli._terminal import display, say
 
 if TYPE_CHECKING:
@@ -36,42 +37,31 @@ def ls(
     import json
     from dataclasses import asdict, replace
 
-    from cortexscope.remote import is_url, redacted
+    from cortexscope.remote import is_url
     from cortexscope.store import list_runs, outlined
 
+    place = shown(folder)
     if is_url(folder):
-        place = redacted(folder).rstrip("/")
         with outlined(folder, depth=depth) as here:
             runs = list_runs(here, depth=depth)
-        named = [
-            # A temporary folder is nobody's to look into.
-            (_below(run.path, here, place), replace(run, why=run.why.replace(str(here), place)))
-            for run in runs
-        ]
+        # A temporary folder is nobody's to look into.
+        runs = [replace(run, why=run.why.replace(str(here), place)) for run in runs]
     else:
-        place, root = str(Path(folder)), Path(folder)
-        named = [
-            (str(run.path) if as_json else _below(run.path, root), run)
-            for run in list_runs(root, depth=depth)
-        ]
+        here = Path(folder)
+        runs = list_runs(here, depth=depth)
+    inside = [run.path.relative_to(here).as_posix() for run in runs]
     if as_json:
-        rows = [asdict(run) | {"path": name} for name, run in named]
+        paths = [place if name == "." else f"{place}/{name}" for name in inside]
+        rows = [asdict(run) | {"path": path} for path, run in zip(paths, runs, strict=True)]
         say(json.dumps({"folder": place, "runs": rows}, indent=2))
-    elif named:
-        display(_table(named))
+    elif runs:
+        names = [place if name == "." else name for name in inside]
+        display(_table(zip(names, runs, strict=True)))
     else:
         say(f"No runs in {place} or up to {depth} folders below it.")
 
 
-def _below(run: Path, folder: Path, url: str | None = None) -> str:
-    """Return what a run is called in a list: of a URL all of it, of a folder where it is inside."""
-    name = run.relative_to(folder).as_posix()
-    if url is None:
-        return str(folder) if name == "." else name
-    return url if name == "." else f"{url}/{name}"
-
-
-def _table(runs: Sequence[tuple[str, ListedRun]]) -> Table:
+def _table(runs: Iterable[tuple[str, ListedRun]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 

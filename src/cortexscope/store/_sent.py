@@ -19,7 +19,7 @@ from cortexscope.store._layout import (
 __all__ = ["Known", "Sent", "is_measured", "is_read", "is_written"]
 
 _MEASURED = (*RESULTS, PAIRED, LESIONED, "hashes")
-_MADE = ("tables", "figures")
+_MADE = ("tables", "figures", "workbooks")
 
 FETCHING = -1
 """In the place of a local file's time: it is under way, and nothing is lost with it."""
@@ -100,7 +100,8 @@ def is_read(name: str) -> bool:
 
 def is_written(name: str) -> bool:
     """Return whether a file is a run's own; what was set aside as damaged is none."""
-    return is_read(name) or name == "report.html" or _is_in(name, _MADE)
+    is_report = name.startswith("report.") and "/" not in name
+    return is_read(name) or is_report or _is_in(name, _MADE)
 
 
 def _is_in(name: str, folders: tuple[str, ...]) -> bool:
