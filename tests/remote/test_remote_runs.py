@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
-import numpy as np
 import pytest
-from report.made_runs import FakeModel, manifest_of, rows_of, table_of
-from store.sound import PROMPTS, sound_run
+from store.sound import sound_run
 from store.test_completeness import OTHER, TINY, made
 
 from cortexscope.cli import main
 from cortexscope.errors import CorruptRunError, RunExistsError, RunLockedError, StoreError
 from cortexscope.profiles import open_profile
-from cortexscope.records import suite_hash
 from cortexscope.remote import RemoteFolder
 from cortexscope.store import RemoteRun, Run, RunWriter, upload_run
 
@@ -26,17 +23,6 @@ from cortexscope.store import RemoteRun, Run, RunWriter, upload_run
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     return made(tmp_path / "here")
-
-
-def alone(path: Path, model: FakeModel) -> Run:
-    """Write a run of one model, in which a doctor finds nothing wrong."""
-    manifest = manifest_of([model.info()], PROMPTS)
-    suite = manifest.suite.model_copy(update={"hash": suite_hash([("logical_puzzles", PROMPTS)])})
-    with RunWriter(path, manifest.model_copy(update={"suite": suite}), PROMPTS) as writer:
-        rows = list(rows_of(model, PROMPTS, np.random.default_rng(0)))
-        writer.write_shard(model.label, 0, table_of(model.label, rows))
-        writer.finish("2026-05-04T10:13:40+00:00")
-    return Run(path)
 
 
 def names(url: str) -> set[str]:
@@ -338,7 +324,7 @@ def test_runs_are_listed_as_if_they_were_here(
 def test_runs_at_urls_are_merged_into_one_at_a_url(
     base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one, other = alone(tmp_path / "one", TINY), alone(tmp_path / "other", OTHER)
+    one, other = sound_run(tmp_path / "one", TINY), sound_run(tmp_path / "other", OTHER)
     upload_run(one.path, f"{base}/one")
     out = f"{base}/both"
     assert main(["merge", f"{base}/one", str(other.path), "--out", out]) == 0
