@@ -146,7 +146,7 @@ def local_folder(place: Path | str, *, check: bool = True) -> Path:
 
 def is_copy(path: Path) -> bool:
     """Return whether a folder is the one here of a run at a URL."""
-    return path.absolute().is_relative_to(cache_folder("runs").absolute())
+    return path.resolve().is_relative_to(cache_folder("runs").resolve())
 
 
 def in_order(names: Collection[str]) -> list[list[str]]:
