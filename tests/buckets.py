@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+import fsspec
 import pytest
 
-__all__ = ["ENVIRONMENT", "s3_server"]
+from cortexscope.remote import RemoteFolder
 
-ENVIRONMENT = {
+__all__ = ["content", "names", "put", "s3_server"]
+
+_ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "only-a-test",
     "AWS_SECRET_ACCESS_KEY": "no-secret-of-anyone",
     "AWS_DEFAULT_REGION": "us-east-1",
@@ -30,7 +33,7 @@ def s3_server() -> Iterator[str]:
         host, port = running.get_host_and_port()
         address = f"http://{host}:{port}"
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": address}).items():
+            for name, value in (_ENVIRONMENT | {"AWS_ENDPOINT_URL": address}).items():
                 patch.setenv(name, value)
             client = boto3.client("s3", endpoint_url=address)
             client.create_bucket(Bucket="runs")
@@ -41,3 +44,18 @@ def s3_server() -> Iterator[str]:
     finally:
         s3fs.S3FileSystem.clear_instance_cache()
         running.stop()
+
+
+def names(url: str) -> set[str]:
+    return set(RemoteFolder(url).entries())
+
+
+def content(url: str, name: str) -> bytes:
+    store, root = fsspec.url_to_fs(url)
+    found: bytes = store.cat_file(f"{root}/{name}")
+    return found
+
+
+def put(url: str, name: str, data: bytes) -> None:
+    store, root = fsspec.url_to_fs(url)
+    store.pipe_file(f"{root}/{name}", data)

@@ -8,6 +8,9 @@ from pathlib import Path
 import fsspec
 import pytest
 from buckets import s3_server
+from store.test_completeness import made
+
+from cortexscope.store import Run
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +33,8 @@ def base(
     store, root = fsspec.url_to_fs(url)
     if store.exists(root):
         store.rm(root, recursive=True)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return made(tmp_path / "here")
