@@ -131,7 +131,7 @@ def quotients(
 
 def main() -> None:
     from cortexscope import load_model
-    from cortexscope.models._cache import cache_folder
+    from cortexscope.cache import cache_folder
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(

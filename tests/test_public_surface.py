@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import subprocess
 import sys
 from importlib.resources import files
@@ -35,6 +36,16 @@ def test_what_is_offered_is_what_type_checkers_see(package: str) -> None:
     assert told == set(module.__all__)
     for name in module.__all__:
         assert getattr(module, name) is not None
+
+
+@pytest.mark.parametrize("name", ["profile", "compare", "lesion"])
+def test_help_says_what_each_argument_means(name: str) -> None:
+    function = getattr(cortexscope, name)
+    told = inspect.getdoc(function) or ""
+    lacking = [
+        own for own in inspect.signature(function).parameters if f"\n    {own}: " not in told
+    ]
+    assert not lacking
 
 
 def test_importing_loads_nothing_heavy() -> None:

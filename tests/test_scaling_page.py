@@ -25,8 +25,8 @@ OURS = [line for line in COMMANDS if line.startswith("cortexscope ")]
 
 
 def test_there_are_commands() -> None:
-    assert len(SCRIPTS) == 5
-    assert len(OURS) == 9
+    assert len(SCRIPTS) == 6
+    assert len(OURS) == 11
 
 
 @pytest.mark.parametrize("line", OURS)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
-import shutil
-import tempfile
 import warnings
-import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cortexscope.engine import Generation, Progress, RunRequest, Settings, run
+from cortexscope.engine import (
+    Generation,
+    Progress,
+    Settings,
+    asked,
+    carried_out,
+    run,
+    with_shared_arguments,
+)
 from cortexscope.notebook import NotebookBar, facts_as_html, in_notebook
 from cortexscope.records import Manifest
 from cortexscope.store import Run, table_with_attributes, to_polars, with_attributes
-from cortexscope.tasks import load_suite
 from cortexscope.texts import plain
 
 if TYPE_CHECKING:
@@ -29,7 +33,8 @@ _SHOWN = 8
 """Metrics that a notebook names."""
 
 
-def profile(
+@with_shared_arguments
+def profile(  # noqa: D417 - the decorator says the others
     models: str | Sequence[str],
     suite: Any = "cognitive",  # noqa: ANN401 - whatever `load_suite` takes
     *,
@@ -55,24 +60,10 @@ def profile(
 
     Args:
         models: one model reference or several, such as `demo-decoder` or `mine=./folder`.
-        suite: the name of a built-in suite, the path of a file or folder of prompts, a frame, a
-            list of texts, or a suite; what `load_suite` takes.
-        columns: which of its columns is what, such as `text=question,task=Category`.
-        template: the text with columns in braces, such as `Q: {question}`.
-        tasks: only these tasks, all where None.
-        controls: read these controls of each prompt too: `paraphrase`, `shuffled`, `random`.
         generate: let the models go on after each prompt, by so many likeliest tokens or as a
             `Generation` says, and measure each token that they then read; what `settings` say
             where None.
-        metrics: only these metrics or groups of metrics; the default panel, and the metrics of
-            `plugins`, where None.
-        plugins: Python files with metrics of your own.
         attention: how attention is computed, `sdpa` or `eager`; what `settings` say where None.
-        out: the run folder; a temporary one, gone with the profile, where None.
-        settings: dtype, device, batch size and the like.
-        resume: continue the run in `out`, or start it.
-        force: replace what is in `out`.
-        selfcheck: check each model quickly before it is measured.
         backend: who does the work, `local` or `ray`.
         workers: how many shards are measured at a time, each by a process that has the model in
             memory; one, or what suits the cluster, where None. `settings` may give their threads.
@@ -86,44 +77,35 @@ def profile(
         ModelError: if a model cannot be read or fails.
         StoreError: if the folder cannot be written.
     """
-    suite = load_suite(suite, columns=columns, template=template)
-    scratch = None
-    if out is None:
-        scratch = Path(tempfile.mkdtemp(prefix="cortexscope-"))
-        out = scratch / "run"
     chosen = settings or Settings()
     if generate is not None:
         go_on = Generation(tokens=generate) if isinstance(generate, int) else generate
-        chosen = dataclasses.replace(chosen, generate=go_on)
+        chosen = replace(chosen, generate=go_on)
     if attention is not None:
-        loading = dataclasses.replace(chosen.loading, attention=attention)
-        chosen = dataclasses.replace(chosen, loading=loading)
-    request = RunRequest(
-        models=(models,) if isinstance(models, str) else tuple(models),
-        suite=suite,
-        tasks=None if tasks is None else tuple(tasks),
-        controls=tuple(controls),
-        metrics=None if metrics is None else tuple(metrics),
-        plugins=tuple(plugins),
-        out=Path(out),
-        settings=chosen,
-        resume=resume,
-        force=force,
-        selfcheck=selfcheck,
-        backend=backend,
-        workers=workers,
-        address=address,
-    )
+        chosen = replace(chosen, loading=replace(chosen.loading, attention=attention))
     if progress is None and in_notebook():
         progress = NotebookBar()
-    try:
-        measured = Profile(run(request, progress))
-    except BaseException:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
-        raise
-    if scratch is not None:
-        weakref.finalize(measured, shutil.rmtree, scratch, ignore_errors=True)
+
+    def work(folder: Path, progress: Progress) -> Profile:
+        request = asked(
+            (models,) if isinstance(models, str) else models,
+            folder,
+            suite=suite,
+            columns=columns,
+            template=template,
+            tasks=tasks,
+            controls=controls,
+            metrics=metrics,
+            plugins=plugins,
+            settings=chosen,
+            resume=resume,
+            force=force,
+            selfcheck=selfcheck,
+        )
+        request = replace(request, backend=backend, workers=workers, address=address)
+        return Profile(run(request, progress))
+
+    measured = carried_out(work, out, progress, resume=resume, force=force)
     if measured.manifest.failed:
         for sentence in measured._run.remarks:
             warnings.warn(plain(sentence), stacklevel=2)

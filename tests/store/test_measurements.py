@@ -195,7 +195,7 @@ def test_runs_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
 def test_one_metric_reads_its_own_row_groups(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cortexscope.store._writer.ROW_GROUP", 50)
+    monkeypatch.setattr("cortexscope.store._written.ROW_GROUP", 50)
     run = make_run(tmp_path / "run", [SMALL], tasks=TASKS, prompts=3)
     (file,) = run.measurement_files()
     metrics = pq.read_table(file, partitioning=None)["metric"].to_pylist()

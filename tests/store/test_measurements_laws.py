@@ -227,7 +227,7 @@ def _check_sums(measured: Measurements, rows: pd.DataFrame) -> None:
 
 
 def test_reading_one_metric_reads_a_share_of_the_rows(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("cortexscope.store._writer.ROW_GROUP", 16)
+    monkeypatch.setattr("cortexscope.store._written.ROW_GROUP", 16)
     made(tmp_path / "run", 1, prompts=5, shards=2, steps=False, later=True)
     held: list[int] = []
     read = pq.ParquetFile.read_row_groups

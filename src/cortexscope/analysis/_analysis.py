@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cortexscope._version import __version__
 from cortexscope.analysis._groups import TASK, groups_of
 from cortexscope.analysis._kept import Kept
 from cortexscope.analysis._scopes import stream
-from cortexscope.analysis._settings import ABOUT, Settings, settings_of
+from cortexscope.analysis._settings import Settings, settings_of
 from cortexscope.analysis._values import as_texts, in_order, metrics_with_values, without_controls
 from cortexscope.analysis._vectors import Vectors, vectors_of
+from cortexscope.analysis._writing import write_tables
 from cortexscope.analysis.tables import TABLES
 from cortexscope.analysis.tables._step import Step
 from cortexscope.errors import UnknownNameError
-from cortexscope.files import as_csv, whole_file
 from cortexscope.metrics import HEADLINE
 from cortexscope.registry import suggestion
 from cortexscope.store import Measurements, Run
@@ -228,13 +226,13 @@ class Analysis:
 
     def sentences_of(self, name: str) -> Iterator[str]:
         """Yield what one table comes to; nothing where it is empty."""
-        if (self._unasked(name) or self.missing(name)) is None:
+        if (self.unasked(name) or self.missing(name)) is None:
             step = TABLES[name]
             said = step.says(self)
             # What can keep tasks apart speaks of these and of groups in its own words.
             yield from said if step.apart else map(self.groups.worded, said)
 
-    def _unasked(self, name: str) -> str | None:
+    def unasked(self, name: str) -> str | None:
         """Return why a table is not of what was asked for, None where it is."""
         others = set(TABLES[name].made_of) - set(self.metrics)
         if self._asked is None or not others:
@@ -247,32 +245,7 @@ class Analysis:
         Raises:
             StoreError: if they cannot be written.
         """
-        assert self.folder is not None, "several runs have no folder of their own; name one"
-        paths: list[Path] = []
-        missing: dict[str, str] = {}
-        for name in self.names:
-            file = self.folder / f"{name}.csv"
-            why = self._unasked(name) or self.missing(name)
-            if why is not None:
-                missing[name] = why
-                file.unlink(missing_ok=True)
-                continue
-            with whole_file(file) as part:
-                part.write_text(as_csv(self.table(name)), encoding="utf-8")
-            paths.append(file)
-        about = {
-            "cortexscope": __version__,
-            "run": str(self.measured),
-            "suite": self.measured.runs[0].manifest.suite.model_dump(),
-            **asdict(self.settings),
-            "focus": list(self.focus),
-            **self.groups.about,
-            "tables": {path.stem: TABLES[path.stem].holds for path in paths},
-            "missing": missing,
-        }
-        with whole_file(self.folder / ABOUT) as part:
-            part.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        return (*paths, self.folder / ABOUT)
+        return write_tables(self)
 
     # What the tables ask for.
 

@@ -39,6 +39,7 @@ from cortexscope.cli.run import run
 from cortexscope.cli.selfcheck import selfcheck
 from cortexscope.cli.stats import stats
 from cortexscope.cli.tables import tables
+from cortexscope.cli.upload import upload
 from cortexscope.cli.workbooks import workbooks
 from cortexscope.errors import CortexscopeError, UsageError
 from cortexscope.files import FULL
@@ -74,6 +75,7 @@ app.command()(audit)
 app.command()(ls)
 app.command()(doctor)
 app.command()(merge)
+app.command()(upload)
 app.add_typer(models.app, name="models")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(metrics_app, name="metrics")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
+from cortexscope.cli._ending import Stopped
 from cortexscope.cli._options import (
     Generate,
     Sample,
@@ -54,12 +56,14 @@ from cortexscope.cli._request_options import (
     Window,
     Workers,
 )
+from cortexscope.cli._terminal import say
 from cortexscope.metrics import MetricOptions
 from cortexscope.models import LoadOptions
 from cortexscope.tasks import ReadOptions
 
 if TYPE_CHECKING:
-    from cortexscope.engine import RunRequest
+    from cortexscope.document import Document
+    from cortexscope.engine import Place, RunRequest
 
 __all__ = ["Asked", "asked_by", "request_options"]
 
@@ -73,9 +77,59 @@ class Asked:
     request: RunRequest
     progress: Any
     """Told what is done."""
+    place: Place
+    """Where the run is to be."""
     quiet: bool
     report: bool
     """Whether tables, figures and the report follow the run."""
+
+    @contextlib.contextmanager
+    def measured(self) -> Iterator[None]:
+        """Keep in its place what the block measures; say how to go on where the user ends it."""
+        request = self.request
+        try:
+            with self.place.written(resume=request.resume, force=request.force):
+                yield
+        except Stopped as stopped:
+            where = f" in {self.place.path}" if self.place.is_remote else ""
+            stopped.advice = f"{where}, and the same with --out {self.place} --resume goes on"
+            raise
+
+    def upload(self) -> None:
+        """Upload what was made of the run since, where its place is a URL."""
+        if self.place.is_remote:
+            self.progress.note(f"uploading to {self.place}")
+            self.place.upload()
+            if not self.quiet:
+                say(f"Uploaded: {self.place}")
+
+    def show(self, found: Found) -> None:
+        """Say what was found, and write the report where it is asked for."""
+        from cortexscope.document import render
+
+        if not self.quiet:
+            say(render(found.document(), "terminal"), end="")
+            say(f"\nRun: {found.path}")
+        if self.report:
+            self.progress.note("writing tables, figures and report")
+            report = found.report()
+            if not self.quiet:
+                say(f"Report: {report}")
+        self.upload()
+
+
+class Found(Protocol):
+    """What was made of a run, beyond its measurements."""
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+
+    def document(self) -> Document:
+        """Return its findings."""
+
+    def report(self) -> Path:
+        """Write the report and return its path."""
 
 
 def request_options(*, without: Collection[str] = ()) -> Callable[[Verb], Verb]:
@@ -141,7 +195,7 @@ def asked_by(
 ) -> Asked:
     """Return what the options of a run ask for."""
     from cortexscope.cli._progress import progress_for
-    from cortexscope.engine import RunRequest, Settings, asked_generation, parse_bytes
+    from cortexscope.engine import Place, RunRequest, Settings, asked_generation, parse_bytes
     from cortexscope.errors import UsageError
     from cortexscope.models import preset as preset_models
     from cortexscope.tasks import read_suites
@@ -155,7 +209,8 @@ def asked_by(
     if out is None:
         if resume:
             raise UsageError("--resume needs --out, the folder of the run to continue.")
-        out = Path("runs") / f"{_plain_name(names)}-{datetime.now():%Y%m%d-%H%M%S}"
+        out = f"runs/{_plain_name(names)}-{datetime.now():%Y%m%d-%H%M%S}"
+    place = Place(out)
     progress = progress_for(quiet=quiet)
     prompts = read_suites(names, reading)
     for sentence in prompts.sentences():
@@ -167,7 +222,7 @@ def asked_by(
         controls=tuple(control or ()),
         metrics=None if metric is None else tuple(metric),
         plugins=tuple(plugin or ()),
-        out=out,
+        out=place.path,
         resume=resume,
         force=force,
         fail_fast=fail_fast,
@@ -195,7 +250,7 @@ def asked_by(
             threads=threads,
         ),
     )
-    return Asked(request, progress, quiet, not no_report)
+    return Asked(request, place.told(progress), place, quiet, not no_report)
 
 
 def _tokens(given: str) -> int:

@@ -95,7 +95,12 @@ Plugin = Annotated[
     ),
 ]
 Out = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="The run folder; runs/SUITE-TIME by default.")
+    str | None,
+    typer.Option(
+        metavar="DIR|URL",
+        help="The run folder, or a URL that fsspec opens, such as s3://bucket/run; "
+        "runs/SUITE-TIME by default.",
+    ),
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in --out, or start it.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the run that is in --out.")]

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cortexscope.cli._runs import run_folder
 from cortexscope.cli._terminal import remark, say
 
 __all__ = ["audit"]
@@ -33,7 +34,11 @@ def audit(
     ] = None,
     run: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="With `study`: check the claims against this run too."),
+        typer.Option(
+            metavar="RUN",
+            parser=run_folder,
+            help="With `study`: check the claims against this run too.",
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -58,12 +63,12 @@ def audit(
         raise UsageError(
             f"{what} and --run {run} are two runs; give one of them, or `study` with --run."
         )
-    if what != "study" and not Path(what).is_dir():
+    folder = run if what == "study" else run_folder(what)
+    if what != "study" and not (folder and folder.is_dir()):
         raise UsageError(
             f"There is no folder {what}; give `study`, or the folder that `cortexscope run --out` "
             "wrote."
         )
-    folder = run if what == "study" else Path(what)
     name = "study" if folder is None else folder.resolve().name
     out = out or Path("audits") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
     check_audit_target(out, force=force)

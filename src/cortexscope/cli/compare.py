@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cortexscope.cli._ending import Stopped
 from cortexscope.cli._request import Asked, request_options
-from cortexscope.cli._terminal import say
 
 __all__ = ["compare"]
 
@@ -78,7 +76,6 @@ def compare(
     All are measured as by `cortexscope run`, and each reads the prompts again beside the baseline.
     """
     from cortexscope.comparing import Extras, append_summary, compare_request, write_junit
-    from cortexscope.document import render
 
     extras = Extras(
         baseline=baseline,
@@ -87,22 +84,12 @@ def compare(
         margin=margin,
         save_baseline=save_baseline,
     )
-    try:
+    with asked.measured():
         found = compare_request(models, asked.request, extras, asked.progress)
-    except Stopped as stopped:
-        stopped.advice = f", and the same with --out {asked.request.out} --resume goes on"
-        raise
     outcomes = found.check(extras.conditions)
     if junit is not None:
         write_junit(junit, outcomes, found.failures)
     if summary is not None:
         append_summary(summary, found, outcomes)
-    if not asked.quiet:
-        say(render(found.document(), "terminal"), end="")
-        say(f"\nRun: {found.path}")
-    if asked.report:
-        asked.progress.note("writing tables, figures and report")
-        report = found.report()
-        if not asked.quiet:
-            say(f"Report: {report}")
+    asked.show(found)
     found.conclude(outcomes)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cortexscope.cli._runs import check_folder, shown
 from cortexscope.cli._terminal import remark, say
 
 __all__ = ["doctor"]
 
 
 def doctor(
-    run: Annotated[Path, typer.Argument(help="The folder that `cortexscope run --out` wrote.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="The folder that `cortexscope run --out` wrote, or its URL."
+        ),
+    ],
     repair: Annotated[
         bool,
         typer.Option(
@@ -32,16 +37,19 @@ def doctor(
         RunLockedError: if a process is writing there.
     """
     from cortexscope.errors import CorruptRunError
-    from cortexscope.store import Run, examine
+    from cortexscope.store import Run, examine, local_folder
     from cortexscope.store import repair as set_aside
 
-    found = examine(run)
+    folder, run = local_folder(run, check=False), shown(run)
+    if repair:
+        check_folder(folder, "--repair")
+    found = examine(folder)
     for trouble in found:
         say(f"{trouble.file} {trouble.what}; {trouble.advice}.")
     if repair and found:
-        for place in set_aside(run):
+        for place in set_aside(folder):
             say(f"Moved to {place}.")
-        found = examine(run)
+        found = examine(folder)
     if found:
         cure = "only what is sound is left" if repair else "--repair sets aside what is not sound"
         many = "a fault" if len(found) == 1 else f"{len(found)} faults"
@@ -49,5 +57,5 @@ def doctor(
             f"{run} has {many}; {cure}, and `cortexscope run --resume`, asked for the same, "
             "measures what is lacking."
         )
-    remark(Run(run))
+    remark(Run(folder))
     say(f"{run}: nothing is wrong.")

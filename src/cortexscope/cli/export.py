@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from cortexscope.cli._runs import RunPath
 from cortexscope.cli._terminal import remark, say
 
 __all__ = ["export"]
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="The folder that `cortexscope run --out` wrote.")],
+    run: RunPath,
     form: Annotated[
         Literal["parquet", "csv", "dataset", "duckdb"],
         typer.Option(

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from cortexscope.cli._runs import RunPaths
 from cortexscope.cli._terminal import remark, say
 
 __all__ = ["figures"]
@@ -22,12 +23,7 @@ class _Form(StrEnum):
 
 
 def figures(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="RUN...", help="The folders that `cortexscope run --out` wrote, read together."
-        ),
-    ],
+    runs: RunPaths,
     forms: Annotated[
         list[_Form] | None,
         typer.Option("--format", help="What to write; png by default. May be repeated."),

@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cortexscope.cli._ending import Stopped
 from cortexscope.cli._request import Asked, request_options
-from cortexscope.cli._terminal import say
 
 __all__ = ["lesion"]
 
@@ -56,22 +54,11 @@ def lesion(
     more in it.
     """
     from cortexscope import lesioning
-    from cortexscope.document import render
 
     wanted = lesioning.Asked(kinds=tuple(part or ("layers",)), loss=loss, top=top)
-    try:
+    with asked.measured():
         request = replace(asked.request, models=(model,))
         found = lesioning.lesion_request(request, wanted, asked.progress)
-    except Stopped as stopped:
-        stopped.advice = f", and the same with --out {asked.request.out} --resume goes on"
-        raise
     asked.progress.note("holding metrics against what parts are needed for")
     found.write()
-    if not asked.quiet:
-        say(render(found.document(), "terminal"), end="")
-        say(f"\nRun: {found.path}")
-    if asked.report:
-        asked.progress.note("writing tables, figures and report")
-        report = found.report()
-        if not asked.quiet:
-            say(f"Report: {report}")
+    asked.show(found)

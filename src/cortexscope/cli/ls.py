@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cortexscope.cli._runs import shown
 from cortexscope.cli._terminal import display, say
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ __all__ = ["ls"]
 
 
 def ls(
-    folder: Annotated[Path, typer.Argument(help="A folder that holds runs.")] = Path("runs"),
+    folder: Annotated[str, typer.Argument(help="A folder that holds runs, or its URL.")] = "runs",
     depth: Annotated[
         int, typer.Option(min=0, help="How many folders further down a run is still found.")
     ] = 3,
@@ -31,23 +32,36 @@ def ls(
 
     Raises:
         UsageError: if there is no such folder.
+        StoreError: if a URL cannot be read.
     """
-    import dataclasses
     import json
+    from dataclasses import asdict, replace
 
-    from cortexscope.store import list_runs
+    from cortexscope.remote import is_url
+    from cortexscope.store import list_runs, outlined
 
-    found = list_runs(folder, depth=depth)
-    if as_json:
-        rows = [dataclasses.asdict(run) | {"path": str(run.path)} for run in found]
-        say(json.dumps({"folder": str(folder), "runs": rows}, indent=2))
-    elif found:
-        display(_table(folder, found))
+    place = shown(folder)
+    if is_url(folder):
+        with outlined(folder, depth=depth) as here:
+            runs = list_runs(here, depth=depth)
+        # A temporary folder is nobody's to look into.
+        runs = [replace(run, why=run.why.replace(str(here), place)) for run in runs]
     else:
-        say(f"No runs in {folder} or up to {depth} folders below it.")
+        here = Path(folder)
+        runs = list_runs(here, depth=depth)
+    inside = [run.path.relative_to(here).as_posix() for run in runs]
+    if as_json:
+        paths = [place if name == "." else f"{place}/{name}" for name in inside]
+        rows = [asdict(run) | {"path": path} for path, run in zip(paths, runs, strict=True)]
+        say(json.dumps({"folder": place, "runs": rows}, indent=2))
+    elif runs:
+        names = [place if name == "." else name for name in inside]
+        display(_table(zip(names, runs, strict=True)))
+    else:
+        say(f"No runs in {place} or up to {depth} folders below it.")
 
 
-def _table(folder: Path, runs: Sequence[ListedRun]) -> Table:
+def _table(runs: Iterable[tuple[str, ListedRun]]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -55,9 +69,9 @@ def _table(folder: Path, runs: Sequence[ListedRun]) -> Table:
     for heading in ("run", "state", "models", "suite", "prompts", "metrics", "size", "begun"):
         numeric = heading in ("prompts", "metrics", "size")
         table.add_column(heading, justify="right" if numeric else "left")
-    for run in runs:
+    for name, run in runs:
         cells = (
-            str(run.path.relative_to(folder)) if run.path != folder else str(folder),
+            name,
             f"{run.state} ({run.why})" if run.why else run.state,
             _some(run.models),
             run.suite or "-",

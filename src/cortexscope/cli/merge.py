@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cortexscope.cli._runs import run_folder
 from cortexscope.cli._terminal import remark, say
 
 __all__ = ["merge"]
@@ -17,10 +18,17 @@ def merge(
         list[Path],
         typer.Argument(
             metavar="RUN...",
-            help="Finished runs of different models on the same prompts, in the order wanted.",
+            parser=run_folder,
+            help="Finished runs of different models on the same prompts, in the order wanted: "
+            "folders, or URLs of them.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="A folder that is not there yet.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out", metavar="DIR|URL", help="A folder that is not there yet, or its URL."
+        ),
+    ],
 ) -> None:
     """Join runs that were measured apart, as on several machines, into one of all their models.
 
@@ -30,7 +38,10 @@ def merge(
         UsageError: if the runs do not belong together, or there is something at `out`.
         StoreError: if one is not finished or not sound, or `out` cannot be written.
     """
+    from cortexscope.engine import Place
     from cortexscope.store import merge_runs
 
-    merged = remark(merge_runs(runs, out))
-    say(f"Run: {merged.path}")
+    place = Place(out)
+    with place.written(resume=False, force=False) as folder:
+        remark(merge_runs(runs, folder))
+    say(f"Run: {place}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cortexscope.cli._runs import RunPath, check_folder
 from cortexscope.cli._terminal import display, remark, say
 from cortexscope.errors import UsageError
 
@@ -20,7 +21,7 @@ _MOST = 12
 
 
 def outcomes(
-    run: Annotated[Path, typer.Argument(help="The folder that `cortexscope run --out` wrote.")],
+    run: RunPath,
     file: Annotated[
         Path | None,
         typer.Argument(
@@ -56,6 +57,7 @@ def outcomes(
     from cortexscope.files import as_csv, whole_file
     from cortexscope.store import Run
 
+    check_folder(run, "`outcomes`")
     opened = Run(run) if quiet else remark(Run(run))
     said = keep_outcomes(opened, file, column=column, model=model)
     found = Analysis(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cortexscope.cli._runs import RunPaths
 from cortexscope.cli._terminal import remark, say
 
 __all__ = ["report"]
@@ -22,12 +23,7 @@ class _Form(StrEnum):
 
 
 def report(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="RUN...", help="The folders that `cortexscope run --out` wrote, read together."
-        ),
-    ],
+    runs: RunPaths,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="DIR", help="Where to write; the run's own folder if one."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cortexscope.cli._progress import progress_for
+from cortexscope.cli._runs import RunPath, run_folder
 from cortexscope.cli._terminal import display, remark, say
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["rerun"]
 
 
 def rerun(
-    run: Annotated[Path, typer.Argument(help="A finished run, made by `cortexscope run --out`.")],
+    run: RunPath,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The new run; RUN-again by default.")
     ] = None,
@@ -42,7 +43,11 @@ def rerun(
     ] = None,
     against: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Measure nothing; compare with this run of the same."),
+        typer.Option(
+            metavar="RUN",
+            parser=run_folder,
+            help="Measure nothing; compare with this run of the same.",
+        ),
     ] = None,
     tolerance: Annotated[
         float | None,
@@ -73,7 +78,7 @@ def rerun(
     from cortexscope.engine import request_of
     from cortexscope.engine import run as measure
     from cortexscope.errors import ConditionError, UsageError
-    from cortexscope.store import Run, moved
+    from cortexscope.store import Run, is_copy, moved
 
     before = Run(run)
     if against is not None and (out is not None or model or plugin or device):
@@ -82,7 +87,8 @@ def rerun(
             "how to measure."
         )
     if against is None:
-        target = run.with_name(f"{run.resolve().name}-again") if out is None else out
+        beside = Path.cwd() if is_copy(run) else run.parent
+        target = beside / f"{run.resolve().name}-again" if out is None else out
         request = request_of(
             before, target, models=model or (), plugins=plugin or (), device=device
         )

@@ -9,6 +9,7 @@ from cortexscope.cli._request import Asked, request_options
 from cortexscope.cli._terminal import remark, say
 
 if TYPE_CHECKING:
+    from cortexscope.engine import Place
     from cortexscope.store import Run
 
 __all__ = ["run"]
@@ -22,17 +23,15 @@ def run(*, asked: Asked) -> None:
 
     if not asked.quiet and (slower := native.remark()):
         asked.progress.note(slower)
-    try:
+    with asked.measured():
         finished = measure(asked.request, asked.progress)
-    except Stopped as stopped:
-        stopped.advice = f", and the same with --out {asked.request.out} --resume goes on"
-        raise
     if not asked.quiet:
         remark(finished)
     if not asked.report:
         if not asked.quiet:
             say(f"Run: {finished.path}")
-        _tell_failures(finished)
+        asked.upload()
+        _tell_failures(finished, asked.place)
         return
     from cortexscope.document import render
     from cortexscope.report import summary, write_report
@@ -46,10 +45,11 @@ def run(*, asked: Asked) -> None:
     if not asked.quiet:
         say(render(summary(finished), "terminal"), end="")
         say(f"\nReport: {written.report}")
-    _tell_failures(finished)
+    asked.upload()
+    _tell_failures(finished, asked.place)
 
 
-def _tell_failures(finished: Run) -> None:
+def _tell_failures(finished: Run, place: Place) -> None:
     """End with the models and metrics that failed, and how to try just these again."""
     from cortexscope.errors import ModelError
 
@@ -63,5 +63,5 @@ def _tell_failures(finished: Run) -> None:
             say(f"Failed: {own.metric} of {model}: {own.why}", err=True)
     raise ModelError(
         f"{', '.join(manifest.failed)} failed, and all else is measured; the same with "
-        f"--out {finished.path} --resume tries just that again, with what is mended."
+        f"--out {place} --resume tries just that again, with what is mended."
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cortexscope.cli._runs import RunPaths
 from cortexscope.cli._terminal import display, remark, say
 from cortexscope.errors import UsageError
 
@@ -21,13 +22,7 @@ __all__ = ["stats"]
 
 
 def stats(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="RUN...",
-            help="The folder that `cortexscope run --out` wrote, or several read together.",
-        ),
-    ],
+    runs: RunPaths,
     metric: Annotated[
         list[str] | None,
         typer.Option(

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from cortexscope.cli._runs import RunPaths
 from cortexscope.cli._terminal import remark, say
 from cortexscope.errors import UsageError
 
@@ -14,12 +15,7 @@ __all__ = ["tables"]
 
 
 def tables(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="RUN...", help="The folders that `cortexscope run --out` wrote, read together."
-        ),
-    ],
+    runs: RunPaths,
     form: Annotated[
         Literal["text", "csv", "md", "latex", "html", "xlsx"],
         typer.Option(

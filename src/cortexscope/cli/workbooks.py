@@ -7,18 +7,14 @@ from typing import Annotated
 
 import typer
 
+from cortexscope.cli._runs import RunPaths
 from cortexscope.cli._terminal import remark, say
 
 __all__ = ["workbooks"]
 
 
 def workbooks(
-    runs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="RUN...", help="The folders that `cortexscope run --out` wrote, read together."
-        ),
-    ],
+    runs: RunPaths,
     only: Annotated[
         list[str] | None,
         typer.Option(

@@ -18,7 +18,7 @@ from cortexscope.metrics import metric_names
 from cortexscope.models import Reference, choose_dtype, expand, parse_reference
 from cortexscope.registry import suggestion
 from cortexscope.report.compared import MARGIN
-from cortexscope.store import PairWriter, Run
+from cortexscope.store import Run, SideWriter
 from cortexscope.tasks import load_suite
 
 __all__ = ["Extras", "compare_request", "compared", "planned"]
@@ -120,7 +120,7 @@ def compared(request: RunRequest, extras: Extras, progress: Progress | None = No
     pairs = [(other, False) for label, other in plans.items() if saved or label != base]
     if extras.noise_floor:
         pairs.append((plans[base].in_bfloat16(), True))
-    with PairWriter(finished.path) as writer:
+    with SideWriter(finished.path) as writer:
         for other, noise in pairs:
             write_pair(writer, ours, other, noise=noise, bits=bits, progress=progress)
     if extras.save_baseline is not None:

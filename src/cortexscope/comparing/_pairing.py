@@ -15,7 +15,7 @@ from cortexscope.comparing._drift import unrelated
 from cortexscope.comparing._pass import Names, PairPass, unread_row
 from cortexscope.comparing._sides import ModelSide, Side
 from cortexscope.engine import Batch, Progress, Setup, Shard
-from cortexscope.store import DRIFTS, PAIRS, PairPlan, PairWriter, Run
+from cortexscope.store import DRIFTS, PAIRS, PairPlan, Run, SideWriter
 
 if TYPE_CHECKING:
     from cortexscope.records import Prompt
@@ -116,7 +116,7 @@ def base_of(planned: Planned) -> Base:
 
 
 def write_pair(
-    writer: PairWriter,
+    writer: SideWriter,
     base: Base,
     other: Planned,
     *,
@@ -175,7 +175,7 @@ def write_pair(
 
 
 def write_unread(
-    writer: PairWriter,
+    writer: SideWriter,
     names: Names,
     prompts: Sequence[Prompt],
     reason: str,

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cortexscope.comparing._compare import Extras, compare_request
 from cortexscope.comparing._comparison import Comparison
-from cortexscope.engine import Progress, RunRequest, Settings
+from cortexscope.engine import Progress, Settings, asked, carried_out, with_shared_arguments
 from cortexscope.report.compared import MARGIN
-from cortexscope.tasks import load_suite
 
 __all__ = ["compare"]
 
 
-def compare(
+@with_shared_arguments
+def compare(  # noqa: D417 - the decorator says the others
     a: str,
     *others: str,
     suite: Any = "cognitive",  # noqa: ANN401 - whatever `load_suite` takes
@@ -45,24 +43,12 @@ def compare(
         a: a model reference, such as `demo-decoder`, the folder of a run, or a folder of
             checkpoints.
         others: further ones of the same kind, such as `tuned=./folder`.
-        suite: what they read; whatever `load_suite` takes.
-        columns: which of its columns is what.
-        template: the text with columns in braces.
-        tasks: only these tasks, all where None.
-        controls: read these controls of each prompt too.
-        metrics: only these metrics or groups, and bits per byte; the default panel where None.
-        plugins: Python files with metrics of your own.
         baseline: the label of the model that the others are compared with, or a file that
             `save_baseline` wrote; where None the first model, or the last checkpoint where all are
             of one training.
         noise_floor: compare the baseline with itself in bfloat16 too.
         margin: bits per byte by which a model may be worse and still pass for as good.
         save_baseline: a file for what the baseline predicts, to compare with it without the model.
-        out: the run folder; a temporary one, gone with the comparison, where None.
-        settings: dtype, device, batch size and the like.
-        resume: continue the comparison in `out`, or start it.
-        force: replace what is in `out`.
-        selfcheck: check each model quickly before it is measured.
         progress: told what happens.
 
     Raises:
@@ -70,36 +56,30 @@ def compare(
         ModelError: if a model cannot be read or fails.
         StoreError: if a folder cannot be read or written.
     """
-    scratch = None
-    if out is None:
-        scratch = Path(tempfile.mkdtemp(prefix="cortexscope-"))
-        out = scratch / "run"
-    request = RunRequest(
-        models=(),
-        suite=load_suite(suite, columns=columns, template=template),
-        tasks=None if tasks is None else tuple(tasks),
-        controls=tuple(controls),
-        metrics=None if metrics is None else tuple(metrics),
-        plugins=tuple(plugins),
-        out=Path(out),
-        settings=settings or Settings(),
-        resume=resume,
-        force=force,
-        fail_fast=True,
-        selfcheck=selfcheck,
-    )
     extras = Extras(
         baseline=baseline,
         noise_floor=noise_floor,
         margin=margin,
         save_baseline=None if save_baseline is None else Path(save_baseline),
     )
-    try:
-        found = compare_request((a, *others), request, extras, progress)
-    except BaseException:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
-        raise
-    if scratch is not None:
-        weakref.finalize(found, shutil.rmtree, scratch, ignore_errors=True)
-    return found
+
+    def work(folder: Path, progress: Progress) -> Comparison:
+        request = asked(
+            (),
+            folder,
+            suite=suite,
+            columns=columns,
+            template=template,
+            tasks=tasks,
+            controls=controls,
+            metrics=metrics,
+            plugins=plugins,
+            settings=settings,
+            resume=resume,
+            force=force,
+            selfcheck=selfcheck,
+        )
+        request = replace(request, fail_fast=True)
+        return compare_request((a, *others), request, extras, progress)
+
+    return carried_out(work, out, progress, resume=resume, force=force)

@@ -10,7 +10,7 @@ from cortexscope.comparing._pass import Names
 from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.records import Prompt
 from cortexscope.registry import suggestion
-from cortexscope.store import PairWriter, Run, merge_runs
+from cortexscope.store import Run, SideWriter, merge_runs
 
 __all__ = ["compared_runs", "is_run"]
 
@@ -59,7 +59,7 @@ def compared_runs(folders: Sequence[str], out: Path, *, baseline: str | None, re
     ]
     bits = bits_of(found)
     have = {(base, model) for model in found_pairs(found, base)}
-    with PairWriter(found.path) as writer:
+    with SideWriter(found.path) as writer:
         for model in labels:
             if model != base and (base, model) not in have:
                 write_unread(writer, Names(base, model), prompts, _KEPT, bits)

@@ -26,12 +26,18 @@ from ._lengths import (
     LengthMatched as LengthMatched,
     match_lengths as match_lengths,
 )
+from ._place import Place as Place
 from ._plan import jobs_of as jobs_of
 from ._preview import (
     Group as Group,
     Preview as Preview,
     Shown as Shown,
     preview as preview,
+)
+from ._python import (
+    asked as asked,
+    carried_out as carried_out,
+    with_shared_arguments as with_shared_arguments,
 )
 from ._request import (
     Progress as Progress,

@@ -7,7 +7,7 @@ from pathlib import Path
 from cortexscope.errors import RunExistsError
 from cortexscope.exports._contents import Contents
 from cortexscope.registry import Registry
-from cortexscope.store import Run
+from cortexscope.store import Run, is_copy
 
 __all__ = ["EXPORTS", "export"]
 
@@ -33,7 +33,8 @@ def export(run: Run, form: str, out: Path | None = None, *, texts: bool = True) 
     Args:
         run: the run folder, finished or not.
         form: of `EXPORTS`.
-        out: a folder or file that is not there yet; beside the run where None.
+        out: a folder or file that is not there yet; beside the run where None, and here if
+            that is at a URL.
         texts: whether the prompts' texts go with it.
 
     Raises:
@@ -44,7 +45,8 @@ def export(run: Run, form: str, out: Path | None = None, *, texts: bool = True) 
     """
     write = EXPORTS.load(form)
     folder = run.path.resolve()
-    path = folder.with_name(folder.name + _ENDINGS.get(form, f"-{form}")) if out is None else out
+    beside = Path.cwd() if is_copy(folder) else folder.parent
+    path = beside / (folder.name + _ENDINGS.get(form, f"-{form}")) if out is None else out
     if path.exists():
         raise RunExistsError(f"{path} is there already; name another place with --out.")
     made: Path = write(Contents(run, texts=texts), path)

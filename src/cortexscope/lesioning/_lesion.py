@@ -23,7 +23,7 @@ from cortexscope.lesioning._pass import LesionPass, can_reuse
 from cortexscope.lesioning._reuse import Blocks
 from cortexscope.lesioning._values import ValuePass, check_metric
 from cortexscope.metrics import metric_names, metric_specs
-from cortexscope.store import LesionPlan, LesionWriter, Run
+from cortexscope.store import LesionPlan, Run, SideWriter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ def lesion_request(request: RunRequest, asked: Asked, progress: Progress | None 
         check_metric(asked.loss)
     finished = run(request, progress)
     for plan in planned(request).values():
-        with LesionWriter(finished.path) as writer:
+        with SideWriter(finished.path) as writer:
             _Lesioning(plan, asked, writer, progress, finished.control_ids()).carry_out()
     return Lesions(Run(finished.path), loss=asked.loss)
 
@@ -90,7 +90,7 @@ class _Lesioning:
         self,
         planned_: Planned,
         asked: Asked,
-        writer: LesionWriter,
+        writer: SideWriter,
         progress: Progress,
         controls: Collection[str],
     ) -> None:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cortexscope.engine import Progress, RunRequest, Settings
+from cortexscope.engine import Progress, Settings, asked, carried_out, with_shared_arguments
 from cortexscope.lesioning._lesion import Asked, lesion_request
 from cortexscope.lesioning._lesions import Lesions
-from cortexscope.tasks import load_suite
 
 __all__ = ["lesion"]
 
 
-def lesion(
+@with_shared_arguments
+def lesion(  # noqa: D417 - the decorator says the others
     model: str,
     *,
     part: str | Sequence[str] = "layers",
@@ -49,18 +46,6 @@ def lesion(
             divergence from the intact model's predictions, which are both measured in any case; or
             a metric, which is then measured without each part too.
         top: of heads and of neurons, how many are taken out: the foremost of all by estimate.
-        suite: what the model reads; whatever `load_suite` takes.
-        columns: which of its columns is what.
-        template: the text with columns in braces.
-        tasks: only these tasks, all where None.
-        controls: read these controls of each prompt too.
-        metrics: only these metrics or groups; the default panel where None.
-        plugins: Python files with metrics of your own.
-        out: the run folder; a temporary one, gone with what is returned, where None.
-        settings: dtype, device, batch size and the like.
-        resume: continue what is in `out`, or start it.
-        force: replace what is in `out`.
-        selfcheck: check the model quickly before it is measured.
         progress: told what happens.
 
     Raises:
@@ -68,30 +53,24 @@ def lesion(
         ModelError: if the model cannot be read or fails.
         StoreError: if the folder cannot be read or written.
     """
-    asked = Asked(kinds=(part,) if isinstance(part, str) else tuple(part), loss=loss, top=top)
-    scratch = None
-    if out is None:
-        scratch = Path(tempfile.mkdtemp(prefix="cortexscope-"))
-        out = scratch / "run"
-    request = RunRequest(
-        models=(model,),
-        suite=load_suite(suite, columns=columns, template=template),
-        tasks=None if tasks is None else tuple(tasks),
-        controls=tuple(controls),
-        metrics=None if metrics is None else tuple(metrics),
-        plugins=tuple(plugins),
-        out=Path(out),
-        settings=settings or Settings(),
-        resume=resume,
-        force=force,
-        selfcheck=selfcheck,
-    )
-    try:
-        found = lesion_request(request, asked, progress)
-    except BaseException:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
-        raise
-    if scratch is not None:
-        weakref.finalize(found, shutil.rmtree, scratch, ignore_errors=True)
-    return found
+    wanted = Asked(kinds=(part,) if isinstance(part, str) else tuple(part), loss=loss, top=top)
+
+    def work(folder: Path, progress: Progress) -> Lesions:
+        request = asked(
+            (model,),
+            folder,
+            suite=suite,
+            columns=columns,
+            template=template,
+            tasks=tasks,
+            controls=controls,
+            metrics=metrics,
+            plugins=plugins,
+            settings=settings,
+            resume=resume,
+            force=force,
+            selfcheck=selfcheck,
+        )
+        return lesion_request(request, wanted, progress)
+
+    return carried_out(work, out, progress, resume=resume, force=force)

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import torch
 import transformers
 
+from cortexscope.cache import cache_folder
 from cortexscope.errors import CortexscopeError, ModelError, ModelFileError, UnsupportedModelError
 from cortexscope.files import sha256_of, whole_folder
-from cortexscope.models._cache import cache_folder
 from cortexscope.models._claims import check_claims
 from cortexscope.models._config import reason
 from cortexscope.models._gguf_claims import check_gguf

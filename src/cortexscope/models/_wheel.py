@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from cortexscope.cache import cache_folder
 from cortexscope.errors import ModelError, ModelNotFoundError, UnsafeModelError
 from cortexscope.files import sha256_of, whole_folder
-from cortexscope.models._cache import cache_folder
 from cortexscope.models._catalog import pinned_wheel
 from cortexscope.models._folder import read_json
 from cortexscope.models._reference import Reference

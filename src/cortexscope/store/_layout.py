@@ -13,6 +13,7 @@ from cortexscope.records import Manifest
 from cortexscope.registry import suggestion
 
 __all__ = [
+    "HEADS",
     "LESIONED",
     "LOCK",
     "LONGEST_LABEL",
@@ -23,6 +24,9 @@ __all__ = [
     "Layout",
     "plain_name",
 ]
+
+HEADS = ("prompts.parquet", "models.parquet", "manifest.json")
+"""Written first, in this order: only with the manifest is it a run."""
 
 RESULTS = ("measurements", "vectors", "generations")
 """The folders that hold what was measured; every file in them is planned."""

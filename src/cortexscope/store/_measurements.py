@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cortexscope.store._beside import Beside
 from cortexscope.store._contents import in_texts
 from cortexscope.store._reader import Run
-from cortexscope.store._sources import Sources
-from cortexscope.store._sums import added, counted, decoded, reduced, regrouped, summed
+from cortexscope.store._sums import added, counted, decoded, layered, reduced, regrouped, summed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ __all__ = ["Measurements"]
 _PLACE = ["model", "metric", "stack", "prompt_id", "task", "n_tokens"]
 
 
-class Measurements(Sources):
+class Measurements(Beside):
     """The measurements of one run or several, read when they are asked for, file by file.
 
     What counts as a value is decided here for all: it is finite; values of generated tokens are in
@@ -47,10 +47,8 @@ class Measurements(Sources):
             return runs[0]
         every: list[Run] = []
         for run in runs:
-            if isinstance(run, Measurements):
-                every += run.runs
-            else:
-                every.append(run if isinstance(run, Run) else Run(run))
+            one = run if isinstance(run, Run | Measurements) else Run(run)
+            every += one.runs if isinstance(one, Measurements) else [one]
         return cls(every)
 
     def by_prompt(
@@ -80,7 +78,7 @@ class Measurements(Sources):
         last = self._last
 
         def work(table: pa.Table, keys: list[str]) -> pd.DataFrame:
-            found = _layered(table, keys)
+            found = layered(table, keys)
             # A file is of one model.
             ends = {
                 stack: float(last[f"{model}\0{stack}"] or 1)
@@ -107,7 +105,7 @@ class Measurements(Sources):
             controls: those of controls too.
         """
         keys = [*_PLACE, "layer", "head"]
-        found = self._means(keys, metrics, models=models, controls=controls, work=_layered)
+        found = self._means(keys, metrics, models=models, controls=controls, work=layered)
         return found.assign(head=found["head"].fillna(-1)).astype(
             {"layer": "int64", "head": "int64"}
         )
@@ -298,9 +296,3 @@ class Measurements(Sources):
         found = summed(sums, keys, apart=True)
         labels = [name for name in names if self.specs[name].scale == "label"]
         return found.assign(value=found["value"].mask(found["metric"].isin(labels)))
-
-
-def _layered(table: pa.Table, keys: list[str]) -> pd.DataFrame:
-    """Return the sums of rows that are of a layer."""
-    found = reduced(table.filter(table["layer"].is_valid()), keys)
-    return found.astype({"layer": "int64"})

@@ -15,12 +15,16 @@ from cortexscope.store._contents import read_columns
 from cortexscope.store._differences import differences
 from cortexscope.store._doctor import examine
 from cortexscope.store._hashes import write_hashes
-from cortexscope.store._layout import Layout
+from cortexscope.store._layout import OUTCOMES, Layout
+from cortexscope.store._lesions import LesionPlan
 from cortexscope.store._manifest import write_manifest
+from cortexscope.store._outcomes import outcomes_table
+from cortexscope.store._pairs import PairPlan
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import MODELS
+from cortexscope.store._side_files import side_files
 from cortexscope.store._target import check_target
-from cortexscope.store._writer import write_parquet
+from cortexscope.store._written import write_parquet
 
 __all__ = ["merge_runs"]
 
@@ -30,15 +34,16 @@ _SAME = ("schema_version", "metrics", "settings")
 _BY_MODEL = ("shards", "chats", "ungenerated", "notes", "timings", "memory", "checks", "halved")
 
 
-def merge_runs(paths: Sequence[Path], out: Path) -> Run:
+def merge_runs(paths: Sequence[Path | str], out: Path) -> Run:
     """Write one run of the models of several finished ones, and return it.
 
     Each must be sound, and of the same prompts, metrics and settings. Files are copied as they are;
-    only their names say another number of the model. Prompts are those of the first run, with its
+    only their names say another number of the model. What stands beside measurements goes along:
+    pairs of models, models without parts, outcomes. Prompts are those of the first run, with its
     columns of the user's own.
 
     Args:
-        paths: two or more run folders, in the order that their models are to have.
+        paths: two or more run folders, or URLs of some, in the order that their models are to have.
         out: a folder that is not there yet.
 
     Raises:
@@ -50,7 +55,7 @@ def merge_runs(paths: Sequence[Path], out: Path) -> Run:
     check_target(out)
     if out.exists():
         raise UsageError(f"There is something at {out}; give a folder that is not there yet.")
-    layouts = [Layout(path, Run(path).manifest) for path in paths]
+    layouts = [Layout(run.path, run.manifest) for run in map(Run, paths)]
     for layout in layouts[1:]:
         _check_alike(layouts[0], layout)
     _check_models(layouts)
@@ -63,10 +68,11 @@ def merge_runs(paths: Sequence[Path], out: Path) -> Run:
         for layout in layouts:
             for info in layout.manifest.models:
                 _copy(layout, target, info.model)
-        tables = [read_columns(path / "models.parquet", MODELS) for path in paths]
+        tables = [read_columns(own.path / "models.parquet", MODELS) for own in layouts]
         with storage_errors(out):
-            shutil.copyfile(paths[0] / "prompts.parquet", part / "prompts.parquet")
+            shutil.copyfile(layouts[0].path / "prompts.parquet", part / "prompts.parquet")
         write_parquet(part / "models.parquet", pa.concat_tables(tables))
+        _copy_beside(layouts, part)
         write_manifest(part, merged)
     return Run(out)
 
@@ -131,6 +137,8 @@ def _merged(manifests: Sequence[Manifest]) -> Manifest:
             notes.setdefault(info.model, []).append(f"measured with {', '.join(other)}")
     changes |= {
         "notes": notes,
+        # Files are called after the places that models have among all.
+        "numbers": {},
         "models": [info for part in manifests for info in part.models],
         "truncations": [cut for part in manifests for cut in part.truncations],
         "created": min(part.created for part in manifests),
@@ -151,6 +159,20 @@ def _copy(source: Layout, target: Layout, model: str) -> None:
                 after.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(before, after)
         write_hashes(target, own, {after: after for _, after in files})
+
+
+def _copy_beside(layouts: Sequence[Layout], part: Path) -> None:
+    """Copy what stands beside measurements; files of no two models have one name."""
+    for layout in layouts:
+        for kind in (PairPlan, LesionPlan):
+            for file in side_files(kind, layout.path):
+                target = part / file.relative_to(layout.path)
+                with storage_errors(target):
+                    target.parent.mkdir(exist_ok=True)
+                    shutil.copyfile(file, target)
+    told = pa.concat_tables([outcomes_table(layout.path) for layout in layouts])
+    if len(told):
+        write_parquet(part / OUTCOMES, told)
 
 
 def _pairs(source: Layout, target: Layout, model: str) -> Iterator[tuple[Path, Path]]:

@@ -21,7 +21,7 @@ from cortexscope.store._schema import OUTCOMES
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_outcomes", "write_outcomes"]
+__all__ = ["outcomes_table", "read_outcomes", "write_outcomes"]
 
 
 def write_outcomes(path: Path, model: str, outcomes: Mapping[str, float], *, source: str) -> None:
@@ -44,7 +44,7 @@ def write_outcomes(path: Path, model: str, outcomes: Mapping[str, float], *, sou
     ]
     lock = RunLock(path / LOCK)
     try:
-        kept = _read(path)
+        kept = outcomes_table(path)
         others = kept.filter(pa.compute.not_equal(kept["model"], model))
         table = pa.concat_tables([others, pa.Table.from_pylist(rows, OUTCOMES)])
         with whole_file(path / NAME) as part:
@@ -59,10 +59,15 @@ def read_outcomes(path: Path) -> pd.DataFrame:
     Raises:
         CorruptRunError: if the file is damaged.
     """
-    return to_frame(_read(path))
+    return to_frame(outcomes_table(path))
 
 
-def _read(path: Path) -> pa.Table:
+def outcomes_table(path: Path) -> pa.Table:
+    """Return what `read_outcomes` does as an Arrow table.
+
+    Raises:
+        CorruptRunError: if the file is damaged.
+    """
     file = path / NAME
     if not file.is_file():
         return OUTCOMES.empty_table()

@@ -14,30 +14,34 @@ import pyarrow.compute as pc
 from cortexscope.errors import UnknownNameError
 from cortexscope.files import sha256_of
 from cortexscope.registry import suggestion
-from cortexscope.store._attributes import prompt_records, read_prompts
-from cortexscope.store._completeness import Completeness, damaged, state_of
-from cortexscope.store._contents import Contents, FileFault, in_texts, read_columns
+from cortexscope.store._completeness import Completeness
+from cortexscope.store._contents import Contents, in_texts, read_columns
 from cortexscope.store._frames import joined, to_frame
+from cortexscope.store._heads import Heads
 from cortexscope.store._layout import OUTCOMES, Layout
-from cortexscope.store._lesions import lesion_files
-from cortexscope.store._manifest import read_manifest
-from cortexscope.store._pairs import pair_files
-from cortexscope.store._schema import GENERATIONS, MEASUREMENTS, MODELS, TURNS
+from cortexscope.store._lesions import LesionPlan
+from cortexscope.store._pairs import PairPlan
+from cortexscope.store._remote_copy import local_folder
+from cortexscope.store._schema import GENERATIONS, MEASUREMENTS
+from cortexscope.store._side_files import side_files
 from cortexscope.store._vectors import LayerMeans, layer_means, read_vectors
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cortexscope.records import Prompt
 
 __all__ = ["Run"]
 
 
-class Run:
+class Run(Heads):
     """A run folder on the disk, finished or not.
 
     Only the files that the manifest plans are read, and only if they hold what they should: of a
     finished run all of them, each prompt's rows in one file, and no row twice.
+
+    Args:
+        path: the folder; of a URL that fsspec opens, such as `s3://bucket/run`, the copy in the
+            user's cache, after what changed was fetched.
 
     Raises:
         StoreError: if the folder holds no run.
@@ -46,17 +50,9 @@ class Run:
     """
 
     def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
-        self.manifest = read_manifest(self.path)
+        super().__init__(local_folder(path))
         self._layout = Layout(self.path, self.manifest)
         self._completeness = Completeness(self._layout)
-        self._known_ids: tuple[object, tuple[frozenset[str], tuple[str, ...]]] | None = None
-
-    def _read(self, file: Path, read: Callable[[Path], pa.Table]) -> pa.Table:
-        try:
-            return read(file)
-        except FileFault as fault:
-            raise damaged(file, fault) from fault
 
     def measurement_files(self) -> list[Path]:
         """Return the files that are read, sorted by name; not those of generated tokens."""
@@ -73,7 +69,7 @@ class Run:
         own = [self.path / name for name in ("manifest.json", "prompts.parquet", "models.parquet")]
         found = hashlib.sha256()
         told = [file] if (file := self.path / OUTCOMES).is_file() else []
-        more = (*pair_files(self.path), *lesion_files(self.path), *told)
+        more = (*side_files(PairPlan, self.path), *side_files(LesionPlan, self.path), *told)
         for file in (*own, *self.measurement_files(), *more, *(beside if vectors else ())):
             found.update(f"{file.name} {sha256_of(file)}\n".encode())
         return found.hexdigest()
@@ -270,43 +266,6 @@ class Run:
             files.append(vectors)
         return layer_means(files, pool, folder=self.path / "vectors")
 
-    def control_ids(self) -> tuple[str, ...]:
-        """Return the ids of prompts that were made from another prompt of this run."""
-        return self._ids()[1]
-
-    def _ids(self) -> tuple[frozenset[str], tuple[str, ...]]:
-        """Return the ids of all prompts and those of controls, read again if the file is anew."""
-        file = self.path / "prompts.parquet"
-        state = state_of(file) if file.is_file() else None
-        if self._known_ids is None or self._known_ids[0] != state:
-            prompts = self.prompts()
-            made = prompts["origin"].isin(prompts["prompt_id"])
-            ids = frozenset(prompts["prompt_id"]), tuple(prompts.loc[made, "prompt_id"])
-            self._known_ids = state, ids
-        return self._known_ids[1]
-
-    def prompts(self) -> pd.DataFrame:
-        """Return the prompts: prompt_id, task, text, source, target, control, origin.
-
-        Columns of the user's own follow, each as `attributes.NAME`.
-        """
-        return to_frame(self._prompts().drop_columns([TURNS]))
-
-    def prompt_records(self) -> list[Prompt]:
-        """Return the prompts as they were asked for, conversations with their turns.
-
-        Runs of a schema before 6 have kept no turns.
-        """
-        return prompt_records(self._prompts())
-
-    def _prompts(self) -> pa.Table:
-        file = self.path / "prompts.parquet"
-        prompts = self._read(file, read_prompts)
-        asked = self.manifest.suite.prompts
-        if len(prompts) != asked or len(prompts["prompt_id"].unique()) != asked:
-            raise damaged(file, f"is not of the {asked} prompts asked")
-        return prompts
-
     def generations(self) -> pd.DataFrame:
         """Return what models added to prompts, one text a row; none where nothing was generated.
 
@@ -321,14 +280,6 @@ class Run:
                 found = tables[-1]["prompt_id"].to_pylist()
                 self._completeness.check_beside(file, found, shard, label)
         return to_frame(pa.concat_tables(tables))
-
-    def models(self) -> pd.DataFrame:
-        """Return the models, one a row, in the order they were given."""
-        file = self.path / "models.parquet"
-        models = to_frame(self._read(file, partial(read_columns, schema=MODELS)))
-        if list(models["model"]) != [info.model for info in self.manifest.models]:
-            raise damaged(file, "is not of the models in manifest.json")
-        return models
 
 
 def _without(table: pa.Table, prompts: Collection[str]) -> pa.Table:

@@ -13,14 +13,9 @@ from cortexscope.errors import UsageError
 from cortexscope.records import MetricSpec, in_order
 from cortexscope.store._attributes import joined_attributes
 from cortexscope.store._contents import Contents, parts
-from cortexscope.store._layout import OUTCOMES
-from cortexscope.store._lesions import Lesions, lesion_files, read_lesions
-from cortexscope.store._outcomes import read_outcomes
-from cortexscope.store._pairs import Pairs, pair_files, read_pairs
 from cortexscope.store._reader import Run
 from cortexscope.store._schema import PROMPTS, TURNS
 from cortexscope.store._sums import finite
-from cortexscope.store._vectors import LayerMeans
 from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
@@ -230,79 +225,9 @@ class Sources:
             made |= (frame["model"] == label) & frame["prompt_id"].isin(ids)
         return frame[~made].reset_index(drop=True)
 
-    def mean_states(self, model: str) -> LayerMeans | None:
-        """Return each prompt's mean state of each layer, as `Run.mean_states`."""
-        own = self._sources[model]
-        return own.run.mean_states(own.label)
-
-    def mean_neurons(self, model: str) -> LayerMeans | None:
-        """Return each prompt's mean activation of neurons, as `Run.mean_neurons`."""
-        own = self._sources[model]
-        return own.run.mean_neurons(own.label)
-
     def _names(self, run: Run) -> dict[str, str]:
         """Return by what name each model of a run is known, by its label there."""
         return {own.label: name for name, own in self._sources.items() if own.run is run}
-
-    def pairs(self) -> Pairs:
-        """Return what runs have of pairs of models, as `read_pairs`, by these models' names."""
-        import pandas as pd
-
-        found = []
-        for run in self.runs:
-            names = self._names(run)
-            # A base out of a file is no model of the run, and keeps its name.
-            renamed = {side: names for side in ("base", "model")}
-            found.append([frame.replace(renamed) for frame in read_pairs(run.path)])
-        return Pairs(*(pd.concat(own, ignore_index=True) for own in zip(*found, strict=True)))
-
-    @property
-    def compared(self) -> bool:
-        """Whether any models were compared."""
-        return any(pair_files(run.path) for run in self.runs)
-
-    @property
-    def has_outcomes(self) -> bool:
-        """Whether it was told what came of answers."""
-        return any((run.path / OUTCOMES).is_file() for run in self.runs)
-
-    @property
-    def lesioned(self) -> bool:
-        """Whether parts were taken out of any of the models."""
-        return any(lesion_files(run.path) for run in self.runs)
-
-    def lesions(self) -> Lesions:
-        """Return what runs have of models without parts of them, by these models' names."""
-        import pandas as pd
-
-        found = []
-        for run in self.runs:
-            names = self._names(run)
-            renamed = {"model": names}
-            found.append([frame.replace(renamed) for frame in read_lesions(run.path)])
-        return Lesions(*(pd.concat(own, ignore_index=True) for own in zip(*found, strict=True)))
-
-    def outcomes(self) -> pd.DataFrame:
-        """Return what came of models' answers, in the columns of `OUTCOMES`, where it was told."""
-        import pandas as pd
-
-        parts = []
-        for run in self.runs:
-            names = self._names(run)
-            found = read_outcomes(run.path)
-            parts.append(found.assign(model=found["model"].map(names)).dropna(subset=["model"]))
-        return pd.concat(parts, ignore_index=True)
-
-    def generations(self) -> pd.DataFrame:
-        """Return what models added to prompts, as `Run.generations`."""
-        import pandas as pd
-
-        parts = []
-        for run in self.runs:
-            names = self._names(run)
-            texts = run.generations()
-            parts.append(texts.assign(model=texts["model"].map(names)))
-        return pd.concat(parts, ignore_index=True)
 
     def steps(self, prompt: str, metrics: Collection[str]) -> Iterator[pa.Table]:
         """Yield what was measured of the tokens that each model added to a prompt.

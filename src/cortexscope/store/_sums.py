@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["NOT_FINITE", "added", "counted", "decoded", "finite", "reduced", "regrouped", "summed"]
+__all__ = [
+    "NOT_FINITE",
+    "added",
+    "counted",
+    "decoded",
+    "finite",
+    "layered",
+    "reduced",
+    "regrouped",
+    "summed",
+]
 
 NOT_FINITE = "not a finite number"
 """The reason of a value that was written as infinite or as no number."""
@@ -202,3 +212,9 @@ def added(frames: Sequence[pd.DataFrame], keys: list[str], names: list[str]) -> 
 
     every = pd.concat(frames, ignore_index=True)
     return every.groupby(keys, sort=False, dropna=False, as_index=False)[names].sum()
+
+
+def layered(table: pa.Table, keys: list[str]) -> pd.DataFrame:
+    """Return the sums of rows that are of a layer."""
+    found = reduced(table.filter(table["layer"].is_valid()), keys)
+    return found.astype({"layer": "int64"})

@@ -8,15 +8,12 @@ from typing import Literal
 
 from cortexscope.errors import RunExistsError
 from cortexscope.files import is_leftover, storage_errors
-from cortexscope.store._layout import LOCK
+from cortexscope.store._layout import HEADS, LOCK
 from cortexscope.store._lock import check_unlocked
 from cortexscope.store._manifest import has_manifest
 from cortexscope.store._reader import Run
 
-__all__ = ["HEADS", "check_contents", "check_target"]
-
-HEADS = ("prompts.parquet", "models.parquet", "manifest.json")
-"""Written first, in this order: only with the manifest is it a run."""
+__all__ = ["check_contents", "check_target"]
 
 
 def check_target(

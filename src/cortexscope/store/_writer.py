@@ -8,71 +8,29 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from cortexscope.errors import RunExistsError
-from cortexscope.files import remove_leftovers, storage_errors, whole_file
-from cortexscope.records import Manifest, ModelInfo, Prompt
+from cortexscope.files import remove_leftovers, storage_errors
+from cortexscope.records import Manifest, Prompt
 from cortexscope.store._attributes import prompt_table
 from cortexscope.store._contents import FileFault, read_columns
 from cortexscope.store._continuing import continued
-from cortexscope.store._hashes import write_hashes
-from cortexscope.store._layout import LESIONED, LOCK, OUTCOMES, PAIRED, RESULTS, Layout
+from cortexscope.store._layout import HEADS, LESIONED, LOCK, OUTCOMES, PAIRED, RESULTS, Layout
 from cortexscope.store._lock import RunLock
 from cortexscope.store._manifest import COPY, has_manifest, restore_manifest, write_manifest
 from cortexscope.store._notes import Notes
 from cortexscope.store._parts import ShardPart, read_part
-from cortexscope.store._precision import kept
 from cortexscope.store._reader import Run
 from cortexscope.store._repair import ShardFault, faults_of, whole_fault
-from cortexscope.store._schema import ATTRIBUTES, ENCODED, GENERATIONS, MODELS
+from cortexscope.store._schema import ATTRIBUTES, GENERATIONS
 from cortexscope.store._steps import written_steps
-from cortexscope.store._target import HEADS, check_contents, check_target
+from cortexscope.store._target import check_contents, check_target
 from cortexscope.store._vectors import Vectors, read_vectors, write_vectors
+from cortexscope.store._written import model_table, write_measurements, write_parquet
 
-__all__ = ["RunWriter", "write_parquet"]
-
-ROW_GROUP = 1 << 16
-"""Rows of measurements that are read together."""
+__all__ = ["RunWriter"]
 
 _FOLDERS = (*RESULTS, PAIRED, LESIONED, "hashes", "tables", "figures")
-
-
-def write_parquet(path: Path, table: pa.Table) -> None:
-    """Write a Parquet file, whole or not at all."""
-    with whole_file(path, deep=False) as part:
-        pq.write_table(table, part, compression="zstd")
-
-
-def _write_measurements(
-    layout: Layout, model: str, path: Path, table: pa.Table, beside: Collection[Path] = ()
-) -> None:
-    """Write measurements sorted by metric, whole or not at all, and before them their hashes.
-
-    Row groups hold few metrics then, and who reads one metric reads little else. Rows of a metric
-    keep their order.
-
-    Args:
-        layout: of the run.
-        model: its label.
-        path: where they belong.
-        table: of them.
-        beside: files of the same shard, which are there.
-    """
-    order = pc.sort_indices(table["metric"])
-    with whole_file(path, deep=False) as part:
-        pq.write_table(
-            kept(table.take(order), layout.dtype(model)), part, row_group_size=ROW_GROUP, **ENCODED
-        )
-        write_hashes(layout, path, {path: part, **{file: file for file in beside}})
-
-
-def _model_table(models: Sequence[ModelInfo]) -> pa.Table:
-    records = [info.model_dump() for info in models]
-    return pa.Table.from_pylist(
-        [{name: record[name] for name in MODELS.names} for record in records], schema=MODELS
-    )
 
 
 class RunWriter(Notes):
@@ -186,7 +144,7 @@ class RunWriter(Notes):
                 (self.path / name).unlink(missing_ok=True)
 
     def _heads(self, prompts: Sequence[Prompt]) -> dict[str, pa.Table]:
-        tables = (prompt_table(prompts), _model_table(self.manifest.models))
+        tables = (prompt_table(prompts), model_table(self.manifest.models))
         return dict(zip(HEADS, tables, strict=False))
 
     def _write_heads(self, prompts: Sequence[Prompt]) -> None:
@@ -242,7 +200,7 @@ class RunWriter(Notes):
         if generations is not None:
             write_parquet(self._layout.generations(file), generations.cast(GENERATIONS))
         beside = [own for own in self._layout.siblings(model, file) if own.is_file()]
-        _write_measurements(self._layout, model, file, table, beside)
+        write_measurements(self._layout, model, file, table, beside)
 
     def steps(
         self, model: str, number: int
@@ -271,7 +229,7 @@ class RunWriter(Notes):
     def write_whole(self, model: str, name: str, table: pa.Table) -> None:
         """Write a model's values that are not of single prompts, under a name of their own."""
         self._lock.check()
-        _write_measurements(self._layout, model, self._layout.whole(model, name), table)
+        write_measurements(self._layout, model, self._layout.whole(model, name), table)
 
     @property
     def has_values(self) -> bool:

@@ -1,4 +1,4 @@
-"""Where fetched and converted models are kept between runs."""
+"""Where what was fetched or converted is kept between runs."""
 
 from __future__ import annotations
 
