@@ -23,6 +23,10 @@ from ._effect_sizes import (
     hedges_g as hedges_g,
 )
 from ._estimate import Estimate as Estimate
+from ._exchanges import (
+    distinct as distinct,
+    relabellings as relabellings,
+)
 from ._interval import (
     difference_interval as difference_interval,
     interval as interval,

@@ -215,7 +215,9 @@ def _side_by_side(frame: pd.DataFrame) -> _Table:
     value = frame["value"].to_numpy(dtype=np.float64)
     known = np.isfinite(value)
     value, length = value[known], frame["n_tokens"].to_numpy(np.float64, na_value=np.nan)[known]
-    facts_of = {name: coded(frame[name], known) for name in ("model", "prompt_id", "cluster", "task")}
+    facts_of = {
+        name: coded(frame[name], known) for name in ("model", "prompt_id", "cluster", "task")
+    }
     (model, models), (prompt, prompts), (cluster, clusters), (task, _) = facts_of.values()
     cell = prompt * len(models) + model
     facts = np.zeros((2, len(prompts)), dtype=np.intp)
