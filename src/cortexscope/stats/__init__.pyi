@@ -69,7 +69,12 @@ from ._number_effect import (
     number_effect as number_effect,
 )
 from ._outcomes import outcome_predictors as outcome_predictors
-from ._permutation import Remembered as Remembered
+from ._permutation import (
+    Remembered as Remembered,
+    permuted_sums as permuted_sums,
+    shuffles as shuffles,
+    smallest as smallest,
+)
 from ._power import (
     power_of as power_of,
     prompts_needed as prompts_needed,
