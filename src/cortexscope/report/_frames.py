@@ -149,9 +149,23 @@ class RunFrames:
             }
         return self._of_models[metric][model]
 
-    def layers(self, metrics: Collection[str]) -> pd.DataFrame:
-        """Return those of layers, as `Measurements.by_layer`; nothing of it is kept."""
-        return self.measured.by_layer(metrics)
+    def layers(
+        self, metrics: Collection[str], columns: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """Return those of layers, as `Measurements.by_layer`; nothing of it is kept.
+
+        Args:
+            metrics: only these.
+            columns: only these, all where None; what the others take is held of one model alone.
+        """
+        import pandas as pd
+
+        if columns is None:
+            return self.measured.by_layer(metrics)
+        read = (self.measured.by_layer(metrics, models=[model]) for model in self.labels)
+        parts = [own[list(columns)] for own in read if len(own)]
+        none = pd.DataFrame(columns=list(columns))
+        return pd.concat(parts, ignore_index=True) if parts else none
 
     @cached_property
     def places(self) -> pd.DataFrame:

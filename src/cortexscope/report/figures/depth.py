@@ -63,11 +63,11 @@ class Depth:
             stacks = in_order({name for names in frames.stack_names.values() for name in names})
         made: dict[tuple[str | None, str], tuple[Lines | None, list[str]]] = {}
         for metric in self.metrics:
-            # Of a metric there are millions of rows, which are not held beside those of others.
-            layers = frames.layers([metric])
+            # Of a metric there are millions of rows, which are not held beside those of others,
+            # and their texts take the time.
+            columns = ["model", "metric", "stack", "layer", "depth", "value"]
+            layers = frames.layers([metric], [*columns, "task"] if self.tasks else columns)
             layers = layers[layers["task"].isin(self.tasks)] if self.tasks else layers
-            # Their texts take the time.
-            layers = layers[["model", "metric", "stack", "layer", "depth", "value"]]
             for stack in stacks:
                 made[stack, metric] = panel_of(frames, labels, layers, metric, stack)
         for stack in stacks:
