@@ -197,29 +197,43 @@ def test_cells_that_tie_for_the_last_places_leave_the_count_open() -> None:
         assert spec.judge(evidence).verdict == verdict
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_the_exact_p_is_that_of_scipy(seed: int) -> None:
+def judged_and_expected(sizes: tuple[int, int], seed: int) -> tuple[Check, float]:
+    """Return the check of two groups of models, and the p that scipy finds by every exchange."""
     from scipy.stats import permutation_test
 
     from cortexscope.audit._evidence import Evidence, Known
     from cortexscope.audit.kinds.significant import Significant
 
     rng = np.random.default_rng(seed)
-    groups = {"decoder": rng.normal(1.0, 1.0, 5), "encoder": rng.normal(0.0, 1.0, 4)}
+    groups = {"decoder": rng.normal(0.5, 1.0, sizes[0]), "encoder": rng.normal(0.0, 1.0, sizes[1])}
     models = {f"{k}{n}": Known(float(v)) for k, own in groups.items() for n, v in enumerate(own)}
     facts = {name: {"Architecture": name[:7]} for name in models}
     evidence = Evidence("the published files", facts, {}, {"M": models}, {}, (), None, None)
     spec = Significant(kind="significant", metric="M", of="decoder", to="encoder")
-    found = spec.judge(evidence).quantities[1].found
 
-    def difference(x: object, y: object) -> object:
-        return abs(np.mean(x) - np.mean(y))  # type: ignore[call-overload]
+    def difference(x: object, y: object, axis: int) -> object:
+        return abs(np.mean(x, axis=axis) - np.mean(y, axis=axis))  # type: ignore[call-overload]
 
     expected = permutation_test(
         (groups["decoder"], groups["encoder"]), difference, n_resamples=np.inf,
-        alternative="greater",
+        alternative="greater", vectorized=True, batch=10_000,
     )  # fmt: skip
-    assert found == pytest.approx(expected.pvalue)
+    return spec.judge(evidence), float(expected.pvalue)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_the_exact_p_is_that_of_scipy(seed: int) -> None:
+    check, expected = judged_and_expected((5, 4), seed)
+    assert check.quantities[1].found == pytest.approx(expected)
+    assert check.quantities[1].name == "p, exact, over models"
+    assert check.quantities[1].note == "126 ways to deal them out"
+
+
+def test_of_too_many_ways_to_deal_models_out_some_are_drawn() -> None:
+    check, expected = judged_and_expected((12, 8), 0)
+    assert check.quantities[1].found == pytest.approx(expected, abs=0.005)
+    assert check.quantities[1].name == "p, over models"
+    assert check.quantities[1].note == "100000 ways to deal them out, drawn"
 
 
 def test_the_fewest_tokens_are_those_of_even_causal_attention() -> None:

@@ -52,6 +52,30 @@ def test_random_relabellings_put_the_lowest_draws_first() -> None:
     assert _lowest(np.ones((1, 2)), 0).tolist() == [[0.0, 0.0]]
 
 
+def test_positions_inside_groups_are_those_of_an_array_with_holes() -> None:
+    differences = alike(60, 3, rng(20)) + 0.3
+    differences[::7, 1] = np.nan
+    groups = np.array(["b", "a", "c"] * 20)
+    holes = np.column_stack(
+        [
+            np.where(groups == name, column, np.nan)
+            for column in differences.T
+            for name in ("a", "b", "c")
+        ]
+    )
+    apart = max_t_paired(differences, groups=groups, rng=rng(), permutations=200)
+    dense = max_t_paired(holes, rng=rng(), permutations=200)
+    for field in ("t", "p", "p_adjusted", "p_least"):
+        np.testing.assert_allclose(getattr(apart, field), getattr(dense, field), rtol=1e-12)
+    assert apart.reasons == dense.reasons
+    with pytest.raises(UsageError, match="need as many groups"):
+        max_t_paired(differences, groups=groups[:9], rng=rng())
+    doubled, twice = np.repeat(differences, 2, axis=0), np.repeat(groups, 2)
+    names = np.repeat([f"{place:02d}" for place in range(60)], 2)
+    again = max_t_paired(doubled, names, groups=twice, rng=rng(), permutations=200)
+    assert again.p.tolist() == apart.p.tolist()
+
+
 def test_all_relabellings_give_the_p_value_of_scipy() -> None:
     x, y = rng(4).normal(0.8, 1, 6), rng(5).normal(0, 2, 5)
     exact = stats.permutation_test(

@@ -110,6 +110,16 @@ def test_a_value_is_the_same_whatever_is_read_with_it(run: Run) -> None:
     pd.testing.assert_frame_equal(whole, Measurements.of(run.path).by_prompt(), check_exact=True)
 
 
+@pytest.mark.parametrize("method", ["by_layer", "by_head"])
+def test_a_value_is_the_same_whichever_models_are_read_with_it(run: Run, method: str) -> None:
+    measured = Measurements.of(run)
+    whole = getattr(measured, method)()
+    alone = [getattr(measured, method)(models=[model]) for model in measured.labels]
+    assert len(alone) > 1
+    joined = pd.concat(alone, ignore_index=True)
+    pd.testing.assert_frame_equal(joined, whole, check_exact=True)
+
+
 def test_the_order_of_rows_in_a_file_changes_no_bit(run: Run) -> None:
     before = Measurements.of(run).by_prompt()
     for file in run.measurement_files():

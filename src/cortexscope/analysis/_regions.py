@@ -12,6 +12,7 @@ from cortexscope.analysis._groups import Groups
 from cortexscope.analysis._values import clusters_of
 from cortexscope.records import in_order
 from cortexscope.stats import Bounds
+from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,19 +139,28 @@ def band_of(band: tuple[float, float], blocks: int) -> NDArray[np.int64]:
 
 def regions_found(measured: Measurements, groups: Groups) -> tuple[Found, ...]:
     """Return the regions of each model's primary stack over these groups, model by model."""
-    names = {region.metric for region in REGIONS} & set(measured.specs)
-    read = measured.primary(measured.by_layer(names, controls=True))
-    read = groups.put(read[(read["layer"] > 0) & read["value"].notna()])
-    rows = {key: own for key, own in read.groupby(["model", "metric"], sort=False)}
-    blocks = (read["layer"] / read["depth"]).round().groupby(read["model"]).max()
     clusters = clusters_of(measured)
-    return tuple(
-        _found(region, model, rows[model, region.metric], int(blocks[model]), clusters)
-        if (model, region.metric) in rows
-        else Found(model, region, _values(), (), _absence(measured, model, region.metric))
-        for model in measured.labels
-        for region in REGIONS
+    # A model's layers are many rows, of which little is left.
+    of_models = threaded(
+        lambda model: _found_of(measured, model, groups, clusters), measured.labels
     )
+    return tuple(found for own in of_models for found in own)
+
+
+def _found_of(
+    measured: Measurements, model: str, groups: Groups, clusters: pd.Series[str]
+) -> list[Found]:
+    names = {region.metric for region in REGIONS} & set(measured.specs)
+    read = measured.primary(measured.by_layer(names, models=[model], controls=True))
+    read = groups.put(read[(read["layer"] > 0) & read["value"].notna()])
+    rows = {key: own for key, own in read.groupby("metric", sort=False)}
+    blocks = (read["layer"] / read["depth"]).round().max()
+    return [
+        _found(region, model, rows[region.metric], int(blocks), clusters)
+        if region.metric in rows
+        else Found(model, region, _values(), (), _absence(measured, model, region.metric))
+        for region in REGIONS
+    ]
 
 
 def _found(

@@ -28,8 +28,7 @@ def length_correlation(
         metric: its name.
         tasks: over the prompts of these, of all where empty.
     """
-    values = frames.values([metric])
-    rows = values[values["model"] == model]
+    rows = frames.values_of(model, metric)
     rows = rows[rows["task"].isin(tasks)] if tasks else rows
     found = pearson(
         rows["n_tokens"].to_numpy(dtype="float64", na_value=float("nan")),

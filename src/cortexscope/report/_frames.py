@@ -34,6 +34,7 @@ class RunFrames:
     def __init__(self, run: Run | Measurements) -> None:
         self.measured = MeasuredOnce(Measurements.of(run))
         self._cells: dict[tuple[str, ...], pd.DataFrame] = {}
+        self._of_models: dict[str, dict[str, pd.DataFrame]] = {}
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -138,9 +139,33 @@ class RunFrames:
         """Return those of `stacks` that are of the model's primary stack."""
         return self.primary(self.stacks(metrics))
 
-    def layers(self, metrics: Collection[str]) -> pd.DataFrame:
-        """Return the same a layer, as `Measurements.by_layer`; nothing of it is kept."""
-        return self.measured.by_layer(metrics)
+    def values_of(self, model: str, metric: str) -> pd.DataFrame:
+        """Return those of one model and metric, not to be changed: they are kept."""
+        if metric not in self._of_models:
+            every = self.values([metric])
+            own = dict(iter(every.groupby("model", sort=False)))
+            self._of_models[metric] = {
+                label: own.get(label, every.iloc[:0]) for label in self.labels
+            }
+        return self._of_models[metric][model]
+
+    def layers(
+        self, metrics: Collection[str], columns: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """Return those of layers, as `Measurements.by_layer`; nothing of it is kept.
+
+        Args:
+            metrics: only these.
+            columns: only these, all where None; what the others take is held of one model alone.
+        """
+        import pandas as pd
+
+        if columns is None:
+            return self.measured.by_layer(metrics)
+        read = (self.measured.by_layer(metrics, models=[model]) for model in self.labels)
+        parts = [own[list(columns)] for own in read if len(own)]
+        none = pd.DataFrame(columns=list(columns))
+        return pd.concat(parts, ignore_index=True) if parts else none
 
     @cached_property
     def places(self) -> pd.DataFrame:

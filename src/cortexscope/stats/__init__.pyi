@@ -24,6 +24,10 @@ from ._effect_sizes import (
     hedges_g as hedges_g,
 )
 from ._estimate import Estimate as Estimate
+from ._exchanges import (
+    distinct as distinct,
+    relabellings as relabellings,
+)
 from ._interval import (
     difference_interval as difference_interval,
     interval as interval,
@@ -66,7 +70,12 @@ from ._number_effect import (
     number_effect as number_effect,
 )
 from ._outcomes import outcome_predictors as outcome_predictors
-from ._permutation import Remembered as Remembered
+from ._permutation import (
+    Remembered as Remembered,
+    permuted_sums as permuted_sums,
+    shuffles as shuffles,
+    smallest as smallest,
+)
 from ._power import (
     power_of as power_of,
     prompts_needed as prompts_needed,

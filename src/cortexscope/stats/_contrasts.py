@@ -68,24 +68,60 @@ def model_contrasts(
     wide = checked_frame(frame).pivot(
         index=["task", "cluster", "prompt_id"], columns="model", values="value"
     )
-    rows, every = [], wide.groupby(level=["task", "cluster"]).mean().index
-    columns: dict[str, list[Floats]] = {}
-    for a, b in combinations(wide.columns, 2):
-        units = wide[[a, b]].dropna().groupby(level=["task", "cluster"]).mean()
-        tasks = units.index.get_level_values("task")
-        for task in (None, *sorted(wide.index.unique("task"))):
-            x, y = units.to_numpy()[slice(None) if task is None else tasks == task].T
+    units, pairs = _UnitsOfPairs(wide), list(combinations(wide.columns, 2))
+    of_task = {task: units.tasks == task for task in sorted(wide.index.unique("task"))}
+    differences = np.empty((len(units.tasks), len(pairs)))
+    rows: dict[str, list[_Row]] = {"over all tasks": [], "in each task": []}
+    for place, (a, b) in enumerate(pairs):
+        both = units.of(a, b)
+        differences[:, place] = both[:, 0] - both[:, 1]
+        known = np.isfinite(differences[:, place])
+        for task in (None, *of_task):
+            x, y = both[known if task is None else known & of_task[task]].T
             found = difference_interval(x, y, paired=True, level=level, bounds=bounds)
-            family = f"pairs of models {'over all tasks' if task is None else 'in each task'}"
-            row = {"a": a, "b": b, "task": task, "family": family}
-            rows.append(row | _compared(x, y, found, paired=True, level=level))
-            both = (units[a] - units[b]).reindex(every)
-            own = task is None or every.get_level_values("task") == task
-            columns.setdefault(family, []).append(np.where(own, both.to_numpy(), np.nan))
-    for family, positions in columns.items():
-        tested = max_t_paired(np.column_stack(positions), rng=rng, permutations=permutations)
-        _put([row for row in rows if row["family"] == family], tested)
-    return _table(rows, ("a", "b", "task"))
+            family = "over all tasks" if task is None else "in each task"
+            row = {"a": a, "b": b, "task": task, "family": f"pairs of models {family}"}
+            rows[family].append(row | _compared(x, y, found, paired=True, level=level))
+    for family, own in rows.items():
+        groups = units.tasks if family == "in each task" else None
+        _put(own, max_t_paired(differences, groups=groups, rng=rng, permutations=permutations))
+    cells = len(of_task)
+    by_pair = [
+        row
+        for place, over_all in enumerate(rows["over all tasks"])
+        for row in (over_all, *rows["in each task"][place * cells : (place + 1) * cells])
+    ]
+    return _table(by_pair, ("a", "b", "task"))
+
+
+class _UnitsOfPairs:
+    """The means of clusters of two models' values, over the prompts that both have read."""
+
+    def __init__(self, wide: pd.DataFrame) -> None:
+        """Take a table of models side by side, of which a row is a task, cluster and prompt."""
+        self._wide = wide
+        self._known = wide.notna()
+        self._every = self._means(wide).index
+        self._made: dict[tuple[object, bytes], Floats] = {}
+        self.tasks = self._every.get_level_values("task").to_numpy()
+        """Of each cluster that any model has read."""
+
+    def of(self, first: object, second: object) -> Floats:
+        """Return both models' means, [cluster, model]; NaN of a cluster that they do not share."""
+        both = (self._known[first] & self._known[second]).to_numpy()
+        return np.column_stack([self._of(name, both) for name in (first, second)])
+
+    def _of(self, model: object, rows: NDArray[np.bool_]) -> Floats:
+        # Most pairs share the same prompts.
+        key = (model, rows.tobytes())
+        if key not in self._made:
+            means = self._means(self._wide.loc[rows, [model]]).reindex(self._every)
+            self._made[key] = means[model].to_numpy(dtype=np.float64)
+        return self._made[key]
+
+    @staticmethod
+    def _means(wide: pd.DataFrame) -> pd.DataFrame:
+        return wide.groupby(level=["task", "cluster"], observed=True).mean()
 
 
 def _put(rows: list[_Row], tested: MaxT) -> None:

@@ -26,15 +26,15 @@ class Exchanges:
     method: str
     """How many of which kind, in a few words."""
 
-    def p_values(self, reached: NDArray[np.int64]) -> NDArray[np.float64]:
+    def p_values(self, reached: NDArray[np.int64] | int) -> NDArray[np.float64]:
         """Return p-values from how many exchanges reach what is found, which counts as one."""
         if self.exact:
             return np.asarray(reached / len(self.rows))
         return np.asarray((reached + 1) / (len(self.rows) + 1))
 
-    def least(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
+    def least(self, share: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Return the smallest p-value reachable, of quantities with that share of all exchanges."""
-        return share if self.exact else np.maximum(share, 1.0 / (len(self.rows) + 1))
+        return np.asarray(share if self.exact else np.maximum(share, 1.0 / (len(self.rows) + 1)))
 
 
 def sign_flips(n: int, *, rng: np.random.Generator, permutations: int = 10_000) -> Exchanges:
@@ -59,7 +59,11 @@ def sign_flips(n: int, *, rng: np.random.Generator, permutations: int = 10_000) 
     else:
         flipped = rng.integers(2, size=(permutations, n))
     kind = f"all {2**n}" if exact else f"{permutations} random"
-    return Exchanges(1.0 - 2.0 * flipped.astype(np.float64), exact, f"{kind} sign flips")
+    # In place, since those of 10,000 prompts are large.
+    signs = flipped.astype(np.float64)
+    signs *= -2.0
+    signs += 1.0
+    return Exchanges(signs, exact, f"{kind} sign flips")
 
 
 def relabellings(

@@ -17,6 +17,7 @@ __all__ = ["MaxT", "max_t_paired", "max_t_unpaired", "step_down"]
 
 Floats = NDArray[np.float64]
 Labels = Sequence[Any] | NDArray[Any]
+Rows = slice | NDArray[np.intp]
 
 # Statistics that differ by rounding alone are equal.
 _ROUNDING = 1e-9
@@ -49,6 +50,7 @@ def max_t_paired(
     differences: ArrayLike,
     clusters: Labels | None = None,
     *,
+    groups: Labels | None = None,
     rng: np.random.Generator,
     permutations: int = 10_000,
 ) -> MaxT:
@@ -60,6 +62,9 @@ def max_t_paired(
     Args:
         differences: [prompt] or [prompt, position]; NaN where undefined.
         clusters: what each prompt belongs to, [prompt]; each its own where None.
+        groups: inside of what, such as its task, each position is tested, [prompt], the same
+            throughout a cluster. A position then has as many places in the result, side by side,
+            as there are groups, in the order of their names.
         rng: draws the flips.
         permutations: how many flips are drawn; all are made if they are no more.
 
@@ -74,11 +79,18 @@ def max_t_paired(
     flips = sign_flips(len(units), rng=rng, permutations=permutations)
     known = np.isfinite(units)
     values = np.where(known, units, 0.0)
-    counts, squares = known.sum(axis=0), (values**2).sum(axis=0)
-    reasons = tuple(_reason([column]) for column in units.T)
+    inside = _inside(groups, clusters, len(units))
+
+    def side_by_side(of_group: Callable[[Rows], NDArray[Any]]) -> NDArray[Any]:
+        found = np.stack([of_group(own) for own in inside], axis=-1)
+        return found.reshape(*found.shape[:-2], -1)
+
+    counts = side_by_side(lambda own: known[own].sum(axis=0))
+    squares = side_by_side(lambda own: (values[own] ** 2).sum(axis=0))
+    reasons = tuple(_reason([column[own]]) for column in units.T for own in inside)
 
     def statistic(rows: Floats) -> Floats:
-        means = rows @ values / counts
+        means = side_by_side(lambda own: rows[:, own] @ values[own]) / counts
         variances = _variances(squares / counts, means, counts)
         return np.asarray(means / np.sqrt(variances / counts))
 
@@ -185,6 +197,19 @@ def _counts(
 
 def _columns(units: Floats) -> Floats:
     return units[:, None] if units.ndim == 1 else units
+
+
+def _inside(groups: Labels | None, clusters: Labels | None, units: int) -> list[Rows]:
+    """Return the units of each group, groups in the order of their names."""
+    if groups is None:
+        return [slice(None)]
+    own = np.asarray(groups)
+    if clusters is not None:
+        # The units are in this order.
+        own = own[np.unique(np.asarray(clusters), return_index=True)[1]]
+    if len(own) != units:
+        raise UsageError(f"{units} differences need as many groups, and have {len(own)}.")
+    return [np.flatnonzero(own == name) for name in np.unique(own)]
 
 
 def _reason(groups: Sequence[Floats]) -> str | None:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from cortexscope.stats._clusters import constant
 from cortexscope.stats._length_curve import LengthCurve
-from cortexscope.stats._reml import Fitted, fitted
-from cortexscope.stats._units import known_rows
+from cortexscope.stats._reml import Fitted, fitted, reduced
+from cortexscope.stats._units import coded, known_rows
 
 __all__ = ["CAUTION", "MixedFit", "MixedModel", "Residuals", "Wald", "mixed_model"]
 
@@ -158,11 +158,11 @@ def _standard_scores(known: pd.DataFrame) -> pd.DataFrame:
 
 def _fit(known: pd.DataFrame, no_model: str, *, curved: bool, models: bool) -> MixedFit:
     values = known["value"].to_numpy(dtype=np.float64)
-    _, clusters = np.unique(known["cluster"].to_numpy(dtype=str), return_inverse=True)
+    clusters, _ = coded(known["cluster"])
     factors = ("task", "model") if models else ("task",)
     blocks, spans = _design(known, factors, curved=curved)
     formula = " + ".join(["value ~ 1", *spans, "(1 | prompt)"])
-    count = len(np.unique(clusters))
+    count = int(clusters.max(initial=-1)) + 1
 
     def nothing(reason: str) -> MixedFit:
         none = Wald(None, None, None, reason)
@@ -178,7 +178,7 @@ def _fit(known: pd.DataFrame, no_model: str, *, curved: bool, models: bool) -> M
         return nothing("the value is the same throughout")
     if len(values) <= blocks.shape[1]:
         return nothing(f"{len(values)} values are too few for {blocks.shape[1]} coefficients")
-    if np.linalg.matrix_rank(blocks, rtol=1e-9) < blocks.shape[1]:
+    if np.linalg.matrix_rank(reduced(blocks), rtol=1e-9) < blocks.shape[1]:
         return nothing("what task, model and length do cannot be told apart")
     # Values of about 1, so that no threshold depends on the metric's unit.
     fit = fitted((values - centre) / scale, blocks, clusters)
@@ -209,7 +209,7 @@ def _design(
     """Return the columns of all fixed effects, and which of them are whose."""
     parts, spans = [np.ones((len(known), 1))], {}
     for factor in factors:
-        names, codes = np.unique(known[factor].to_numpy(dtype=str), return_inverse=True)
+        codes, names = coded(known[factor])
         parts.append(np.eye(len(names))[codes][:, 1:])
         spans[factor] = parts[-1].shape[1]
     if curved and len(known):

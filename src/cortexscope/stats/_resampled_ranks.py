@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortexscope.stats._permutation import smallest
 from cortexscope.threads import threaded
 
 __all__ = ["resampled_rank_correlations"]
@@ -43,13 +45,17 @@ def resampled_rank_correlations(
     """
     table = np.asarray(columns, dtype=np.float64)
     units = len(table)
-    counts = rng.multinomial(units, np.full(units, 1 / units), size=resamples).astype(np.float64)
-    parts = max(1, counts.size * table.shape[1] // _TOGETHER)
-    split = np.array_split(counts, parts)
+    parts = max(1, resamples * units * table.shape[1] // _TOGETHER)
+    even = np.full(units, 1 / units)
+    split = [
+        rng.multinomial(units, even, size=len(part)).astype(smallest(units + 1))
+        for part in np.array_split(np.arange(resamples), parts)
+    ]
     return np.concatenate(list(threaded(lambda part: _correlations(table, part), split)))
 
 
-def _correlations(table: Floats, counts: Floats) -> Floats:
+def _correlations(table: Floats, drawn: NDArray[Any]) -> Floats:
+    counts = drawn.astype(np.float64)
     ranks = np.stack(list(_ranks(table, counts))) - (counts.shape[1] + 1) / 2
     weighted = ranks * np.sqrt(counts)
     products = np.einsum("jdn,kdn->djk", weighted, weighted, optimize=True)
@@ -64,5 +70,12 @@ def _ranks(table: Floats, counts: Floats) -> Iterator[Floats]:
         _, group = np.unique(column, return_inverse=True)
         order = np.argsort(group, kind="stable")
         starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-        alike = np.add.reduceat(counts[:, order], starts, axis=1)
-        yield (alike.cumsum(axis=1) - (alike - 1) / 2)[:, group]
+        # To look whether each is in range, which all are, takes as long as to take its value.
+        alike = counts.take(order, axis=1, mode="clip")
+        if len(starts) < len(order):
+            alike = np.add.reduceat(alike, starts, axis=1)
+        ranks = alike.cumsum(axis=1)
+        alike -= 1.0
+        alike /= 2.0
+        ranks -= alike
+        yield ranks.take(group, axis=1, mode="clip")

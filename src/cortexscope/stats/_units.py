@@ -13,7 +13,7 @@ from cortexscope.errors import UsageError
 from cortexscope.stats._clusters import constant
 from cortexscope.stats._length_curve import LengthCurve
 
-__all__ = ["Units", "known_rows", "units_of"]
+__all__ = ["Units", "coded", "known_rows", "units_of"]
 
 _Part = TypeVar("_Part")
 
@@ -215,8 +215,10 @@ def _side_by_side(frame: pd.DataFrame) -> _Table:
     value = frame["value"].to_numpy(dtype=np.float64)
     known = np.isfinite(value)
     value, length = value[known], frame["n_tokens"].to_numpy(np.float64, na_value=np.nan)[known]
-    coded = {name: _coded(frame[name], known) for name in ("model", "prompt_id", "cluster", "task")}
-    (model, models), (prompt, prompts), (cluster, clusters), (task, _) = coded.values()
+    facts_of = {
+        name: coded(frame[name], known) for name in ("model", "prompt_id", "cluster", "task")
+    }
+    (model, models), (prompt, prompts), (cluster, clusters), (task, _) = facts_of.values()
     cell = prompt * len(models) + model
     facts = np.zeros((2, len(prompts)), dtype=np.intp)
     facts[:, prompt] = task, cluster
@@ -231,14 +233,19 @@ def _side_by_side(frame: pd.DataFrame) -> _Table:
     whole = ~np.isnan(found[0]).any(axis=0)
     return _Table(
         found[0][:, whole].T, found[1][:, whole].T, facts[1, whole], facts[0, whole],
-        {name: names for name, (_, names) in coded.items()},
+        {name: names for name, (_, names) in facts_of.items()},
     )  # fmt: skip
 
 
-def _coded(
-    column: pd.Series[Any], known: NDArray[np.bool_]
+def coded(
+    column: pd.Series[Any], known: NDArray[np.bool_] | slice = slice(None)
 ) -> tuple[NDArray[np.intp], NDArray[Any]]:
-    """Return rows of a column of names as places in all of these names, and the names, in order."""
+    """Return rows of a column of names as places in all of these names, and the names, in order.
+
+    Args:
+        column: texts, or categories.
+        known: which rows.
+    """
     # Categories in another order than that of names are of no use.
     numbered = hasattr(column, "cat") and column.cat.categories.is_monotonic_increasing
     rows = column.array if numbered else column.to_numpy()

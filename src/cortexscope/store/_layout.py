@@ -98,8 +98,10 @@ class Layout:
         return self._measurements(model, name)
 
     def _measurements(self, model: str, end: str) -> Path:
-        name = f"{self.position(model):02d}-{plain_name(model)}-{end}.parquet"
-        return self.path / "measurements" / name
+        return self.path / "measurements" / f"{self._stem(model)}-{end}.parquet"
+
+    def _stem(self, model: str) -> str:
+        return f"{self.position(model):02d}-{plain_name(model)}"
 
     def steps(self, shard: Path) -> Path:
         """Return where a shard's measurements of generated tokens belong."""
@@ -119,7 +121,10 @@ class Layout:
 
     def shards(self, model: str) -> list[Path]:
         """Return the files of a model's shards, whether they are there or not."""
-        return [self.shard(model, number) for number in range(self.manifest.shards[model])]
+        # One by one, hundreds of names take longer than their files.
+        folder, stem = self.path / "measurements", self._stem(model)
+        numbers = range(self.manifest.shards[model])
+        return [folder / f"{stem}-{number:05d}.parquet" for number in numbers]
 
     def finished(self, model: str) -> list[Path]:
         """Return the files of a model's shards that are there, none where they are not read."""

@@ -69,11 +69,20 @@ class Measurements(Beside):
         return self._means(_PLACE, metrics, controls=controls)
 
     def by_layer(
-        self, metrics: Collection[str] | None = None, *, controls: bool = False
+        self,
+        metrics: Collection[str] | None = None,
+        *,
+        models: Collection[str] | None = None,
+        controls: bool = False,
     ) -> pd.DataFrame:
         """Return the same a layer, the mean over its heads: with columns layer and depth.
 
         Depth is the layer as a share of the last one of the stack that any metric has.
+
+        Args:
+            metrics: only these, all where None.
+            models: only these, all where None.
+            controls: those of controls too.
         """
         last = self._last
 
@@ -87,7 +96,8 @@ class Measurements(Beside):
             depth = found["layer"] / found["stack"].map(ends).astype("float64")
             return found.assign(depth=depth)
 
-        found = self._means([*_PLACE, "layer"], metrics, controls=controls, work=work)
+        keys = [*_PLACE, "layer"]
+        found = self._means(keys, metrics, models=models, controls=controls, work=work)
         return found.assign(depth=found.pop("depth") if len(found) else found["value"])
 
     def by_head(

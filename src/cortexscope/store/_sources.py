@@ -236,7 +236,8 @@ class Sources:
         """
         for own in self._sources.values():
             names = [name for name in metrics if name in own.run.manifest.metrics]
-            yield _named(finite(own.run.steps(own.label, prompt, names)), own)
+            rows = finite(own.run.steps(own.label, prompt, names))
+            yield _named(rows, {own.label: own.name})
 
     def each(
         self,
@@ -256,28 +257,32 @@ class Sources:
             controls: those of controls too.
             wholes: values of whole tasks and of sequences too.
         """
-        readings: list[tuple[Callable[[], pa.Table], _Source]] = []
-        for own in self._sources.values():
-            if models is None or own.name in models:
-                known = own.run.manifest.metrics
-                names = None if metrics is None else [name for name in metrics if name in known]
-                readings += [
-                    (read, own)
-                    for read in own.run.readings(
-                        metrics=names, models=[own.label], controls=controls, wholes=wholes
-                    )
-                ]
+        readings: list[tuple[Callable[[], pa.Table], Mapping[str, str]]] = []
+        # A run at a time, since each looks whether all its files are still as they were.
+        for run in self.runs:
+            names = self._names(run)
+            chosen = [label for label, name in names.items() if models is None or name in models]
+            if not chosen:
+                continue
+            known = run.manifest.metrics
+            found = run.readings(
+                metrics=None if metrics is None else [own for own in metrics if own in known],
+                models=chosen, controls=controls, wholes=wholes,
+            )  # fmt: skip
+            readings += [(read, names) for read in found]
 
-        def made(reading: tuple[Callable[[], pa.Table], _Source]) -> _Made:
-            read, own = reading
-            return work(_named(finite(read()), own))
+        def made(reading: tuple[Callable[[], pa.Table], Mapping[str, str]]) -> _Made:
+            read, names = reading
+            return work(_named(finite(read()), names))
 
         return threaded(made, readings)
 
 
-def _named(table: pa.Table, own: _Source) -> pa.Table:
-    if own.name == own.label or not len(table):
+def _named(table: pa.Table, names: Mapping[str, str]) -> pa.Table:
+    """Return rows of a run with the names of models for their labels there."""
+    if not len(table) or all(label == name for label, name in names.items()):
         return table
-    codes, _ = parts(table["model"])
-    column = pa.DictionaryArray.from_arrays(codes, pa.array([own.name], pa.string()))
+    codes, labels = parts(table["model"])
+    words = pa.array([names[label] for label in labels], pa.string())
+    column = pa.DictionaryArray.from_arrays(codes, words)
     return table.set_column(table.schema.get_field_index("model"), "model", column)

@@ -41,6 +41,8 @@ class Controls(Step):
         rows = []
         every = of.values.groupby(["metric", "model"], sort=False, observed=True)
         for (metric, model), coded in every:
+            if (coded["kind"] == KINDS[0]).all():
+                continue
             own = as_texts(coded)
             originals = own[own["kind"] == "original"].set_index("prompt_id")
             for kind in KINDS[1:]:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cortexscope.analysis._regions import REGIONS, Found, regions_found
 from cortexscope.analysis.tables._step import Step
-from cortexscope.stats import adjusted_values, resampled_rank_correlations
+from cortexscope.stats import (
+    adjusted_values,
+    permuted_sums,
+    resampled_rank_correlations,
+    shuffles,
+    smallest,
+)
+from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +58,8 @@ class Hubs(Step):
         found = of.once("regions", lambda: regions_found(of.measured, of.groups))
         if all(own.reason for own in found):
             return pd.DataFrame()
-        by_model = groupby(found, key=lambda own: own.model)
-        return pd.DataFrame([row for model, own in by_model for row in _rows(of, model, [*own])])
+        by_model = [(model, [*own]) for model, own in groupby(found, key=lambda own: own.model)]
+        return pd.DataFrame(chain.from_iterable(threaded(lambda own: _rows(of, *own), by_model)))
 
     def absent(self, of: Analysis) -> str:
         """Return why there are no hubs."""
@@ -104,8 +111,10 @@ def _scores(
     ranks = table.rank().to_numpy(dtype=np.float64)
     ranks = ranks - ranks.mean(axis=0)
     ranks = ranks / np.linalg.norm(ranks, axis=0)
-    rng = of.stream("hubs", model)
-    orders = rng.permuted(np.tile(np.arange(n), (of.settings.permutations, 1)), axis=1)
+    orders = shuffles(
+        np.zeros(n, dtype=np.intp), of.settings.permutations, rng=of.stream("hubs", model),
+        dtype=smallest(n),
+    )  # fmt: skip
     return {
         name: _score(ranks, place, names, orders, scores[:, place])
         for place, name in enumerate(names)
@@ -116,12 +125,12 @@ def _score(
     ranks: NDArray[np.float64],
     place: int,
     names: list[str],
-    orders: NDArray[np.intp],
+    orders: NDArray[Any],
     drawn: NDArray[np.float64],
 ) -> dict[str, Any]:
     others = np.delete(ranks, place, axis=1)
     correlations = ranks[:, place] @ others
-    shuffled = np.abs(ranks[orders, place] @ others).mean(axis=1)
+    shuffled = np.abs(permuted_sums(ranks[:, place], orders, others)).mean(axis=1)
     hub = float(np.abs(correlations).mean())
     partner = int(np.abs(correlations).argmax())
     # What rounding tells apart counts as equal.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from cortexscope.analysis._scopes import STANDARDISED, with_units
 from cortexscope.analysis.tables._step import Step
 from cortexscope.stats import mixed_model
+from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,12 +31,16 @@ class Mixed(Step):
         """Return a row a metric, scope and form (raw, adjusted)."""
         import pandas as pd
 
-        rows = []
-        for metric, scope, frame in with_units(of.close):
-            found = mixed_model(frame, standardised=scope == STANDARDISED)
-            for form, fit in (("raw", found.raw), ("adjusted", found.adjusted)):
-                rows.append({"metric": metric, "scope": scope, "form": form, **_flat(asdict(fit))})
-        return pd.DataFrame(rows)
+        found = threaded(lambda own: _rows(*own), list(with_units(of.close)))
+        return pd.DataFrame(chain.from_iterable(found))
+
+
+def _rows(metric: str, scope: str, frame: pd.DataFrame) -> list[dict[str, Any]]:
+    found = mixed_model(frame, standardised=scope == STANDARDISED)
+    return [
+        {"metric": metric, "scope": scope, "form": form, **_flat(asdict(fit))}
+        for form, fit in (("raw", found.raw), ("adjusted", found.adjusted))
+    ]
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cortexscope.analysis._frames import of_metrics
 from cortexscope.analysis._scopes import bounds_of
 from cortexscope.analysis.tables._step import Step
 from cortexscope.stats import model_contrasts
+from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,17 +27,20 @@ class ModelContrasts(Step):
 
     def build(self, of: Analysis) -> pd.DataFrame:
         """Return a row a metric and pair of models."""
-        between = []
-        for name, frame in of.close.groupby("metric", sort=False):
-            if frame["model"].nunique() > 1:
-                found = model_contrasts(
-                    frame,
-                    rng=of.stream(self.name, str(name)),
-                    permutations=of.settings.permutations,
-                    bounds=bounds_of(frame),
-                )
-                between.append((str(name), found))
-        return of_metrics(between)
+
+        def of_metric(own: tuple[Any, pd.DataFrame]) -> tuple[str, pd.DataFrame]:
+            name, frame = own
+            found = model_contrasts(
+                frame,
+                rng=of.stream(self.name, str(name)),
+                permutations=of.settings.permutations,
+                bounds=bounds_of(frame),
+            )
+            return str(name), found
+
+        every = of.close.groupby("metric", sort=False)
+        several = [own for own in every if own[1]["model"].nunique() > 1]
+        return of_metrics(list(threaded(of_metric, several)))
 
     def absent(self, of: Analysis) -> str:
         """Return why no two models are compared."""

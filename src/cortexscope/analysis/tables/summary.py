@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cortexscope.analysis._scopes import bounds_of
 from cortexscope.analysis.tables._step import Step
 from cortexscope.stats import summary
+from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +29,9 @@ class Summary(Step):
         import pandas as pd
 
         of.note("intervals of tasks and models")
-        parts = []
-        for metric, frame in of.read.groupby("metric", sort=False):
+
+        def of_metric(own: tuple[Any, pd.DataFrame]) -> pd.DataFrame:
+            metric, frame = own
             part = summary(
                 frame,
                 rng=of.stream(self.name, str(metric)),
@@ -37,8 +39,10 @@ class Summary(Step):
                 bounds=bounds_of(frame),
             )
             part.insert(0, "metric", metric)
-            parts.append(part)
-        return pd.concat(parts, ignore_index=True)
+            return part
+
+        every = list(of.read.groupby("metric", sort=False))
+        return pd.concat(list(threaded(of_metric, every)), ignore_index=True)
 
     def says(self, of: Analysis) -> Iterator[str]:
         """Yield of how many means the intervals may hold less often than they say."""

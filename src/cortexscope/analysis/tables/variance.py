@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cortexscope.analysis._scopes import STANDARDISED, with_units
 from cortexscope.analysis.tables._step import Step
 from cortexscope.stats import variance_explained
+from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,10 +31,13 @@ class Variance(Step):
         import pandas as pd
 
         of.note("what explains how much of the variance")
-        parts = []
-        for metric, scope, frame in with_units(of.read):
+
+        def of_scope(own: tuple[str, str, pd.DataFrame]) -> pd.DataFrame:
+            metric, scope, frame = own
             part = variance_explained(frame, standardised=scope == STANDARDISED)
             part.insert(0, "metric", metric)
             part.insert(1, "scope", scope)
-            parts.append(part)
+            return part
+
+        parts = list(threaded(of_scope, list(with_units(of.read))))
         return pd.concat(parts, ignore_index=True)

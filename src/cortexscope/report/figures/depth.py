@@ -61,13 +61,18 @@ class Depth:
         if frames.many_stacked:
             unread = [model for model in frames.labels if not frames.stacks_of(model)]
             stacks = in_order({name for names in frames.stack_names.values() for name in names})
-        layers = frames.layers(self.metrics)
-        layers = layers[layers["task"].isin(self.tasks)] if self.tasks else layers
-        # Millions of rows are chosen from, and their texts take the time.
-        layers = layers[["model", "metric", "stack", "layer", "depth", "value"]]
+        made: dict[tuple[str | None, str], tuple[Lines | None, list[str]]] = {}
+        for metric in self.metrics:
+            # Of a metric there are millions of rows, which are not held beside those of others,
+            # and their texts take the time.
+            columns = ["model", "metric", "stack", "layer", "depth", "value"]
+            layers = frames.layers([metric], [*columns, "task"] if self.tasks else columns)
+            layers = layers[layers["task"].isin(self.tasks)] if self.tasks else layers
+            for stack in stacks:
+                made[stack, metric] = panel_of(frames, labels, layers, metric, stack)
         for stack in stacks:
             for metric in self.metrics:
-                panel, empty = panel_of(frames, labels, layers, metric, stack)
+                panel, empty = made[stack, metric]
                 panels.extend([panel] if panel else [])
                 notes.extend(absence(frames, labels, metric, empty, stack=stack))
                 notes.extend(absence(frames, labels, metric, unread))
@@ -109,7 +114,8 @@ def panel_of(
     part = part if stack is None else part[part["stack"] == stack]
     part = frames.primary(part) if primary else part
     known = part[part["value"].notna()]
-    own = {model: known[known["model"] == model] for model in frames.labels}
+    found = dict(iter(known.groupby("model", sort=False)))
+    own = {model: found.get(model, known.iloc[:0]) for model in frames.labels}
     lines = tuple(
         _line(rows, plain(model), frames.slot(model), alone=len(frames.labels) == 1)
         for model, rows in own.items()

@@ -47,8 +47,7 @@ class Length:
         for metric in self.metrics:
             clouds, empty = [], []
             for model in frames.labels:
-                values = frames.values([metric])
-                rows = values[values["model"] == model]
+                rows = frames.values_of(model, metric)
                 rows = rows[rows["value"].notna() & rows["n_tokens"].notna()]
                 rows = rows[rows["task"].isin(self.tasks)] if self.tasks else rows
                 if len(rows):

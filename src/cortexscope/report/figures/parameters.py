@@ -49,11 +49,11 @@ class Parameters:
         found: list[str] = []
         enough = len(frames.labels) + len(self.published) > 1
         for metric in self.metrics if enough else ():
-            values = frames.values([metric])
-            values = values[values["task"].isin(chosen(frames, self.tasks))]
+            tasks = chosen(frames, self.tasks)
             clouds, means, empty = [], {}, []
             for model in frames.labels:
-                own = values[(values["model"] == model) & values["value"].notna()]["value"]
+                rows = frames.values_of(model, metric)
+                own = rows[rows["task"].isin(tasks) & rows["value"].notna()]["value"]
                 if own.empty:
                     empty.append(model)
                     continue
