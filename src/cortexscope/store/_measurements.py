@@ -77,12 +77,8 @@ class Measurements(Beside):
     ) -> pd.DataFrame:
         """Return the same a layer, the mean over its heads: with columns layer and depth.
 
-        Depth is the layer as a share of the last one of the stack that any metric has.
-
-        Args:
-            metrics: only these, all where None.
-            models: only these, all where None.
-            controls: those of controls too.
+        Depth is the layer as a share of the last one of the stack that any metric has. Of some
+        models alone where they are named.
         """
         last = self._last
 
@@ -107,13 +103,7 @@ class Measurements(Beside):
         models: Collection[str] | None = None,
         controls: bool = False,
     ) -> pd.DataFrame:
-        """Return the same a layer and head, with columns layer and head; -1 is no head.
-
-        Args:
-            metrics: only these, all where None.
-            models: only these, all where None.
-            controls: those of controls too.
-        """
+        """Return the same a layer and head, with columns layer and head; -1 is no head."""
         keys = [*_PLACE, "layer", "head"]
         found = self._means(keys, metrics, models=models, controls=controls, work=layered)
         return found.assign(head=found["head"].fillna(-1)).astype(

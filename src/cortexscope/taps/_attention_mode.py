@@ -25,7 +25,7 @@ from cortexscope.taps._direct import (
 from cortexscope.taps._functions import MULTI_HEAD, SDPA, SOFTMAXES, seen_inside
 from cortexscope.taps._fused import fused_attention, is_fusible, rows_beside
 from cortexscope.taps._kernels import choose
-from cortexscope.taps._mask import Mask, first_query, first_tokens, read_mask, visible_keys
+from cortexscope.taps._mask import Mask, Masks, first_query, first_tokens, visible_keys
 from cortexscope.taps._mixing import MixerNotes
 from cortexscope.taps._native import native_rows
 from cortexscope.taps._place import Place
@@ -67,7 +67,7 @@ class AttentionMode(TorchFunctionMode):
         self._receive = receive
         self._notes = notes
         self._hears = hears
-        self._masks: dict[tuple[Any, ...], tuple[Tensor | None, Mask]] = {}
+        self._masks = Masks()
         self._widens: dict[tuple[Any, ...], bool] = {}
 
     def forget(self) -> None:
@@ -75,7 +75,7 @@ class AttentionMode(TorchFunctionMode):
 
         What one pass gives then never depends on the passes before it.
         """
-        self._masks.clear()
+        self._masks.forget()
         self._widens.clear()
 
     def __torch_function__(
@@ -140,7 +140,7 @@ class AttentionMode(TorchFunctionMode):
         by = query.shape[-1] ** -0.5 if scale is None else scale
         if fusible:
             with torch.no_grad():
-                mask = self._mask(place, attn_mask, query, key, causal=is_causal)
+                mask = self._masks.of(place, attn_mask, query, key, causal=is_causal)
                 if not mask.graded:
                     return self._fused(place, query, key, value, mask, by)
         output = SDPA(
@@ -184,7 +184,7 @@ class AttentionMode(TorchFunctionMode):
         scale: float,
     ) -> None:
         query, key = query.detach(), key.detach()
-        read = self._mask(place, mask, query, key, causal=causal)
+        read = self._masks.of(place, mask, query, key, causal=causal)
         wanted = self._wanted_of(place)
         whole: Rows = partial(whole_rows, query, key, read, scale)
         if small(key.shape[2]):
@@ -207,7 +207,7 @@ class AttentionMode(TorchFunctionMode):
     ) -> bool:
         """Receive what a kernel beside the model's own says; return whether there is one."""
         query, key, wanted = query.detach(), key.detach(), self._wanted_of(place)
-        read = self._mask(place, mask, query, key, causal=causal)
+        read = self._masks.of(place, mask, query, key, causal=causal)
         kernel = choose(query, key, read) if wanted and not read.graded else None
         if kernel is None:
             return False
@@ -240,28 +240,6 @@ class AttentionMode(TorchFunctionMode):
     def _wanted_of(self, place: Place) -> Wanted:
         """Return what is wanted of an attention, and can be told of it."""
         return tuple(row for row in self._wanted if row.applies(place))
-
-    def _mask(
-        self, place: Place, mask: Tensor | None, query: Tensor, key: Tensor, *, causal: bool
-    ) -> Mask:
-        queries, keys = query.shape[2], key.shape[2]
-        name: tuple[Any, ...] = (queries, keys, causal, query.dtype, place.cross)
-        if mask is not None:
-            name += (mask.data_ptr(), mask.shape, mask.stride(), mask.dtype)
-        if name not in self._masks:
-            # The tensor is kept beside what was read of it, so that its address stays taken.
-            self._masks[name] = (
-                mask,
-                read_mask(
-                    mask,
-                    queries=queries,
-                    keys=keys,
-                    causal=causal,
-                    like=query,
-                    so_far=place.positions(keys),
-                ),
-            )
-        return self._masks[name][1]
 
     def _softmax(
         self,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-__all__ = ["Mask", "first_query", "first_tokens", "read_mask", "visible_keys"]
+from cortexscope.taps._place import Place
+
+__all__ = ["Mask", "Masks", "first_query", "first_tokens", "read_mask", "visible_keys"]
 
 
 _FAR = 5000.0
@@ -159,3 +162,37 @@ def read_mask(
         shift=shift,
         start=first_tokens(so_far, keys, first),
     )
+
+
+class Masks:
+    """The masks of one forward pass, each read once though many layers share it."""
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[Any, ...], tuple[Tensor | None, Mask]] = {}
+
+    def forget(self) -> None:
+        """Drop them, since another pass begins."""
+        self._read.clear()
+
+    def of(
+        self, place: Place, mask: Tensor | None, query: Tensor, key: Tensor, *, causal: bool
+    ) -> Mask:
+        """Return what a call of attention was given as its mask, read."""
+        queries, keys = query.shape[2], key.shape[2]
+        name: tuple[Any, ...] = (queries, keys, causal, query.dtype, place.cross)
+        if mask is not None:
+            name += (mask.data_ptr(), mask.shape, mask.stride(), mask.dtype)
+        if name not in self._read:
+            # The tensor is kept beside what was read of it, so that its address stays taken.
+            self._read[name] = (
+                mask,
+                read_mask(
+                    mask,
+                    queries=queries,
+                    keys=keys,
+                    causal=causal,
+                    like=query,
+                    so_far=place.positions(keys),
+                ),
+            )
+        return self._read[name][1]
