@@ -75,6 +75,22 @@ def test_rows_are_those_of_a_softmax_in_float64(
         torch.testing.assert_close(found.masses[name].double(), mass, rtol=near, atol=near)
 
 
+@pytest.mark.parametrize("way", ["causal", "hidden"])
+def test_some_rows_whole(way: str) -> None:
+    query, key = normal(2, 6, 41, 16), normal(2, 3, 41, 16, seed=1)
+    where = torch.tensor([[0, 7, 40], [40, 3, 3]])
+    bias = None
+    if way == "hidden":
+        bias = torch.zeros(2, 1, 41, 41).masked_fill_(normal(2, 1, 41, 41, seed=2) > 1, -torch.inf)
+    causal = way == "causal"
+    found = native.whole_attention_rows(query, key, bias, causal=causal, scale=0.5, where=where)
+    wanted = reference(query, key, bias, causal=causal, scale=0.5)
+    for prompt in range(2):
+        torch.testing.assert_close(
+            found[prompt].double(), wanted[prompt][:, where[prompt]], rtol=2e-6, atol=2e-7
+        )
+
+
 def test_a_nearly_certain_row_keeps_its_digits() -> None:
     query = torch.tensor([[[[1.0]]]])
     for gap in (5.0, 20.0, 60.0, 100.0):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from cortexscope import native
+from cortexscope.taps._sizes import lower_medians
 
 pytestmark = pytest.mark.skipif(not native.is_there(), reason="cortexscope was built without it")
 
@@ -60,8 +61,26 @@ def test_products(width: int) -> None:
     left, right = states(width), states(width, seed=1)
     wanted = (left.double() * right.double()).sum(-1)
     scale = (left.double() * right.double()).abs().sum(-1)
-    off = (native.products(left, right).double() - wanted).abs() / scale
+    off = (native.products(native.Rows(left), right).double() - wanted).abs() / scale
     assert off.max() < 1e-6
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_medians_are_those_of_sorted_entries(width: int, scale: float) -> None:
+    values = scale * states(width)
+    values[1, 3] = 0.0
+    tokens = torch.tensor([[1, 1, 1, 1, 1], [0, 1, 1, 1, 0], [0, 0, 0, 0, 0]]) > 0
+    found = native.medians(native.Rows(values), tokens)
+    for prompt in (0, 1):
+        entries = values[prompt][tokens[prompt]].abs().flatten().sort().values
+        assert found[prompt] == entries[(len(entries) - 1) // 2]
+    assert found[2] == torch.inf
+    assert torch.equal(found, lower_medians(values, tokens))
+    where = torch.tensor([[4, 2], [1, 3], [0, 0]])
+    some = native.medians(native.Rows(values, where), tokens[:, 1:3])
+    picked = values[torch.arange(3)[:, None], where]
+    assert torch.equal(some, lower_medians(picked, tokens[:, 1:3]))
 
 
 def test_rows_that_do_not_lie_side_by_side_are_read_where_they_are() -> None:
@@ -84,6 +103,7 @@ def test_some_rows_are_read_where_they_are() -> None:
         *zip(native.sizes(some), native.sizes(alone), strict=True),
         *zip(native.central(some), native.central(alone), strict=True),
         (native.below(some, 0.5), native.below(alone, 0.5)),
+        (native.products(some, values), native.products(alone, picked)),
         (native.below(some, picked[..., 0].abs()), native.below(alone, picked[..., 0].abs())),
     ]
     for one, other in pairs:
@@ -97,7 +117,7 @@ def test_what_is_not_finite_stays_so(broken: float) -> None:
     everything = (
         *native.sizes(native.Rows(values)),
         *native.central(native.Rows(values)),
-        native.products(values, values),
+        native.products(native.Rows(values), values),
     )
     for found in everything:
         finite = found.isfinite()

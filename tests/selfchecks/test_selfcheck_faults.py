@@ -23,6 +23,7 @@ from cortexscope.taps._statistics import Rows, Statistics
 
 # Any, since what is changed are names that these modules only use.
 mode_module: Any = import_module("cortexscope.taps._attention_mode")
+mask_module: Any = import_module("cortexscope.taps._mask")
 subject_module: Any = import_module("cortexscope.selfchecks._subject")
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -58,7 +59,13 @@ def one_key_too_many(patch: pytest.MonkeyPatch) -> None:
 def scaled(patch: pytest.MonkeyPatch) -> None:
     """Take the scores for 1.2 times as large as they are."""
     rows, softmax = mode_module.whole_rows, mode_module.rows_of_scores
+    compiled = mode_module.native_rows
     patch.setattr(mode_module, "small", lambda keys: True)
+    patch.setattr(
+        mode_module,
+        "native_rows",
+        lambda query, key, mask, scale, wanted: compiled(query, key, mask, 1.2 * scale, wanted),
+    )
     patch.setattr(
         mode_module,
         "whole_rows",
@@ -144,7 +151,7 @@ def test_a_fault_is_found(
 
 def plant_mask(patch: pytest.MonkeyPatch, change: Callable[[Tensor], Tensor]) -> None:
     """Let the tap misread the masks of the fused attention."""
-    read = mode_module.read_mask
+    read = mask_module.read_mask
 
     def misread(mask: Tensor | None, **options: Any) -> Any:
         if mask is None:
@@ -155,7 +162,7 @@ def plant_mask(patch: pytest.MonkeyPatch, change: Callable[[Tensor], Tensor]) ->
             mask = mask > mask.amax(-1, keepdim=True) - 1e4
         return read(change(mask), **options)
 
-    patch.setattr(mode_module, "read_mask", misread)
+    patch.setattr(mask_module, "read_mask", misread)
     # The model itself still gets its own mask.
     patch.setattr(mode_module, "small", lambda keys: True)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from cortexscope.metrics.base.over_tokens import OverTokens
@@ -44,19 +42,9 @@ class MassiveActivations(OverTokens):
         """Return the count of each prompt."""
         counts = torch.where(seen.peak.size.isfinite(), 0.0, torch.inf)
         if (seen.peak.size > _LEAST).any():
-            bound = (_TIMES_MEDIAN * _median(seen.sample)).clamp(min=_LEAST)
+            bound = (_TIMES_MEDIAN * seen.sample.median).clamp(min=_LEAST)
             tokens = seen.tokens & (seen.largest > bound[:, None])
             prompts, places = tokens.nonzero(as_tuple=True)
             massive = seen.values[prompts, places].abs() > bound[prompts, None]
             counts.index_add_(0, prompts, massive.sum(-1).to(counts.dtype))
         return counts
-
-
-def _median(seen: HiddenStates) -> Float[Tensor, " prompt"]:
-    """Return the lower median of the |h| of each prompt."""
-    # numpy finds it without sorting, ten times as fast as torch.
-    sizes = seen.values.abs().masked_fill_(~seen.tokens[..., None], torch.inf).flatten(1)
-    middle = (seen.positions.counts * seen.width - 1) // 2
-    rows = zip(sizes.cpu().numpy(), middle.tolist(), strict=True)
-    found = [float(np.partition(row, place)[place]) for row, place in rows]
-    return torch.tensor(found, dtype=sizes.dtype, device=sizes.device)

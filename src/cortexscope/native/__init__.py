@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from cortexscope.native._library import is_there, remark
-from cortexscope.native._rows import NativeRows, attention_rows, takes_attention
+from cortexscope.native._rows import (
+    NativeRows,
+    attention_rows,
+    takes_attention,
+    whole_attention_rows,
+)
 from cortexscope.native._states import (
     Central,
     Rows,
     Sizes,
     below,
     central,
+    medians,
     products,
     sizes,
     takes_states,
@@ -24,9 +30,11 @@ __all__ = [
     "below",
     "central",
     "is_there",
+    "medians",
     "products",
     "remark",
     "sizes",
     "takes_attention",
     "takes_states",
+    "whole_attention_rows",
 ]

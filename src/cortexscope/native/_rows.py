@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cortexscope.native._library import call, is_there, threads
 
-__all__ = ["NativeRows", "attention_rows", "takes_attention"]
+__all__ = ["NativeRows", "attention_rows", "takes_attention", "whole_attention_rows"]
 
 _CHOSEN = 4
 """Keys of each row whose probability can be asked for at once."""
@@ -25,12 +25,14 @@ class _Attention(ctypes.Structure):
         *((name, _Pointer) for name in ("query", "key", "bias")),
         *((n, _Integer) for n in ("prompts", "heads", "groups", "queries", "keys", "width")),
         *((name, _Strides) for name in ("query_strides", "key_strides", "bias_strides")),
+        ("where", _Pointer),
         ("causal", _Integer),
         ("scale", ctypes.c_double),
         ("entropy", _Pointer),
         ("chosen", _Pointer * _CHOSEN),
         ("chosen_strides", _Strides * _CHOSEN),
         ("masses", _Pointer * _CHOSEN),
+        ("whole", _Pointer),
         ("next", _Integer),
         ("starved", _Integer),
     )
@@ -81,38 +83,93 @@ def attention_rows(
         entropy: whether the entropy of each row is wanted.
         chosen: keys whose probability is wanted, below 0 for none; at most four.
     """
+    shape = query.shape[:3]
+    wanted = query.new_empty(shape, dtype=torch.float32) if entropy else None
+    masses = {name: query.new_empty(shape, dtype=torch.float32) for name in chosen}
+    keys = [index.expand(shape) for index in chosen.values()]
+    _attend(
+        query,
+        key,
+        bias,
+        causal=causal,
+        scale=scale,
+        entropy=0 if wanted is None else wanted.data_ptr(),
+        chosen=tuple(index.data_ptr() for index in keys),
+        chosen_strides=tuple(_Strides(*index.stride()) for index in keys),
+        masses=tuple(mass.data_ptr() for mass in masses.values()),
+    )
+    return NativeRows(wanted, masses)
+
+
+def whole_attention_rows(
+    query: Float[Tensor, "prompt head query feature"],
+    key: Float[Tensor, "prompt group key feature"],
+    bias: Float[Tensor, "#prompt #head #query key"] | None,
+    *,
+    causal: bool,
+    scale: float,
+    where: Int[Tensor, "#prompt row"],
+) -> Float[Tensor, "prompt head row key"]:
+    """Return the probabilities of some rows, in float32.
+
+    Args:
+        query: after rotation and norm.
+        key: likewise; its heads may be fewer than the query's.
+        bias: what is added to the scores, None for nothing.
+        causal: whether query i sees no key after key i.
+        scale: of the scores.
+        where: which queries of each prompt.
+    """
+    prompts, heads = query.shape[:2]
+    where = where.expand(prompts, -1).contiguous()
+    whole = query.new_empty((prompts, heads, where.shape[1], key.shape[2]), dtype=torch.float32)
+    _attend(
+        query,
+        key,
+        bias,
+        causal=causal,
+        scale=scale,
+        rows=where.shape[1],
+        where=where.data_ptr(),
+        whole=whole.data_ptr(),
+    )
+    return whole
+
+
+def _attend(
+    query: Tensor,
+    key: Tensor,
+    bias: Tensor | None,
+    *,
+    causal: bool,
+    scale: float,
+    rows: int | None = None,
+    **asked: int | tuple[object, ...],
+) -> None:
     query, key = _flat(query), _flat(key)
     prompts, heads, queries, width = query.shape
-    shape = (prompts, heads, queries)
     if bias is not None:
-        bias = _flat(bias).expand(*shape, key.shape[2])
-    wanted = query.new_empty(shape) if entropy else None
-    masses = {name: query.new_empty(shape) for name in chosen}
-    keys = [index.expand(shape) for index in chosen.values()]
+        bias = _flat(bias).expand(prompts, heads, queries, key.shape[2])
     job = _Attention(
-        query.data_ptr(),
-        key.data_ptr(),
-        0 if bias is None else bias.data_ptr(),
-        prompts,
-        heads,
-        key.shape[1],
-        queries,
-        key.shape[2],
-        width,
-        query.stride()[:3],
-        key.stride()[:3],
-        (0, 0, 0) if bias is None else bias.stride()[:3],
-        causal,
-        scale,
-        0 if wanted is None else wanted.data_ptr(),
-        tuple(index.data_ptr() for index in keys),
-        tuple(_Strides(*index.stride()) for index in keys),
-        tuple(mass.data_ptr() for mass in masses.values()),
+        query=query.data_ptr(),
+        key=key.data_ptr(),
+        bias=0 if bias is None else bias.data_ptr(),
+        prompts=prompts,
+        heads=heads,
+        groups=key.shape[1],
+        queries=queries if rows is None else rows,
+        keys=key.shape[2],
+        width=width,
+        query_strides=query.stride()[:3],
+        key_strides=key.stride()[:3],
+        bias_strides=(0, 0, 0) if bias is None else bias.stride()[:3],
+        causal=causal,
+        scale=scale,
+        **asked,
     )
-    call("attend_rows", job, threads(prompts * heads * queries * key.shape[2] * width // 16))
+    call("attend_rows", job, threads(prompts * heads * job.queries * key.shape[2] * width // 16))
     if job.starved:
         raise MemoryError("no memory for the scores of a few attention rows")
-    return NativeRows(wanted, masses)
 
 
 def _flat(part: Tensor) -> Tensor:

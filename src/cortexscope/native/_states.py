@@ -6,12 +6,22 @@ import ctypes
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from cortexscope.native._library import call, is_there, threads
 
-__all__ = ["Central", "Rows", "Sizes", "below", "central", "products", "sizes", "takes_states"]
+__all__ = [
+    "Central",
+    "Rows",
+    "Sizes",
+    "below",
+    "central",
+    "medians",
+    "products",
+    "sizes",
+    "takes_states",
+]
 
 _Integer, _Pointer = ctypes.c_int64, ctypes.c_void_p
 
@@ -48,6 +58,15 @@ class _States(ctypes.Structure):
     )
 
 
+class _Medians(ctypes.Structure):
+    _fields_ = (
+        *((name, _Pointer) for name in ("values", "places", "tokens")),
+        *((name, _Integer) for name in ("prompts", "rows", "width", "stride")),
+        ("medians", _Pointer),
+        ("next", _Integer),
+    )
+
+
 class Sizes(NamedTuple):
     """How large each row is."""
 
@@ -79,6 +98,13 @@ class Rows(NamedTuple):
     def shape(self) -> torch.Size:
         """Prompts and rows of each."""
         return self.values.shape[:2] if self.where is None else self.where.shape
+
+    @property
+    def places(self) -> Int[Tensor, "prompt row"]:
+        """The number of each row among all rows as they lie."""
+        prompts, tokens = self.values.shape[:2]
+        where = torch.arange(tokens) if self.where is None else self.where
+        return (where + tokens * torch.arange(prompts)[:, None]).contiguous()
 
 
 def takes_states(values: Tensor) -> bool:
@@ -126,11 +152,34 @@ def below(
 
 
 def products(
-    values: Float[Tensor, "prompt token feature"], others: Float[Tensor, "prompt token feature"]
-) -> Float[Tensor, "prompt token"]:
-    """Return the product of each row with another one."""
-    made, other = values.new_empty(values.shape[:2]), _matrix(others)
-    _reduce(Rows(values), products=made, others=other, other_stride=other.stride(0))
+    rows: Rows, others: Float[Tensor, "prompt token feature"]
+) -> Float[Tensor, "prompt row"]:
+    """Return the product of each row with that of other states in the same place."""
+    made, other = rows.values.new_empty(rows.shape), _matrix(others)
+    _reduce(rows, products=made, others=other, other_stride=other.stride(0))
+    return made
+
+
+def medians(rows: Rows, tokens: Bool[Tensor, "prompt row"]) -> Float[Tensor, " prompt"]:
+    """Return the lower median of the sizes of each prompt's entries, infinite without any.
+
+    Args:
+        rows: of the prompts.
+        tokens: which of them count.
+    """
+    matrix, places, mask = _matrix(rows.values), rows.places, tokens.contiguous()
+    made = rows.values.new_empty(rows.shape[0])
+    job = _Medians(
+        values=matrix.data_ptr(),
+        places=places.data_ptr(),
+        tokens=mask.data_ptr(),
+        prompts=rows.shape[0],
+        rows=rows.shape[1],
+        width=matrix.shape[1],
+        stride=matrix.stride(0),
+        medians=made.data_ptr(),
+    )
+    call("find_medians", job, threads(8 * rows.shape.numel() * matrix.shape[1]))
     return made
 
 
@@ -142,10 +191,7 @@ def _matrix(values: Tensor) -> Tensor:
 
 
 def _reduce(rows: Rows, **asked: Tensor | int) -> None:
-    matrix, places = _matrix(rows.values), None
-    if rows.where is not None:
-        prompts, tokens = rows.values.shape[:2]
-        places = (rows.where + tokens * torch.arange(prompts)[:, None]).contiguous()
+    matrix, places = _matrix(rows.values), None if rows.where is None else rows.places
     given = {
         name: value.data_ptr() if isinstance(value, Tensor) else value
         for name, value in asked.items()

@@ -22,12 +22,14 @@ typedef struct {
     const float *bias;  /* [prompt, head, query, key] likewise, or NULL */
     int64_t prompts, heads, groups, queries, keys, width;
     int64_t query_strides[3], key_strides[3], bias_strides[3];
-    int64_t causal; /* whether query i sees no key after key i */
+    const int64_t *where; /* [prompt, query]: which row each query is; NULL for its own number */
+    int64_t causal;       /* whether row i sees no key after key i */
     double scale;
     float *entropy;                   /* [prompt, head, query] or NULL */
     const int64_t *chosen[CHOSEN];    /* keys, below 0 for none, or NULL */
     int64_t chosen_strides[CHOSEN][3];
     float *masses[CHOSEN]; /* [prompt, head, query]: the probability on the key */
+    float *whole;          /* [prompt, head, query, key]: all probabilities, or NULL */
     int64_t next;          /* unit of work that no thread has taken yet */
     int64_t starved;       /* whether a thread had no memory */
 } Attention;
@@ -87,14 +89,14 @@ INLINE void score(const float *queries, const float *turned, int64_t width, int6
     }
 }
 
-INLINE int64_t seen_keys(const Attention *job, const float *bias, int64_t query) {
+INLINE int64_t seen_keys(const Attention *job, const float *bias, int64_t row) {
     int64_t limit = job->keys;
-    if (job->causal && query + 1 < limit) limit = query + 1;
+    if (job->causal && row + 1 < limit) limit = row + 1;
     if (bias) while (limit > 0 && bias[limit - 1] < HIDDEN) limit--;
     return limit;
 }
 
-/* Finish one row; its scores up to the end of a register may be changed. */
+/* Finish one row; its scores are changed, up to the end of a register. */
 INLINE void finish_row(const Attention *job, float *scores, const float *bias, int64_t limit,
                        int64_t prompt, int64_t head, int64_t query) {
     int64_t place = (prompt * job->heads + head) * job->queries + query;
@@ -123,6 +125,7 @@ INLINE void finish_row(const Attention *job, float *scores, const float *bias, i
             ties[side] -= largest;
             rest[side] += choose(largest, all(0), share);
             spread[side] -= share * below;
+            memcpy(scores + key + side * LANES, &share, sizeof share);
         }
     int64_t tied = 0;
     for (int side = 0; side < SIDES; side++)
@@ -135,8 +138,12 @@ INLINE void finish_row(const Attention *job, float *scores, const float *bias, i
         const int64_t *strides = job->chosen_strides[number];
         int64_t key = job->chosen[number][prompt * strides[0] + head * strides[1] + query * strides[2]];
         int there = !empty && key >= 0 && key < limit;
-        job->masses[number][place] = there ? (float)(exp((double)scores[key] - top) / (1 + others)) : 0;
+        job->masses[number][place] = there ? (float)(scores[key] / (1 + others)) : 0;
     }
+    if (!job->whole) return;
+    float *whole = job->whole + place * job->keys;
+    for (int64_t key = 0; key < job->keys; key++)
+        whole[key] = empty || key >= limit ? 0 : (float)(scores[key] / (1 + others));
 }
 
 typedef struct {
@@ -156,7 +163,8 @@ static void attend_unit(const Attention *job, Room room, int64_t prompt, int64_t
             const float *biases[TOGETHER];
             for (int row = 0; row < TOGETHER; row++) {
                 /* Beyond the last query, the last once more. */
-                int64_t here = first + row < job->queries ? first + row : job->queries - 1;
+                int64_t number = first + row < job->queries ? first + row : job->queries - 1;
+                int64_t here = job->where ? job->where[prompt * job->queries + number] : number;
                 biases[row] = job->bias ? job->bias + prompt * job->bias_strides[0] +
                                               head * job->bias_strides[1] +
                                               here * job->bias_strides[2]

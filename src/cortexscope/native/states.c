@@ -6,7 +6,7 @@
 
 typedef struct {
     const float *values;    /* [row, feature] */
-    const float *others;    /* likewise, for products; or NULL */
+    const float *others;    /* likewise, for products with the same rows; or NULL */
     const float *thresholds; /* [row], or one for all */
     const int64_t *places;   /* [row]: which row of the values it is; NULL for the same */
     int64_t rows, width;
@@ -71,8 +71,8 @@ INLINE void count_row(const States *job, int64_t row, const float *at) {
     job->below[row] = (float)total;
 }
 
-INLINE void multiply_row(const States *job, int64_t row, const float *at) {
-    const float *other = job->others + row * job->other_stride;
+INLINE void multiply_row(const States *job, int64_t row, int64_t place, const float *at) {
+    const float *other = job->others + place * job->other_stride;
     lanes product[SIDES] = {{0}};
     for (int64_t i = 0; i < job->width; i += WIDTH)
         for (int side = 0; side < SIDES; side++)
@@ -88,7 +88,7 @@ static void reduce_some(const States *job, int64_t first, int64_t end) {
         if (job->sums) sum_row(job, row, at);
         if (job->means) moments_of_row(job, row, at);
         if (job->below) count_row(job, row, at);
-        if (job->products) multiply_row(job, row, at);
+        if (job->products) multiply_row(job, row, place, at);
     }
 }
 

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from cortexscope.native import takes_attention, whole_attention_rows
 from cortexscope.taps._mask import Mask, visible_keys
 from cortexscope.taps._statistics import Outcomes, Rows, Statistics, Wanted, WholeRows
 
@@ -60,29 +61,67 @@ def whole_rows(
         queries: which rows of each prompt, all where None.
         precise: take the softmax in float64, as is always done for few keys.
     """
-    groups, keys = key.shape[1], key.shape[2]
-    batch, heads, count, width = query.shape
-    product = torch.float64 if query.dtype == torch.float64 else torch.float32
-    exact = precise or small(keys) or product == torch.float64
-    turned = key.to(product).reshape(-1, keys, width).transpose(-1, -2)  # [B G, D, K]
-    nothing = turned.new_zeros(1)
+    keys = key.shape[2]
+    batch, heads, count, _ = query.shape
+    compiled = not precise and takes_attention(query, key)
+    exact = precise or small(keys)
+    scores = None if compiled else _Scores(query, key, scale, exact=exact)
     count = count if queries is None else queries.shape[1]
     step = max(1, _CHUNK // (batch * heads * keys))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
-        part = query[:, :, rows] if queries is None else _picked(query, queries[:, rows])
-        # The heads of a group lie in one axis, or its keys would be copied for each of them.
-        grouped = part.to(product).reshape(batch * groups, -1, width)
-        scores = torch.baddbmm(nothing, grouped, turned, beta=0, alpha=scale)
-        scores = scores.view(batch, heads, -1, keys).to(torch.float64 if exact else torch.float32)
         places = _places(queries, rows, query.device)
-        visible, bias = _mask_of(mask, queries, rows, places, keys)
+        bias = mask.bias
+        if bias is not None and bias.shape[2] > 1:
+            bias = bias[:, :, rows] if queries is None else _picked(bias, queries[:, rows])
+        visible = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=places.device)
+        visible = visible if bias is None else visible_keys(bias)
+        if mask.causal:
+            behind = torch.arange(keys, device=places.device) <= places[..., None]
+            visible = visible & behind[:, None]
+        if scores is None:
+            found = whole_attention_rows(
+                query, key, mask.bias, causal=mask.causal, scale=scale, where=places
+            )
+        else:
+            part = query[:, :, rows] if queries is None else _picked(query, queries[:, rows])
+            if bias is not None or mask.causal:
+                bias = torch.zeros(1, device=places.device) if bias is None else bias
+                bias = bias.masked_fill(~visible, float("-inf"))
+            found = torch.softmax(scores.of(part, bias), -1)
+        visible = visible.expand(*visible.shape[:2], places.shape[-1], keys)
+        yield WholeRows(rows, places + mask.shift, found, visible, start=mask.start)
+
+
+class _Scores:
+    """Scores of some rows at a time, by torch.
+
+    Args:
+        query: after rotation and norm.
+        key: likewise; its heads may be fewer than the query's.
+        scale: of the scores.
+        exact: in float64, of products in float32 unless the queries are more than that.
+    """
+
+    def __init__(self, query: Tensor, key: Tensor, scale: float, *, exact: bool) -> None:
+        self._product = torch.float64 if query.dtype == torch.float64 else torch.float32
+        self._kind = torch.float64 if exact else self._product
+        self._groups, self._scale = key.shape[1], scale
+        keys, width = key.shape[2:]
+        self._turned = key.to(self._product).reshape(-1, keys, width).transpose(-1, -2)
+
+    def of(self, part: Tensor, bias: Tensor | None) -> Tensor:
+        """Return the scores of some queries, [prompt, head, row, key]."""
+        batch, heads, _, width = part.shape
+        # The heads of a group lie in one axis, or its keys would be copied for each of them.
+        grouped = part.to(self._product).reshape(batch * self._groups, -1, width)
+        nothing = self._turned.new_zeros(1)
+        scores = torch.baddbmm(nothing, grouped, self._turned, beta=0, alpha=self._scale)
+        scores = scores.view(batch, heads, -1, self._turned.shape[-1]).to(self._kind)
         if bias is not None:
             # Far faster than filling the scores, since the mask has no axis of heads.
             scores += bias.to(scores.dtype)
-        yield WholeRows(
-            rows, places + mask.shift, torch.softmax(scores, -1), visible, start=mask.start
-        )
+        return scores
 
 
 def remembered(whole: Rows) -> Rows:
@@ -97,25 +136,6 @@ def remembered(whole: Rows) -> Rows:
         return kept
 
     return rows
-
-
-def _mask_of(
-    mask: Mask, queries: Tensor | None, rows: slice, places: Tensor, keys: int
-) -> tuple[Tensor, Tensor | None]:
-    """Return which keys some rows can see, and what is added to their scores."""
-    visible = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=places.device)
-    bias = mask.bias
-    if bias is not None:
-        if bias.shape[2] > 1:
-            bias = bias[:, :, rows] if queries is None else _picked(bias, queries[:, rows])
-        visible = visible_keys(bias)
-    if mask.causal:
-        behind = torch.arange(keys, device=places.device) <= places[..., None]
-        visible = visible & behind[:, None]
-    if bias is not None or mask.causal:
-        bias = torch.zeros(1, device=places.device) if bias is None else bias
-        bias = bias.masked_fill(~visible, float("-inf"))
-    return visible.expand(*visible.shape[:2], places.shape[-1], keys), bias
 
 
 def whole_rows_of_scores(

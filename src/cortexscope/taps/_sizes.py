@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["Moments", "Peak", "moments", "sorted_sizes"]
+__all__ = ["Moments", "Peak", "lower_medians", "moments", "sorted_sizes"]
 
 
 class Moments(NamedTuple):
@@ -46,3 +46,15 @@ def sorted_sizes(values: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
         return sizes.sort(-1).values
     # Ten times as fast as torch's, which also finds where each entry was.
     return torch.from_numpy(np.sort(sizes.numpy(), axis=-1))
+
+
+def lower_medians(
+    values: Float[Tensor, "prompt token feature"], tokens: Bool[Tensor, "prompt token"]
+) -> Float[Tensor, " prompt"]:
+    """Return the lower median of the |h| of each prompt's tokens, infinite without any."""
+    # numpy finds it without sorting, ten times as fast as torch.
+    sizes = values.abs().masked_fill_(~tokens[..., None], torch.inf).flatten(1)
+    middle = ((tokens.sum(-1) * values.shape[-1] - 1) // 2).clamp(min=0)
+    rows = zip(sizes.cpu().numpy(), middle.tolist(), strict=True)
+    found = [float(np.partition(row, place)[place]) for row, place in rows]
+    return torch.tensor(found, dtype=sizes.dtype, device=sizes.device)

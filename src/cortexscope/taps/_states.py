@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cortexscope import native
-from cortexscope.taps._sizes import Moments, Peak, moments, sorted_sizes
+from cortexscope.taps._sizes import Moments, Peak, lower_medians, moments, sorted_sizes
 from cortexscope.taps._spectra import Spectra
 from cortexscope.taps._tokens import Sample, Tokens
 
@@ -139,7 +139,14 @@ class HiddenStates:
         """The cosine of each token's state with the one in the layer before; NaN for zeros."""
         if self.before is None:
             return torch.full_like(self.norms, torch.nan)
-        return _products(self, self.before) / (self.norms * self.before.norms)
+        return self.times(self.before) / (self.norms * self.before.norms)
+
+    def times(self, others: HiddenStates) -> Float[Tensor, "prompt token"]:
+        """Return the product of each token's state with its state at another site."""
+        rows, other = self._rows, others._rows
+        if rows is not None and other is not None and self._chosen is others._chosen:
+            return native.products(rows, other.values)
+        return (self.values * others.values).sum(-1)
 
     @cached_property
     def last(self) -> Float[Tensor, "prompt feature"]:
@@ -190,6 +197,13 @@ class HiddenStates:
         prompts = torch.arange(len(place), device=place.device)
         feature = self.values[prompts, place].abs().argmax(-1)
         return Peak(size, self.positions.ranks[prompts, place], feature)
+
+    @cached_property
+    def median(self) -> Float[Tensor, " prompt"]:
+        """The lower median of the |h| of each prompt."""
+        if self._rows is not None:
+            return native.medians(self._rows, self.tokens)
+        return lower_medians(self.values, self.tokens)
 
     @cached_property
     def sorted(self) -> Float[Tensor, "prompt token feature"]:
@@ -284,12 +298,4 @@ class Update:
     @cached_property
     def cosines(self) -> Float[Tensor, "prompt token"]:
         """The cosine of each token's update with the stream; NaN for zeros."""
-        return _products(self.states, self.stream) / (self.states.norms * self.stream.norms)
-
-
-def _products(states: HiddenStates, others: HiddenStates) -> Float[Tensor, "prompt token"]:
-    """Return the product of each token's state with another one."""
-    left, right = states.values, others.values
-    if native.takes_states(left) and native.takes_states(right):
-        return native.products(left, right)
-    return (left * right).sum(-1)
+        return self.states.times(self.stream) / (self.states.norms * self.stream.norms)
