@@ -156,8 +156,12 @@ class AttentionSample:
     def within(self, window: int) -> Float[Tensor, "prompt head row"]:
         """Return what each row puts on keys less than `window` tokens away."""
         last = self.probabilities.shape[-1] - 1
+        if last < 8 * window:
+            # Where most keys are near, reading all is quicker than picking some.
+            near = (self.distances < window).to(self.probabilities.dtype)
+            return (self.probabilities * near[:, None]).sum(-1)
         around = torch.arange(1 - window, window, device=self.queries.device)
         index = self.queries[:, None, :, None] + around
         # Few keys of each row, so that the others are not read.
-        near = torch.take_along_dim(self.probabilities, index.clamp(0, last), -1)
-        return near.masked_fill_((index < 0) | (index > last), 0).sum(-1)
+        few = torch.take_along_dim(self.probabilities, index.clamp(0, last), -1)
+        return few.masked_fill_((index < 0) | (index > last), 0).sum(-1)

@@ -71,6 +71,11 @@ class HiddenStates:
         return native.Rows(self._whole, None if self._chosen is None else self._chosen.where)
 
     @property
+    def device(self) -> torch.device:
+        """Where the states are."""
+        return self._whole.device
+
+    @property
     def tokens(self) -> Bool[Tensor, "prompt token"]:
         """Which positions hold a token and not padding."""
         return self.positions.mask
@@ -275,8 +280,8 @@ class Update:
         self.part = part
         self.states = states
         self.positions = states.positions
-        device = states.values.device
-        if stream.values.device != device:
+        device = states.device
+        if stream.device != device:
             # The layers of a model may lie apart.
             stream = HiddenStates(stream.values.to(device), states.positions)
         self.stream = stream
