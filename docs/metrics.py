@@ -64,6 +64,20 @@ with `--json` for programs.
   by construction as `attention_sink_rate` does, and has to be asked for.
 """
 
+CPUS = """\
+The model's own attention runs as it would alone. Beside it a small compiled part of cortexscope
+computes the scores of six rows at a time, which stay in the cache, and of these the entropy and the
+probabilities that are asked for. With the largest score m of a row, e_j = exp(s_j - m), c the number
+of keys that have it and R the sum of e_j over the others, the entropy is
+log(c + R) + sum_j e_j (m - s_j) / (c + R): all terms are positive, so that nearly certain rows keep
+their digits. Sizes, moments, counts, products and medians of states are read by it too, each tensor
+where it lies. All is in float32, lanes are added in float64, and a row is summed by one thread, so
+that results do not depend on the number of threads. Where it could not be built, or with
+`CORTEXSCOPE_NATIVE=off`, torch computes the same by its fused kernel, in more time; the two agree to
+the rounding of float32. A manifest says which it was.
+"""
+"""How it is computed on CPUs."""
+
 CUDA = """\
 On a GPU attention runs as the model runs it, and a second call of a fused kernel beside it gives
 the statistics: flash, memory-efficient or cuDNN, whichever takes the tensors. Before a kernel is
@@ -109,6 +123,7 @@ def page() -> str:
     specs = [metric.spec for metrics in groups.values() for metric in metrics]
     low = sum(spec.cost == "low" for spec in specs)
     parts = [HEAD.format(count=len(specs), groups=len(groups), low=low)]
+    parts.append(f"\n## On CPUs\n\n{CPUS.strip()}\n")
     parts.append(f"\n## On CUDA\n\n{CUDA.strip()}\n")
     parts.append(_samples(AGREEMENT))
     for group, metrics in groups.items():
