@@ -65,35 +65,16 @@ with `--json` for programs.
 """
 
 CPUS = """\
- [How well it stands for all tokens](#samples) was
-  measured. The group *prediction* always reads all tokens: a text's bits are their sum.
-- **Tokens behind a value**: the column `tokens_used` of a run's measurements says how many tokens
-  each value is made of: in a prompt of 114 tokens a sampled mean is of 32, `residual_norm` of 114,
-  and `surprisal` of the 113 that are predicted. Of attention it counts query rows.
-- **What repeats**: most metrics have a value for each *prompt*; its tokens, layers and heads are
-  not independent of each other. Metrics of a *task* are computed of all its prompts together, and
-  once more of all prompts. Metrics of a *model* are measured on sequences of tokens that are
-  generated for the purpose.
-- **Further axes** (a position bin, an expert, another layer) are numbered in the column `index`.
-- **Labels**: values that name something, such as a feature by its number, are counted. Table 7 has
-  the most frequent one and its share; no mean, interval, test or figure is made of them.
-- **Undefined is null with a reason**, never 0: the normalised entropy of a single token, or the
-  attention of a layer that has none.
-- **Cost**: *low* is part of the default panel; *high* takes noticeable time, or falls with length
-  by construction as `attention_sink_rate` does, and has to be asked for.
-"""
-
-CPUS = """\
 The model's own attention runs as it would alone. Beside it a small compiled part of cortexscope
-computes the scores of six rows at a time, which stay in the cache, and of these the entropy and the
-probabilities that are asked for. With the largest score m of a row, e_j = exp(s_j - m), c the number
-of keys that have it and R the sum of e_j over the others, the entropy is
-log(c + R) + sum_j e_j (m - s_j) / (c + R): all terms are positive, so that nearly certain rows keep
-their digits. Sizes, moments, counts, products and medians of states are read by it too, each tensor
-where it lies. All is in float32, lanes are added in float64, and a row is summed by one thread, so
-that results do not depend on the number of threads. Where it could not be built, or with
-`CORTEXSCOPE_NATIVE=off`, torch computes the same by its fused kernel, in more time; the two agree to
-the rounding of float32. A manifest says which it was.
+computes the scores of six rows at a time, which stay in the cache, and of these the entropy and
+the probabilities that are asked for. With the largest score m of a row, e_j = exp(s_j - m), c the
+number of keys that have it and R the sum of e_j over the others, the entropy is log(c + R) + sum_j
+e_j (m - s_j) / (c + R): all terms are positive, so that nearly certain rows keep their digits.
+Sizes, moments, counts, products and medians of states are read by it too, each tensor where it
+lies. All is in float32, lanes are added in float64, and a row is summed by one thread, so that
+results do not depend on the number of threads. Where it could not be built, or with
+`CORTEXSCOPE_NATIVE=off`, torch computes the same by its fused kernel, in more time; the two agree
+to the rounding of float32. A manifest says which it was.
 """
 """How it is computed on CPUs."""
 
