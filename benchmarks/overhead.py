@@ -8,6 +8,7 @@ Memory is the peak of the process above what it holds before the pass, and as a 
 fresh process, since a process never gives memory back reliably.
 
     python benchmarks/overhead.py [--repeats N] [--lengths 24 256 1024 4096] [--ways bare panel ...]
+    python benchmarks/overhead.py --real [--model demo-encoder]    # the suite, as `run` reads it
     python benchmarks/overhead.py --long    # memory of the default panel up to 32,768 tokens
     python benchmarks/overhead.py --long --blocks 4    # the same of the first 4 blocks, sooner
 
@@ -258,15 +259,29 @@ def main() -> None:
     parser.add_argument("--lengths", type=int, nargs="+")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--long", action="store_true", help="memory at great lengths instead")
+    parser.add_argument("--real", action="store_true", help="the built-in suite instead")
     parser.add_argument("--blocks", type=int, help="with --long, only so many blocks of the model")
     parser.add_argument("--memory-of", nargs=2, metavar=("WAY", "LENGTH"), help=argparse.SUPPRESS)
-    parser.add_argument("--model", default="demo-decoder", help=argparse.SUPPRESS)
+    parser.add_argument("--model", default="demo-decoder", help="with --real")
     parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory_of:
         way, length = options.memory_of
         reader = prepare(way, model=options.model, plain=options.plain, blocks=options.blocks)
         print(json.dumps(memory(reader, int(length))))
+        return
+
+    if options.real:
+        from _real import real_costs
+
+        ways = [way for way in PANELS if way in options.ways]
+        report(
+            {"model": options.model},
+            (
+                {"way": way, **real_costs(options.model, PANELS[way], options.repeats or 3)}
+                for way in ways
+            ),
+        )
         return
 
     def result(length: int) -> dict[str, Any]:
