@@ -19,12 +19,10 @@ from cortexscope.report import build_figures, build_tables
 from cortexscope.store import Measurements, Run
 
 FEW = Settings(0, 100, 100)
-# What models that were neither compared nor lesioned, with no outcomes, have no use for; nor
-# tasks without a dose.
-SPECIAL = {name for name in TABLES if name.startswith(("compared_", "lesion_"))} | {
-    "outcomes",
-    "slopes",
-}
+# What concerns only runs of some kind (compared, lesioned, checkpoints of a training, outcomes),
+# or tasks with a dose, which this one is not.
+SPECIAL = {name for name, step in TABLES.items() if type(step).concerns is not Step.concerns}
+SPECIAL |= {"slopes"}
 
 
 @pytest.fixture
