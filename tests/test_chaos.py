@@ -18,7 +18,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="signals and mounts")
-@pytest.mark.parametrize(("backends", "rounds"), [("local", 8), ("workers", 2)])
+@pytest.mark.parametrize(("backends", "rounds"), [("local", 4), ("workers", 1)])
 def test_disturbed_runs_complete_to_the_same_bits(backends: str, rounds: int) -> None:
     line = [sys.executable, str(BENCHMARKS / "chaos.py"), "--backends", backends]
     found = subprocess.run([*line, "--rounds", str(rounds)], capture_output=True, text=True)

@@ -191,7 +191,6 @@ def _defaults() -> None:
     ("number", "code", "how", "workers"),
     [
         (signal.SIGINT, 130, "Interrupted", "1"),
-        (signal.SIGTERM, 143, "Ended by SIGTERM", "1"),
         (signal.SIGTERM, 143, "Ended by SIGTERM", "2"),
     ],
 )
