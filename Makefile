@@ -39,7 +39,7 @@ check: lint
 	build/empty/bin/python -m pip install --quiet --constraint constraints.txt dist/*.whl
 	cd build/empty && bin/cortexscope --version && bin/cortexscope tasks list > /dev/null
 	rm -rf build/empty
-	$(PYTEST) $(TYPED) -m "not slow" tests/taps tests/metrics tests/measure
+	$(PYTEST) $(TYPED) -m "not slow" tests/taps tests/metrics tests/measure tests/native
 	$(PYTEST)
 
 # Half as long again as the tests alone, and so not a part of every check.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import factorial, prod
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,7 +152,7 @@ class _Relabelling(NamedTuple):
     @classmethod
     def of(
         cls, fits: Sequence[Fit], columns: Floats, groups: Sequence[slice], first: int, second: int
-    ) -> Self:
+    ) -> _Relabelling:
         """Return it; `columns` are the sum of what the models' fits leave, and its square."""
         one, two = groups[first], groups[second]
         n = one.stop - one.start, two.stop - two.start

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -86,7 +86,7 @@ class SideWriter:
         self._path = path
         self._lock = RunLock(path / LOCK)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> SideWriter:
         return self
 
     def __exit__(
@@ -102,11 +102,12 @@ class SideWriter:
         found = set()
         for file in side_files(type(plan), self._path, plan.tables[0]):
             about = _about(type(plan), file)
-            if about is None or not about.plan.is_of(plan):
+            if about is None or not about[0].is_of(plan):
                 continue
-            rest = (plan.file(self._path, about.number, table) for table in plan.tables[1:])
-            if about.plan == plan and all(map(Path.is_file, rest)):
-                found.add(about.number)
+            known, number = about
+            rest = (plan.file(self._path, number, table) for table in plan.tables[1:])
+            if known == plan and all(map(Path.is_file, rest)):
+                found.add(number)
             else:
                 file.unlink()
         return frozenset(found)
@@ -148,9 +149,10 @@ def read_side_files(kind: type[_Plan], path: Path) -> Iterator[pd.DataFrame]:
         about = _about(kind, file)
         if about is None:
             raise _damaged(kind, file, "is damaged")
-        numbers = files.setdefault(about.plan, [])
-        if file == about.plan.file(path, about.number, about.plan.tables[0]):
-            numbers.append(about.number)
+        plan, number = about
+        numbers = files.setdefault(plan, [])
+        if file == plan.file(path, number, plan.tables[0]):
+            numbers.append(number)
     whole = {plan: numbers for plan, numbers in files.items() if len(numbers) == plan.parts}
     for name in kind.schemas:
         own = [
@@ -180,17 +182,12 @@ def _damaged(kind: type[SidePlan], file: Path, what: str) -> CorruptRunError:
     )
 
 
-class _About(NamedTuple, Generic[_Plan]):
-    plan: _Plan
-    number: int
-
-
-def _about(kind: type[_Plan], file: Path) -> _About[_Plan] | None:
-    """Return what a file says of its plan, None where it is damaged."""
+def _about(kind: type[_Plan], file: Path) -> tuple[_Plan, int] | None:
+    """Return what a file says of its plan, and its number; None where it is damaged."""
     try:
         metadata = pq.read_schema(file).metadata or {}
         found = json.loads(metadata[kind.about])
         plan = kind(**{field.name: found[field.name] for field in fields(kind)})
-        return _About(plan, int(found["number"]))
+        return plan, int(found["number"])
     except (OSError, pa.ArrowException, ValueError, KeyError, TypeError):
         return None
