@@ -121,6 +121,24 @@ def test_tokenizer_larger_than_the_embedding_is_refused(make_folder: FolderMaker
         open_model(str(folder))
 
 
+def test_a_tokenizer_that_panics_is_refused(llama: Path) -> None:
+    file = llama / "tokenizer.json"
+    read = json.loads(file.read_text())
+    # A template names a token that its own table does not have.
+    read["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [
+            {"SpecialToken": {"id": "", "type_id": 0}},
+            {"Sequence": {"id": "A", "type_id": 0}},
+        ],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}},
+    }
+    file.write_text(json.dumps(read))
+    with pytest.raises(ModelFileError, match=r"tokenizer in .* cannot be read"):
+        load_model(str(llama))
+
+
 def test_token_added_by_hand_may_lie_outside(llama: Path) -> None:
     tokenizer = tiny_tokenizer()
     tokenizer.add_tokens(["<image>"])

@@ -30,7 +30,13 @@ def reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence logs, warnings and progress bars of the libraries that load; restore them."""
+    """Silence logs, warnings and progress bars of the libraries that load; restore them.
+
+    What panics in Rust is an error as any other: pyo3 makes it one that ends programs.
+
+    Raises:
+        RuntimeError: in place of a panic.
+    """
     verbosity = transformers_logging.get_verbosity(), hub_logging.get_verbosity()
     bars = transformers_logging.is_progress_bar_enabled(), not are_progress_bars_disabled()
     loggers = [logging.getLogger(name) for name in _OTHERS]
@@ -45,6 +51,10 @@ def quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise RuntimeError(str(error)) from error
+        raise
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
