@@ -104,6 +104,21 @@ def test_a_nearly_certain_row_keeps_its_digits() -> None:
         assert found.entropy.item() == pytest.approx(wanted.item(), rel=1e-5)
 
 
+def test_a_mask_with_one_entry_for_all_keys_is_spread() -> None:
+    query, key = normal(2, 2, 5, 8), normal(2, 2, 37, 8, seed=1)
+    bias = torch.tensor([[-3.0], [2.0]])[:, :, None, None]
+    whole = bias.expand(2, 2, 5, 37).contiguous()
+    found = [
+        native.attention_rows(
+            query, key, own, causal=False, scale=0.5, entropy=True, chosen={}
+        ).entropy
+        for own in (bias, whole)
+    ]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert torch.equal(found[0], found[1])
+
+
 def test_even_rows_have_the_logarithm_of_their_keys() -> None:
     query, key = torch.zeros(1, 1, 3, 4), normal(1, 1, 37, 4)
     index = {"it": torch.full((1, 1, 1), 5)}

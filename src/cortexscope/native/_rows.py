@@ -82,6 +82,9 @@ def attention_rows(
         scale: of the scores.
         entropy: whether the entropy of each row is wanted.
         chosen: keys whose probability is wanted, below 0 for none; at most four.
+
+    Raises:
+        MemoryError: if there is no room for the scores of a few rows.
     """
     shape = query.shape[:3]
     wanted = query.new_empty(shape, dtype=torch.float32) if entropy else None
@@ -119,6 +122,9 @@ def whole_attention_rows(
         causal: whether query i sees no key after key i.
         scale: of the scores.
         where: which queries of each prompt.
+
+    Raises:
+        MemoryError: if there is no room for the scores of a few rows.
     """
     prompts, heads = query.shape[:2]
     where = where.expand(prompts, -1).contiguous()
@@ -149,7 +155,8 @@ def _attend(
     query, key = _flat(query), _flat(key)
     prompts, heads, queries, width = query.shape
     if bias is not None:
-        bias = _flat(bias).expand(prompts, heads, queries, key.shape[2])
+        # Spread first: a mask may have one entry for all keys, and is read side by side.
+        bias = _flat(bias.float().expand(prompts, heads, queries, key.shape[2]))
     job = _Attention(
         query=query.data_ptr(),
         key=key.data_ptr(),
