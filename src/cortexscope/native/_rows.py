@@ -65,7 +65,7 @@ def takes_attention(query: Tensor, key: Tensor) -> bool:
 def attention_rows(
     query: Float[Tensor, "prompt head query feature"],
     key: Float[Tensor, "prompt group key feature"],
-    bias: Float[Tensor, "#prompt #head #query key"] | None,
+    bias: Float[Tensor, "#prompt #head #query #key"] | None,
     *,
     causal: bool,
     scale: float,
@@ -107,7 +107,7 @@ def attention_rows(
 def whole_attention_rows(
     query: Float[Tensor, "prompt head query feature"],
     key: Float[Tensor, "prompt group key feature"],
-    bias: Float[Tensor, "#prompt #head #query key"] | None,
+    bias: Float[Tensor, "#prompt #head #query #key"] | None,
     *,
     causal: bool,
     scale: float,

@@ -33,7 +33,7 @@ class Mask:
 
     causal: bool
     """Whether query i sees keys 0..i and there is no other mask."""
-    bias: Float[Tensor, "#prompt #head #query key"] | None
+    bias: Float[Tensor, "#prompt #head #query #key"] | None
     """The mask as an additive bias in the dtype of the queries, None where there is none."""
     graded: bool
     """Whether the bias of visible keys is not zero everywhere, as with ALiBi."""
