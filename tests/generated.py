@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -120,27 +121,27 @@ class _LastToken:
             return self._states(seen)
         if isinstance(seen, Update):
             return Update(seen.part, self._states(seen.states), self._states(seen.stream))
-        changes: dict[str, Any] = {}
-        for field in dataclasses.fields(seen):
-            value = getattr(seen, field.name)
-            if field.name == "positions":
+        parts = {name: getattr(seen, name) for name in inspect.signature(type(seen)).parameters}
+        changes = dict(parts)
+        for name, value in parts.items():
+            if name == "positions":
                 changes["positions"] = self._positions
-            elif field.name in ("probabilities", "visible") and value is not None:
+            elif name in ("probabilities", "visible") and value is not None:
                 # Of whole rows, [.., row, key]; of a router, [.., token, expert].
-                whole = value.dim() == (4 if field.name == "visible" else value.dim())
-                deep = hasattr(seen, "queries") or field.name == "probabilities"
-                changes[field.name] = value[..., -1:, :] if deep and whole else value[..., -1:]
-            elif field.name == "slots" and value is not None:
+                whole = value.dim() == (4 if name == "visible" else value.dim())
+                deep = hasattr(seen, "queries") or name == "probabilities"
+                changes[name] = value[..., -1:, :] if deep and whole else value[..., -1:]
+            elif name == "slots" and value is not None:
                 changes["slots"] = value[:, -1:]
             elif isinstance(value, Mapping):
-                changes[field.name] = {name: rows[..., -1:] for name, rows in value.items()}
-            elif field.name not in ("experts", "start", "state_norm", "lengths"):
-                changes[field.name] = None if value is None else value[..., -1:]
+                changes[name] = {key: rows[..., -1:] for key, rows in value.items()}
+            elif name not in ("experts", "start", "state_norm", "lengths"):
+                changes[name] = None if value is None else value[..., -1:]
         if isinstance(seen, Predictions) and seen.surprisal is not None:
             # Of the last token itself, given those before.
             changes["surprisal"] = seen.surprisal[:, -2:-1]
             changes["followed"] = torch.ones_like(seen.followed[:, -1:])
-        last: Seen = dataclasses.replace(seen, **changes)
+        last: Seen = type(seen)(**changes)
         return last
 
 

@@ -103,7 +103,8 @@ def padding_counted(patch: pytest.MonkeyPatch) -> None:
         if type(seen) is HiddenStates:
             return HiddenStates(seen.values, Tokens(torch.ones_like(seen.tokens)))
         if isinstance(seen, AttentionRows):
-            return dataclasses.replace(seen, positions=Tokens(torch.ones_like(seen.tokens)))
+            every = Tokens(torch.ones_like(seen.tokens))
+            return AttentionRows(every, seen.visible, seen.statistics)
         if isinstance(seen, Routing):
             return dataclasses.replace(seen, tokens=torch.ones_like(seen.tokens))
         return seen

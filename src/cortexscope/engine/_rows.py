@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from cortexscope.measure.observer import layout_of
+from cortexscope.measure.layout import layout_of
 from cortexscope.metrics.base.applicability import inapplicable
 from cortexscope.metrics.base.metric import Layout, Metric
 from cortexscope.models import Anatomy, Block, find_anatomy

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from jaxtyping import Bool
 from torch import Tensor
 
 from cortexscope.interventions import Removed
+from cortexscope.measure._layers import Gathering, Shown
 from cortexscope.measure._outside import bounded_output, is_outside, reason, sentence
-from cortexscope.measure._sums import Columns, Shelf
+from cortexscope.measure._shelf import Shelf
 from cortexscope.measure._transfer import at_home
 from cortexscope.measure._without import without
+from cortexscope.measure.layout import layout_of
 from cortexscope.measure.memory import ran_out
 from cortexscope.metrics.base.contract import check_column, check_shape, check_sums
-from cortexscope.metrics.base.means import Mean
-from cortexscope.metrics.base.metric import Known, Layout, Metric, Seen, Values, sampled
+from cortexscope.metrics.base.means import Mean, summed
+from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values, sampled
 from cortexscope.metrics.base.plugins import failure
 from cortexscope.metrics.base.pooled import OverPrompts
-from cortexscope.metrics.base.states import State
-from cortexscope.models import Anatomy, Block
+from cortexscope.metrics.base.states import State, add, merge
+from cortexscope.models import Anatomy
 from cortexscope.records import Site, Stack
-from cortexscope.taps import Unread, kind_of
+from cortexscope.taps import Reduced, Unread, kind_of
 
-__all__ = ["Finished", "Lengths", "Observer", "Result", "layout_of", "needs_of"]
+__all__ = ["Finished", "Lengths", "Observer", "Result", "needs_of"]
 
 Lengths = dict[Stack, list[int]]
 """Tokens of each prompt of a batch, by the stack that read them."""
 
 Result = tuple[Metric, list[Values]]
 """A metric with its values."""
+
+
+class _Takers(NamedTuple):
+    """Who sees what there is of a kind."""
+
+    alone: tuple[Metric, ...]
+    """Layer by layer."""
+    together: tuple[Metric, ...]
+    """Several layers as one."""
+    sampled: tuple[Metric, ...]
+    """Likewise, of the tokens that stand for their prompts."""
 
 
 class Finished(NamedTuple):
@@ -47,48 +60,6 @@ class Finished(NamedTuple):
     failed: Mapping[str, str]
     """Which metrics of plug-ins failed, with a sentence on how; their values are undefined, and a
     pool that they fill is not there."""
-
-
-def layout_of(anatomy: Anatomy, ran: Collection[Stack]) -> Layout:
-    """Return the sites of the stacks that ran.
-
-    Cross-attention belongs to a decoder that has an encoder; it is no stack with blocks of its own.
-    """
-    stacks = [stack for stack in anatomy.stacks if stack.name in ran]
-    blocks = [
-        tuple(Site(stack.name, layer) for layer in range(1, len(stack.blocks) + 1))
-        for stack in stacks
-    ]
-    crossed = [
-        tuple(Site("cross", site.layer) for site in sites)
-        for stack, sites in zip(stacks, blocks, strict=True)
-        if stack.has_cross_attention and len(anatomy.stacks) > 1
-    ]
-    sites = [
-        (block, Site(stack.name, layer))
-        for stack in stacks
-        for layer, block in enumerate(stack.blocks, start=1)
-    ]
-
-    def having(part: Callable[[Block], object]) -> frozenset[Site]:
-        return frozenset(site for block, site in sites if part(block))
-
-    attending = having(lambda block: block.attention)
-    if crossed:
-        looking = having(lambda block: block.cross_attention)
-        attending |= {Site("cross", site.layer) for site in looking}
-    return Layout(
-        known=Known(
-            attention=attending,
-            experts=having(lambda block: block.experts),
-            neurons=having(lambda block: block.neurons),
-            mixers=having(lambda block: block.mixers),
-        ),
-        hidden=tuple((Site(sites[0].stack, 0), *sites) for sites in blocks),
-        blocks=tuple(blocks),
-        attention=(*blocks, *crossed),
-        final=tuple(Site.final(stack.name) for stack in stacks),
-    )
 
 
 def needs_of(metrics: Sequence[Metric]) -> frozenset[str]:
@@ -121,12 +92,12 @@ class Observer:
         kept = [metric for metric in metrics if isinstance(metric, OverPrompts)]
         pools = {m.pool.name: m for m in sorted(reversed(kept), key=self._own)}
         self._pools = list(pools.values())
-        self._means = [metric for metric in metrics if isinstance(metric, Mean)]
-        self._others = [m for m in metrics if not isinstance(m, Mean | OverPrompts)]
+        self._single = [metric for metric in metrics if not isinstance(metric, OverPrompts)]
         self._anatomy = anatomy
         self._deliver = deliver
         self._spares = spares
         self._told: list[tuple[Site, Seen | Unread]] = []
+        self._gathering = Gathering()
         self.begin()
 
     def _own(self, metric: Metric) -> bool:
@@ -135,16 +106,16 @@ class Observer:
     def begin(self) -> None:
         """Start every metric anew for the prompts of this pass."""
         self._shelf = Shelf()
-        self._columns = {m: Columns(self._shelf, per_head=m.per_head) for m in self._means}
+        self._gathering.rest()
         self._lengths: Lengths = {}
         self._unread: dict[str, str] = {}
         self._failed: dict[Metric, BaseException] = {}
         self._states: dict[Metric, State] = {}
-        for metric in (*self._others, *self._pools):
+        for metric in (*self._single, *self._pools):
             with self._watched(metric):
                 self._states[metric] = metric.start()
         self._removed: list[Removed] = []
-        self._takers: dict[type, tuple[Metric, ...]] = {}
+        self._takers: dict[type, _Takers] = {}
 
     def tell(self, site: Site, seen: Seen | Unread) -> None:
         """Have something shown in the next pass, as soon as the stack begins."""
@@ -170,46 +141,91 @@ class Observer:
         if isinstance(seen, Unread):
             self._unread[seen.need] = seen.reason
             return
-        kind = type(seen)
+        takers = self._takers_of(type(seen))
+        self._show(takers.alone, site, seen)
+        if not isinstance(seen, Reduced):
+            return
+        sample = getattr(seen, "sample", seen) if takers.sampled else seen
+        if sample is seen:
+            self._gather("every", takers.together + takers.sampled, site, seen)
+        else:
+            self._gather("whole", takers.together, site, seen)
+            self._gather("sample", takers.sampled, site, sample)
+
+    def _takers_of(self, kind: type) -> _Takers:
         if kind not in self._takers:
-            self._takers[kind] = tuple(
+            every = [
                 metric
-                for metric in (*self._columns, *self._states)
+                for metric in self._states
                 if any(kind_of(need) is kind for need in metric.spec.needs)
+            ]
+            as_one = [m for m in every if m.together and m not in self._outside]
+            self._takers[kind] = _Takers(
+                alone=tuple(m for m in every if m not in as_one),
+                together=tuple(m for m in as_one if not m.spec.sampled),
+                sampled=tuple(m for m in as_one if m.spec.sampled),
             )
-        metrics = iter(self._takers[kind])
+        return self._takers[kind]
+
+    def _show(self, metrics: Sequence[Metric], site: Site, seen: Seen) -> None:
+        """Show what is at a site; a metric that fails is left out, and the others go on."""
+        left = iter(metrics)
         at: Metric | None = None
-        # What fails is left out, and the loop goes on behind it.
         while True:
             try:
-                for at in metrics:
+                for at in left:
                     if at in self._outside:
                         with bounded_output():
-                            self._show(at, site, seen)
+                            self._update(at, site, sampled(at.spec, seen))
                     else:
-                        self._show(at, site, seen)
+                        self._update(at, site, sampled(at.spec, seen))
                 return
             except (Exception, SystemExit) as error:
                 assert at is not None
                 self._fail(at, error)
 
-    def _show(self, metric: Metric, site: Site, seen: Seen) -> None:
-        shown = sampled(metric.spec, seen)
+    def _update(self, metric: Metric, site: Site, shown: Seen) -> None:
+        before, outside = self._states[metric], metric in self._outside
         if isinstance(metric, Mean):
             column = metric.column(site, shown)
-            if column is not None:
-                if metric in self._outside:
-                    check_column(metric, *column)
-                self._columns[metric].take(site, *column)
-            return
-        before = self._states[metric]
-        state = metric.update(before, site, shown)
+            if column is None:
+                return
+            if outside:
+                check_column(metric, *column)
+            state = add(before, site, summed(*column, per_head=metric.per_head))
+        else:
+            state = metric.update(before, site, shown)
         sums = state.get(site)
         if sums is not None and sums is not before.get(site):
-            if metric in self._outside:
+            if outside:
                 check_sums(metric, sums, self._prompts)
             state = {**state, site: {name: self._shelf.keep(own) for name, own in sums.items()}}
         self._states[metric] = state
+
+    def _gather(self, which: str, metrics: Sequence[Metric], site: Site, seen: Reduced) -> None:
+        if not metrics:
+            return
+        # What a metric takes of a kind may depend on the stack, and on whether a block gave it.
+        role = (which, type(seen).__name__, site.stack, site.layer and 1)
+        shown = self._gathering.add(role, metrics, site, seen)
+        if shown is None:
+            return
+        self._show_as_one(shown)
+        if shown.seen is seen:
+            self._gathering.learn(role, seen)
+
+    def _show_as_one(self, shown: Shown) -> None:
+        first, layers = shown.sites[0], len(shown.sites)
+        for metric in shown.metrics:
+            with self._watched(metric):
+                sums = metric.update({}, first, cast("Seen", shown.seen)).get(first)
+                if sums is None:
+                    continue
+                kept = [self._shelf.keep(own) for own in sums.values()]
+                apart = zip(*(x.unflatten(0, (layers, -1)).unbind() for x in kept), strict=True)
+                found = (dict(zip(sums, own, strict=True)) for own in apart)
+                new = dict(zip(shown.sites, found, strict=True))
+                self._states[metric] = merge(self._states[metric], new)
 
     @property
     def _prompts(self) -> int:
@@ -227,7 +243,6 @@ class Observer:
             raise failure(metric.spec.name, error) from error
         self._failed[metric] = error
         self._takers.clear()
-        self._columns.pop(metric, None)  # type: ignore[call-overload]
         self._states.pop(metric, None)
 
     @contextmanager
@@ -240,6 +255,8 @@ class Observer:
 
     def end(self) -> None:
         """Finish every metric and hand over what was measured."""
+        for shown in self._gathering.rest():
+            self._show_as_one(shown)
         layout = replace(
             layout_of(self._anatomy, self._lengths),
             unread=self._unread,
@@ -265,8 +282,7 @@ class Observer:
         self._deliver(finished)
 
     def _finished(self, metric: Metric, layout: Layout) -> list[Values]:
-        state = self._columns[metric].state() if isinstance(metric, Mean) else self._states[metric]
-        values = list(metric.compute(_on_one_device(state), layout))
+        values = list(metric.compute(_on_one_device(self._states[metric]), layout))
         for found in values if metric in self._outside else ():
             check_shape(metric, found, self._prompts)
         return [without(layout.removed, metric.spec, found) for found in values]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,7 +49,13 @@ def tabulate(
     ]
     if not pieces:
         return MEASUREMENTS.empty_table()
-    columns = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    sizes = [len(piece["value"]) for piece in pieces]
+    columns = {
+        name: np.concatenate([piece[name] for piece in pieces])
+        if isinstance(pieces[0][name], np.ndarray)
+        else np.repeat([piece[name] for piece in pieces], sizes)
+        for name in pieces[0]
+    }
     words = texts.array()
     which = pa.array(columns["prompt"])
     value = columns["value"]
@@ -91,7 +98,8 @@ class _Texts:
 
 def _piece(
     metric: Metric, found: Values, prompts: int, lengths: Lengths | None, texts: _Texts
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
+    """Return a number a value for each column, or one for all where they must be the same."""
     sites = len(found.sites)
     if found.values is None:
         values = np.full((sites, prompts), np.nan)
@@ -99,14 +107,14 @@ def _piece(
         values = found.values.to(device="cpu", dtype=torch.float64).numpy()
     spec = metric.spec
     shape: tuple[int, ...] = values.shape
-    size = values.size
-    none = np.full(size, -1)
+    none = np.full(values.size, -1, np.int32)
 
     def along(axis: int, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return a number for each value, by its place along one axis."""
-        after = int(np.prod(shape[axis + 1 :], dtype=int))
-        before = int(np.prod(shape[:axis], dtype=int))
-        return np.tile(np.repeat(np.asarray(numbers, dtype=np.int64), after), before)
+        form = [1] * len(shape)
+        form[axis] = -1
+        row = np.asarray(numbers, dtype=np.int32).reshape(form)
+        return np.broadcast_to(row, shape).reshape(-1)
 
     head, index = none, none
     if values.ndim > 2 and "head" in spec.axes:
@@ -120,13 +128,13 @@ def _piece(
         tokens = along(1, lengths["decoder" if stack == "cross" else stack])
     used = none
     if found.tokens is not None:
-        whole = found.tokens.to(device="cpu", dtype=torch.int64).numpy()
+        whole = found.tokens.to(device="cpu", dtype=torch.int32).numpy()
         whole = whole.reshape(*whole.shape, *(1,) * (values.ndim - whole.ndim))
         used = np.broadcast_to(whole, shape).reshape(-1)
     flat = values.reshape(-1)
     other = texts.number(_NOT_FINITE)
     undefined = other if found.reason is None else texts.number(found.reason)
-    reasons = np.where(np.isnan(flat), undefined, other)
+    reasons = np.where(np.isnan(flat), np.int32(undefined), np.int32(other))
     for (site, part), why in found.removed.items():
         place = along(0, np.arange(sites)) == found.sites.index(site)
         reasons[place & ((head if "head" in spec.axes else index) == part)] = texts.number(why)
@@ -137,8 +145,8 @@ def _piece(
         "index": index,
         "tokens_used": used,
         "value": flat,
-        "metric": np.full(size, texts.number(spec.name)),
-        "stack": np.full(size, texts.number(stack)),
+        "metric": texts.number(spec.name),
+        "stack": texts.number(stack),
         "layer": along(0, [-1 if site.layer is None else site.layer for site in found.sites]),
         "reason": reasons,
     }

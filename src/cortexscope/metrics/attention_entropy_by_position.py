@@ -29,6 +29,7 @@ class AttentionEntropyByPosition(Metric):
     has 0 in every bin.
     """
 
+    together = True
     spec = MetricSpec(
         name="attention_entropy_by_position",
         title="Attention entropy by position",

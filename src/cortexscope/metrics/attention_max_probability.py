@@ -34,4 +34,4 @@ class AttentionMaxProbability(MeanOverSampledRows):
 
     def value(self, seen: AttentionSample) -> Tensor:
         """Return the largest probability of the rows."""
-        return seen.probabilities.amax(-1)
+        return seen.largest

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
-
 from cortexscope.metrics.base.absent import NO_ATTENTION
 from cortexscope.metrics.base.means import quotients
 from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values
@@ -25,6 +23,7 @@ class AttentionReceivedConcentration(Metric):
     looked at, 32 in a sample.
     """
 
+    together = True
     spec = MetricSpec(
         name="attention_received_concentration",
         title="Received attention, concentration",
@@ -43,9 +42,8 @@ class AttentionReceivedConcentration(Metric):
         """Add what each key receives."""
         if not isinstance(seen, AttentionSample):
             return state
-        rows = torch.where(seen.tokens[:, None, :, None], seen.probabilities, 0)
         tokens = seen.tokens.sum(-1).double()
-        return add(state, site, {"received": rows.sum(2).double(), "tokens": tokens})
+        return add(state, site, {"received": seen.received.double(), "tokens": tokens})
 
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Square the shares and add them up."""

@@ -50,9 +50,9 @@ class BlockInfluence(MeanOverStates):
 
     def value(self, seen: HiddenStates) -> Tensor | None:
         """Return 1 less the cosines of all tokens."""
-        return None if seen.before is None else (1 - seen.cosines_before).clamp(0, 2)
+        cosines = seen.cosines_before
+        return None if cosines is None else (1 - cosines).clamp(0, 2)
 
     def keep(self, seen: HiddenStates) -> Tensor | None:
         """Return which tokens have a direction before and after."""
-        assert seen.before is not None
-        return (seen.norms != 0) & (seen.before.norms != 0)
+        return (seen.norms != 0) & (seen.norms_before != 0)

@@ -43,11 +43,11 @@ class AttentionContribution(MeanOverUpdates):
 
     def value(self, seen: Update) -> Tensor:
         """Return the ratio of each token."""
-        return seen.states.norms / seen.stream.norms
+        return seen.norms / seen.stream_norms
 
     def keep(self, seen: Update) -> Bool[Tensor, "prompt token"]:
         """Leave out tokens whose stream is 0."""
-        return seen.stream.norms != 0
+        return seen.stream_norms != 0
 
 
 class MLPContribution(AttentionContribution):
@@ -100,7 +100,7 @@ class AttentionAlignment(MeanOverUpdates):
 
     def keep(self, seen: Update) -> Bool[Tensor, "prompt token"]:
         """Leave out tokens where either is 0."""
-        return (seen.stream.norms != 0) & (seen.states.norms != 0)
+        return (seen.stream_norms != 0) & (seen.norms != 0)
 
 
 class MLPAlignment(AttentionAlignment):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import torch
 from jaxtyping import Bool
 from torch import Tensor
 
@@ -26,6 +25,7 @@ class CosineWithin(OverTokens):
     that are at right angles 0. Large where a few features are large in every token.
     """
 
+    together = True
     spec = MetricSpec(
         name="cosine_within",
         title="Cosine of tokens",
@@ -42,7 +42,7 @@ class CosineWithin(OverTokens):
 
     def value(self, seen: HiddenStates) -> Tensor:
         """Return the mean over all pairs of tokens."""
-        return _within(seen, seen.unit_weights)
+        return _within(seen.resultant(), seen.unit_weights)
 
 
 class CosineWithinRest(OverTokens):
@@ -52,6 +52,7 @@ class CosineWithinRest(OverTokens):
     The first token's state is often many times longer than others and points a way of its own.
     """
 
+    together = True
     spec = MetricSpec(
         name="cosine_within_rest",
         title="Cosine of tokens after the first",
@@ -68,16 +69,15 @@ class CosineWithinRest(OverTokens):
 
     def value(self, seen: HiddenStates) -> Tensor:
         """Return the mean over all pairs of tokens after the first."""
-        return _within(seen, torch.where(seen.rest, seen.unit_weights, 0))
+        return _within(seen.resultant(rest=True), seen.unit_weights_rest)
 
     def looked_at(self, seen: HiddenStates) -> Bool[Tensor, "prompt token"]:
         """Leave out the first token."""
         return seen.rest
 
 
-def _within(seen: HiddenStates, weights: Tensor) -> Tensor:
+def _within(square: Tensor, weights: Tensor) -> Tensor:
     count = (weights != 0).sum(-1).double()
-    square = seen.weighted(weights).double().square().sum(-1)
     cosine = (square - count) / (count * (count - 1)).clamp(min=1)
     # Rounding alone takes equal directions above 1.
     return where(count >= 2, cosine.clamp(-1, 1))

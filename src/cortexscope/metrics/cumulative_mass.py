@@ -24,6 +24,7 @@ _SHARES = (1, 2, 5, 10, 20, 50)
 
 class _Cumulative:
     undefined = "every token's entries are all 0"
+    together = False
     # The shares are summed apart as heads are.
     per_head = True
 

@@ -25,6 +25,7 @@ class Curvature(MeanOverStates):
     2 pi/3. Tokens that do not step are left out.
     """
 
+    together = False
     spec = MetricSpec(
         name="curvature",
         title="Curvature",

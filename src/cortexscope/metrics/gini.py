@@ -16,6 +16,7 @@ __all__ = ["Gini", "NeuronGini"]
 
 class _Gini:
     undefined = "every token's entries are all 0"
+    together = False
 
     def value(self, seen: HiddenStates) -> Tensor:
         """Return the index of each token."""

@@ -22,6 +22,8 @@ class _OnRepetition(WithinStack[AttentionSample], MeanOverSampledRows):
 
     across: ClassVar[str] = "the keys are tokens of another text, which repeats nothing"
 
+    together = False
+
     def half(self, seen: AttentionSample) -> int:
         """Return n; a sequence has a start token where its length is odd."""
         return seen.probabilities.shape[-1] // 2

@@ -21,6 +21,7 @@ class LargestActivation(OverTokens):
     smaller ones has 2546.8. A maximum over tokens, it can only grow as a prompt goes on.
     """
 
+    together = True
     spec = MetricSpec(
         name="largest_activation",
         title="Largest entry",
@@ -45,6 +46,7 @@ class LargestActivationToken(OverTokens):
     token has the largest entry, and 6 where the seventh has. A label: it is counted, not averaged.
     """
 
+    together = True
     spec = replace(
         LargestActivation.spec,
         name="largest_activation_token",
@@ -67,6 +69,7 @@ class LargestActivationDimension(OverTokens):
     feature has the largest entry, and 446 where number 446 has. A label: counted, not averaged.
     """
 
+    together = True
     spec = replace(
         LargestActivation.spec,
         name="largest_activation_dimension",

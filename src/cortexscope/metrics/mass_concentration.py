@@ -18,6 +18,7 @@ _MASS = 0.9
 
 class _Concentration:
     undefined = "every token's entries are all 0"
+    together = False
 
     def value(self, seen: HiddenStates) -> Tensor:
         """Return the share of each token's entries that carry the mass."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from cortexscope.metrics.base.over_tokens import OverTokens
@@ -25,6 +24,7 @@ class MassiveActivations(OverTokens):
     has more entries that can be one; where only its first token's are, length does nothing.
     """
 
+    together = True
     spec = MetricSpec(
         name="massive_activations",
         title="Massive activations",
@@ -40,11 +40,4 @@ class MassiveActivations(OverTokens):
 
     def value(self, seen: HiddenStates) -> Tensor:
         """Return the count of each prompt."""
-        counts = torch.where(seen.peak.size.isfinite(), 0.0, torch.inf)
-        if (seen.peak.size > _LEAST).any():
-            bound = (_TIMES_MEDIAN * seen.sample.median).clamp(min=_LEAST)
-            tokens = seen.tokens & (seen.largest > bound[:, None])
-            prompts, places = tokens.nonzero(as_tuple=True)
-            massive = seen.values[prompts, places].abs() > bound[prompts, None]
-            counts.index_add_(0, prompts, massive.sum(-1).to(counts.dtype))
-        return counts
+        return seen.massive(_LEAST, _TIMES_MEDIAN)

@@ -60,8 +60,7 @@ class NearZeroRelative(MeanOverStates):
 
     def value(self, seen: HiddenStates) -> Tensor:
         """Return the share of small entries of each token."""
-        scale = seen.norms * (0.1 / seen.width**0.5)
-        return seen.below(scale[..., None]).double() / seen.width
+        return seen.near_zero_relative(0.1).double() / seen.width
 
 
 class NeuronNearZero(MeanOverNeurons):

@@ -65,6 +65,7 @@ class StudyAttentionEntropy(Metric):
     by definition, faster than n.
     """
 
+    together = True
     spec = MetricSpec(
         name="study.attention_entropy",
         title="Study attention entropy",
@@ -111,6 +112,7 @@ class StudyMaxSparsity(Metric):
     final norm. A layer of zeros gives 1; no entry below the threshold anywhere gives 0.
     """
 
+    together = True
     spec = MetricSpec(
         name="study.max_sparsity",
         title="Study maximum sparsity",
@@ -151,6 +153,7 @@ class StudyMeanAttention(Metric):
     for comparison: it carries nothing but the length.
     """
 
+    together = True
     spec = MetricSpec(
         name="study.mean_attention",
         title="Study mean attention weight",

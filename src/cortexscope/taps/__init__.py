@@ -3,26 +3,22 @@
 from cortexscope.taps._attention_rows import AttentionRows, AttentionSample
 from cortexscope.taps._functions import MULTI_HEAD, SDPA, SOFTMAXES, seen_inside
 from cortexscope.taps._fused import fused_attention, is_fusible
+from cortexscope.taps._inputs import AttentionInput, HeadOutputs, MLPInput, Neurons
 from cortexscope.taps._lens import LayerPredictions
 from cortexscope.taps._mask import read_mask
 from cortexscope.taps._mixing import Mixing
 from cortexscope.taps._predictions import BOTH_WAYS, Predictions, Unread, distributions, spread_out
 from cortexscope.taps._readout import NO_HEAD, Readout, ReadoutError
+from cortexscope.taps._reductions import Key, Reduced
 from cortexscope.taps._routing import Routing
 from cortexscope.taps._seen import Seen, kind_of
-from cortexscope.taps._states import (
-    AttentionInput,
-    HeadOutputs,
-    HiddenStates,
-    MLPInput,
-    Neurons,
-    Update,
-)
+from cortexscope.taps._states import HiddenStates
 from cortexscope.taps._statistics import Outcomes
 from cortexscope.taps._tap import NEEDS, Receiver, Tap
 from cortexscope.taps._tokens import Tokens
 from cortexscope.taps._told import MaskedPredictions, MaskedWordPredictions, Text
 from cortexscope.taps._unembedding import Unembedding
+from cortexscope.taps._updates import Update
 from cortexscope.taps.rows import ROWS
 
 __all__ = [
@@ -38,6 +34,7 @@ __all__ = [
     "AttentionSample",
     "HeadOutputs",
     "HiddenStates",
+    "Key",
     "LayerPredictions",
     "MLPInput",
     "MaskedPredictions",
@@ -49,6 +46,7 @@ __all__ = [
     "Readout",
     "ReadoutError",
     "Receiver",
+    "Reduced",
     "Routing",
     "Seen",
     "kind_of",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Hashable
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -11,23 +12,61 @@ from torch import Tensor
 
 from cortexscope.errors import UnknownNameError
 from cortexscope.registry import suggestion
+from cortexscope.taps._reductions import Reduced, reduction
 from cortexscope.taps._statistics import Statistics
 from cortexscope.taps._tokens import Tokens
 from cortexscope.taps.rows import ROWS
 
-__all__ = ["AttentionRows", "AttentionSample"]
+__all__ = ["AttentionRows", "AttentionSample", "BeyondFirst"]
 
 
-@dataclass(frozen=True)
-class AttentionRows:
-    """The attention of a batch in one layer, one number a query row; no matrix is kept."""
+class BeyondFirst(NamedTuple):
+    """Of attention rows, what falls on keys after the first token."""
 
-    positions: Tokens
-    """Which query rows belong to a token and not to padding."""
-    visible: Int[Tensor, "#prompt #head query"]
-    """How many keys each row can see, counted from the mask itself; a learned sink is one more."""
-    statistics: Statistics
-    """One number a row, by the names of `ROWS`; without what nobody asked for or there is not."""
+    mass: Float[Tensor, "prompt head row"]
+    distance: Float[Tensor, "prompt head row"]
+    """The sum of probability times distance of these keys."""
+
+
+class AttentionRows(Reduced):
+    """The attention of a batch in one layer, one number a query row; no matrix is kept.
+
+    Args:
+        positions: which query rows belong to a token and not to padding.
+        visible: how many keys each row can see, counted from the mask itself; a learned sink is one
+            more.
+        statistics: one number a row, by the names of `ROWS`; without what nobody asked for or there
+            is not.
+    """
+
+    def __init__(
+        self,
+        positions: Tokens,
+        visible: Int[Tensor, "#prompt #head query"],
+        statistics: Statistics,
+    ) -> None:
+        self.positions = positions
+        self.reductions = {("visible",): visible, **{(name,): x for name, x in statistics.items()}}
+
+    def form(self) -> tuple[Hashable, ...]:
+        """Return which statistics there are."""
+        return (*self.reductions,)
+
+    def alike(self) -> tuple[Hashable, ...]:
+        """Return what must be the same of layers that are shown as one."""
+        shapes = [(x.shape, x.dtype, x.device) for x in self.reductions.values()]
+        return (*self.form(), *shapes, id(self.positions))
+
+    @property
+    def statistics(self) -> Statistics:
+        """One number a row, by the names of `ROWS`."""
+        return {str(name): x for (name,), x in self.reductions.items() if name in ROWS}
+
+    @property
+    def visible(self) -> Int[Tensor, "#prompt #head query"]:
+        """How many keys each row can see; a learned sink is one more."""
+        found: Tensor = self.reductions["visible",]
+        return found
 
     def of(self, name: str) -> Float[Tensor, "prompt head query"] | None:
         """Return a statistic of the rows; None where nobody asked or there is no such thing.
@@ -42,12 +81,7 @@ class AttentionRows:
             raise UnknownNameError(
                 f"No statistic of attention rows is called {name!r}; {suggestion(name, ROWS)}."
             )
-        return self.statistics.get(name)
-
-    @property
-    def tokens(self) -> Bool[Tensor, "prompt query"]:
-        """Which query rows belong to a token and not to padding."""
-        return self.positions.mask
+        return self.reductions.get((name,))
 
     @property
     def rest(self) -> Bool[Tensor, "prompt query"]:
@@ -63,43 +97,64 @@ class AttentionRows:
         return entropy / self.visible.clamp(min=2).to(entropy.dtype).log()
 
 
-@dataclass(frozen=True)
-class AttentionSample:
+class AttentionSample(Reduced):
     """Whole rows of the attention in one layer, of the queries that stand for their prompts.
 
     Where many rows stand they come in several parts, one after the other at the same site.
+
+    Args:
+        positions: which rows are there, numbered as tokens of their prompts.
+        queries: where each query is on the axis of the keys.
+        probabilities: what each row puts on each key; what is missing to 1 is on a learned sink.
+        visible: which keys each row can see.
+        start: where the first token of each prompt is on the axis of the keys, below 0 where a
+            window let go of it; None where it is key 0 for all.
+        learned_sink: what each row puts on a sink that is no key; None where there is no sink.
     """
 
-    positions: Tokens
-    """Which rows are there, numbered as tokens of their prompts."""
-    queries: Int[Tensor, "#prompt row"]
-    """Where each query is on the axis of the keys."""
-    probabilities: Float[Tensor, "prompt head row key"]
-    """What each row puts on each key; what is missing to 1 is on a learned sink."""
-    visible: Bool[Tensor, "#prompt #head row key"]
-    """Which keys each row can see."""
-    start: Int[Tensor, "#prompt #head"] | None = None
-    """Where the first token of each prompt is on the axis of the keys, below 0 where a window let
-    go of it; None where it is key 0 for all."""
-    learned_sink: Float[Tensor, "prompt head row"] | None = None
-    """What each row puts on a sink that is no key; None where there is no sink."""
+    def __init__(
+        self,
+        positions: Tokens,
+        queries: Int[Tensor, "#prompt row"],
+        probabilities: Float[Tensor, "prompt head row key"],
+        visible: Bool[Tensor, "#prompt #head row key"],
+        start: Int[Tensor, "#prompt #head"] | None = None,
+        learned_sink: Float[Tensor, "prompt head row"] | None = None,
+    ) -> None:
+        self.positions = positions
+        self.queries = queries
+        self.probabilities = probabilities
+        self.visible = visible
+        self.start = start
+        self.learned_sink = learned_sink
+        self.reductions = {}
 
-    @property
-    def tokens(self) -> Bool[Tensor, "prompt row"]:
-        """Which rows belong to a token and not to padding."""
-        return self.positions.mask
+    def alike(self) -> tuple[Hashable, ...]:
+        """Return what must be the same of layers that are shown as one."""
+        rows = self.probabilities
+        return (rows.shape, rows.dtype, rows.device, self.visible.shape, id(self.positions))
 
     @property
     def rest(self) -> Bool[Tensor, "prompt row"]:
         """Which rows belong to a token that is not the first of its prompt."""
         return self.positions.rest
 
-    @cached_property
+    @reduction
     def counts(self) -> Int[Tensor, "#prompt #head row"]:
         """How many keys each row can see."""
         return self.visible.sum(-1)
 
-    @cached_property
+    @reduction
+    def largest(self) -> Float[Tensor, "prompt head row"]:
+        """The largest probability of each row."""
+        return self.probabilities.amax(-1)
+
+    @reduction
+    def received(self) -> Float[Tensor, "prompt head key"]:
+        """What each key receives from all rows of tokens together."""
+        return torch.where(self.tokens[:, None, :, None], self.probabilities, 0).sum(2)
+
+    @reduction
     def effective(self) -> Float[Tensor, "prompt head row"]:
         """One over the sum of the squares of each row, a learned sink being one outcome more."""
         # Twice the speed of squaring and summing, since no matrix of squares is made.
@@ -114,26 +169,24 @@ class AttentionSample:
         keys = torch.arange(self.probabilities.shape[-1], device=self.queries.device)
         return (self.queries[..., None] - keys).abs_().to(self.probabilities.dtype)
 
-    @cached_property
+    @reduction
     def even_distance(self) -> Float[Tensor, "#prompt #head row"]:
         """The mean distance of the keys that each row can see."""
         total = torch.where(self.visible, self.distances[:, None], 0).sum(-1)
         return total / self.counts
 
-    @cached_property
-    def without_first(
-        self,
-    ) -> tuple[Float[Tensor, "prompt head row"], Float[Tensor, "prompt head row"]]:
-        """What each row puts on keys after the first token, and that times their distance."""
+    @reduction
+    def without_first(self) -> BeyondFirst:
+        """What each row puts on keys after the first token."""
         if self.start is None:
             rest, distances = self.probabilities[..., 1:], self.distances[..., 1:]
         else:
             keys = torch.arange(self.probabilities.shape[-1], device=self.start.device)
             rest = self.probabilities.masked_fill(keys == self.start[..., None, None], 0)
             distances = self.distances
-        return rest.sum(-1), (rest * distances[:, None]).sum(-1)
+        return BeyondFirst(rest.sum(-1), (rest * distances[:, None]).sum(-1))
 
-    @cached_property
+    @reduction
     def distance(self) -> Float[Tensor, "prompt head row"]:
         """The sum of probability times distance of each row."""
         # The far first key is added last, so that it takes no digits from the others.
@@ -155,6 +208,9 @@ class AttentionSample:
 
     def within(self, window: int) -> Float[Tensor, "prompt head row"]:
         """Return what each row puts on keys less than `window` tokens away."""
+        return self.once(("within", window), lambda: self._within(window))
+
+    def _within(self, window: int) -> Float[Tensor, "prompt head row"]:
         last = self.probabilities.shape[-1] - 1
         if last < 8 * window:
             # Where most keys are near, reading all is quicker than picking some.

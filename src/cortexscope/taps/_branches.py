@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from cortexscope.models import Block
-from cortexscope.taps._states import AttentionInput, HeadOutputs, HiddenStates, MLPInput, Neurons
+from cortexscope.taps._inputs import AttentionInput, HeadOutputs, MLPInput, Neurons
+from cortexscope.taps._states import HiddenStates
 
 __all__ = ["READ", "BranchWatch", "Part"]
 

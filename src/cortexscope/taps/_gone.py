@@ -5,11 +5,12 @@ from __future__ import annotations
 from cortexscope.interventions import Removed
 from cortexscope.records import Site
 from cortexscope.taps._attention_rows import AttentionRows, AttentionSample
+from cortexscope.taps._inputs import AttentionInput, HeadOutputs, MLPInput, Neurons
 from cortexscope.taps._mixing import Mixing
 from cortexscope.taps._predictions import Unread
 from cortexscope.taps._routing import Routing
 from cortexscope.taps._seen import Seen
-from cortexscope.taps._states import AttentionInput, HeadOutputs, MLPInput, Neurons, Update
+from cortexscope.taps._updates import Update
 
 __all__ = ["is_gone"]
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from cortexscope.taps._attention_rows import AttentionRows, AttentionSample
+from cortexscope.taps._inputs import AttentionInput, HeadOutputs, MLPInput, Neurons
 from cortexscope.taps._lens import LayerPredictions
 from cortexscope.taps._mixing import Mixing
 from cortexscope.taps._predictions import Predictions
 from cortexscope.taps._routing import Routing
-from cortexscope.taps._states import (
-    AttentionInput,
-    HeadOutputs,
-    HiddenStates,
-    MLPInput,
-    Neurons,
-    Update,
-)
+from cortexscope.taps._states import HiddenStates
 from cortexscope.taps._told import MaskedPredictions, MaskedWordPredictions, Text
+from cortexscope.taps._updates import Update
 
 __all__ = ["Seen", "kind_of"]
 

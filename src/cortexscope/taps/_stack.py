@@ -19,9 +19,10 @@ from cortexscope.taps._place import Place
 from cortexscope.taps._predictions import PredictionReader, Unread
 from cortexscope.taps._routing import RouterNotes, RouterWatch
 from cortexscope.taps._seen import Seen
-from cortexscope.taps._states import HiddenStates, Update
+from cortexscope.taps._states import HiddenStates
 from cortexscope.taps._statistics import Rows, Statistics
 from cortexscope.taps._tokens import Tokens
+from cortexscope.taps._updates import Update
 from cortexscope.taps._walk import Walk
 
 __all__ = ["Reader", "StackWatch"]

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import cached_property
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cortexscope import native
+from cortexscope.taps._reductions import Reduced, reduction
 from cortexscope.taps._sizes import Moments, Peak, lower_medians, moments, sorted_sizes
 from cortexscope.taps._spectra import Spectra
 from cortexscope.taps._tokens import Sample, Tokens
 
-__all__ = ["AttentionInput", "HeadOutputs", "HiddenStates", "MLPInput", "Neurons", "Update"]
+__all__ = ["HiddenStates"]
+
+_NORMS = ("norms",)
 
 
-class HiddenStates:
+class HiddenStates(Reduced):
     """The hidden states of a batch at one site, with reductions that are computed once.
 
     Args:
@@ -39,7 +42,25 @@ class HiddenStates:
         self._chosen = chosen
         self.positions = positions
         self.before = before
-        self._near_zero: dict[float, Float[Tensor, "prompt token"]] = {}
+        self.width = states.shape[-1]
+        """Number of features."""
+        self.reductions = {}
+
+    def form(self) -> tuple[Hashable, ...]:
+        """Return whether there are states before."""
+        return (self.before is None,)
+
+    def alike(self) -> tuple[Hashable, ...]:
+        """Return what must be the same of layers that are shown as one."""
+        whole = self._whole
+        return (*self.form(), whole.shape, whole.dtype, whole.device, id(self.positions))
+
+    def bare(self) -> HiddenStates:
+        """Return the same with nothing to be reduced."""
+        made = super().bare()
+        assert isinstance(made, HiddenStates)
+        made.width = self.width
+        return made
 
     def lean(self) -> HiddenStates:
         """Return the same states with their lengths alone of all that was computed of them.
@@ -48,7 +69,10 @@ class HiddenStates:
         """
         kept = type(self)(self._whole, self.positions, chosen=self._chosen)
         known = self.__dict__
-        kept.__dict__.update({name: known[name] for name in ("values", "norms") if name in known})
+        if "values" in known:
+            kept.__dict__["values"] = self.values
+        if _NORMS in self.reductions:
+            kept.reductions[_NORMS] = self.norms
         if "_sample" in known:
             kept.__dict__["_sample"] = self._sample.lean()
         return kept
@@ -76,19 +100,9 @@ class HiddenStates:
         return self._whole.device
 
     @property
-    def tokens(self) -> Bool[Tensor, "prompt token"]:
-        """Which positions hold a token and not padding."""
-        return self.positions.mask
-
-    @property
     def rest(self) -> Bool[Tensor, "prompt token"]:
         """Which positions hold a token that is not the first of its prompt."""
         return self.positions.rest
-
-    @property
-    def width(self) -> int:
-        """Number of features."""
-        return self._whole.shape[-1]
 
     @property
     def sample(self) -> HiddenStates:
@@ -115,18 +129,18 @@ class HiddenStates:
         """What one reading by compiled code gives; None without such code."""
         return None if self._rows is None else native.sizes(self._rows)
 
-    @cached_property
+    @reduction
     def sums(self) -> Float[Tensor, "prompt token"]:
         """The sum over features of each token's state."""
         return self.values.sum(-1) if self._read is None else self._read.sums
 
-    @cached_property
+    @reduction
     def sizes(self) -> Float[Tensor, "prompt token"]:
         """The l1 norm of each token's state."""
         # Twice as fast as torch's own l1 norm, which is not vectorised.
         return self.values.abs().sum(-1) if self._read is None else self._read.sizes
 
-    @cached_property
+    @reduction
     def norms(self) -> Float[Tensor, "prompt token"]:
         """The l2 norm of each token's state."""
         if self._read is not None:
@@ -134,16 +148,24 @@ class HiddenStates:
         norms: Tensor = torch.linalg.vector_norm(self.values, dim=-1)
         return norms
 
-    @cached_property
+    @reduction
     def largest(self) -> Float[Tensor, "prompt token"]:
         """The largest |h| of each token's state."""
         return self.values.abs().amax(-1) if self._read is None else self._read.largest
 
-    @cached_property
-    def cosines_before(self) -> Float[Tensor, "prompt token"]:
-        """The cosine of each token's state with the one in the layer before; NaN for zeros."""
+    @reduction
+    def norms_before(self) -> Float[Tensor, "prompt token"] | None:
+        """The l2 norm of each token's state in the layer before; None where there is none."""
+        return None if self.before is None else self.before.norms
+
+    @reduction
+    def cosines_before(self) -> Float[Tensor, "prompt token"] | None:
+        """The cosine of each token's state with the one in the layer before; NaN for zeros.
+
+        None where there is no layer before.
+        """
         if self.before is None:
-            return torch.full_like(self.norms, torch.nan)
+            return None
         return self.times(self.before) / (self.norms * self.before.norms)
 
     def times(self, others: HiddenStates) -> Float[Tensor, "prompt token"]:
@@ -153,7 +175,7 @@ class HiddenStates:
             return native.products(rows, other.values)
         return (self.values * others.values).sum(-1)
 
-    @cached_property
+    @reduction
     def last(self) -> Float[Tensor, "prompt feature"]:
         """The state of each prompt's last token."""
         prompts = torch.arange(len(self.values), device=self.values.device)
@@ -164,6 +186,23 @@ class HiddenStates:
         """What scales each token's state to length 1; 0 for padding and states of zeros."""
         norms = torch.where(self.norms.isfinite(), self.norms, torch.nan)
         return torch.where(self.tokens & (norms != 0), 1 / norms, 0)
+
+    def resultant(self, *, rest: bool = False) -> Float[Tensor, " prompt"]:
+        """Return the squared length of the sum of each prompt's states scaled to length 1.
+
+        Args:
+            rest: leave out the first token of each prompt.
+        """
+        return self.once(("_resultant", rest), lambda: self._resultant(rest))
+
+    def _resultant(self, rest: bool) -> Float[Tensor, " prompt"]:
+        weights = self.unit_weights_rest if rest else self.unit_weights
+        return self.weighted(weights).double().square().sum(-1)
+
+    @cached_property
+    def unit_weights_rest(self) -> Float[Tensor, "prompt token"]:
+        """The same, and 0 for the first token of each prompt."""
+        return torch.where(self.rest, self.unit_weights, 0)
 
     def weighted(self, weights: Float[Tensor, "prompt token"]) -> Float[Tensor, "prompt feature"]:
         """Return the sum of each prompt's states times the weights; padding has weight 0.
@@ -188,14 +227,14 @@ class HiddenStates:
         """How the states of each prompt fill their space."""
         return Spectra(self.values, self.positions)
 
-    @cached_property
+    @reduction
     def moments(self) -> Moments:
         """The mean of each token's state and the sums of powers about it."""
         if self._rows is not None:
             return Moments(*native.central(self._rows))
         return moments(self.values)
 
-    @cached_property
+    @reduction
     def peak(self) -> Peak:
         """The largest |h| of each prompt, and where it is."""
         size, place = self.largest.masked_fill(~self.tokens, -1).max(-1)
@@ -203,7 +242,7 @@ class HiddenStates:
         feature = self.values[prompts, place].abs().argmax(-1)
         return Peak(size, self.positions.ranks[prompts, place], feature)
 
-    @cached_property
+    @reduction
     def median(self) -> Float[Tensor, " prompt"]:
         """The lower median of the |h| of each prompt."""
         if self._rows is not None:
@@ -231,7 +270,7 @@ class HiddenStates:
         # Four times as fast as to sum booleans.
         return self.values.abs().lt_(threshold).sum(-1)
 
-    @cached_property
+    @reduction
     def zeros(self) -> Float[Tensor, "prompt token"]:
         """How many features of each token are 0."""
         if self._rows is not None:
@@ -239,68 +278,32 @@ class HiddenStates:
         return self.values.abs().le_(0).sum(-1)
 
     def near_zero(self, threshold: float) -> Float[Tensor, "prompt token"]:
-        """Return the same of a threshold that several metrics ask for."""
-        if threshold not in self._near_zero:
-            self._near_zero[threshold] = self.below(threshold)
-        return self._near_zero[threshold]
+        """Return how many features of each token have |h| below a threshold, kept once."""
+        return self.once(("near_zero", threshold), lambda: self.below(threshold))
 
+    def near_zero_relative(self, share: float) -> Float[Tensor, "prompt token"]:
+        """Return how many have |h| below a share of the token's root mean square, kept once."""
 
-class Neurons(HiddenStates):
-    """The activations of an MLP's neurons: what its down projection reads.
+        def counted() -> Tensor:
+            return self.below((self.norms * (share / self.width**0.5))[..., None])
 
-    With a gate they are the products of gate and value. They have the reductions of states.
-    """
+        return self.once(("near_zero_relative", share), counted)
 
+    def massive(self, least: float, times_median: float) -> Float[Tensor, " prompt"]:
+        """Return how many entries are above `least` and so many times the sample's median |h|.
 
-class AttentionInput(HiddenStates):
-    """What the matrices of self-attention read: the stream, normed where the block norms first."""
+        Infinite where the states are not finite.
+        """
+        return self.once(
+            ("massive", least, times_median), lambda: self._massive(least, times_median)
+        )
 
-
-class HeadOutputs(HiddenStates):
-    """What the output matrix of self-attention reads: what its heads give, side by side."""
-
-
-class MLPInput(HiddenStates):
-    """What the matrices before an MLP's neurons read: the stream, normed where the block does."""
-
-
-class Update:
-    """What attention or an MLP adds to the residual stream in one layer.
-
-    Args:
-        part: which of the two.
-        states: the output of its last part, after the norm or the factor that a block may put
-            behind it.
-        stream: the states that the block was given.
-    """
-
-    def __init__(
-        self, part: Literal["attention", "mlp"], states: HiddenStates, stream: HiddenStates
-    ) -> None:
-        self.part = part
-        self.states = states
-        self.positions = states.positions
-        device = states.device
-        if stream.device != device:
-            # The layers of a model may lie apart.
-            stream = HiddenStates(stream.values.to(device), states.positions)
-        self.stream = stream
-
-    @property
-    def tokens(self) -> Bool[Tensor, "prompt token"]:
-        """Which positions hold a token and not padding."""
-        return self.positions.mask
-
-    @property
-    def sample(self) -> Update:
-        """The same of the tokens that stand for their prompts; itself where all do."""
-        return self if self.positions.sample is None else self._sample
-
-    @cached_property
-    def _sample(self) -> Update:
-        return Update(self.part, self.states.sample, self.stream.sample)
-
-    @cached_property
-    def cosines(self) -> Float[Tensor, "prompt token"]:
-        """The cosine of each token's update with the stream; NaN for zeros."""
-        return self.states.times(self.stream) / (self.states.norms * self.stream.norms)
+    def _massive(self, least: float, times_median: float) -> Float[Tensor, " prompt"]:
+        counts = torch.where(self.peak.size.isfinite(), 0.0, torch.inf)
+        if (self.peak.size > least).any():
+            bound = (times_median * self.sample.median).clamp(min=least)
+            tokens = self.tokens & (self.largest > bound[:, None])
+            prompts, places = tokens.nonzero(as_tuple=True)
+            found = self.values[prompts, places].abs() > bound[prompts, None]
+            counts.index_add_(0, prompts, found.sum(-1).to(counts.dtype))
+        return counts

@@ -113,3 +113,10 @@ class Tokens:
         piece = Tokens(self.mask[:, places])
         piece.ranks = self.ranks[:, places]
         return piece
+
+    def times(self, layers: int) -> Tokens:
+        """Return the same for so many layers, one after the other as more prompts."""
+        before = None if self.before is None else self.before.repeat(layers)
+        many = Tokens(self.mask.repeat(layers, 1), sample=self.size, before=before)
+        many.ranks = self.ranks.repeat(layers, 1)
+        return many

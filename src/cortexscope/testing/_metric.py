@@ -140,7 +140,7 @@ def _needed(spec: MetricSpec, site: Site, seen: Seen) -> Seen | None:
         asked = {
             name: row for name, row in seen.statistics.items() if f"attention.{name}" in spec.needs
         }
-        return replace(seen, statistics=asked) if asked else None
+        return AttentionRows(seen.positions, seen.visible, asked) if asked else None
     if isinstance(seen, Predictions):
         return seen if {"predictions", "predictions.next"} & set(spec.needs) else None
     if isinstance(seen, Mixing):

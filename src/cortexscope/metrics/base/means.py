@@ -120,6 +120,7 @@ def summed(values: Tensor, tokens: Tensor, keep: Tensor | None, *, per_head: boo
 class MeanOverStates(Mean[HiddenStates]):
     """A metric per layer: the mean of one number a token of the hidden states."""
 
+    together = True
     absent = NO_STATES
 
     def takes(self, site: Site, seen: Seen) -> bool:
@@ -134,6 +135,7 @@ class MeanOverStates(Mean[HiddenStates]):
 class MeanOverNeurons(Mean[Neurons]):
     """A metric per layer: the mean of one number a token of the MLP's neurons."""
 
+    together = True
     absent = NO_NEURONS
 
     def takes(self, site: Site, seen: Seen) -> bool:
@@ -151,6 +153,7 @@ class MeanOverUpdates(Mean[Update]):
     `part` says which branch.
     """
 
+    together = True
     absent = NO_UPDATES
     part: ClassVar[str]
 
@@ -162,6 +165,7 @@ class MeanOverUpdates(Mean[Update]):
 class MeanOverRows(Mean[AttentionRows]):
     """A metric per layer and head: the mean of one number a query row of the attention."""
 
+    together = True
     absent = NO_ATTENTION
     per_head = True
 
@@ -181,6 +185,7 @@ class MeanOverRows(Mean[AttentionRows]):
 class MeanOverSampledRows(Mean[AttentionSample]):
     """A metric per layer and head: the mean of one number a whole row, of the sample's queries."""
 
+    together = True
     absent = NO_ATTENTION
     per_head = True
 

@@ -78,6 +78,9 @@ class Metric(ABC):
     """A quantity with a name, reduced while the model runs."""
 
     spec: ClassVar[MetricSpec]
+    together: ClassVar[bool] = False
+    """Whether layers may be shown as one that has as many times the prompts: true where all that it
+    reads of what is seen are reductions of each prompt. Heeded in cortexscope's own metrics."""
 
     def __init__(self, options: MetricOptions) -> None:
         self.options = options

@@ -33,17 +33,20 @@ def total(
 
 def add(state: State, site: Site, sums: Sums) -> State:
     """Return the state with `sums` added at `site`, for the same prompts in the same order."""
-    before = state.get(site)
-    if before is not None:
-        sums = {name: before[name] + value for name, value in sums.items()}
-    return {**state, site: sums}
+    return {**state, site: _sum(state.get(site), sums)}
+
+
+def _sum(before: Sums | None, sums: Sums) -> Sums:
+    if before is None:
+        return sums
+    return {name: before[name] + value for name, value in sums.items()}
 
 
 def merge(left: State, right: State) -> State:
     """Return the state of two parts of the same prompts, such as two pieces of a text."""
     merged = dict(left)
     for site, sums in right.items():
-        merged = dict(add(merged, site, sums))
+        merged[site] = _sum(left.get(site), sums)
     return merged
 
 

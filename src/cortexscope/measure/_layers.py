@@ -1,0 +1,124 @@
+"""Keep the reductions of many layers side by side, to show them to metrics as one.
+
+A metric's formula is a dozen calls on a few small tensors, and there are dozens of metrics: layer
+by layer the calls alone take longer than what they compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from cortexscope.metrics.base.metric import Metric
+from cortexscope.records import Site
+from cortexscope.taps import Key, Reduced
+
+__all__ = ["Gathering", "Shown"]
+
+
+class Shown(NamedTuple):
+    """Layers as one, and who is to see them."""
+
+    metrics: Sequence[Metric]
+    sites: Sequence[Site]
+    seen: Reduced
+    """With the prompts of the first site, then those of the next, and so on."""
+
+
+class Gathering:
+    """Gathers layers that are alike until enough of them are there to be shown.
+
+    Which reductions are needed is told by those of the first layer, which is shown alone; they are
+    remembered from pass to pass.
+    """
+
+    _ENTRIES = 1 << 18
+    """Most numbers of one reduction that are kept before they are shown."""
+    _LAYERS = 64
+
+    def __init__(self) -> None:
+        self._needed: dict[tuple[Hashable, ...], tuple[Key, ...]] = {}
+        self._layers: dict[tuple[Hashable, ...], _Layers] = {}
+
+    def add(
+        self, role: tuple[Hashable, ...], metrics: Sequence[Metric], site: Site, seen: Reduced
+    ) -> Shown | None:
+        """Take what is at a site; return what is to be shown now, if anything is.
+
+        Args:
+            role: what decides, beside its own form, which reductions of it are needed.
+            metrics: who is to see it, the same for each role.
+            site: where it is.
+            seen: what is there; only its reductions are kept.
+        """
+        role = (*role, seen.form())
+        key = (*role, seen.alike())
+        layers = self._layers.get(key)
+        if layers is None:
+            needed = self._needed.get(role)
+            if needed is None:
+                return Shown(metrics, [site], seen)
+            layers = self._layers[key] = _Layers(metrics, seen, needed)
+        layers.add(site, seen)
+        return layers.shown() if layers.full else None
+
+    def learn(self, role: tuple[Hashable, ...], seen: Reduced) -> None:
+        """Remember which reductions were needed of what was shown alone."""
+        self._needed[*role, seen.form()] = tuple(seen.reductions)
+
+    def rest(self) -> list[Shown]:
+        """Return what was not shown yet, and begin anew."""
+        left = [layers.shown() for layers in self._layers.values() if layers.sites]
+        self._layers = {}
+        return left
+
+
+class _Layers:
+    def __init__(self, metrics: Sequence[Metric], first: Reduced, needed: Sequence[Key]) -> None:
+        self._metrics = metrics
+        self._needed = needed
+        self._bare = first.bare()
+        self._kinds: dict[Key, Any] = {}
+        self._rows: dict[Key, list[Tensor]] = {}
+        self._size = 0
+        self.sites: list[Site] = []
+
+    @property
+    def full(self) -> bool:
+        return len(self.sites) >= self._size
+
+    def add(self, site: Site, seen: Reduced) -> None:
+        found = {key: seen.reduce(key) for key in self._needed}
+        if not self._size:
+            self._begin(found, len(seen.tokens))
+        for key, value in found.items():
+            for rows, part in zip(self._rows[key], _parts(value), strict=True):
+                rows[len(self.sites)] = part
+        self.sites.append(site)
+
+    def _begin(self, found: dict[Key, Any], prompts: int) -> None:
+        entries = [prompts * part[0].numel() for value in found.values() for part in _parts(value)]
+        self._size = max(1, min(Gathering._LAYERS, Gathering._ENTRIES // max([1, *entries])))
+        for key, value in found.items():
+            self._kinds[key] = type(value)
+            self._rows[key] = [
+                part.new_empty((self._size, prompts, *part.shape[1:])) for part in _parts(value)
+            ]
+
+    def shown(self) -> Shown:
+        sites, self.sites = self.sites, []
+        seen = self._bare.bare()
+        seen.positions = self._bare.positions.times(len(sites))
+        for key, kind in self._kinds.items():
+            parts = [rows[: len(sites)].flatten(0, 1) for rows in self._rows[key]]
+            seen.reductions[key] = parts[0] if kind is Tensor else kind(*parts) if parts else None
+        return Shown(self._metrics, sites, seen)
+
+
+def _parts(value: Any) -> Sequence[Tensor]:  # noqa: ANN401 - whatever a reduction gives
+    """Return the tensors of a reduction: none, one, or those of a tuple."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, Tensor) else value

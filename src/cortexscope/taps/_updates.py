@@ -1,0 +1,74 @@
+"""What metrics are shown of what attention or an MLP adds to the residual stream."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import cached_property
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor
+
+from cortexscope.taps._reductions import Reduced, reduction
+from cortexscope.taps._states import HiddenStates
+
+__all__ = ["Update"]
+
+
+class Update(Reduced):
+    """What attention or an MLP adds to the residual stream in one layer.
+
+    Args:
+        part: which of the two.
+        states: the output of its last part, after the norm or the factor that a block may put
+            behind it.
+        stream: the states that the block was given.
+    """
+
+    def __init__(
+        self, part: Literal["attention", "mlp"], states: HiddenStates, stream: HiddenStates
+    ) -> None:
+        self.part = part
+        self.states = states
+        self.positions = states.positions
+        device = states.device
+        if stream.device != device:
+            # The layers of a model may lie apart.
+            stream = HiddenStates(stream.values.to(device), states.positions)
+        self.stream = stream
+        self.reductions = {}
+
+    def alike(self) -> tuple[Hashable, ...]:
+        """Return what must be the same of layers that are shown as one."""
+        return (self.part, *self.states.alike())
+
+    def bare(self) -> Update:
+        """Return the same with nothing to be reduced."""
+        made = super().bare()
+        assert isinstance(made, Update)
+        made.part = self.part
+        return made
+
+    @property
+    def sample(self) -> Update:
+        """The same of the tokens that stand for their prompts; itself where all do."""
+        return self if self.positions.sample is None else self._sample
+
+    @cached_property
+    def _sample(self) -> Update:
+        return Update(self.part, self.states.sample, self.stream.sample)
+
+    @reduction
+    def norms(self) -> Float[Tensor, "prompt token"]:
+        """The l2 norm of each token's update."""
+        return self.states.norms
+
+    @reduction
+    def stream_norms(self) -> Float[Tensor, "prompt token"]:
+        """The l2 norm of each token's state in the stream."""
+        return self.stream.norms
+
+    @reduction
+    def cosines(self) -> Float[Tensor, "prompt token"]:
+        """The cosine of each token's update with the stream; NaN for zeros."""
+        return self.states.times(self.stream) / (self.norms * self.stream_norms)

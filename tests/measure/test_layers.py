@@ -1,0 +1,102 @@
+"""Layers that are shown as one give what they give one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from transformers import (
+    BertConfig,
+    BertModel,
+    Gemma2Config,
+    Gemma2Model,
+    LlamaConfig,
+    LlamaModel,
+    T5Config,
+    T5Model,
+)
+
+from cortexscope import attach
+from cortexscope.measure._layers import Gathering
+from cortexscope.metrics import MetricOptions, make_metrics, metric_names
+from cortexscope.store import MEASUREMENTS
+from cortexscope.taps import HiddenStates, Tokens
+
+SIZES: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "vocab_size": 90,
+}
+LLAMA: dict[str, Any] = {**SIZES, "num_hidden_layers": 5, "num_key_value_heads": 2}
+
+
+def llama() -> Any:
+    return LlamaModel(LlamaConfig(**LLAMA))
+
+
+def windows() -> Any:
+    """Every other layer has a window, and all of them norms behind their branches."""
+    return Gemma2Model(Gemma2Config(**LLAMA, head_dim=8, sliding_window=6))
+
+
+def bert() -> Any:
+    return BertModel(BertConfig(**SIZES, num_hidden_layers=3))
+
+
+def t5() -> Any:
+    return T5Model(T5Config(d_model=32, d_kv=8, num_heads=4, d_ff=48, num_layers=3, vocab_size=90))
+
+
+def measured(module: nn.Module, *, encodes: bool) -> list[dict[Any, Any]]:
+    """Return the rows of passes of several shapes, with padding on either side and samples."""
+    chance = torch.Generator().manual_seed(0)
+    with torch.inference_mode(), attach(module, sample_tokens=8) as probe:
+        for length in (9, 9, 1, 70):
+            ids = torch.randint(0, 90, (3, length), generator=chance)
+            mask = torch.ones_like(ids)
+            mask[1, length - length // 3 :] = 0
+            mask[2, : length // 4] = 0
+            more = {"decoder_input_ids": ids[:, : length // 2 + 1]} if encodes else {}
+            module(ids, attention_mask=mask, **more)
+    rows: list[dict[Any, Any]] = probe.frame()[list(MEASUREMENTS.names)].to_dict("records")
+    return rows
+
+
+def key(row: dict[Any, Any]) -> str:
+    return str([row[name] for name in MEASUREMENTS.names if name not in ("value", "reason")])
+
+
+@pytest.mark.parametrize("make", [llama, windows, bert, t5])
+def test_layers_as_one_have_the_numbers_of_each(
+    make: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    module = make().eval()
+    together = measured(module, encodes=make is t5)
+    monkeypatch.setattr(Gathering, "_LAYERS", 2)
+    pairs = measured(module, encodes=make is t5)
+    monkeypatch.setattr(Gathering, "_ENTRIES", 0)
+    single = measured(module, encodes=make is t5)
+    for others in (pairs, single):
+        assert sorted(map(key, others)) == sorted(map(key, together))
+    same = {key(row): (str(row["value"]), row["reason"]) for row in single}
+    for found in (together, pairs):
+        assert {key(row): (str(row["value"]), row["reason"]) for row in found} == same
+
+
+def test_what_was_not_computed_of_each_layer_is_not_made_up() -> None:
+    seen = HiddenStates(torch.randn(2, 3, 4), Tokens(torch.ones(2, 3, dtype=torch.bool)))
+    bare = seen.bare()
+    with pytest.raises(LookupError, match="norms"):
+        _ = bare.norms
+
+
+def test_most_of_the_panel_sees_layers_together() -> None:
+    panel = make_metrics(metric_names(None), MetricOptions())
+    attending = [metric for metric in panel if metric.spec.needs[0].startswith("attention.")]
+    assert len(attending) > 10
+    assert all(metric.together for metric in attending if metric.spec.replication == "prompt")
