@@ -72,7 +72,8 @@ def test_without_it_torch_measures_the_same(monkeypatch: pytest.MonkeyPatch, fam
 def test_the_processor_that_torch_is_told_of_decides_which_one_is_taken() -> None:
     code = (
         "import torch; from cortexscope import native; "
-        "print(native.is_there(), float(native.sizes(native.Rows(torch.ones(1, 1, 9))).sums))"
+        "rows = native.Rows(torch.ones(1, 1, 9)); "
+        "print(native.is_there(), float(native.row_sizes(rows, native.SIZES)['sums']))"
     )
     environment = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
     said = subprocess.run(

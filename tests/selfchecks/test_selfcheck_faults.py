@@ -258,7 +258,8 @@ def test_a_softmax_elsewhere_is_no_attention(monkeypatch: pytest.MonkeyPatch) ->
             return place(self)
         if self._inside is None or self._part == "self":
             return None
-        return Place(self._inside.mask, head_after_query=False, cross=False, sink=False)
+        mask = self._inside.mask
+        return Place(mask, head_after_query=False, cross=False, sink=False, sample=None)
 
     with monkeypatch.context() as patch:
         patch.setattr(StackWatch, "place", elsewhere)

@@ -90,6 +90,7 @@ class _Layers:
         return len(self.sites) >= self._size
 
     def add(self, site: Site, seen: Reduced) -> None:
+        seen.prepare(self._needed)
         found = {key: seen.reduce(key) for key in self._needed}
         if not self._size:
             self._begin(found, len(seen.tokens))

@@ -59,7 +59,8 @@ class LargestActivationToken(OverTokens):
 
     def value(self, seen: HiddenStates) -> Tensor:
         """Return the token of each prompt."""
-        return seen.peak.token
+        places = seen.peak.place[:, None]
+        return seen.positions.ranks.gather(1, places)[:, 0]
 
 
 class LargestActivationDimension(OverTokens):

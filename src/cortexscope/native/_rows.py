@@ -33,6 +33,8 @@ class _Attention(ctypes.Structure):
         ("chosen_strides", _Strides * _CHOSEN),
         ("masses", _Pointer * _CHOSEN),
         ("whole", _Pointer),
+        ("slots", _Pointer),
+        ("wholes", _Integer),
         ("next", _Integer),
         ("starved", _Integer),
     )
@@ -45,6 +47,8 @@ class NativeRows(NamedTuple):
     """In nats."""
     masses: Mapping[str, Float[Tensor, "prompt head query"]]
     """The probability on each key that was asked for, by the name it was asked by."""
+    whole: Float[Tensor, "prompt head slot key"] | None
+    """All probabilities of some rows, zeros in a slot that none goes to."""
 
 
 def takes_attention(query: Tensor, key: Tensor) -> bool:
@@ -71,6 +75,7 @@ def attention_rows(
     scale: float,
     entropy: bool,
     chosen: Mapping[str, Int[Tensor, "#prompt #head #query"]],
+    slots: tuple[Int[Tensor, "prompt query"] | None, int] | None = None,
 ) -> NativeRows:
     """Return the statistics of attention rows, each in float32.
 
@@ -82,6 +87,8 @@ def attention_rows(
         scale: of the scores.
         entropy: whether the entropy of each row is wanted.
         chosen: keys whose probability is wanted, below 0 for none; at most four.
+        slots: which slot each row goes to whole, below 0 for none, and how many slots there are;
+            all rows in their order where the first is None. None where no row is wanted whole.
 
     Raises:
         MemoryError: if there is no room for the scores of a few rows.
@@ -90,6 +97,9 @@ def attention_rows(
     wanted = query.new_empty(shape, dtype=torch.float32) if entropy else None
     masses = {name: query.new_empty(shape, dtype=torch.float32) for name in chosen}
     keys = [index.expand(shape) for index in chosen.values()]
+    whole = None
+    if slots is not None:
+        whole = query.new_zeros((*shape[:2], slots[1], key.shape[2]), dtype=torch.float32)
     _attend(
         query,
         key,
@@ -100,8 +110,11 @@ def attention_rows(
         chosen=tuple(index.data_ptr() for index in keys),
         chosen_strides=tuple(_Strides(*index.stride()) for index in keys),
         masses=tuple(mass.data_ptr() for mass in masses.values()),
+        whole=0 if whole is None else whole.data_ptr(),
+        slots=0 if slots is None or slots[0] is None else slots[0].data_ptr(),
+        wholes=0 if slots is None else slots[1],
     )
-    return NativeRows(wanted, masses)
+    return NativeRows(wanted, masses, whole)
 
 
 def whole_attention_rows(
@@ -138,6 +151,7 @@ def whole_attention_rows(
         rows=where.shape[1],
         where=where.data_ptr(),
         whole=whole.data_ptr(),
+        wholes=where.shape[1],
     )
     return whole
 

@@ -29,7 +29,10 @@ typedef struct {
     const int64_t *chosen[CHOSEN];    /* keys, below 0 for none, or NULL */
     int64_t chosen_strides[CHOSEN][3];
     float *masses[CHOSEN]; /* [prompt, head, query]: the probability on the key */
-    float *whole;          /* [prompt, head, query, key]: all probabilities, or NULL */
+    float *whole;          /* [prompt, head, slot, key]: all probabilities of some rows, or NULL */
+    const int64_t *slots;  /* [prompt, query]: where a row goes in them, below 0 for nowhere; NULL
+                              for its own number */
+    int64_t wholes;        /* how many slots there are */
     int64_t next;          /* unit of work that no thread has taken yet */
     int64_t starved;       /* whether a thread had no memory */
 } Attention;
@@ -141,7 +144,9 @@ INLINE void finish_row(const Attention *job, float *scores, const float *bias, i
         job->masses[number][place] = there ? (float)(scores[key] / (1 + others)) : 0;
     }
     if (!job->whole) return;
-    float *whole = job->whole + place * job->keys;
+    int64_t slot = job->slots ? job->slots[prompt * job->queries + query] : query;
+    if (slot < 0) return;
+    float *whole = job->whole + ((prompt * job->heads + head) * job->wholes + slot) * job->keys;
     for (int64_t key = 0; key < job->keys; key++)
         whole[key] = empty || key >= limit ? 0 : (float)(scores[key] / (1 + others));
 }

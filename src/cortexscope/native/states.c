@@ -7,16 +7,16 @@
 typedef struct {
     const float *values;    /* [row, feature] */
     const float *others;    /* likewise, for products with the same rows; or NULL */
-    const float *thresholds; /* [row], or one for all */
     const int64_t *places;   /* [row]: which row of the values it is; NULL for the same */
     int64_t rows, width;
     int64_t stride, other_stride; /* between rows */
-    int64_t threshold_stride;     /* 1, or 0 for one for all */
-    int64_t or_equal;             /* whether a size that is the threshold counts */
+    double threshold, share;
     float *sums, *sizes, *norms, *largest; /* [row]; all or none */
     float *means, *seconds, *fourths;      /* likewise */
-    float *below;                          /* [row] or NULL */
-    float *products;                       /* [row] or NULL */
+    float *zeros;                          /* [row] or NULL: entries that are 0 */
+    float *below;                          /* likewise: below the threshold */
+    float *relative; /* likewise: below a share of the root mean square, which needs the norms */
+    float *products; /* [row] or NULL */
     int64_t next;                          /* row that no thread has taken yet */
 } States;
 
@@ -54,21 +54,19 @@ INLINE void moments_of_row(const States *job, int64_t row, const float *at) {
     job->fourths[row] = (float)sum_of(fourth);
 }
 
-INLINE void count_row(const States *job, int64_t row, const float *at) {
-    float threshold = job->thresholds[row * job->threshold_stride];
-    int64_t whole = job->width - job->width % LANES;
+INLINE float count_below(const float *at, int64_t width, float threshold, int or_equal) {
+    int64_t whole = width - width % LANES, total = 0;
     marks count = {0};
     for (int64_t i = 0; i < whole; i += LANES) {
         lanes large = size_of(load(at + i));
-        count -= job->or_equal ? large <= threshold : large < threshold;
+        count -= or_equal ? large <= threshold : large < threshold;
     }
-    int64_t total = 0;
     for (int lane = 0; lane < LANES; lane++) total += count[lane];
-    for (int64_t i = whole; i < job->width; i++) {
+    for (int64_t i = whole; i < width; i++) {
         float large = fabsf(at[i]);
-        total += job->or_equal ? large <= threshold : large < threshold;
+        total += or_equal ? large <= threshold : large < threshold;
     }
-    job->below[row] = (float)total;
+    return (float)total;
 }
 
 INLINE void multiply_row(const States *job, int64_t row, int64_t place, const float *at) {
@@ -87,7 +85,12 @@ static void reduce_some(const States *job, int64_t first, int64_t end) {
         const float *at = job->values + place * job->stride;
         if (job->sums) sum_row(job, row, at);
         if (job->means) moments_of_row(job, row, at);
-        if (job->below) count_row(job, row, at);
+        if (job->zeros) job->zeros[row] = count_below(at, job->width, 0, 1);
+        if (job->below) job->below[row] = count_below(at, job->width, (float)job->threshold, 0);
+        if (job->relative) {
+            float bound = job->norms[row] * (float)(job->share / sqrt((double)job->width));
+            job->relative[row] = count_below(at, job->width, bound, 0);
+        }
         if (job->products) multiply_row(job, row, place, at);
     }
 }

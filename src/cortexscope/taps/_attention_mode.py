@@ -191,7 +191,12 @@ class AttentionMode(TorchFunctionMode):
             whole = remembered(whole)
         rows: Statistics = {}
         if wanted and takes_attention(query, key):
-            rows = native_rows(query, key, read, scale, wanted)
+            sample = place.sample
+            if sample is not None and not sample.fits(query):
+                sample = None
+            rows, known = native_rows(query, key, read, scale, wanted, sample)
+            if known is not None:
+                whole = partial(whole_rows, query, key, read, scale, known=known)
         elif wanted:
             rows = direct_rows(whole, read, wanted)
         self._receive(rows, read.visible, whole)

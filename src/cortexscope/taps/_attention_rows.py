@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cortexscope import native
 from cortexscope.errors import UnknownNameError
 from cortexscope.registry import suggestion
-from cortexscope.taps._reductions import Reduced, reduction
+from cortexscope.taps._reductions import Key, Reduced, reduction
 from cortexscope.taps._statistics import Statistics
 from cortexscope.taps._tokens import Tokens
 from cortexscope.taps.rows import ROWS
@@ -139,6 +140,33 @@ class AttentionSample(Reduced):
         """Which rows belong to a token that is not the first of its prompt."""
         return self.positions.rest
 
+    def prepare(self, keys: Sequence[Key]) -> None:
+        """Compute in one reading what compiled code gives."""
+        if ("largest",) in self.reductions or not native.takes_rows(self.probabilities):
+            return
+        window = next((key for key in keys if key[0] == "within"), None)
+        read = native.attention_row_sizes(
+            self.probabilities,
+            self.queries,
+            self.visible,
+            self.tokens,
+            self.start,
+            0 if window is None else int(str(window[1])),
+        )
+        self.reductions.update(
+            {
+                ("counts",): read.counts,
+                ("even_distance",): read.even,
+                ("largest",): read.largest,
+                ("received",): read.received,
+                ("effective",): self._effective(read.squares),
+                ("without_first",): BeyondFirst(read.mass, read.beyond),
+                ("distance",): read.distance,
+            }
+        )
+        if window is not None:
+            self.reductions[window] = read.near
+
     @reduction
     def counts(self) -> Int[Tensor, "#prompt #head row"]:
         """How many keys each row can see."""
@@ -158,9 +186,11 @@ class AttentionSample(Reduced):
     def effective(self) -> Float[Tensor, "prompt head row"]:
         """One over the sum of the squares of each row, a learned sink being one outcome more."""
         # Twice the speed of squaring and summing, since no matrix of squares is made.
-        squares: Tensor = torch.linalg.vector_norm(self.probabilities, dim=-1).square()
+        return self._effective(torch.linalg.vector_norm(self.probabilities, dim=-1).square())
+
+    def _effective(self, squares: Tensor) -> Tensor:
         if self.learned_sink is not None:
-            squares += self.learned_sink.square()
+            squares = squares + self.learned_sink.square()
         return 1 / squares.clamp(max=1)
 
     @cached_property

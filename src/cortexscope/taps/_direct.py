@@ -33,7 +33,7 @@ _SMALL_KEYS = 32
 queries, cost 1-3 % of a block, and are free of the rounding of a float32 log-sum-exp (1e-6 nats),
 which the nearly certain rows of very short prompts would show."""
 
-_CHUNK = 1 << 22
+WHOLE = 1 << 22
 """Scores held at once where they must be computed, in entries (16 MB in float32)."""
 
 
@@ -50,6 +50,7 @@ def whole_rows(
     queries: Int[Tensor, "prompt row"] | None,
     *,
     precise: bool = False,
+    known: Float[Tensor, "prompt head row key"] | None = None,
 ) -> Iterator[WholeRows]:
     """Yield whole rows of probabilities, chunk by chunk, on any device.
 
@@ -59,15 +60,16 @@ def whole_rows(
         mask: of the scores.
         scale: of the scores.
         queries: which rows of each prompt, all where None.
+        known: the probabilities, where they are there already.
         precise: take the softmax in float64, as is always done for few keys.
     """
     keys = key.shape[2]
     batch, heads, count, _ = query.shape
     compiled = not precise and takes_attention(query, key)
     exact = precise or small(keys)
-    scores = None if compiled else _Scores(query, key, scale, exact=exact)
+    scores = None if compiled or known is not None else _Scores(query, key, scale, exact=exact)
     count = count if queries is None else queries.shape[1]
-    step = max(1, _CHUNK // (batch * heads * keys))
+    step = max(1, WHOLE // (batch * heads * keys))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
         places = _places(queries, rows, query.device)
@@ -79,7 +81,9 @@ def whole_rows(
         if mask.causal:
             behind = torch.arange(keys, device=places.device) <= places[..., None]
             visible = visible & behind[:, None]
-        if scores is None:
+        if known is not None:
+            found = known[:, :, rows]
+        elif scores is None:
             found = whole_attention_rows(
                 query, key, mask.bias, causal=mask.causal, scale=scale, where=places
             )
@@ -181,7 +185,7 @@ def _outcomes(
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     batch, heads, count, outcomes = scores.shape
     count = count if queries is None else queries.shape[1]
-    step = max(1, _CHUNK // (batch * heads * outcomes))
+    step = max(1, WHOLE // (batch * heads * outcomes))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
 

@@ -6,8 +6,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cortexscope.native import attention_rows
+from cortexscope.taps._direct import WHOLE
 from cortexscope.taps._mask import Mask
 from cortexscope.taps._statistics import Statistics, Wanted
+from cortexscope.taps._tokens import Sample
 from cortexscope.taps.rows.entropy import Entropy
 
 __all__ = ["native_rows"]
@@ -19,8 +21,9 @@ def native_rows(
     mask: Mask,
     scale: float,
     wanted: Wanted,
-) -> Statistics:
-    """Return the statistics of all rows.
+    sample: Sample | None,
+) -> tuple[Statistics, Float[Tensor, "prompt head slot key"] | None]:
+    """Return the statistics of all rows, and those of the sample whole.
 
     Args:
         query: after rotation and norm.
@@ -28,7 +31,11 @@ def native_rows(
         mask: of the scores, graded or not.
         scale: of the scores.
         wanted: which statistics to compute.
+        sample: which rows are wanted whole; none where None, or where they need much room.
     """
+    rooms = query.shape[0] * query.shape[1] * key.shape[2]
+    if sample is not None and rooms * sample.where.shape[1] > WHOLE:
+        sample = None
     chosen = {row.name: row.chosen(mask, query.shape[2]) for row in wanted}
     entropy = Entropy.name in chosen
     found = attention_rows(
@@ -39,8 +46,9 @@ def native_rows(
         scale=scale,
         entropy=entropy,
         chosen={name: keys for name, keys in chosen.items() if keys is not None},
+        slots=None if sample is None else (sample.slots, sample.where.shape[1]),
     )
     rows = dict(found.masses)
     if found.entropy is not None:
         rows[Entropy.name] = found.entropy
-    return rows
+    return rows, found.whole

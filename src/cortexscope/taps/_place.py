@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from cortexscope.taps._tokens import Sample
+
 __all__ = ["Place"]
 
 
@@ -20,6 +22,8 @@ class Place(NamedTuple):
     """Whether it looks at another stack."""
     sink: bool
     """Whether its softmax has one outcome more than keys, a learned sink."""
+    sample: Sample | None
+    """Which queries are to be seen whole; None where none are."""
     so_far: Tensor | None = None
     """Which positions hold tokens, those of earlier passes included; None where unknown."""
 

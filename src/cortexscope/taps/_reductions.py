@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 from jaxtyping import Bool
@@ -52,11 +52,16 @@ class Reduced:
         made.__dict__.update(positions=self.positions, reductions={}, _bare=True)
         return made
 
+    def prepare(self, keys: Sequence[Key]) -> None:
+        """Compute those reductions that compiled code gives, all of them in one reading."""
+
     def once(self, key: Key, compute: Callable[[], V]) -> V:
         """Return a reduction, computed if it is not there yet."""
         if key not in self.reductions:
             if self._bare:
                 raise LookupError(f"{key} was not computed of the layers that are shown as one")
+            self.prepare((key,))
+        if key not in self.reductions:
             self.reductions[key] = compute()
         found: V = self.reductions[key]
         return found

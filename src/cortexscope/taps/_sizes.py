@@ -24,8 +24,8 @@ class Peak(NamedTuple):
     """The largest |h| of each prompt; the first where several are."""
 
     size: Float[Tensor, " prompt"]
-    token: Int[Tensor, " prompt"]
-    """Its number in the prompt, from 0."""
+    place: Int[Tensor, " prompt"]
+    """The position of its token."""
     feature: Int[Tensor, " prompt"]
 
 

@@ -114,6 +114,7 @@ class StackWatch(Walk):
             self.anatomy.peculiar.head_after_query,
             cross=self._part == "cross",
             sink=self._sink,
+            sample=self._inside.sample_or_all if "attention.rows" in self._needs else None,
             so_far=self._reader.so_far,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 
 import torch
@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from cortexscope import native
-from cortexscope.taps._reductions import Reduced, reduction
+from cortexscope.taps._compiled import compiled
+from cortexscope.taps._reductions import Key, Reduced, reduction
 from cortexscope.taps._sizes import Moments, Peak, lower_medians, moments, sorted_sizes
 from cortexscope.taps._spectra import Spectra
 from cortexscope.taps._tokens import Sample, Tokens
@@ -38,7 +39,8 @@ class HiddenStates(Reduced):
         before: HiddenStates | None = None,
         chosen: Sample | None = None,
     ) -> None:
-        self._whole = states.detach()
+        self.whole = states.detach()
+        """As they were given; of all tokens where these are some."""
         self._chosen = chosen
         self.positions = positions
         self.before = before
@@ -52,7 +54,7 @@ class HiddenStates(Reduced):
 
     def alike(self) -> tuple[Hashable, ...]:
         """Return what must be the same of layers that are shown as one."""
-        whole = self._whole
+        whole = self.whole
         return (*self.form(), whole.shape, whole.dtype, whole.device, id(self.positions))
 
     def bare(self) -> HiddenStates:
@@ -67,7 +69,7 @@ class HiddenStates(Reduced):
 
         That much the next layer needs; the rest would lie beside the model's largest tensors.
         """
-        kept = type(self)(self._whole, self.positions, chosen=self._chosen)
+        kept = type(self)(self.whole, self.positions, chosen=self._chosen)
         known = self.__dict__
         if "values" in known:
             kept.__dict__["values"] = self.values
@@ -85,19 +87,27 @@ class HiddenStates(Reduced):
     @cached_property
     def _states(self) -> Float[Tensor, "prompt token feature"]:
         # Gathered only where more is asked for than what compiled code reads where it lies.
-        return self._whole if self._chosen is None else self._chosen.of(self._whole)
+        return self.whole if self._chosen is None else self._chosen.of(self.whole)
 
     @property
-    def _rows(self) -> native.Rows | None:
+    def rows(self) -> native.Rows | None:
         """Where compiled code finds the states; None where there is no such code for them."""
-        if not native.takes_states(self._whole):
+        if not native.takes_states(self.whole):
             return None
-        return native.Rows(self._whole, None if self._chosen is None else self._chosen.where)
+        return native.Rows(self.whole, None if self._chosen is None else self._chosen.where)
+
+    def lies_as(self, others: HiddenStates) -> bool:
+        """Return whether compiled code finds the others at the same places."""
+        return self._chosen is others._chosen and native.takes_states(others.whole)
+
+    def prepare(self, keys: Sequence[Key]) -> None:
+        """Compute those reductions that compiled code gives, all of them in one reading."""
+        self.reductions.update(compiled(self, keys))
 
     @property
     def device(self) -> torch.device:
         """Where the states are."""
-        return self._whole.device
+        return self.whole.device
 
     @property
     def rest(self) -> Bool[Tensor, "prompt token"]:
@@ -117,41 +127,34 @@ class HiddenStates(Reduced):
         before = None if self.before is None else self.before.sample
         if self._chosen is not None:
             return type(self)(chosen.of(self._states), self.positions.sampled, before=before)
-        return type(self)(self._whole, self.positions.sampled, before=before, chosen=chosen)
+        return type(self)(self.whole, self.positions.sampled, before=before, chosen=chosen)
 
     @cached_property
     def values(self) -> Float[Tensor, "prompt token feature"]:
         """The states in float32, or in float64 where the model computes in it."""
         return self._states if self._states.dtype == torch.float64 else self._states.float()
 
-    @cached_property
-    def _read(self) -> native.Sizes | None:
-        """What one reading by compiled code gives; None without such code."""
-        return None if self._rows is None else native.sizes(self._rows)
-
     @reduction
     def sums(self) -> Float[Tensor, "prompt token"]:
         """The sum over features of each token's state."""
-        return self.values.sum(-1) if self._read is None else self._read.sums
+        return self.values.sum(-1)
 
     @reduction
     def sizes(self) -> Float[Tensor, "prompt token"]:
         """The l1 norm of each token's state."""
         # Twice as fast as torch's own l1 norm, which is not vectorised.
-        return self.values.abs().sum(-1) if self._read is None else self._read.sizes
+        return self.values.abs().sum(-1)
 
     @reduction
     def norms(self) -> Float[Tensor, "prompt token"]:
         """The l2 norm of each token's state."""
-        if self._read is not None:
-            return self._read.norms
         norms: Tensor = torch.linalg.vector_norm(self.values, dim=-1)
         return norms
 
     @reduction
     def largest(self) -> Float[Tensor, "prompt token"]:
         """The largest |h| of each token's state."""
-        return self.values.abs().amax(-1) if self._read is None else self._read.largest
+        return self.values.abs().amax(-1)
 
     @reduction
     def norms_before(self) -> Float[Tensor, "prompt token"] | None:
@@ -159,21 +162,18 @@ class HiddenStates(Reduced):
         return None if self.before is None else self.before.norms
 
     @reduction
+    def products_before(self) -> Float[Tensor, "prompt token"] | None:
+        """The product of each token's state with the one before; None where there is none."""
+        return None if self.before is None else (self.values * self.before.values).sum(-1)
+
+    @property
     def cosines_before(self) -> Float[Tensor, "prompt token"] | None:
         """The cosine of each token's state with the one in the layer before; NaN for zeros.
 
         None where there is no layer before.
         """
-        if self.before is None:
-            return None
-        return self.times(self.before) / (self.norms * self.before.norms)
-
-    def times(self, others: HiddenStates) -> Float[Tensor, "prompt token"]:
-        """Return the product of each token's state with its state at another site."""
-        rows, other = self._rows, others._rows
-        if rows is not None and other is not None and self._chosen is others._chosen:
-            return native.products(rows, other.values)
-        return (self.values * others.values).sum(-1)
+        products, norms = self.products_before, self.norms_before
+        return None if products is None or norms is None else products / (self.norms * norms)
 
     @reduction
     def last(self) -> Float[Tensor, "prompt feature"]:
@@ -187,13 +187,13 @@ class HiddenStates(Reduced):
         norms = torch.where(self.norms.isfinite(), self.norms, torch.nan)
         return torch.where(self.tokens & (norms != 0), 1 / norms, 0)
 
-    def resultant(self, *, rest: bool = False) -> Float[Tensor, " prompt"]:
+    def resultant(self, rest: bool = False) -> Float[Tensor, " prompt"]:
         """Return the squared length of the sum of each prompt's states scaled to length 1.
 
         Args:
             rest: leave out the first token of each prompt.
         """
-        return self.once(("_resultant", rest), lambda: self._resultant(rest))
+        return self.once(("resultant", rest), lambda: self._resultant(rest))
 
     def _resultant(self, rest: bool) -> Float[Tensor, " prompt"]:
         weights = self.unit_weights_rest if rest else self.unit_weights
@@ -230,8 +230,6 @@ class HiddenStates(Reduced):
     @reduction
     def moments(self) -> Moments:
         """The mean of each token's state and the sums of powers about it."""
-        if self._rows is not None:
-            return Moments(*native.central(self._rows))
         return moments(self.values)
 
     @reduction
@@ -239,15 +237,7 @@ class HiddenStates(Reduced):
         """The largest |h| of each prompt, and where it is."""
         size, place = self.largest.masked_fill(~self.tokens, -1).max(-1)
         prompts = torch.arange(len(place), device=place.device)
-        feature = self.values[prompts, place].abs().argmax(-1)
-        return Peak(size, self.positions.ranks[prompts, place], feature)
-
-    @reduction
-    def median(self) -> Float[Tensor, " prompt"]:
-        """The lower median of the |h| of each prompt."""
-        if self._rows is not None:
-            return native.medians(self._rows, self.tokens)
-        return lower_medians(self.values, self.tokens)
+        return Peak(size, place, self.values[prompts, place].abs().argmax(-1))
 
     @cached_property
     def sorted(self) -> Float[Tensor, "prompt token feature"]:
@@ -264,17 +254,12 @@ class HiddenStates(Reduced):
         self, threshold: float | Float[Tensor, "prompt token 1"]
     ) -> Float[Tensor, "prompt token"]:
         """Return how many features of each token have |h| below `threshold`."""
-        if self._rows is not None:
-            single = threshold[..., 0] if isinstance(threshold, Tensor) else threshold
-            return native.below(self._rows, single)
         # Four times as fast as to sum booleans.
         return self.values.abs().lt_(threshold).sum(-1)
 
     @reduction
     def zeros(self) -> Float[Tensor, "prompt token"]:
         """How many features of each token are 0."""
-        if self._rows is not None:
-            return native.below(self._rows, 0.0, or_equal=True)
         return self.values.abs().le_(0).sum(-1)
 
     def near_zero(self, threshold: float) -> Float[Tensor, "prompt token"]:
@@ -294,16 +279,16 @@ class HiddenStates(Reduced):
 
         Infinite where the states are not finite.
         """
-        return self.once(
-            ("massive", least, times_median), lambda: self._massive(least, times_median)
-        )
 
-    def _massive(self, least: float, times_median: float) -> Float[Tensor, " prompt"]:
-        counts = torch.where(self.peak.size.isfinite(), 0.0, torch.inf)
-        if (self.peak.size > least).any():
-            bound = (times_median * self.sample.median).clamp(min=least)
-            tokens = self.tokens & (self.largest > bound[:, None])
-            prompts, places = tokens.nonzero(as_tuple=True)
-            found = self.values[prompts, places].abs() > bound[prompts, None]
-            counts.index_add_(0, prompts, found.sum(-1).to(counts.dtype))
-        return counts
+        def counted() -> Tensor:
+            counts = torch.where(self.peak.size.isfinite(), 0.0, torch.inf)
+            if (self.peak.size > least).any():
+                median = lower_medians(self.sample.values, self.sample.tokens)
+                bound = (times_median * median).clamp(min=least)
+                tokens = self.tokens & (self.largest > bound[:, None])
+                prompts, places = tokens.nonzero(as_tuple=True)
+                found = self.values[prompts, places].abs() > bound[prompts, None]
+                counts.index_add_(0, prompts, found.sum(-1).to(counts.dtype))
+            return counts
+
+        return self.once(("massive", least, times_median), counted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Int, Shaped
@@ -12,13 +11,33 @@ from torch import Tensor
 __all__ = ["Sample", "Tokens"]
 
 
-class Sample(NamedTuple):
-    """Some tokens of each prompt, in order; a shorter sample is filled up at its end."""
+class Sample:
+    """Some tokens of each prompt, in order; a shorter sample is filled up at its end.
 
-    where: Int[Tensor, "prompt place"]
-    """Positions in the batch; 0 where a place is empty."""
-    mask: Bool[Tensor, "prompt place"]
-    """Which places are taken."""
+    Args:
+        where: positions in the batch; 0 where a place is empty.
+        mask: which places are taken.
+        tokens: how many positions the batch has.
+    """
+
+    def __init__(
+        self, where: Int[Tensor, "prompt place"], mask: Bool[Tensor, "prompt place"], tokens: int
+    ) -> None:
+        self.where = where
+        self.mask = mask
+        self._of = len(where), tokens
+
+    def fits(self, query: Tensor) -> bool:
+        """Return whether queries, [prompt, head, token, feature], are those it is of."""
+        return (len(query), query.shape[2]) == self._of and query.device == self.where.device
+
+    @cached_property
+    def slots(self) -> Int[Tensor, "prompt token"]:
+        """The place of each position of the batch, -1 where it has none."""
+        prompts, places = self.mask.nonzero(as_tuple=True)
+        slots = self.where.new_full(self._of, -1)
+        slots[prompts, self.where[prompts, places]] = places
+        return slots
 
     def of(
         self, rows: Shaped[Tensor, "prompt token *rest"]
@@ -94,7 +113,15 @@ class Tokens:
         taken = place < sizes[:, None]
         here = self.mask.cumsum(-1) - 1
         index = torch.searchsorted(here, torch.where(taken, ranks, 0))
-        return Sample(torch.where(taken, index, 0), taken)
+        return Sample(torch.where(taken, index, 0), taken, self.mask.shape[1])
+
+    @cached_property
+    def sample_or_all(self) -> Sample:
+        """The sample; all positions where all tokens stand for their prompts."""
+        if self.sample is not None:
+            return self.sample
+        places = torch.arange(self.mask.shape[1], device=self.mask.device)
+        return Sample(places.expand(self.mask.shape), self.mask, len(places))
 
     @property
     def sampled(self) -> Tokens:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
-from cortexscope.taps._reductions import Reduced, reduction
+from cortexscope import native
+from cortexscope.taps._reductions import Key, Reduced, reduction
 from cortexscope.taps._states import HiddenStates
 
 __all__ = ["Update"]
@@ -58,6 +59,15 @@ class Update(Reduced):
     def _sample(self) -> Update:
         return Update(self.part, self.states.sample, self.stream.sample)
 
+    def prepare(self, keys: Sequence[Key]) -> None:
+        """Compute in one reading what compiled code gives."""
+        rows, stream = self.states.rows, self.stream
+        if rows is None or ("products",) in self.reductions or not self.states.lies_as(stream):
+            return
+        names = (*native.SIZES, "products")
+        read = native.row_sizes(rows, names, others=stream.whole)
+        self.reductions.update({(name,): read[name] for name in ("norms", "products")})
+
     @reduction
     def norms(self) -> Float[Tensor, "prompt token"]:
         """The l2 norm of each token's update."""
@@ -69,6 +79,11 @@ class Update(Reduced):
         return self.stream.norms
 
     @reduction
+    def products(self) -> Float[Tensor, "prompt token"]:
+        """The product of each token's update with its state in the stream."""
+        return (self.states.values * self.stream.values).sum(-1)
+
+    @property
     def cosines(self) -> Float[Tensor, "prompt token"]:
         """The cosine of each token's update with the stream; NaN for zeros."""
-        return self.states.times(self.stream) / (self.norms * self.stream_norms)
+        return self.products / (self.norms * self.stream_norms)

@@ -235,30 +235,32 @@ def quotients(
         known: sites where something should have been seen.
     """
     for sites in stacks:
-        if not any(site in state or site in known for site in sites):
+        seen = [(site, sums) for site in sites if (sums := state.get(site)) is not None]
+        if not seen and known.isdisjoint(sites):
             yield Values((Site.whole(sites[0].stack),), None, absent.anywhere)
             continue
-        for alike in _alike(sites, state):
-            total = torch.stack([state[site]["total"] for site in alike])
-            count = torch.stack([state[site]["count"] for site in alike])
-            tokens = torch.stack(
-                [state[site].get("tokens", state[site]["count"]) for site in alike]
-            )
+        for alike in _alike(seen):
+            every = [sums for _, sums in alike]
+            total = torch.stack([sums["total"] for sums in every])
+            tokens = count = torch.stack([sums["count"] for sums in every])
+            if any("tokens" in sums for sums in every):
+                tokens = torch.stack([sums.get("tokens", sums["count"]) for sums in every])
             count = count.reshape(*count.shape, *(1,) * (total.dim() - count.dim()))
             value = not_finite_as_infinity(total / count.clamp(min=1))
-            value = value.masked_fill(count == 0, torch.nan)
-            yield Values(tuple(alike), value, undefined, tokens=tokens)
-        for site in sites:
-            if site not in state:
-                reason = absent.unread if site in known else absent.here
-                yield Values((site,), None, reason)
+            value = value.masked_fill_(count == 0, torch.nan)
+            yield Values(tuple(site for site, _ in alike), value, undefined, tokens=tokens)
+        if len(seen) < len(sites):
+            there = {site for site, _ in seen}
+            for site in sites:
+                if site not in there:
+                    reason = absent.unread if site in known else absent.here
+                    yield Values((site,), None, reason)
 
 
-def _alike(sites: Sequence[Site], state: State) -> Iterator[list[Site]]:
+def _alike(seen: Sequence[tuple[Site, Sums]]) -> Iterator[list[tuple[Site, Sums]]]:
     """Yield the sites that were seen, those together whose sums have the same shape."""
-    groups: dict[tuple[torch.Size, ...], list[Site]] = {}
-    for site in sites:
-        if site in state:
-            shapes = state[site]["total"].shape, state[site]["count"].shape
-            groups.setdefault(shapes, []).append(site)
+    groups: dict[tuple[torch.Size, ...], list[tuple[Site, Sums]]] = {}
+    for site, sums in seen:
+        shapes = sums["total"].shape, sums["count"].shape
+        groups.setdefault(shapes, []).append((site, sums))
     yield from groups.values()
