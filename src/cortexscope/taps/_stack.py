@@ -30,6 +30,10 @@ __all__ = ["Reader", "StackWatch"]
 Reader = PredictionReader | LensReader
 """Makes predictions of the states of a stack."""
 
+# What is done with what a model computes is no part of it, and need not be heard: each call of
+# torch would take twice as long.
+unheard = torch._C.DisableTorchFunction
+
 _STATES = frozenset({"hidden", "updates", "lens"})
 
 
@@ -133,18 +137,20 @@ class StackWatch(Walk):
 
     def entered(self, states: object) -> None:
         """Show what the first block reads."""
-        if self._step == 0 and self._needs & _STATES:
-            self._hidden(0, states)
-        self._branches.begin()
+        with unheard():
+            if self._step == 0 and self._needs & _STATES:
+                self._hidden(0, states)
+            self._branches.begin()
 
     def left(self, states: object) -> None:
         """Show what a block did, and what it gave."""
-        if "experts" in self._needs:
-            self._routing()
-        self._show_updates()
-        if self._needs & _STATES:
-            self._hidden(self._step + 1, states)
-        self._routers.forget()
+        with unheard():
+            if "experts" in self._needs:
+                self._routing()
+            self._show_updates()
+            if self._needs & _STATES:
+                self._hidden(self._step + 1, states)
+            self._routers.forget()
 
     def through(self, output: Any) -> None:  # noqa: ANN401
         """Show the last states."""
@@ -152,7 +158,8 @@ class StackWatch(Walk):
             state = getattr(output, "last_hidden_state", None)
             if state is None:
                 state = output[0] if isinstance(output, tuple | list) else output
-            self._hidden(None, state)
+            with unheard():
+                self._hidden(None, state)
 
     def over(self) -> None:
         """Tell who asked."""
@@ -204,10 +211,10 @@ class StackWatch(Walk):
         return states if states.dim() == 3 and states.shape[:2] == (prompts, length) else None
 
     def _show_read(self, kind: type[HiddenStates], entries: Tensor) -> None:
-        states, layer = self._shaped(entries), self.layer
-        if states is None or layer is None or self._inside is None:
-            return
-        with torch.no_grad():
+        with unheard(), torch.no_grad():
+            states, layer = self._shaped(entries), self.layer
+            if states is None or layer is None or self._inside is None:
+                return
             self._show(Site(self.anatomy.name, layer), kind(states, self._inside.to(states.device)))
 
     def _show_mixing(self, mixing: Mixing) -> None:
