@@ -88,6 +88,25 @@ def test_layers_as_one_have_the_numbers_of_each(
         assert {key(row): (str(row["value"]), row["reason"]) for row in found} == same
 
 
+@pytest.mark.parametrize(
+    "name", [metric for metric in metric_names(["all"]) if not metric.startswith("induction")]
+)
+def test_each_metric_alone_learns_what_it_needs(name: str) -> None:
+    torch.manual_seed(0)
+    module, (metric,) = llama().eval(), make_metrics([name], MetricOptions())
+    own = {"masked", "masked.word", "text"} & {*metric.spec.needs}
+    if metric.spec.replication != "prompt" or own:
+        pytest.skip("attach does not measure it")
+    with torch.inference_mode(), attach(module, metrics=[name], sample_tokens=8) as probe:
+        for _ in range(2):
+            module(torch.randint(0, 90, (2, 20)))
+    frame = probe.frame()
+    # A backbone has no head, and a dense model neither experts nor other mixers.
+    absent = {"predictions", "lens", "experts", "mixers"}
+    if not any(need.partition(".")[0] in absent for need in metric.spec.needs):
+        assert len(frame) > 1
+
+
 def test_what_was_not_computed_of_each_layer_is_not_made_up() -> None:
     seen = HiddenStates(torch.randn(2, 3, 4), Tokens(torch.ones(2, 3, dtype=torch.bool)))
     bare = seen.bare()

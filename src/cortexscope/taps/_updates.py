@@ -39,9 +39,13 @@ class Update(Reduced):
         self.stream = stream
         self.reductions = {}
 
+    def form(self) -> tuple[Hashable, ...]:
+        """Return whose update it is, since most metrics are about one of the two."""
+        return (self.part,)
+
     def alike(self) -> tuple[Hashable, ...]:
         """Return what must be the same of layers that are shown as one."""
-        return (self.part, *self.states.alike())
+        return (*self.form(), *self.states.alike())
 
     def bare(self) -> Update:
         """Return the same with nothing to be reduced."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
 
 import pyarrow as pa
@@ -57,6 +58,11 @@ class Prompts:
         self._needs = needs_of(self._watching)
         self._sample = setup.sample_tokens
         self._ahead = [kind(reader) for kind in ahead if kind.need in self._needs]
+        self._delivered: list[observer.Finished] = []
+        # One for all batches, since it learns from the first what is needed of the others.
+        self._observer = Observer(
+            self._watching, reader.anatomy, self._delivered.append, spares=True
+        )
         self._continuation: Continuation | None = None
         self.refusal: str | None = None
         """Why the model does not generate though it was asked to, None where it does."""
@@ -78,8 +84,15 @@ class Prompts:
             ModelError: if the model fails on a batch, or memory does not hold one prompt; the
                 prompt ids are named.
         """
+        # Tables of a batch are made while the model reads the next one.
+        with ThreadPoolExecutor(1) as beside:
+            yield from self._measure(shard, advance, beside)
+
+    def _measure(
+        self, shard: Shard, advance: Callable[[int], None], beside: Executor
+    ) -> Iterator[Steps | Finished]:
         label = self._reader.label
-        tables: list[pa.Table] = []
+        tables: list[Future[pa.Table]] = []
         pooled: dict[str, State] = {}
         rows: list[PromptRow] = []
         unfinished: list[Batch] = []
@@ -98,7 +111,9 @@ class Prompts:
             finite, found, passes = read
             prompts = [(item.prompt.id, item.prompt.task) for item in batch.items]
             tables.append(
-                tabulate(found.results, model=label, prompts=prompts, lengths=found.lengths)
+                beside.submit(
+                    tabulate, found.results, model=label, prompts=prompts, lengths=found.lengths
+                )
             )
             for name, state in found.pooled.items():
                 pooled[name] = concatenate(pooled.get(name, {}), state)
@@ -116,7 +131,7 @@ class Prompts:
         yield Finished(
             label,
             shard.number,
-            pa.concat_tables(tables),
+            pa.concat_tables([table.result() for table in tables]),
             Vectors(_without(pooled, lost), rows) if self._pools else None,
             self._continuation.generations() if self._continuation else None,
             self._not_finite(unfinished) if unfinished else None,
@@ -157,8 +172,10 @@ class Prompts:
         reader, continuation = self._reader, self._continuation
         # Passes of their own are not to be measured, so they come before.
         told = [ahead.read(batch) for ahead in self._ahead]
-        delivered: list[observer.Finished] = []
-        watching = Observer(self._watching, reader.anatomy, delivered.append, spares=True)
+        watching = self._observer
+        # Of a batch that failed, as for want of memory.
+        watching.forget()
+        self._delivered.clear()
         relay = Relay(watching)
         passes: list[StepPass] = []
         with reader.tap(self._needs, relay, sample=self._sample):
@@ -171,7 +188,7 @@ class Prompts:
             if continuation is not None:
                 relay.now = continuation.receiver
                 passes = continuation.go_on(batch, inputs, output, partial(reader.run, batch))
-        (found,) = delivered
+        found = self._delivered.pop()
         return finite, found, passes
 
     @torch.inference_mode()
