@@ -79,6 +79,7 @@ def callback(out: Path, suite: Path, **asked: Any) -> CortexscopeCallback:
     )
 
 
+@pytest.mark.slow
 def test_the_training_is_the_same_to_the_last_bit(tmp_path: Path, suite_file: Path) -> None:
     plain, watched = model(), model()
     expected = losses(trainer(tmp_path / "a", plain, []))
@@ -94,6 +95,7 @@ def test_the_training_is_the_same_to_the_last_bit(tmp_path: Path, suite_file: Pa
     }
 
 
+@pytest.mark.slow
 def test_what_is_measured_is_what_the_saved_checkpoint_gives(
     tmp_path: Path, suite_file: Path
 ) -> None:
@@ -127,6 +129,7 @@ def test_what_is_measured_is_what_the_saved_checkpoint_gives(
     assert training.models == ("step-0", "step-3", "step-6")
 
 
+@pytest.mark.slow
 def test_a_step_that_is_reached_again_replaces_what_was_there(
     tmp_path: Path, suite_file: Path
 ) -> None:
@@ -142,6 +145,7 @@ def test_a_step_that_is_reached_again_replaces_what_was_there(
     assert Run(path).manifest.models[0].checkpoint_of == str(tmp_path / "runs")
 
 
+@pytest.mark.slow
 def test_an_error_at_a_later_step_is_a_warning(tmp_path: Path, suite_file: Path) -> None:
     class Breaking(CortexscopeCallback):
         def measure(self, model: nn.Module, step: int, **given: Any) -> Path:
@@ -174,6 +178,7 @@ def test_what_cannot_be_measured_is_said_before_the_first_update(
         watch.measure(spread, 0)
 
 
+@pytest.mark.slow
 def test_adapters_are_measured_inside_their_wrapper(tmp_path: Path, suite_file: Path) -> None:
     peft = pytest.importorskip("peft")
     with warnings.catch_warnings():
@@ -225,6 +230,7 @@ def test_a_folder_says_of_its_run_what_it_is(tmp_path: Path, suite_file: Path) -
     assert Run(path).models()["reference"].tolist() == ["mine@7"]
 
 
+@pytest.mark.slow
 def test_runs_of_a_training_have_statistics_together(
     tmp_path: Path, suite_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

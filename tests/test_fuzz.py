@@ -35,6 +35,7 @@ def benchmark() -> ModuleType:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of what makes the whole adapter
 @pytest.mark.parametrize("name", INPUTS)
 def test_a_damaged_file_is_read_or_refused_in_a_sentence(

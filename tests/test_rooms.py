@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
 import cortexscope
 
 _SOURCE = Path(cortexscope.__file__).parent
 
 
+@pytest.mark.slow
 def test_no_room_imports_a_private_module_of_another() -> None:
     wrong = []
     files = list(_SOURCE.rglob("*.py"))

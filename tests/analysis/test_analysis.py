@@ -206,6 +206,7 @@ def test_random_tokens_are_compared_with_their_prompts(run: Run, found: Analysis
     assert row_of(table, metric=TASK, model="other", control="paraphrase")["n"] == 30
 
 
+@pytest.mark.slow
 def test_the_layer_that_tells_tasks_apart_is_found(found: Analysis) -> None:
     for model in MODELS:
         probes = found.table("probes")

@@ -44,6 +44,7 @@ def effect(found: Analysis, metric: str, form: str, scope: str = STANDARDISED) -
     return row_of(table, metric=metric, factor="task", form=form, scope=scope)
 
 
+@pytest.mark.slow
 def test_a_label_that_follows_length_shows_only_raw(run: Run) -> None:
     found = analysed(run, "size")
     for scope in (*(model.label for model in MODELS), STANDARDISED):
@@ -54,6 +55,7 @@ def test_a_label_that_follows_length_shows_only_raw(run: Run) -> None:
     assert "'size' shows only raw: " in said[0]
 
 
+@pytest.mark.slow
 def test_a_label_that_moves_a_metric_shows_beyond_length(run: Run) -> None:
     found = analysed(run, "shown")
     assert found.groups.names == ("false", "true")
@@ -113,6 +115,7 @@ def test_slopes_are_scipys_over_clusters(run: Run) -> None:
     assert row["n"] == 90
 
 
+@pytest.mark.slow
 def test_a_label_that_goes_with_the_task_alone_is_nothing_inside_tasks(run: Run) -> None:
     together, apart = analysed(run, "style"), analysed(run, "style", within="task")
     assert effect(together, TASK, "raw")["p_max_t"] < 0.01
@@ -203,6 +206,7 @@ def test_a_run_without_columns_says_so(tmp_path: Path) -> None:
         analysed(run, "size")
 
 
+@pytest.mark.slow
 def test_the_tasks_statistics_stay_where_they_are(tmp_path: Path) -> None:
     run = run_with_columns(tmp_path / "run", count=8)
     Analysis(run, settings=FEW).write()
@@ -266,6 +270,7 @@ def said_by(*arguments: str) -> str:
     return result.output
 
 
+@pytest.mark.slow
 def test_the_command_prints_effects_slopes_and_sentences(run: Run) -> None:
     label = said_by(str(run.path), "--by", "shown", "--metric", TASK)
     assert "What 'shown' explains of all variance" in label
@@ -281,6 +286,7 @@ def test_the_command_prints_effects_slopes_and_sentences(run: Run) -> None:
     assert (run.path / "stats" / "by-grade" / "slopes.csv").is_file()
 
 
+@pytest.mark.slow
 def test_by_task_is_what_the_command_does_without_it(run: Run, tmp_path: Path) -> None:
     for name, more in (("one", []), ("two", ["--by", "task"])):
         said_by(str(run.path), "--metric", TASK, "--out", str(tmp_path / name), *more)

@@ -168,6 +168,7 @@ def test_several_runs_are_analysed_together(run: Run, tmp_path: Path) -> None:
     assert one.to_csv(index=False) == same.to_csv(index=False)
 
 
+@pytest.mark.slow
 def test_a_report_uses_what_the_statistics_kept(run: Run, built: list[str]) -> None:
     Analysis(run, settings=FEW).write()
     built.clear()
@@ -190,6 +191,7 @@ def one_in_focus(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"cortexscope.{place}.HEADLINE", (TASK,))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_in_focus")
 def test_tables_of_the_metrics_in_focus_are_the_same_beside_others(
     run: Run, built: list[str]

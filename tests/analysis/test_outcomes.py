@@ -71,6 +71,7 @@ def test_what_is_told_again_takes_the_place_of_what_was_told(run: Run, file: Pat
     assert set(found.loc[found["model"] == MODEL, "outcome"]) == {0.5}
 
 
+@pytest.mark.slow
 def test_the_command_line_says_the_findings_and_the_report_has_them(
     run: Run, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

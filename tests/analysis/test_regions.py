@@ -92,6 +92,7 @@ def test_a_hub_score_is_the_mean_size_of_spearmans_rho(tmp_path: Path) -> None:
     assert hubs["chance"].between(0.12, 0.3).all()
 
 
+@pytest.mark.slow
 def test_a_hub_score_has_an_interval_over_prompts(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

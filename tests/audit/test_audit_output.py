@@ -199,6 +199,7 @@ def test_wrong_figures_are_no_failure(
     assert "its exit code is 0" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_a_run_is_named_by_its_folder_or_beside_the_study(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -223,6 +224,7 @@ def _spreadsheet(path: Path, title: str, rows: list[list[object]]) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_wrong_use_is_one_sentence_and_exit_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,6 +37,7 @@ def test_six_of_the_ten_highest_entropies_are_five(
     assert hits == 5
 
 
+@pytest.mark.slow
 def test_the_144_combinations_are_72_of_two_inputs(
     published: Audit, first_table: pd.DataFrame
 ) -> None:
@@ -229,6 +230,7 @@ def test_the_exact_p_is_that_of_scipy(seed: int) -> None:
     assert check.quantities[1].note == "126 ways to deal them out"
 
 
+@pytest.mark.slow
 def test_of_too_many_ways_to_deal_models_out_some_are_drawn() -> None:
     check, expected = judged_and_expected((12, 8), 0)
     assert check.quantities[1].found == pytest.approx(expected, abs=0.005)

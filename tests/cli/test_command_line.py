@@ -76,6 +76,7 @@ def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_run_prints_a_summary_and_where_the_report_is(
     tiny_folder: Path, suite_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_killed_run_resumes_to_the_same_measurements(tiny_folder: Path, tmp_pa
     assert Run(killed).measurements_table().equals(Run(whole).measurements_table())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked", "first"),
     [

@@ -87,6 +87,7 @@ def test_a_run_notes_what_the_quick_checks_found(
     assert manifest.timings["tiny"]["check_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_a_run_stops_where_a_quick_check_fails(
     tiny_folder: Path,
     suite_file: Path,

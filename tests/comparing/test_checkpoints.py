@@ -118,6 +118,7 @@ def test_checkpoints_that_are_not_there_are_named(
         expand(["org/name@*"])
 
 
+@pytest.mark.slow
 def test_the_course_is_that_of_the_prompts_at_each_checkpoint(compared_run: Run) -> None:
     infos = {info.model: info for info in compared_run.manifest.models}
     labels = [f"out@{step}" for step in STEPS]
@@ -146,6 +147,7 @@ def test_the_course_is_that_of_the_prompts_at_each_checkpoint(compared_run: Run)
         assert (rows["difference_low"] <= rows["difference"]).iloc[:-1].all()
 
 
+@pytest.mark.slow
 def test_divergence_is_from_the_last_checkpoint_unless_another_is_named(
     tmp_path: Path, comparer: Comparer, compared_run: Run
 ) -> None:
@@ -162,6 +164,7 @@ def test_divergence_is_from_the_last_checkpoint_unless_another_is_named(
     assert {*Analysis(other).table("compared_predictions")["base"]} == {"out@10"}
 
 
+@pytest.mark.slow
 def test_changes_are_dated_by_the_checkpoints_between_which_they_happen(compared_run: Run) -> None:
     analysis = Analysis(compared_run)
     changes = analysis.table("training_changes").set_index("metric")
@@ -186,6 +189,7 @@ def test_changes_are_dated_by_the_checkpoints_between_which_they_happen(compared
     assert any("half of its way" in own for own in analysis.sentences_of("training_changes"))
 
 
+@pytest.mark.slow
 def test_two_checkpoints_and_two_trainings_have_no_course(
     tmp_path: Path, comparer: Comparer
 ) -> None:
@@ -199,6 +203,7 @@ def test_two_checkpoints_and_two_trainings_have_no_course(
     assert analysis.missing("training_course") == "no training has 3 checkpoints in the run"
 
 
+@pytest.mark.slow
 def test_the_report_shows_the_course_with_a_place_for_step_0(
     tmp_path: Path, comparer: Comparer
 ) -> None:

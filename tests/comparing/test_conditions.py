@@ -97,6 +97,7 @@ def test_what_is_no_condition_is_refused(text: str) -> None:
         parsed(text, metrics=METRICS, tasks=TASKS)
 
 
+@pytest.mark.slow
 def test_the_command_ends_as_the_conditions_say(
     tmp_path: Path, suite_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

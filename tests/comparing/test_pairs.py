@@ -53,6 +53,7 @@ def pairs(run: Run) -> tuple[Any, Any]:
     return Measurements.of(run).pairs()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_rows_are_those_of_whole_logits_and_states(
     family: str, suite_file: Path, tmp_path: Path, comparer: Comparer
@@ -96,6 +97,7 @@ def test_rows_are_those_of_whole_logits_and_states(
     assert compared == 12 * len(xs)
 
 
+@pytest.mark.slow
 def test_a_model_beside_itself_differs_in_nothing(tmp_path: Path, comparer: Comparer) -> None:
     folder = small(tmp_path / "model")
     predictions, drifts = pairs(comparer([f"one={folder}", f"again={folder}"]))
@@ -106,6 +108,7 @@ def test_a_model_beside_itself_differs_in_nothing(tmp_path: Path, comparer: Comp
     assert not drifts.distance.to_numpy().any()
 
 
+@pytest.mark.slow
 def test_states_differ_from_the_changed_layer_on(tmp_path: Path, comparer: Comparer) -> None:
     first = small(tmp_path / "first")
     second = small(
@@ -117,6 +120,7 @@ def test_states_differ_from_the_changed_layer_on(tmp_path: Path, comparer: Compa
     assert (by_layer.min().loc[3:] > 0).all()
 
 
+@pytest.mark.slow
 def test_other_tokens_and_other_spaces_are_told(tmp_path: Path, comparer: Comparer) -> None:
     first, apart = small(tmp_path / "first"), small(tmp_path / "apart", seed=9)
     other = small(tmp_path / "other")
@@ -133,6 +137,7 @@ def test_other_tokens_and_other_spaces_are_told(tmp_path: Path, comparer: Compar
     assert drifts[drifts.model == "apart"].empty
 
 
+@pytest.mark.slow
 def test_an_encoder_has_drift_and_says_why_it_has_no_more(
     tmp_path: Path, comparer: Comparer
 ) -> None:
@@ -143,6 +148,7 @@ def test_an_encoder_has_drift_and_says_why_it_has_no_more(
     assert drifts.distance.notna().all()
 
 
+@pytest.mark.slow
 def test_bfloat16_is_near_and_not_the_same(tmp_path: Path, comparer: Comparer) -> None:
     folder = small(tmp_path / "model")
     predictions, _ = pairs(comparer([f"one={folder}"], noise_floor=True))
@@ -152,6 +158,7 @@ def test_bfloat16_is_near_and_not_the_same(tmp_path: Path, comparer: Comparer) -
     assert 0 < kl.mean() < 1e-3
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_read_again(
     tmp_path: Path, comparer: Comparer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from cortexscope.errors import ModelFileError, UnknownNameError, UsageError
 from cortexscope.store import Measurements
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["llama", "gemma2"])
 def test_a_saved_baseline_stands_for_its_model(
     family: str, tmp_path: Path, comparer: Comparer
@@ -54,6 +55,7 @@ def test_a_file_that_is_no_baseline_is_refused(tmp_path: Path, comparer: Compare
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_runs_are_compared_by_what_they_kept(suite_file: Path, tmp_path: Path) -> None:
     for name, seed in (("a", 0), ("b", 1)):
         folder = small(tmp_path / name, seed=seed)
@@ -88,6 +90,7 @@ def test_runs_are_compared_by_what_they_kept(suite_file: Path, tmp_path: Path) -
         cortexscope.compare(runs[0])
 
 
+@pytest.mark.slow
 def test_a_plain_run_goes_on_with_the_metrics_of_a_comparison(
     tmp_path: Path, suite_file: Path, comparer: Comparer
 ) -> None:

@@ -59,6 +59,7 @@ def compared(tmp_path: Path, comparer: Comparer) -> Comparison:
     )
 
 
+@pytest.mark.slow
 def test_tables_are_of_the_rows_and_name_the_changed_layer(compared: Comparison) -> None:
     rows = Measurements.of(compared.run).pairs()
     own = rows.predictions[(rows.predictions.model == "second") & rows.predictions.kl.notna()]
@@ -98,6 +99,7 @@ def test_tables_are_of_the_rows_and_name_the_changed_layer(compared: Comparison)
     assert set(heads[heads.model == "second"].layer) == {1, 2, 3, 4}
 
 
+@pytest.mark.slow
 def test_a_model_against_itself_shows_nothing(compared: Comparison) -> None:
     def own(name: str) -> Any:
         table = compared.table(name)
@@ -140,6 +142,7 @@ def test_only_runs_that_belong_to_a_comparison_have_its_tables(
     assert "`cortexscope compare` lets them read the same prompts" in missing
 
 
+@pytest.mark.slow
 def test_neurons_are_paired_by_number(tmp_path: Path, comparer: Comparer) -> None:
     first = small(tmp_path / "first")
     second = small(

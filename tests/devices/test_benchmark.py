@@ -97,6 +97,7 @@ def test_what_costs_is_written_as_a_table(monkeypatch: pytest.MonkeyPatch) -> No
     ]
 
 
+@pytest.mark.slow
 def test_a_machine_without_torch_or_wheels_is_told_what_to_do(tmp_path: Path) -> None:
     ended = started("--wheels", tmp_path)
     assert ended.returncode == 2

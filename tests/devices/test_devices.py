@@ -50,6 +50,7 @@ def on_device(batch: Batch) -> Batch:
     return {name: given.to(DEVICE) for name, given in batch.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [_quick(family) for family in PANEL])
 def test_all_metrics_are_those_of_the_cpu(family: str, played: StandIn | None) -> None:
     batch = inputs_for(FAMILIES[family], LENGTHS)

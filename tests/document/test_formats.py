@@ -32,6 +32,7 @@ def _text(form: str, *blocks: Prose | Table | Bars) -> str:
     return str(render(Document("", (Section("a", "", blocks),)), form))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMATS.names())
 def test_every_format_keeps_the_contract(form: str) -> None:
     check_renderer(form)

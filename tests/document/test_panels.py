@@ -66,6 +66,7 @@ MADE: tuple[Panel, ...] = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("panel", MADE, ids=lambda panel: type(panel).__name__)
 def test_every_kind_of_panel_keeps_the_contract(panel: Panel) -> None:
     check_panel(panel)
@@ -83,6 +84,7 @@ def test_a_figure_that_is_not_drawn_is_its_numbers() -> None:
     assert cloud.texts()[1] == ["m", "q", "0.5000", "–"]
 
 
+@pytest.mark.slow
 def test_more_that_a_kind_of_panel_can_show_keeps_the_contract() -> None:
     names = ("p", "q", "r")
     check_panel(Lines("lines", "layer", "nats", (Line("m", 0, _X, _Y, places=names),)))

@@ -101,6 +101,7 @@ def test_the_manifest_says_what_stands_around_each_prompt(chatting: Path) -> Non
     assert plain.chats == {}
 
 
+@pytest.mark.slow
 def test_beside_a_chatting_model_a_base_model_reads_the_prompts_as_they_are(
     chatting: Path, base: Path
 ) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import datasets
 import pandas as pd
+import pytest
 
 import cortexscope
 from cortexscope.engine import Settings
@@ -28,6 +29,7 @@ def suite(*, hard: bool) -> Suite:
     return Suite("own", "1", tuple(tasks))
 
 
+@pytest.mark.slow
 def test_a_run_has_the_columns_of_its_suite(tiny_folder: Path, tmp_path: Path) -> None:
     asked = suite(hard=True)
     profile = cortexscope.profile(
@@ -55,6 +57,7 @@ def test_a_run_has_the_columns_of_its_suite(tiny_folder: Path, tmp_path: Path) -
     assert again.frame().equals(profile.frame())
 
 
+@pytest.mark.slow
 def test_a_frame_a_data_set_and_a_file_of_the_same_rows_give_the_same(
     tiny_folder: Path, tmp_path: Path
 ) -> None:

@@ -48,6 +48,7 @@ def request_(tiny_folder: Path, suite_file: Path, tmp_path: Path) -> RunRequest:
     return RunRequest(models=(f"tiny={tiny_folder}",), suite=suite_file, out=tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_plan_tells_the_rows_of_the_run(request_: RunRequest) -> None:
     (told,) = forecast(request_)
     assert not request_.out.exists()

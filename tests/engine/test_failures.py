@@ -62,6 +62,7 @@ def damaged(tiny_folder: Path, suite_file: Path, tmp_path: Path) -> RunRequest:
     )
 
 
+@pytest.mark.slow
 def test_the_others_go_on_and_a_mended_model_is_measured_alone(
     damaged: RunRequest, tiny_folder: Path, tmp_path: Path
 ) -> None:
@@ -94,6 +95,7 @@ def test_fail_fast_stops_before_anything_is_written(damaged: RunRequest) -> None
     assert Run(run(damaged).path).manifest.status == "failed"
 
 
+@pytest.mark.slow
 def test_the_command_tells_what_failed_and_the_report_says_so(
     damaged: RunRequest, tiny_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -137,6 +139,7 @@ RAISES = """
 """
 
 
+@pytest.mark.slow
 def test_a_plug_in_that_raises_fails_its_metric_alone_and_is_mended(
     two_models: RunRequest, tmp_path: Path
 ) -> None:
@@ -173,6 +176,7 @@ def test_a_plug_in_that_raises_fails_its_metric_alone_and_is_mended(
     assert mended.manifest.settings == whole.manifest.settings
 
 
+@pytest.mark.slow
 def test_a_mended_plug_in_measures_everything_again_also_when_killed_between(
     two_models: RunRequest, tmp_path: Path
 ) -> None:
@@ -294,6 +298,7 @@ def test_a_plug_in_that_cannot_keep_states_leaves_those_of_others(two_models: Ru
     assert own["value"].isna().all()
 
 
+@pytest.mark.slow
 def test_what_is_there_of_a_model_that_failed_is_kept_and_not_read(
     two_models: RunRequest, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ class Notes(Silent):
         self.texts.append(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["llama", "falcon_h1", "t5"])
 def test_a_text_ends_where_the_model_ends_it(family: str, tmp_path: Path) -> None:
     folder = folder_of(family, tmp_path / family)

@@ -40,6 +40,7 @@ def everything(path: Path) -> dict[str, bytes]:
     return {str(file.relative_to(path)): file.read_bytes() for file in files}
 
 
+@pytest.mark.slow
 def test_generated_tokens_are_kept_apart_from_prompts(folder: Path, tmp_path: Path) -> None:
     finished = run(small_request(folder, tmp_path / "run", Generation(tokens=STEPS)))
     plain = run(small_request(folder, tmp_path / "plain", None))
@@ -76,6 +77,7 @@ def test_generated_tokens_are_kept_apart_from_prompts(folder: Path, tmp_path: Pa
     assert tables["complete"].equals(others["complete"])
 
 
+@pytest.mark.slow
 def test_draws_depend_on_the_seed_and_not_on_batches(folder: Path, tmp_path: Path) -> None:
     first = tokens_of(run(small_request(folder, tmp_path / "first", DRAWN)))
     large = Settings(generate=DRAWN, batch_tokens=1000)
@@ -84,6 +86,7 @@ def test_draws_depend_on_the_seed_and_not_on_batches(folder: Path, tmp_path: Pat
     assert all(other[name] != first[name] for name in first)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_resumes_to_the_same_bits(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +133,7 @@ def test_steps_of_a_shard_that_is_not_finished_do_not_count(folder: Path, tmp_pa
     assert len(left.generations()) < 4
 
 
+@pytest.mark.slow
 def test_a_profile_generates(folder: Path) -> None:
     given: dict[str, Any] = {"metrics": ["residual_norm"], "selfcheck": False}
     found = cortexscope.profile(str(folder), folder / "suite.jsonl", generate=2, **given)

@@ -62,6 +62,7 @@ def request(folder: Path, out: Path, generation: Generation | None = None) -> Ru
     return replace(asked, settings=replace(asked.settings, batch_tokens=1000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize("holds", [1, 3])
 def test_values_are_those_of_the_halves(
@@ -84,6 +85,7 @@ def test_values_are_those_of_the_halves(
     assert found.manifest.status == "complete"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [False, True])
 def test_a_text_that_is_generated_is_not_doubled(folder: Path, tmp_path: Path, step: bool) -> None:
     drawn = Generation(tokens=3, sample=True, seed=1)
@@ -98,6 +100,7 @@ def test_a_text_that_is_generated_is_not_doubled(folder: Path, tmp_path: Path, s
     assert found.manifest.halved
 
 
+@pytest.mark.slow
 def test_passes_with_hidden_tokens_are_halved_with_their_batch(tmp_path: Path) -> None:
     folder = written(masked_model("bert"), tmp_path / "bert")
     suite = suite_of(folder, lengths=LENGTHS)

@@ -40,6 +40,7 @@ def rows(path: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in (path / "measurements").iterdir()}
 
 
+@pytest.mark.slow
 def test_the_same_to_the_last_bit(first: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rerun", str(first.path), "--tolerance", "0"]) == 0
     said = capsys.readouterr().out
@@ -65,6 +66,7 @@ def test_the_request_is_the_one_that_was_made(first: Run, tmp_path: Path) -> Non
         request_of(first, tmp_path / "out", models=["small=demo-decoder"])
 
 
+@pytest.mark.slow
 def test_says_which_metric_moved_and_by_how_much(
     first: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,6 +100,7 @@ def test_says_which_metric_moved_and_by_how_much(
     assert [own["metric"] for own in told["metrics"]] == ["attention_entropy", "residual_norm"]
 
 
+@pytest.mark.slow
 def test_places_that_only_one_run_has_are_counted(first: Run, tmp_path: Path) -> None:
     asked = request_of(first, tmp_path / "fewer")
     fewer = run(replace(asked, settings=replace(asked.settings, generate=Generation(tokens=2))))
@@ -134,6 +137,7 @@ def test_conversations_are_read_again(tiny_folder: Path, tmp_path: Path) -> None
         request_of(made, tmp_path / "third")
 
 
+@pytest.mark.slow
 def test_against_measures_nothing(first: Run, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["rerun", str(first.path), "--against", str(first.path), "--out", "elsewhere"]
     assert main(asked) == 2

@@ -47,6 +47,7 @@ def suite_of(path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["t5", "bart"])
 def test_an_encoder_decoder_is_measured_in_three_stacks(family: str, tmp_path: Path) -> None:
     folder = folder_of(family, tmp_path / family)

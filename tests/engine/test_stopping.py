@@ -63,6 +63,7 @@ def signalled(patch: pytest.MonkeyPatch, number: int, *, at: int, times: int = 1
     patch.setattr(Reader, "forward", forward)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)]
 )
@@ -102,6 +103,7 @@ def test_the_batch_under_way_is_kept_and_the_rest_follows(
     assert everything(resumed) == everything(whole)
 
 
+@pytest.mark.slow
 def test_generated_texts_go_on_to_the_same_bits(folder: Path, tmp_path: Path) -> None:
     asked = request(folder, tmp_path / "stopped", Generation(tokens=3, sample=True, seed=1))
     whole = run(replace(asked, out=tmp_path / "whole"))
@@ -116,6 +118,7 @@ def test_generated_texts_go_on_to_the_same_bits(folder: Path, tmp_path: Path) ->
     assert everything(resumed) == everything(whole)
 
 
+@pytest.mark.slow
 def test_halves_that_are_kept_stay_when_memory_holds_the_rest(folder: Path, tmp_path: Path) -> None:
     asked = request(folder, tmp_path / "stopped")
     with pytest.MonkeyPatch.context() as patch:
@@ -160,6 +163,7 @@ def test_a_part_of_which_a_bit_has_changed_is_measured_again(folder: Path, tmp_p
     assert everything(resumed) == everything(whole)
 
 
+@pytest.mark.slow
 def test_a_report_of_what_is_there_can_be_written(folder: Path, tmp_path: Path) -> None:
     asked = request(folder, tmp_path / "stopped")
     with pytest.MonkeyPatch.context() as patch:

@@ -58,6 +58,7 @@ def _reasons(found: pd.DataFrame, model: str) -> dict[tuple[str, int, int | None
     return reasons
 
 
+@pytest.mark.slow
 def test_models_say_what_they_are_variants_of(frame: Any, folder: Path) -> None:
     models = frame.models().set_index("model")
     assert models["change"].dropna().to_dict() == {

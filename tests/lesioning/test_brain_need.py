@@ -74,6 +74,7 @@ def test_a_region_costs_what_its_parts_cost(lesioned: Run) -> None:
     assert set(whole["reason"]) == {"layers: not taken out; `cortexscope lesion --part` does that"}
 
 
+@pytest.mark.slow
 def test_it_is_drawn_where_parts_were_taken_out(
     lesioned: Run, tmp_path: Path, suite_file: Path
 ) -> None:

@@ -12,6 +12,7 @@ from cortexscope.cli import main
 from cortexscope.store import Run
 
 
+@pytest.mark.slow
 def test_findings_come_first_and_the_folder_is_a_run(
     tiny_folder: Path, suite_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -37,6 +38,7 @@ def test_findings_come_first_and_the_folder_is_a_run(
     assert ": nan" not in report
 
 
+@pytest.mark.slow
 def test_a_model_that_predicts_nothing_is_told_so(
     suite_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

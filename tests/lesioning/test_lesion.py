@@ -70,6 +70,7 @@ def lesion(folder: Path, texts: Path, **asked: Any) -> cortexscope.Lesions:
     )
 
 
+@pytest.mark.slow
 def test_the_part_that_one_task_needs_is_named_and_nothing_else(planted: Path, texts: Path) -> None:
     found = lesion(planted, texts, part=("layers", "attention", "mlp", "neurons"), top=3)
     effects = found.table("effects")
@@ -91,6 +92,7 @@ def test_the_part_that_one_task_needs_is_named_and_nothing_else(planted: Path, t
     assert (agreement["parts"], agreement["looked_at"]) == (3, 256)
 
 
+@pytest.mark.slow
 def test_effects_are_means_of_prompts_and_estimates_those_of_the_file(
     tmp_path: Path, texts: Path
 ) -> None:
@@ -153,6 +155,7 @@ def test_effects_are_means_of_prompts_and_estimates_those_of_the_file(
     assert measures["heads", "estimate", "attention_entropy"] == pytest.approx(rho)
 
 
+@pytest.mark.slow
 def test_what_was_done_is_not_done_again(
     planted: Path, texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,7 @@ def test_values_are_those_of_the_variant(
     assert str(whole["change"].abs().idxmax()) in found.findings[0]
 
 
+@pytest.mark.slow
 def test_metrics_come_beside_each_other_and_are_not_measured_twice(
     tmp_path: Path, suite_file: Path
 ) -> None:

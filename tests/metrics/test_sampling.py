@@ -49,6 +49,7 @@ def test_the_default_panel_has_no_metric_that_its_sample_does_not_stand_for(
     assert (table[low]["r"].dropna() >= 0.9).all()
 
 
+@pytest.mark.slow
 def test_the_command_compares_a_sample_with_all_tokens(
     tiny_folder: Path, suite_file: Path, tmp_path: Path
 ) -> None:

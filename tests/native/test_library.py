@@ -68,6 +68,7 @@ def test_without_it_torch_measures_the_same(monkeypatch: pytest.MonkeyPatch, fam
         assert wanted.check(got, relative=1e-4, absolute=1e-5) == len(got)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not native.is_there(), reason="cortexscope was built without it")
 def test_the_processor_that_torch_is_told_of_decides_which_one_is_taken() -> None:
     code = (

@@ -151,6 +151,7 @@ def test_every_verb_that_reads_takes_a_url(
     assert "is a copy of one at a URL" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_runs_are_listed_as_if_they_were_here(
     base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -187,6 +187,7 @@ def test_one_task_has_nothing_to_be_coloured_by(tmp_path: Path) -> None:
     assert figure.notes == ("Brains compare tasks, and the run has one.",)
 
 
+@pytest.mark.slow
 def test_hostile_names_are_texts_and_steps_are_hidden_without_scripts(run: Run) -> None:
     page = write_html(run).read_text(encoding="utf-8")
     assert _HOSTILE not in page

@@ -131,6 +131,7 @@ def test_no_more_than_the_first_tokens_are_drawn(run: Run) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_report_has_it_or_says_how_to_get_it(run: Run, tmp_path: Path) -> None:
     document = build_report(run)
     assert [own.key for own in document.figures][-2:] == ["brain", "brain_tokens"]

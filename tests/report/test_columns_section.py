@@ -40,6 +40,7 @@ def words(own: Section) -> str:
     )
 
 
+@pytest.mark.slow
 def test_a_label_has_its_groups_and_effects(run: Run, document: Document) -> None:
     groups, effects = tables(section(document, "shown"))
     prompts = run.prompts()
@@ -107,6 +108,7 @@ def test_prompts_are_listed_with_what_is_known_of_them(run: Run, document: Docum
     assert any('odd "name".x: é' in head for head in pages.heads)
 
 
+@pytest.mark.slow
 def test_columns_beyond_a_few_are_told_of_once_their_statistics_are_kept(run: Run) -> None:
     def told() -> list[str]:
         (whole,) = (own for own in build_report(run).sections if own.key == "columns")
@@ -121,12 +123,14 @@ def test_columns_beyond_a_few_are_told_of_once_their_statistics_are_kept(run: Ru
     assert "whether 'one' shows cannot be told (there is only one group)" in words(same)
 
 
+@pytest.mark.slow
 def test_what_is_kept_inside_tasks_is_told_too(run: Run) -> None:
     assert "inside tasks" not in words(section(build_report(run), "style"))
     Analysis(run, by="style", within="task").table("effects")
     assert "'style' shows inside tasks is open" in words(section(build_report(run), "style"))
 
 
+@pytest.mark.slow
 def test_a_run_without_columns_has_no_such_section(tmp_path: Path) -> None:
     run = run_with_columns(tmp_path / "run", count=4, columns=False)
     document = build_report(run)
@@ -136,6 +140,7 @@ def test_a_run_without_columns_has_no_such_section(tmp_path: Path) -> None:
     assert list(pages.table.parts[0].frame)[-1] == "In"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["html", "markdown", "text"])
 def test_it_is_written_in_every_format(form: str, document: Document) -> None:
     assert "your columns" in str(render(document, form)).casefold()

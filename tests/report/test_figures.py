@@ -53,6 +53,7 @@ def test_lines_are_median_and_quartiles_over_prompts(small_run: Run) -> None:
     np.testing.assert_allclose(norm.lines[0].x, np.arange(7) / 6)
 
 
+@pytest.mark.slow
 def test_stacks_have_panels_of_their_own_encoders_first(make: Callable[..., Run]) -> None:
     depth = _figures(make([PAIR, SMALL, FakeModel()], prompts=2))["depth"]
     shown = {}
@@ -152,6 +153,7 @@ def test_layers_without_experts_are_blank_rows(make: Callable[..., Run]) -> None
     np.testing.assert_array_equal(np.isnan(panel.values).all(1), [False, True, False])
 
 
+@pytest.mark.slow
 def test_a_run_without_experts_has_no_figure_of_them(make: Callable[..., Run]) -> None:
     run = make([SMALL, FakeModel()], prompts=1, metrics=ROUTED)
     assert list(_figures(run)) == [
@@ -192,6 +194,7 @@ def test_what_cannot_be_drawn_is_said(make: Callable[..., Run]) -> None:
     assert "nothing to draw" in figures["length"].alt
 
 
+@pytest.mark.slow
 def test_a_model_without_attention_is_named_beside_the_others(make: Callable[..., Run]) -> None:
     blind = dataclasses.replace(SMALL, label="mamba", attention=False)
     figures = _figures(make([blind, FakeModel()], prompts=1))
@@ -204,11 +207,13 @@ def test_a_model_without_attention_is_named_beside_the_others(make: Callable[...
     assert [cloud.slot for cloud in scatter.clouds] == [1]
 
 
+@pytest.mark.slow
 def test_an_unfinished_model_is_named(make: Callable[..., Run]) -> None:
     figures = _figures(make([SMALL, BIG], prompts=1, finished=False, measured=1))
     assert any("nothing measured yet" in note for note in figures["depth"].notes)
 
 
+@pytest.mark.slow
 def test_an_unread_model_beside_an_encoder_decoder_is_named_once_a_metric(
     make: Callable[..., Run],
 ) -> None:

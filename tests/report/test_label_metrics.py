@@ -65,6 +65,7 @@ def test_table_7_has_the_most_frequent_value_and_its_share(measured: Run) -> Non
     assert (tables["complete"].frame["Inputs_Analyzed"] == 6).all()
 
 
+@pytest.mark.slow
 def test_no_mean_no_figure_and_no_statistic_is_made_of_labels(measured: Run) -> None:
     frames = RunFrames(measured)
     for read in (frames.values, frames.stacks, frames.layers):

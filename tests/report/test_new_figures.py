@@ -334,6 +334,7 @@ def test_masses_are_means_over_prompts_of_five_layers(
     assert f"n = {6 if tasks else 12} prompts" in figure.caption
 
 
+@pytest.mark.slow
 def test_statistics_that_take_a_while_are_drawn_where_they_are_kept_or_named(
     make: Callable[..., Run],
 ) -> None:
@@ -405,6 +406,7 @@ def test_what_the_run_or_the_figure_has_not_is_said(small_run: Run) -> None:
         build_figures(small_run, only=["power"], metrics=["residual_norm"])
 
 
+@pytest.mark.slow
 def test_every_figure_says_what_it_shows_and_of_how_many_prompts(small_run: Run) -> None:
     for figure in build_figures(small_run):
         assert figure.finding.endswith("."), figure.key

@@ -33,6 +33,7 @@ def run(make: Callable[..., Run]) -> Run:
     return make([SMALL], tasks=["language_tasks"], prompts=1)
 
 
+@pytest.mark.slow
 def test_report_prints_the_path_it_wrote(run: Run) -> None:
     path = Path(_said("report", run.path).strip())
     assert path == run.path / "report.html"
@@ -54,6 +55,7 @@ def test_tables_write_what_cannot_be_printed(run: Run) -> None:
     assert Path(path).is_file()
 
 
+@pytest.mark.slow
 def test_figures_are_written_in_the_format_asked_for(run: Run) -> None:
     paths = [Path(line) for line in _said("figures", run.path, "--format", "pdf").splitlines()]
     assert [path.name for path in paths] == [

@@ -53,6 +53,7 @@ def test_a_cell_is_the_mean_over_prompts_of_a_prompts_mean(small_run: Run) -> No
         np.testing.assert_allclose(frame[column], expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_lengths_and_inputs_are_counted_once_a_prompt(small_run: Run) -> None:
     frame = _tables(small_run)["complete"].frame.set_index(["Model", "Category"]).sort_index()
     rows = small_run.measurements().drop_duplicates(["model", "prompt_id"])

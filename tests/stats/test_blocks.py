@@ -103,6 +103,7 @@ def test_strata_lie_inside_of_blocks_and_are_of_about_equal_length() -> None:
         assert not ((units.logs[between] > low) & (units.logs[between] < high)).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("follows", [0.0, 0.3])
 def test_p_is_even_where_the_task_does_nothing_inside_blocks(follows: float) -> None:
     """The task goes with the block, which moves values; where it follows length, so do values."""

@@ -68,6 +68,7 @@ def test_partial_rho_is_a_partial_correlation_of_ranks_by_hand() -> None:
     assert own.adjusted.rho.value == pytest.approx(np.corrcoef(*left)[0, 1])
 
 
+@pytest.mark.slow
 def test_a_number_that_is_nearly_the_length_finds_nothing_in_what_bends_along_it() -> None:
     p = []
     for seed in range(100):
@@ -195,6 +196,7 @@ def test_paraphrases_are_one_prompt() -> None:
     assert two.raw.p == one.raw.p
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("adjusted", [False, True])
 def test_p_is_even_where_the_number_does_nothing(adjusted: bool) -> None:
     p = []

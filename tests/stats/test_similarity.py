@@ -98,6 +98,7 @@ def test_one_model_is_compared_with_itself_each_pair_once() -> None:
     np.testing.assert_allclose([both.rho[i, i] for i in range(3)], 1.0)
 
 
+@pytest.mark.slow
 def test_p_values_of_unrelated_models_are_uniform() -> None:
     rng = np.random.default_rng(4)
     found = [
@@ -112,6 +113,7 @@ def test_p_values_of_unrelated_models_are_uniform() -> None:
         assert kstest(values - rng.uniform(0, 1 / 40, 100), "uniform").pvalue > 0.01
 
 
+@pytest.mark.slow
 def test_models_that_see_only_length_are_alike_raw_and_not_adjusted() -> None:
     rng = np.random.default_rng(5)
     raw, adjusted = 0, 0

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from report.made_runs import PAIR, SMALL, manifest_of
@@ -162,6 +163,7 @@ shapes = st.fixed_dictionaries(
 ).filter(lambda shape: shape["shards"] <= shape["prompts"])
 
 
+@pytest.mark.slow
 @settings(max_examples=4, deadline=None)
 @given(first=shapes, second=shapes, controls=st.booleans())
 def test_every_reading_is_what_pandas_makes_of_all_rows(

@@ -58,6 +58,7 @@ def test_nothing_in_it_is_questionable(suite: Suite) -> None:
     assert lint(suite) == []
 
 
+@pytest.mark.slow
 def test_no_two_prompts_are_alike_within_or_across_tasks(suite: Suite) -> None:
     assert list(near_duplicates(suite.prompts, at_least=0.2)) == []
 

@@ -13,6 +13,7 @@ from cortexscope.tasks._filters import Absent
 from cortexscope.tasks._templates import Template
 
 
+@pytest.mark.slow
 @given(st.text(max_size=20), st.lists(st.text(max_size=10), max_size=5))
 def test_a_template_writes_what_it_reads(text: str, items: list[str]) -> None:
     row = {"text": text, "items": items}

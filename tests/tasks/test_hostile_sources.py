@@ -77,6 +77,7 @@ def test_a_workbook_of_empty_cells_is_refused(tmp_path: Path, row: int, sized: b
         load_suite(tmp_path / "s.xlsx")
 
 
+@pytest.mark.slow
 def test_a_gzipped_file_that_grows_without_end_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl.gz"
     lines = b'{"task": "t", "id": "a", "text": "b"}\n' + b" " * 2**20 + b"\n"

@@ -205,6 +205,7 @@ def test_a_folder_of_tables_has_a_task_a_table(tmp_path: Path) -> None:
     assert seen(suite) == WANTED * 3
 
 
+@pytest.mark.slow
 def test_standard_input_tells_what_it_is(tmp_path: Path) -> None:
     for name in ("s.jsonl", "array.json", "s.parquet", "s.xlsx"):
         FILES[name](tmp_path / name)
@@ -451,6 +452,7 @@ def test_a_yaml_suite_has_columns_of_one_type(tmp_path: Path) -> None:
         load_suite(tmp_path / "s.yaml")
 
 
+@pytest.mark.slow
 def test_many_thousands_of_prompts_are_kept_as_bytes_and_come_back_the_same(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [
         {"id": f"p{n}", "task": "ab"[n % 2], "text": f"prompt {n}", "n": n, "target": str(n)}
