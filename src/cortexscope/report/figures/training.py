@@ -60,7 +60,7 @@ class Training:
                     Lines(
                         _DIVERGENCE if divergence else labels.title(metric),
                         "Step of the training",
-                        "KL divergence (nats a token)" if divergence else labels.axis(metric),
+                        _mean_of("nats a token" if divergence else labels.unit(metric)),
                         lines,
                         x_word="step",
                         x_log=is_wide(np.array([*steps.values()])),
@@ -103,6 +103,11 @@ class Training:
 
 
 build = Training()
+
+
+def _mean_of(unit: str) -> str:
+    """Return the title of the axis; the panel says of what the mean is, which may be long."""
+    return f"mean ({unit})" if unit else "mean"
 
 
 def _places(table: pd.DataFrame) -> dict[int, float]:
