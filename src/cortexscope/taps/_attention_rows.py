@@ -61,7 +61,7 @@ class AttentionRows(Reduced):
     @property
     def statistics(self) -> Statistics:
         """One number a row, by the names of `ROWS`."""
-        return {str(name): x for (name,), x in self.reductions.items() if name in ROWS}
+        return {name: x for (name,), x in self.reductions.items() if name in ROWS}
 
     @property
     def visible(self) -> Int[Tensor, "#prompt #head query"]:
@@ -151,7 +151,7 @@ class AttentionSample(Reduced):
             self.visible,
             self.tokens,
             self.start,
-            0 if window is None else int(str(window[1])),
+            0 if window is None else window[1],
         )
         self.reductions.update(
             {

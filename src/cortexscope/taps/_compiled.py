@@ -29,7 +29,8 @@ def compiled(states: HiddenStates, keys: Iterable[Key]) -> dict[Key, Any]:
         return {}
     names: list[str] = []
     whole = rows.where is None and any(name in asked for name in _PROMPTS)
-    if ("norms",) not in states.reductions and (
+    known = all((name,) in states.reductions for name in native.SIZES)
+    if not known and (
         whole or "near_zero_relative" in asked or any(name in asked for name in native.SIZES)
     ):
         names += native.SIZES
@@ -46,8 +47,8 @@ def compiled(states: HiddenStates, keys: Iterable[Key]) -> dict[Key, Any]:
         read = native.row_sizes(
             rows,
             names,
-            threshold=float(str(asked["near_zero"][1])) if "below" in names else 0.0,
-            share=float(str(asked["near_zero_relative"][1])) if "relative" in names else 0.0,
+            threshold=asked["near_zero"][1] if "below" in names else 0.0,
+            share=asked["near_zero_relative"][1] if "relative" in names else 0.0,
             others=before.whole if before is not None and "products" in names else None,
         )
         found = {(name,): read[name] for name in (*native.SIZES, "zeros") if name in read}
@@ -72,7 +73,7 @@ def _of_prompts(
     if "massive" in asked:
         sample = states.positions.sample_or_all
         _, least, times = asked["massive"]
-        massive = native.Massive(float(str(least)), float(str(times)), sample.where, sample.mask)
+        massive = native.Massive(least, times, sample.where, sample.mask)
     read = native.prompt_sizes(
         states.whole,
         states.tokens,

@@ -15,7 +15,7 @@ __all__ = ["Key", "Reduced", "reduction"]
 S = TypeVar("S", bound="Reduced")
 V = TypeVar("V")
 
-Key = tuple[Hashable, ...]
+Key = tuple[Any, ...]
 """The name of a reduction, and what it is given."""
 
 
