@@ -100,10 +100,9 @@ def find_block(block: nn.Module, path: str, *, width: int | None, crosses: bool)
     ]
     apart = [*attentions, *(mixer.path for mixer in mixers)]
     experts, router = find_experts(block, apart)
+    every = list(matrices(block))
     linears = [
-        linear
-        for linear in matrices(block)
-        if not any(is_inside(linear.path, other) for other in apart)
+        linear for linear in every if not any(is_inside(linear.path, other) for other in apart)
     ]
     neurons = None
     if experts is None:
@@ -116,8 +115,8 @@ def find_block(block: nn.Module, path: str, *, width: int | None, crosses: bool)
         path=path,
         attention=absolute(attentions[0]) if attentions else None,
         cross_attention=absolute(attentions[1]) if crosses and len(attentions) > 1 else None,
-        attention_input=absolute(_first_matrix(block, attentions, width)),
-        attention_output=absolute(_last_matrix(block, attentions, width)),
+        attention_input=absolute(_first_matrix(every, attentions, width)),
+        attention_output=absolute(_last_matrix(every, attentions, width)),
         mixers=tuple(Mixer(f"{path}.{mixer.path}", mixer.kind) for mixer in mixers),
         mlp=() if neurons is None else tuple(f"{path}.{x}" for x in _mlp(linears, neurons)),
         neurons=None if neurons is None else absolute(neurons.path),
@@ -151,22 +150,22 @@ def _outermost_attention(block: nn.Module) -> list[str]:
     return found
 
 
-def _first_matrix(block: nn.Module, attentions: list[str], width: int | None) -> str | None:
+def _first_matrix(every: list[Linear], attentions: list[str], width: int | None) -> str | None:
     """Return the first matrix of the first attention that reads the width of the stream."""
-    last = _last_matrix(block, attentions, width)
+    last = _last_matrix(every, attentions, width)
     begins = (
         linear.path
-        for linear in matrices(block)
+        for linear in every
         if attentions and is_inside(linear.path, attentions[0]) and linear.inputs == width
     )
     return next((path for path in begins if path != last), None)
 
 
-def _last_matrix(block: nn.Module, attentions: list[str], width: int | None) -> str | None:
+def _last_matrix(every: list[Linear], attentions: list[str], width: int | None) -> str | None:
     """Return the last matrix of the first attention that leads to the width of the stream."""
     ends = [
         linear.path
-        for linear in matrices(block)
+        for linear in every
         if attentions and is_inside(linear.path, attentions[0]) and linear.outputs == width
     ]
     return ends[-1] if ends else None

@@ -14,6 +14,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -148,8 +150,23 @@ def _told_positions(module: nn.Module) -> Iterator[nn.Module]:
     for part in module.modules():
         if any(True for _ in part.children()) or any(True for _ in part.parameters()):
             continue
-        if set(_ASKED) & set(inspect.signature(part.forward).parameters):
+        if set(_ASKED) & set(_given(part)):
             yield part
+
+
+def _given(part: nn.Module) -> tuple[str, ...]:
+    """Return the names of what a module is given."""
+    method = part.forward
+    # Most parts of a model are of few classes.
+    if "forward" not in vars(part) and isinstance(method, MethodType):
+        return _names_of(method.__func__)[1:]
+    return tuple(inspect.signature(method).parameters)
+
+
+@lru_cache(maxsize=1024)
+def _names_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return what a function of a class is given, the module first."""
+    return tuple(inspect.signature(function).parameters)
 
 
 def _copy(part: nn.Module) -> nn.Module:
@@ -172,7 +189,7 @@ def _made(part: nn.Module) -> nn.Module | None:
 def _kinds(part: nn.Module) -> list[dict[str, Any]]:
     """Return what it is asked beside positions: the kinds of layers, where they differ."""
     types = getattr(part, "rope_type", None)
-    if "layer_type" in inspect.signature(part.forward).parameters and isinstance(types, dict):
+    if "layer_type" in _given(part) and isinstance(types, dict):
         return [{"layer_type": name} for name in types]
     return [{}]
 
@@ -211,7 +228,7 @@ def _asked(part: nn.Module, length: int, more: dict[str, Any]) -> dict[str, Any]
     device = next((buffer.device for buffer in part.buffers()), torch.device("cpu"))
     places = torch.tensor([[*range(min(_FEW, length - 1)), length - 1]], device=device)
     given: dict[str, Any] = {**more, "x": torch.zeros(1, 1, 1, device=device)}
-    if "position_ids" in inspect.signature(part.forward).parameters:
+    if "position_ids" in _given(part):
         return {**given, "position_ids": places}
     return {**given, "seq_len": length}
 
@@ -225,7 +242,7 @@ def _first_of(part: nn.Module, length: int, more: dict[str, Any]) -> Tensor | No
 
 def _answer(part: nn.Module, given: dict[str, Any]) -> Tensor | None:
     """Return what a module gives, features side by side; None where it cannot be asked so."""
-    names = list(inspect.signature(part.forward).parameters)
+    names = _given(part)
     first = {names[0]: given["x"]} if names[0] not in _ASKED else {}
     call: Callable[..., Any] = part.forward
     rest = {name: value for name, value in given.items() if name != "x"}
