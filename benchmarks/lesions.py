@@ -19,12 +19,12 @@ from pathlib import Path
 import torch
 
 from cortexscope import load_model, load_suite
-from cortexscope.comparing import ModelSide, following
+from cortexscope.comparing import ModelSide, divergence, following
 from cortexscope.engine import Batch, Encoded
 from cortexscope.interventions import unit_rows
 from cortexscope.lesioning._estimates import EstimatePass
 from cortexscope.lesioning._parts import parts_of
-from cortexscope.lesioning._pass import LesionPass, apart_from, can_reuse, read_states
+from cortexscope.lesioning._pass import LesionPass, can_reuse, read_states
 from cortexscope.lesioning._reuse import Blocks
 
 
@@ -91,7 +91,7 @@ def main() -> None:
     def whole() -> None:
         with torch.inference_mode():
             states = read_states(side, batch)
-            apart_from(side.head, states, [states], tokens)
+            divergence([(side.head, states.expand(2, *states.shape))], tokens)
 
     with torch.inference_mode():
         read_states(side, batch)

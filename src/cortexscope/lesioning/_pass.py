@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from cortexscope.comparing import Head, ModelSide, divergence, following
+from cortexscope.comparing import Divergence, ModelSide, divergence, following
 from cortexscope.engine import Batch
 from cortexscope.engine.passes import text_of
 from cortexscope.errors import ModelError
@@ -20,7 +19,7 @@ from cortexscope.lesioning._reuse import Blocks
 from cortexscope.store import LESIONS
 from cortexscope.taps import ReadoutError, Unread
 
-__all__ = ["LesionPass", "apart_from", "bytes_of", "can_reuse", "read_states"]
+__all__ = ["LesionPass", "bytes_of", "can_reuse", "read_states"]
 
 _ONE = "it has one token, and none is predicted"
 _NOT_FINITE = "the numbers are not finite"
@@ -28,8 +27,6 @@ _NO_TEXT = "its tokens stand for no text"
 
 _TOGETHER = 8
 """Parts whose last states are held at once, so that the intact model's logits serve them all."""
-_LOGITS = 1 << 23
-"""Most logits of the intact model that are held at once."""
 
 
 class LesionPass:
@@ -68,11 +65,11 @@ class LesionPass:
             reason, apart = None, None
             if len(tokens):
                 try:
-                    apart = apart_from(side.head, intact, states, tokens)
+                    apart = divergence([(side.head, torch.stack([intact, *states]))], tokens)
                 except ReadoutError as error:
                     reason = str(error)
             for number, part in enumerate(group):
-                own = None if apart is None else [column[number] for column in apart]
+                own = None if apart is None else apart[number]
                 found.extend(self._rows(batch, part, own, reason))
         self._blocks.forget()
         return pa.Table.from_pylist(found, LESIONS)
@@ -86,14 +83,14 @@ class LesionPass:
                 return read_states(self._side, batch)
 
     def _rows(
-        self, batch: Batch, part: Part, apart: Sequence[Tensor] | None, reason: str | None
+        self, batch: Batch, part: Part, apart: Divergence | None, reason: str | None
     ) -> Iterator[dict[str, Any]]:
         reader = self._side.reader
         counts = following(batch, decoder=reader.has_pair).where.sum(-1).tolist()
         bytes_ = bytes_of(batch, self._side)
         at = 0
         for item, count, (size, no_bytes) in zip(batch.items, counts, bytes_, strict=True):
-            own = None if apart is None else [column[at : at + count] for column in apart]
+            own = None if apart is None else [column[at : at + count] for column in apart[:3]]
             at += count
             why = reason or (None if count else _ONE)
             if why is None and own is not None:
@@ -133,52 +130,6 @@ def bytes_of(batch: Batch, side: ModelSide) -> list[tuple[float, str | None]]:
     if isinstance(sizes, Unread):
         return [(0.0, sizes.reason)] * len(batch.items)
     return [(float(size), None if size else _NO_TEXT) for size in sizes.sizes]
-
-
-class _Apart(NamedTuple):
-    kl: Float[Tensor, "part row"]
-    log_p_base: Float[Tensor, "part row"]
-    log_p: Float[Tensor, "part row"]
-
-
-def apart_from(head: Head, intact: Tensor, states: Sequence[Tensor], tokens: Tensor) -> _Apart:
-    """Return how far predictions from some states lie from those of the intact model.
-
-    Args:
-        head: of the model.
-        intact: what it is given of the intact model, [row, feature].
-        states: the same of each part taken out.
-        tokens: those that come next, [row].
-
-    Raises:
-        ReadoutError: if the head cannot be applied.
-    """
-    head.inputs(intact[:1])
-    step = max(1, min(head.rows, _LOGITS // head.vocabulary))
-    pieces = []
-    for at in range(0, len(tokens), step):
-        rows = slice(at, at + step)
-        base = _Remembered(head, intact[rows])
-        found = [divergence(base, head, (intact[rows], own[rows]), tokens[rows]) for own in states]
-        pieces.append([torch.stack(x) for x in zip(*(own[:3] for own in found), strict=True)])
-    return _Apart(*(torch.cat(column, -1) for column in zip(*pieces, strict=True)))
-
-
-class _Remembered:
-    """A head whose logits of some states are computed once."""
-
-    def __init__(self, head: Head, states: Tensor) -> None:
-        self.vocabulary, self.rows = head.vocabulary, head.rows
-        self._inputs = head.inputs(states)
-        self._pieces = list(head.scores(self._inputs))
-
-    def inputs(self, states: Tensor) -> Tensor:
-        """Return what the unembedding is given after the states that are remembered."""
-        return self._inputs
-
-    def scores(self, inputs: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Yield the logits that are remembered."""
-        yield from self._pieces
 
 
 @torch.inference_mode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cortexscope.native._library import is_there, remark
+from cortexscope.native._logits import LogitSums, read_logits, takes_logits
 from cortexscope.native._rows import (
     NativeRows,
     attention_rows,
@@ -23,6 +24,7 @@ from cortexscope.native._states import (
 
 __all__ = [
     "Central",
+    "LogitSums",
     "NativeRows",
     "Rows",
     "Sizes",
@@ -32,9 +34,11 @@ __all__ = [
     "is_there",
     "medians",
     "products",
+    "read_logits",
     "remark",
     "sizes",
     "takes_attention",
+    "takes_logits",
     "takes_states",
     "whole_attention_rows",
 ]
