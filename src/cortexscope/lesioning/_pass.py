@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import torch
@@ -16,6 +16,7 @@ from cortexscope.engine.passes import text_of
 from cortexscope.errors import ModelError
 from cortexscope.lesioning._parts import Part
 from cortexscope.lesioning._reuse import Blocks
+from cortexscope.records import Prompt
 from cortexscope.store import LESIONS
 from cortexscope.taps import ReadoutError, Unread
 
@@ -25,8 +26,20 @@ _ONE = "it has one token, and none is predicted"
 _NOT_FINITE = "the numbers are not finite"
 _NO_TEXT = "its tokens stand for no text"
 
-_TOGETHER = 8
+_TOGETHER = 32
 """Parts whose last states are held at once, so that the intact model's logits serve them all."""
+
+
+class _Counted(NamedTuple):
+    """A prompt, and over what its numbers are taken."""
+
+    prompt: Prompt
+    tokens: int
+    """How many are predicted."""
+    bytes: float
+    """Of the text that they stand for."""
+    no_bytes: str | None
+    """Why that is none."""
 
 
 class LesionPass:
@@ -52,8 +65,9 @@ class LesionPass:
             ModelError: if the model fails on it.
         """
         side = self._side
+        prompts = list(self._prompts(batch))
         if side.refusal is not None:
-            rows = (self._rows(batch, part, None, side.refusal) for part in parts)
+            rows = (self._rows(prompts, part, None, side.refusal) for part in parts)
             return pa.Table.from_pylist([row for own in rows for row in own], LESIONS)
         with self._blocks.kept():
             intact = read_states(side, batch)
@@ -61,16 +75,19 @@ class LesionPass:
         found: list[dict[str, Any]] = []
         for start in range(0, len(parts), _TOGETHER):
             group = parts[start : start + _TOGETHER]
-            states = [self._without(batch, part) for part in group]
+            states = intact.new_empty(1 + len(group), *intact.shape)
+            states[0] = intact
+            for number, part in enumerate(group, 1):
+                states[number] = self._without(batch, part)
             reason, apart = None, None
             if len(tokens):
                 try:
-                    apart = divergence([(side.head, torch.stack([intact, *states]))], tokens)
+                    apart = divergence([(side.head, states)], tokens)
                 except ReadoutError as error:
                     reason = str(error)
             for number, part in enumerate(group):
                 own = None if apart is None else apart[number]
-                found.extend(self._rows(batch, part, own, reason))
+                found.extend(self._rows(prompts, part, own, reason))
         self._blocks.forget()
         return pa.Table.from_pylist(found, LESIONS)
 
@@ -82,27 +99,30 @@ class LesionPass:
             with self._blocks.given_again(self._blocks.before(part.stack, part.layer)):
                 return read_states(self._side, batch)
 
+    def _prompts(self, batch: Batch) -> Iterator[_Counted]:
+        where = following(batch, decoder=self._side.reader.has_pair).where
+        sizes = bytes_of(batch, self._side)
+        for item, count, size in zip(batch.items, where.sum(-1).tolist(), sizes, strict=True):
+            yield _Counted(item.prompt, count, *size)
+
     def _rows(
-        self, batch: Batch, part: Part, apart: Divergence | None, reason: str | None
+        self, prompts: Sequence[_Counted], part: Part, apart: Divergence | None, reason: str | None
     ) -> Iterator[dict[str, Any]]:
-        reader = self._side.reader
-        counts = following(batch, decoder=reader.has_pair).where.sum(-1).tolist()
-        bytes_ = bytes_of(batch, self._side)
         at = 0
-        for item, count, (size, no_bytes) in zip(batch.items, counts, bytes_, strict=True):
+        for prompt, count, size, no_bytes in prompts:
             own = None if apart is None else [column[at : at + count] for column in apart[:3]]
             at += count
             why = reason or (None if count else _ONE)
             if why is None and own is not None:
                 why = None if all(bool(x.isfinite().all()) for x in own) else _NOT_FINITE
             row: dict[str, Any] = {
-                "model": reader.label,
+                "model": self._side.reader.label,
                 "kind": part.kind,
                 "stack": part.stack,
                 "layer": part.layer,
                 "index": part.index,
-                "task": item.prompt.task,
-                "prompt_id": item.prompt.id,
+                "task": prompt.task,
+                "prompt_id": prompt.id,
                 "reason": why,
                 "bits_reason": why or no_bytes,
             }
