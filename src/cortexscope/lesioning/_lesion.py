@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from cortexscope.analysis import EFFECTS
@@ -28,12 +29,14 @@ from cortexscope.store import LesionPlan, Run, SideWriter
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 __all__ = ["Asked", "lesion_request"]
 
-_TOKENS = 256
+_TOKENS = 512
 """Most tokens of a batch: the states of all its layers are kept, and must be few beside weights."""
+
+_BACK = 256
+"""Most tokens of a pass back, which keeps more of each."""
 
 _VERSION = 1
 """Raised where a number changes."""
@@ -101,7 +104,10 @@ class _Lesioning:
         self._progress = progress
         self._controls = controls
         self._batches = [
-            part for shard in planned_.shards for batch in shard.batches for part in _small(batch)
+            part
+            for shard in planned_.shards
+            for batch in shard.batches
+            for part in _small(batch, _TOKENS)
         ]
         self._side: ModelSide | None = None
         self._reuse: bool | None = None
@@ -190,8 +196,11 @@ class _Lesioning:
         side = self._loaded()
         rows = unit_rows(side.reader.model, kind)
         estimates = EstimatePass(side, kind, rows)
-        what = f"{len(parts)} {kind} by estimate"
-        self._written([plan], what, lambda batch, _: [estimates.read(batch)])
+
+        def read(batch: Batch, _: object) -> list[pa.Table]:
+            return [pa.concat_tables(map(estimates.read, _small(batch, _BACK)))]
+
+        self._written([plan], f"{len(parts)} {kind} by estimate", read)
         sizes = _sizes(self._writer.read(plan), self._controls)
         order = sorted(range(len(parts)), key=lambda n: -abs(sizes.get(_place(parts[n]), 0.0)))
         return [parts[number] for number in sorted(order[: self._asked.top])]
@@ -226,9 +235,9 @@ class _Lesioning:
             progress.end(label)
 
 
-def _small(batch: Batch) -> Iterator[Batch]:
-    """Yield a batch in pieces of few tokens."""
-    size = max(1, _TOKENS // (batch.longest + batch.longest_target))
+def _small(batch: Batch, tokens: int) -> Iterator[Batch]:
+    """Yield a batch in pieces of so many tokens, padding counted."""
+    size = max(1, tokens // (batch.longest + batch.longest_target))
     for start in range(0, len(batch.items), size):
         yield Batch(batch.items[start : start + size])
 

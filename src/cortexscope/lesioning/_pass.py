@@ -14,6 +14,7 @@ from cortexscope.comparing import Divergence, ModelSide, divergence, following
 from cortexscope.engine import Batch
 from cortexscope.engine.passes import text_of
 from cortexscope.errors import ModelError
+from cortexscope.interventions import Target
 from cortexscope.lesioning._parts import Part
 from cortexscope.lesioning._reuse import Blocks
 from cortexscope.records import Prompt
@@ -54,6 +55,7 @@ class LesionPass:
 
     def __init__(self, side: ModelSide, blocks: Blocks, *, reuse: bool) -> None:
         self._side = side
+        self._target = Target.of(side.reader.model)
         self._blocks = blocks
         self._reuse = reuse
 
@@ -93,7 +95,7 @@ class LesionPass:
 
     def _without(self, batch: Batch, part: Part) -> Tensor:
         """Return what the head is given where a part is out, [row, feature]."""
-        with part.change.applied(self._side.reader.model):
+        with part.change.applied(self._target):
             if not self._reuse:
                 return read_states(self._side, batch)
             with self._blocks.given_again(self._blocks.before(part.stack, part.layer)):
