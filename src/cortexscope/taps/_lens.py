@@ -115,17 +115,19 @@ def _through(
 ) -> Float[Tensor, "4 layer row"]:
     """Return the columns of `LayerPredictions` for each layer, the last one being final."""
     inputs = readout.inputs(states.flatten(0, 1)).unflatten(0, states.shape[:2])
-    step = max(1, readout.rows // len(states))
-    pieces = [_piece(readout, inputs[:, i : i + step]) for i in range(0, inputs.shape[1], step)]
-    return torch.cat(pieces, -1)
+    rows = readout.rows
+    # Of many states at once, since a product of few takes the longer for each of them.
+    tops = torch.cat([_likeliest(readout, some) for some in inputs[-1].split(rows)])
+    step = max(1, rows // len(states))
+    both = zip(inputs.split(step, 1), tops.split(step), strict=True)
+    return torch.cat([_piece(readout, *own) for own in both], -1)
 
 
 def _piece(
-    readout: Readout, inputs: Float[Tensor, "layer row width"]
+    readout: Readout, inputs: Float[Tensor, "layer row width"], tops: Int[Tensor, " row"]
 ) -> Float[Tensor, "4 layer row"]:
     layers, rows = inputs.shape[:2]
     flat = inputs.flatten(0, 1)
-    tops = _likeliest(readout, inputs[-1])
     marks = readout.of(flat, tops.repeat(layers)).view(layers, rows)
     last = layers - 1
     found = Distributions(tops, members=layers, base=last, marks=marks)
