@@ -1,9 +1,10 @@
 """What it costs to take parts out: time beside whole passes, memory beside the model's.
 
-    python benchmarks/lesions.py [REFERENCE] [--tokens 256]
+    python benchmarks/lesions.py [REFERENCE] [--tokens 512]
 
 Times are CPU seconds. A whole pass is what taking a part out would cost without anything kept: the
-model's forward pass, and the divergence of its predictions from the intact model's.
+model's forward pass, and the divergence of its predictions from the intact model's. Prompts are of
+the built-in suite, about as long as its mean.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from pathlib import Path
 import torch
 
 from cortexscope import load_model, load_suite
-from cortexscope.comparing import ModelSide, following
+from cortexscope.comparing import ModelSide, divergence, following
 from cortexscope.engine import Batch, Encoded
 from cortexscope.interventions import unit_rows
 from cortexscope.lesioning._estimates import EstimatePass
+from cortexscope.lesioning._lesion import _BACK, _small
 from cortexscope.lesioning._parts import parts_of
-from cortexscope.lesioning._pass import LesionPass, apart_from, can_reuse, read_states
+from cortexscope.lesioning._pass import LesionPass, can_reuse, read_states
 from cortexscope.lesioning._reuse import Blocks
 
 
@@ -70,15 +72,23 @@ def batch_of(model: object, tokens: int) -> Batch:
         Encoded(prompt, tuple(model.tokenizer(prompt.text)["input_ids"]))  # type: ignore[attr-defined]
         for prompt in load_suite("cognitive").prompts
     ]
-    ordered = sorted(encoded, key=lambda item: -len(item.ids))
-    return Batch(tuple(ordered[: max(1, tokens // len(ordered[0].ids))]))
+    mean = sum(len(item.ids) for item in encoded) / len(encoded)
+    alike = sorted(encoded, key=lambda item: abs(len(item.ids) - mean))
+    chosen = alike[: max(1, round(tokens / mean))]
+    return Batch(tuple(sorted(chosen, key=lambda item: -len(item.ids))))
+
+
+def estimated(estimates: EstimatePass, batch: Batch) -> None:
+    """Read a batch as a lesion does, in pieces."""
+    for piece in _small(batch, _BACK):
+        estimates.read(piece)
 
 
 def main() -> None:
     """Measure and print."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("reference", nargs="?", default="demo-decoder")
-    asked.add_argument("--tokens", type=int, default=256)
+    asked.add_argument("--tokens", type=int, default=512)
     given = asked.parse_args()
     before = resident()
     model = load_model(given.reference)
@@ -91,7 +101,7 @@ def main() -> None:
     def whole() -> None:
         with torch.inference_mode():
             states = read_states(side, batch)
-            apart_from(side.head, states, [states], tokens)
+            divergence([(side.head, states.expand(2, *states.shape))], tokens)
 
     with torch.inference_mode():
         read_states(side, batch)
@@ -100,18 +110,19 @@ def main() -> None:
     with Peak() as peak:
         one = min(timed(whole) for _ in range(2))
     print(f"a whole pass: {one:.2f} s, {(peak.most - before) / size:.2f} of the model's memory")
-    for kind in ("layers", "attention", "mlp"):
-        parts = parts_of(model, kind)
-        with Peak() as peak:
-            spent = timed(lambda p=parts: LesionPass(side, blocks, reuse=reuse).read(batch, p))  # type: ignore[misc]
-        print(
-            f"{len(parts)} {kind}: {spent:.1f} s, {spent / len(parts) / one:.0%} of as many whole "
-            f"passes, {(peak.most - before) / size:.2f} of the model's memory"
-        )
+    parts = [part for kind in ("layers", "attention", "mlp") for part in parts_of(model, kind)]
+    with Peak() as peak:
+        spent = timed(lambda: LesionPass(side, blocks, reuse=reuse).read(batch, parts))
+    print(
+        f"{len(parts)} layers, attention and MLPs: {spent:.1f} s, "
+        f"{spent / len(parts) / batch.tokens * 1e6:,.0f} us a part and token, "
+        f"{spent / len(parts) / one:.0%} of as many whole passes, "
+        f"{(peak.most - before) / size:.2f} of the model's memory"
+    )
     for kind in ("heads", "neurons"):
         rows = unit_rows(model, kind)
         with Peak() as peak:
-            spent = timed(lambda k=kind, r=rows: EstimatePass(side, k, r).read(batch))  # type: ignore[misc]
+            spent = timed(lambda k=kind, r=rows: estimated(EstimatePass(side, k, r), batch))  # type: ignore[misc]
         print(
             f"{sum(row.units for _, row in rows):,} {kind} by estimate: {spent:.1f} s, "
             f"{spent / one:.1f} whole passes, {(peak.most - before) / size:.2f} of the model's "

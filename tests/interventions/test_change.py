@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from families import tiny_model
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cortexscope import Change
 from cortexscope.errors import UnknownNameError, UsageError
-from cortexscope.interventions import EDITS, Place, parts, vector_text
+from cortexscope.interventions import EDITS, Place, Target, _target, parts, vector_text
 from cortexscope.interventions._amount import Amount
 from cortexscope.interventions._places import places_of, written
 from cortexscope.interventions.heads import Heads
@@ -178,6 +179,18 @@ def test_parts_are_all_that_can_be_taken_out() -> None:
     assert [str(part) for part in parts(model, "experts")][4:6] == ["experts:2.0", "experts:2.1"]
     with pytest.raises(UnknownNameError, match="did you mean 'layers'"):
         parts(model, "layer")
+
+
+def test_parts_of_a_target_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, ids = tiny_model("llama"), torch.arange(9)[None]
+    target, change = Target.of(model), Change.of("mlp:2")
+    with torch.no_grad(), change.applied(model):
+        wanted = model(ids).logits
+    monkeypatch.delattr(_target, "find_anatomy")
+    with torch.no_grad(), change.applied(target):
+        assert torch.equal(model(ids).logits, wanted)
+    with torch.no_grad():
+        assert not torch.equal(model(ids).logits, wanted)
 
 
 def test_a_kind_is_one_file_and_one_row() -> None:

@@ -181,6 +181,27 @@ def test_what_was_done_is_not_done_again(
     assert set(left["kind"]) == {"neurons"}
 
 
+def test_kinds_that_are_taken_out_together_are_those_taken_out_alone(
+    planted: Path, texts: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    both = lesion(planted, texts, part=("attention", "mlp"), out=out).table("effects")
+    for kind in ("attention", "mlp"):
+        alone = lesion(planted, texts, part=kind).table("effects")
+        own = both[both["kind"] == kind].reset_index(drop=True)
+        assert own["part"].equals(alone["part"])
+        for effect in ("bits", "kl"):
+            np.testing.assert_allclose(own[effect], alone[effect], rtol=0, atol=1e-6)
+    # Where a batch of one kind is missing, that kind alone is read again.
+    first, *others = sorted((out / "lesions").iterdir())
+    stamps = [file.stat().st_mtime_ns for file in others]
+    first.unlink()
+    again = lesion(planted, texts, part=("attention", "mlp"), out=out, resume=True)
+    assert first.exists()
+    assert [file.stat().st_mtime_ns for file in others] == stamps
+    np.testing.assert_allclose(again.table("effects")["kl"], both["kl"], rtol=0, atol=1e-6)
+
+
 def test_wrong_requests_are_refused(planted: Path, texts: Path) -> None:
     with pytest.raises(UnknownNameError, match=r"no kind of part 'head'.*heads"):
         lesion(planted, texts, part="head")

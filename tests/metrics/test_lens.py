@@ -18,7 +18,7 @@ from reference import Values
 
 from cortexscope.measure import attach
 from cortexscope.models import load_model
-from cortexscope.taps import _readout
+from cortexscope.taps import _readout, _unembedding
 
 METRICS = ("lens_entropy", "lens_kl", "lens_rank", "lens_agreement", "decision_depth")
 NO_HEAD = "the model has no language-model head"
@@ -79,7 +79,7 @@ def test_it_equals_the_plain_computation(family: str, way: str) -> None:
 def test_small_pieces_of_the_vocabulary_give_the_same(
     family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_readout, "ENTRIES", 400)
+    monkeypatch.setattr(_unembedding, "_ENTRIES", 400)
     monkeypatch.setattr(_readout, "_ROWS", 11)
     assert agree(family, "right", METRICS, reference) > 0
 

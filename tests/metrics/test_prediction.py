@@ -20,7 +20,7 @@ from cortexscope.engine import RunRequest, Settings, run
 from cortexscope.errors import UsageError
 from cortexscope.measure import attach
 from cortexscope.models import load_model
-from cortexscope.taps import _readout
+from cortexscope.taps import _readout, _unembedding
 
 METRICS = ("surprisal", "token_entropy", "top_probability", "top_margin")
 ONE = "it has one token, and none is predicted"
@@ -59,13 +59,13 @@ def test_they_equal_the_plain_computation(family: str, way: str) -> None:
 def test_small_pieces_of_the_vocabulary_give_the_same(
     family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_readout, "ENTRIES", 400)
+    monkeypatch.setattr(_unembedding, "_ENTRIES", 400)
     monkeypatch.setattr(_readout, "_ROWS", 7)
     assert agree(family, "right", METRICS, reference) > 0
 
 
 def test_scores_far_apart_and_far_from_zero_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_readout, "ENTRIES", 400)
+    monkeypatch.setattr(_unembedding, "_ENTRIES", 400)
     model = tiny_model("llama")
     with torch.no_grad():
         # Certain of token 7 at every token, with logits about 200.

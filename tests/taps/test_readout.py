@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cortexscope.measure import attach
 from cortexscope.models import find_anatomy
-from cortexscope.taps import _readout
+from cortexscope.taps import _readout, _unembedding
 from cortexscope.taps._readout import NO_HEAD, Readout, ReadoutError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -175,7 +175,7 @@ def test_an_unembedding_that_shows_no_matrix_is_called_itself() -> None:
 
 @pytest.fixture
 def few_entries(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(_readout, "ENTRIES", 1000)
+    monkeypatch.setattr(_unembedding, "_ENTRIES", 1000)
     monkeypatch.setattr(_readout, "_WHOLE", 1000)
     monkeypatch.setattr(_readout, "_ROWS", 5)
     return 1000

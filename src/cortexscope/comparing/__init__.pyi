@@ -9,6 +9,7 @@ from ._compare import (
 )
 from ._conditions import Condition as Condition
 from ._divergence import (
+    Divergence as Divergence,
     Head as Head,
     divergence as divergence,
 )

@@ -1,16 +1,15 @@
-"""How far two models' predictions lie apart, token by token, without whole rows of logits."""
+"""How far models' predictions lie apart, token by token, without whole rows of logits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from cortexscope.taps import ReadoutError
+from cortexscope.taps import Distributions, ReadoutError
 
 __all__ = ["Divergence", "Head", "divergence"]
 
@@ -48,113 +47,66 @@ class Divergence(NamedTuple):
 
 
 def divergence(
-    base: Head,
-    other: Head,
-    states: tuple[Float[Tensor, "row feature"], Float[Tensor, "row other_feature"]],
-    tokens: Int[Tensor, " row"],
-) -> Divergence:
-    """Return KL(base || other) in nats, and what both say of one token, for each state.
+    heads: Sequence[tuple[Head, Float[Tensor, "member row feature"]]], tokens: Int[Tensor, " row"]
+) -> list[Divergence]:
+    """Return KL(base || other) in nats, and what both say of one token, for each other.
 
     sum_v p_v (ln p_v - ln q_v), of logits in float32 and sums in float64; 0 where both are the
     same, ln 2 where the base is certain of what the other gives one half. Equal distributions have
     exactly 0.
 
     Args:
-        base: the base's head.
-        other: the other's.
-        states: what each head is given, of the same tokens.
+        heads: each with the states it is given, of the same tokens; the first states of the first
+            head are the base's, and all that follow are held against them.
         tokens: the token in question, such as the one that comes next.
 
     Raises:
         ReadoutError: if a head cannot be applied, or they have different vocabularies.
     """
-    first, second = base.inputs(states[0]), other.inputs(states[1])
-    if base.vocabulary != other.vocabulary:
-        raise ReadoutError(
-            f"the models have vocabularies of {base.vocabulary} and {other.vocabulary} tokens"
-        )
-    step = min(base.rows, other.rows)
+    for head, states in heads:
+        # From here on its vocabulary is known.
+        head.inputs(states[0, :2])
+    base, *others = [head.vocabulary for head, _ in heads]
+    for vocabulary in others:
+        if vocabulary != base:
+            raise ReadoutError(f"the models have vocabularies of {base} and {vocabulary} tokens")
+    step = min(max(1, head.rows // len(states)) for head, states in heads)
     pieces = [
-        _piece(base, other, first[at : at + step], second[at : at + step], tokens[at : at + step])
+        _piece(
+            [(head, states[:, at : at + step]) for head, states in heads], tokens[at : at + step]
+        )
         for at in range(0, len(tokens), step)
     ]
-    return Divergence(*(torch.cat(columns).cpu() for columns in zip(*pieces, strict=True)))
+    kl, log_p, top = (torch.cat(columns, -1).cpu() for columns in zip(*pieces, strict=True))
+    return [
+        Divergence(kl[other], log_p[0], log_p[other], top[other] == top[0])
+        for other in range(1, len(kl))
+    ]
 
 
-def _piece(
-    base: Head, other: Head, first: Tensor, second: Tensor, tokens: Tensor
-) -> tuple[Tensor, ...]:
-    p, q = _Side.of(tokens), _Side.of(tokens)
-    moment = torch.zeros(len(tokens), dtype=torch.float64)
-    for start, ours, theirs in _together(base.scores(first), other.scores(second)):
-        theirs = theirs.to(ours.device)
-        scale, weights = p.see(start, ours)
-        q.see(start, theirs)
-        # What has no weight adds nothing, also where a model rules tokens out by -inf.
-        apart = ours.sub(theirs).mul_(weights).masked_fill_(weights <= 0, 0)
-        moment = moment.to(scale.device) * scale + apart.sum(-1, dtype=torch.float64)
-    # The largest scores, then what lies below them: nothing cancels but what is equal.
-    shift = p.best.double() - q.best.double()
-    kl = moment / p.mass - (shift + (p.mass / q.mass).log())
-    # Gibbs' inequality holds up to rounding.
-    return kl.clamp(min=0), p.log_probability, q.log_probability, p.top == q.top
+def _piece(heads: Sequence[tuple[Head, Tensor]], tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    found = Distributions(tokens, members=sum(len(states) for _, states in heads), base=0)
+    for start, scores in _together([_scores(*own) for own in heads]):
+        found.see(start, [member for own in scores for member in own])
+    return found.divergence, found.log_probability, found.top
 
 
-@dataclass
-class _Side:
-    """What is known of one model's distributions, of the pieces that were seen so far."""
-
-    tokens: Tensor
-    best: Tensor
-    """The largest logit."""
-    mass: Tensor
-    """The sum of exp(logit - best), in float64."""
-    top: Tensor
-    """The first token with the largest logit."""
-    wanted: Tensor
-    """The logit of the token in question."""
-
-    @classmethod
-    def of(cls, tokens: Tensor) -> _Side:
-        nothing = torch.full((len(tokens),), -torch.inf)
-        return cls(tokens, nothing, nothing.double().exp(), torch.zeros_like(tokens), nothing)
-
-    def see(self, start: int, scores: Tensor) -> tuple[Tensor, Tensor]:
-        """Take a piece; return by what earlier sums shrink, and the weights of this piece."""
-        device = scores.device
-        here, places = scores.max(-1)
-        before = self.best.to(device, here.dtype)
-        self.best = torch.maximum(before, here)
-        self.top = torch.where(here > before, places + start, self.top.to(device))
-        place = self.tokens.to(device) - start
-        inside = (place >= 0) & (place < scores.shape[1])
-        at = scores.gather(1, place.clamp(0, scores.shape[1] - 1)[:, None])[:, 0]
-        self.wanted = torch.where(inside, at, self.wanted.to(device, at.dtype))
-        mass = self.mass.to(device)
-        scale = torch.where(mass > 0, (before.double() - self.best.double()).exp(), 0)
-        # In place: to take memory anew costs more than the sum.
-        weights = scores.sub(self.best[:, None]).exp_()
-        self.mass = mass * scale + weights.sum(-1, dtype=torch.float64)
-        return scale, weights
-
-    @property
-    def log_probability(self) -> Tensor:
-        return self.wanted.double() - self.best.double() - self.mass.log()
+def _scores(head: Head, states: Float[Tensor, "member row feature"]) -> Iterator[Tensor]:
+    """Yield logits [member, row, token], of all members by one product."""
+    inputs = head.inputs(states.flatten(0, 1))
+    for _, scores in head.scores(inputs):
+        yield scores.unflatten(0, states.shape[:2])
 
 
-def _together(
-    first: Iterator[tuple[int, Tensor]], second: Iterator[tuple[int, Tensor]]
-) -> Iterator[tuple[int, Tensor, Tensor]]:
-    """Yield the same tokens' logits of both, whatever the sizes of their pieces."""
-    start = 0
-    ours = theirs = torch.empty(0, 0)
+def _together(heads: Sequence[Iterator[Tensor]]) -> Iterator[tuple[int, list[Tensor]]]:
+    """Yield the same tokens' logits of all heads, whatever the sizes of their pieces."""
+    start, waiting = 0, [torch.empty(0, 0, 0)] * len(heads)
     while True:
-        if not ours.shape[1]:
-            _, ours = next(first, (0, torch.empty(0, 0)))
-        if not theirs.shape[1]:
-            _, theirs = next(second, (0, torch.empty(0, 0)))
-        both = min(ours.shape[1], theirs.shape[1])
-        if not both:
+        for number, own in enumerate(heads):
+            if not waiting[number].shape[-1]:
+                waiting[number] = next(own, torch.empty(0, 0, 0))
+        width = min(own.shape[-1] for own in waiting)
+        if not width:
             return
-        yield start, ours[:, :both], theirs[:, :both]
-        start, ours, theirs = start + both, ours[:, both:], theirs[:, both:]
+        yield start, [own[..., :width] for own in waiting]
+        start, waiting = start + width, [own[..., width:] for own in waiting]

@@ -86,7 +86,8 @@ class PairPass:
         reason, apart = self._refusal, None
         if reason is None and len(next_ones.tokens):
             try:
-                apart = divergence(self._base.head, self._other.head, states, next_ones.tokens)
+                heads = [(self._base.head, states[0][None]), (self._other.head, states[1][None])]
+                (apart,) = divergence(heads, next_ones.tokens)
             except ReadoutError as error:
                 reason = str(error)
         counts = next_ones.where.sum(-1).tolist()

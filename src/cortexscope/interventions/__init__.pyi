@@ -13,3 +13,4 @@ from ._kinds import EDITS as EDITS
 from ._places import Place as Place
 from ._reading import Reference as Reference
 from ._units import Row as Row
+from ._target import Target as Target

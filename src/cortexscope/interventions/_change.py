@@ -98,7 +98,7 @@ class Change:
 
     @contextmanager
     def applied(
-        self, model: nn.Module | Model, *, reference: Reference | None = None
+        self, model: nn.Module | Model | Target, *, reference: Reference | None = None
     ) -> Iterator[None]:
         """Have a model changed inside a `with` block, and exactly as it was after it.
 
@@ -106,7 +106,8 @@ class Change:
         after an exception.
 
         Args:
-            model: a loaded model, or a module of transformers or like one.
+            model: a loaded model, or a module of transformers or like one; a `Target` of it where
+                changes are many, so that its parts are looked for once.
             reference: texts, or lists of token ids, that are read for means, norms and shares in
                 place of the suite that an edit names.
 
@@ -118,7 +119,11 @@ class Change:
             yield
 
     def install(
-        self, model: nn.Module | Model, exits: ExitStack, *, reference: Reference | None = None
+        self,
+        model: nn.Module | Model | Target,
+        exits: ExitStack,
+        *,
+        reference: Reference | None = None,
     ) -> None:
         """Change a model until the exits are closed, or for good if they never are.
 

@@ -29,13 +29,15 @@ class Target:
     """Where token ids belong; None where nothing says."""
 
     @classmethod
-    def of(cls, model: nn.Module | Model) -> Target:
-        """Return a loaded model, or a module, as a target.
+    def of(cls, model: nn.Module | Model | Target) -> Target:
+        """Return a loaded model, or a module, as a target, and a target as it is.
 
         Raises:
-            UsageError: if it is neither.
+            UsageError: if it is none of them.
             UnsupportedModelError: if its blocks cannot be found.
         """
+        if isinstance(model, Target):
+            return model
         if isinstance(model, Model):
             return cls(model.module, find_anatomy(model.module), model.tokenizer, model.device)
         if not isinstance(model, nn.Module):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from cortexscope.analysis import EFFECTS
 from cortexscope.comparing import ModelSide, Planned, planned
@@ -27,12 +29,14 @@ from cortexscope.store import LesionPlan, Run, SideWriter
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 __all__ = ["Asked", "lesion_request"]
 
-_TOKENS = 256
+_TOKENS = 512
 """Most tokens of a batch: the states of all its layers are kept, and must be few beside weights."""
+
+_BACK = 256
+"""Most tokens of a pass back, which keeps more of each."""
 
 _VERSION = 1
 """Raised where a number changes."""
@@ -100,7 +104,10 @@ class _Lesioning:
         self._progress = progress
         self._controls = controls
         self._batches = [
-            part for shard in planned_.shards for batch in shard.batches for part in _small(batch)
+            part
+            for shard in planned_.shards
+            for batch in shard.batches
+            for part in _small(batch, _TOKENS)
         ]
         self._side: ModelSide | None = None
         self._reuse: bool | None = None
@@ -108,14 +115,17 @@ class _Lesioning:
     def carry_out(self) -> None:
         """Take out all that is asked for, unless that was done."""
         side = self._loaded()
+        chosen: dict[str, list[Part]] = {}
         for kind in self._asked.kinds:
             parts = parts_of(side.reader.model, kind)
             if not parts:
                 self._progress.note(f"{self._planned.label} has no {kind} that can be taken out")
                 continue
-            if kind in ESTIMATED:
-                parts = self._foremost(kind, parts)
-            self._take_out(kind, parts)
+            chosen[kind] = self._foremost(kind, parts) if kind in ESTIMATED else parts
+        self._take_out(chosen)
+        if self._asked.loss not in EFFECTS:
+            for kind, parts in chosen.items():
+                self._measure_without(kind, parts)
         self._side = None
         gc.collect()
 
@@ -132,24 +142,35 @@ class _Lesioning:
         digest = hashlib.sha256(json.dumps(told, default=str).encode()).hexdigest()
         return LesionPlan(self._planned.label, kind, what, digest, len(self._batches))
 
-    def _take_out(self, kind: str, parts: Sequence[Part]) -> None:
-        plan = self._plan(kind, "effects", [str(part.change) for part in parts])
+    def _take_out(self, chosen: Mapping[str, Sequence[Part]]) -> None:
+        """Take out parts of all kinds, batch by batch, so that the intact pass serves them all."""
+        plans = [
+            self._plan(kind, "effects", [str(part.change) for part in parts])
+            for kind, parts in chosen.items()
+        ]
         side = self._loaded()
         blocks = Blocks(side.reader.model.module, side.reader.anatomy)
 
-        def read(batch: Batch) -> pa.Table:
+        def read(batch: Batch, wanted: Sequence[LesionPlan]) -> list[pa.Table]:
             if self._reuse is None:
                 self._reuse = side.refusal is None and can_reuse(side, blocks, self._shortest())
-            return LesionPass(side, blocks, reuse=self._reuse).read(batch, parts)
+            parts = [part for plan in wanted for part in chosen[plan.kind]]
+            found = LesionPass(side, blocks, reuse=self._reuse).read(batch, parts)
+            return [found.filter(pc.field("kind") == plan.kind) for plan in wanted]
 
-        self._written(plan, f"{len(parts)} {kind}, one by one", read, len(parts))
+        told = ", ".join(f"{len(parts)} {kind}" for kind, parts in chosen.items())
+        times = sum(map(len, chosen.values()))
+        self._written(plans, f"{told}, one by one", read, times)
+
+    def _measure_without(self, kind: str, parts: Sequence[Part]) -> None:
         loss = self._asked.loss
-        if loss not in EFFECTS:
-            chosen = [str(part.change) for part in parts]
-            plan = self._plan(f"{kind} by {loss}", "values", [*chosen, *self._measuring])
-            values = ValuePass(side, loss, self._planned.setup)
-            what = f"{loss} without {len(parts)} {kind}, one by one"
-            self._written(plan, what, lambda batch: values.read(batch, parts), len(parts) + 1)
+        chosen = [*(str(part.change) for part in parts), *self._measuring]
+        plan = self._plan(f"{kind} by {loss}", "values", chosen)
+        values = ValuePass(self._loaded(), loss, self._planned.setup)
+        what = f"{loss} without {len(parts)} {kind}, one by one"
+        self._written(
+            [plan], what, lambda batch, _: [values.read(batch, parts)], times=len(parts) + 1
+        )
 
     @property
     def _measuring(self) -> list[str]:
@@ -174,34 +195,49 @@ class _Lesioning:
         plan = self._plan(kind, "estimates", ())
         side = self._loaded()
         rows = unit_rows(side.reader.model, kind)
-        self._written(plan, f"{len(parts)} {kind} by estimate", EstimatePass(side, kind, rows).read)
+        estimates = EstimatePass(side, kind, rows)
+
+        def read(batch: Batch, _: object) -> list[pa.Table]:
+            return [pa.concat_tables(map(estimates.read, _small(batch, _BACK)))]
+
+        self._written([plan], f"{len(parts)} {kind} by estimate", read)
         sizes = _sizes(self._writer.read(plan), self._controls)
         order = sorted(range(len(parts)), key=lambda n: -abs(sizes.get(_place(parts[n]), 0.0)))
         return [parts[number] for number in sorted(order[: self._asked.top])]
 
     def _written(
-        self, plan: LesionPlan, what: str, read: Callable[[Batch], pa.Table], times: int = 1
+        self,
+        plans: Sequence[LesionPlan],
+        what: str,
+        read: Callable[[Batch, Sequence[LesionPlan]], Sequence[pa.Table]],
+        times: int = 1,
     ) -> None:
-        """Read all batches that are not there yet, and write what comes of each."""
-        done = self._writer.done(plan)
-        todo = [number for number in range(len(self._batches)) if number not in done]
+        """Read all batches that are not there yet, and write what comes of each, a table a plan."""
+        done = [self._writer.done(plan) for plan in plans]
+        todo = {
+            number: wanted
+            for number in range(len(self._batches))
+            if (wanted := [p for p, own in zip(plans, done, strict=True) if number not in own])
+        }
         if not todo:
             return
-        progress = self._progress
-        progress.note(f"{plan.model}: {what}")
+        progress, label = self._progress, self._planned.label
+        progress.note(f"{label}: {what}")
         tokens = [times * batch.tokens for batch in self._batches]
-        progress.begin(plan.model, sum(tokens), sum(tokens) - sum(tokens[n] for n in todo))
+        progress.begin(label, sum(tokens), sum(tokens) - sum(tokens[n] for n in todo))
         try:
-            for number in todo:
-                self._writer.write(plan, number, read(self._batches[number]))
-                progress.advance(plan.model, tokens[number])
+            for number, wanted in todo.items():
+                tables = read(self._batches[number], wanted)
+                for plan, table in zip(wanted, tables, strict=True):
+                    self._writer.write(plan, number, table)
+                progress.advance(label, tokens[number])
         finally:
-            progress.end(plan.model)
+            progress.end(label)
 
 
-def _small(batch: Batch) -> Iterator[Batch]:
-    """Yield a batch in pieces of few tokens."""
-    size = max(1, _TOKENS // (batch.longest + batch.longest_target))
+def _small(batch: Batch, tokens: int) -> Iterator[Batch]:
+    """Yield a batch in pieces of so many tokens, padding counted."""
+    size = max(1, tokens // (batch.longest + batch.longest_target))
     for start in range(0, len(batch.items), size):
         yield Batch(batch.items[start : start + size])
 

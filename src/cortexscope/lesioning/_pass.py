@@ -8,28 +8,39 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from cortexscope.comparing import Head, ModelSide, divergence, following
+from cortexscope.comparing import Divergence, ModelSide, divergence, following
 from cortexscope.engine import Batch
 from cortexscope.engine.passes import text_of
 from cortexscope.errors import ModelError
+from cortexscope.interventions import Target
 from cortexscope.lesioning._parts import Part
 from cortexscope.lesioning._reuse import Blocks
+from cortexscope.records import Prompt
 from cortexscope.store import LESIONS
 from cortexscope.taps import ReadoutError, Unread
 
-__all__ = ["LesionPass", "apart_from", "bytes_of", "can_reuse", "read_states"]
+__all__ = ["LesionPass", "bytes_of", "can_reuse", "read_states"]
 
 _ONE = "it has one token, and none is predicted"
 _NOT_FINITE = "the numbers are not finite"
 _NO_TEXT = "its tokens stand for no text"
 
-_TOGETHER = 8
+_TOGETHER = 32
 """Parts whose last states are held at once, so that the intact model's logits serve them all."""
-_LOGITS = 1 << 23
-"""Most logits of the intact model that are held at once."""
+
+
+class _Counted(NamedTuple):
+    """A prompt, and over what its numbers are taken."""
+
+    prompt: Prompt
+    tokens: int
+    """How many are predicted."""
+    bytes: float
+    """Of the text that they stand for."""
+    no_bytes: str | None
+    """Why that is none."""
 
 
 class LesionPass:
@@ -44,6 +55,7 @@ class LesionPass:
 
     def __init__(self, side: ModelSide, blocks: Blocks, *, reuse: bool) -> None:
         self._side = side
+        self._target = Target.of(side.reader.model)
         self._blocks = blocks
         self._reuse = reuse
 
@@ -55,8 +67,9 @@ class LesionPass:
             ModelError: if the model fails on it.
         """
         side = self._side
+        prompts = list(self._prompts(batch))
         if side.refusal is not None:
-            rows = (self._rows(batch, part, None, side.refusal) for part in parts)
+            rows = (self._rows(prompts, part, None, side.refusal) for part in parts)
             return pa.Table.from_pylist([row for own in rows for row in own], LESIONS)
         with self._blocks.kept():
             intact = read_states(side, batch)
@@ -64,48 +77,54 @@ class LesionPass:
         found: list[dict[str, Any]] = []
         for start in range(0, len(parts), _TOGETHER):
             group = parts[start : start + _TOGETHER]
-            states = [self._without(batch, part) for part in group]
+            states = intact.new_empty(1 + len(group), *intact.shape)
+            states[0] = intact
+            for number, part in enumerate(group, 1):
+                states[number] = self._without(batch, part)
             reason, apart = None, None
             if len(tokens):
                 try:
-                    apart = apart_from(side.head, intact, states, tokens)
+                    apart = divergence([(side.head, states)], tokens)
                 except ReadoutError as error:
                     reason = str(error)
             for number, part in enumerate(group):
-                own = None if apart is None else [column[number] for column in apart]
-                found.extend(self._rows(batch, part, own, reason))
+                own = None if apart is None else apart[number]
+                found.extend(self._rows(prompts, part, own, reason))
         self._blocks.forget()
         return pa.Table.from_pylist(found, LESIONS)
 
     def _without(self, batch: Batch, part: Part) -> Tensor:
         """Return what the head is given where a part is out, [row, feature]."""
-        with part.change.applied(self._side.reader.model):
+        with part.change.applied(self._target):
             if not self._reuse:
                 return read_states(self._side, batch)
             with self._blocks.given_again(self._blocks.before(part.stack, part.layer)):
                 return read_states(self._side, batch)
 
+    def _prompts(self, batch: Batch) -> Iterator[_Counted]:
+        where = following(batch, decoder=self._side.reader.has_pair).where
+        sizes = bytes_of(batch, self._side)
+        for item, count, size in zip(batch.items, where.sum(-1).tolist(), sizes, strict=True):
+            yield _Counted(item.prompt, count, *size)
+
     def _rows(
-        self, batch: Batch, part: Part, apart: Sequence[Tensor] | None, reason: str | None
+        self, prompts: Sequence[_Counted], part: Part, apart: Divergence | None, reason: str | None
     ) -> Iterator[dict[str, Any]]:
-        reader = self._side.reader
-        counts = following(batch, decoder=reader.has_pair).where.sum(-1).tolist()
-        bytes_ = bytes_of(batch, self._side)
         at = 0
-        for item, count, (size, no_bytes) in zip(batch.items, counts, bytes_, strict=True):
-            own = None if apart is None else [column[at : at + count] for column in apart]
+        for prompt, count, size, no_bytes in prompts:
+            own = None if apart is None else [column[at : at + count] for column in apart[:3]]
             at += count
             why = reason or (None if count else _ONE)
             if why is None and own is not None:
                 why = None if all(bool(x.isfinite().all()) for x in own) else _NOT_FINITE
             row: dict[str, Any] = {
-                "model": reader.label,
+                "model": self._side.reader.label,
                 "kind": part.kind,
                 "stack": part.stack,
                 "layer": part.layer,
                 "index": part.index,
-                "task": item.prompt.task,
-                "prompt_id": item.prompt.id,
+                "task": prompt.task,
+                "prompt_id": prompt.id,
                 "reason": why,
                 "bits_reason": why or no_bytes,
             }
@@ -133,52 +152,6 @@ def bytes_of(batch: Batch, side: ModelSide) -> list[tuple[float, str | None]]:
     if isinstance(sizes, Unread):
         return [(0.0, sizes.reason)] * len(batch.items)
     return [(float(size), None if size else _NO_TEXT) for size in sizes.sizes]
-
-
-class _Apart(NamedTuple):
-    kl: Float[Tensor, "part row"]
-    log_p_base: Float[Tensor, "part row"]
-    log_p: Float[Tensor, "part row"]
-
-
-def apart_from(head: Head, intact: Tensor, states: Sequence[Tensor], tokens: Tensor) -> _Apart:
-    """Return how far predictions from some states lie from those of the intact model.
-
-    Args:
-        head: of the model.
-        intact: what it is given of the intact model, [row, feature].
-        states: the same of each part taken out.
-        tokens: those that come next, [row].
-
-    Raises:
-        ReadoutError: if the head cannot be applied.
-    """
-    head.inputs(intact[:1])
-    step = max(1, min(head.rows, _LOGITS // head.vocabulary))
-    pieces = []
-    for at in range(0, len(tokens), step):
-        rows = slice(at, at + step)
-        base = _Remembered(head, intact[rows])
-        found = [divergence(base, head, (intact[rows], own[rows]), tokens[rows]) for own in states]
-        pieces.append([torch.stack(x) for x in zip(*(own[:3] for own in found), strict=True)])
-    return _Apart(*(torch.cat(column, -1) for column in zip(*pieces, strict=True)))
-
-
-class _Remembered:
-    """A head whose logits of some states are computed once."""
-
-    def __init__(self, head: Head, states: Tensor) -> None:
-        self.vocabulary, self.rows = head.vocabulary, head.rows
-        self._inputs = head.inputs(states)
-        self._pieces = list(head.scores(self._inputs))
-
-    def inputs(self, states: Tensor) -> Tensor:
-        """Return what the unembedding is given after the states that are remembered."""
-        return self._inputs
-
-    def scores(self, inputs: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Yield the logits that are remembered."""
-        yield from self._pieces
 
 
 @torch.inference_mode()

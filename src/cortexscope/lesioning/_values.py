@@ -15,6 +15,7 @@ from cortexscope.comparing import ModelSide
 from cortexscope.engine import Batch, Setup, Shard
 from cortexscope.engine.passes import AHEAD, Prompts
 from cortexscope.errors import UnknownNameError, UsageError
+from cortexscope.interventions import Target
 from cortexscope.lesioning._parts import Part
 from cortexscope.metrics import METRICS, metric_specs
 from cortexscope.records import in_order
@@ -80,7 +81,7 @@ class ValuePass:
         own = replace(
             setup, metrics=(metric,), keep_states=False, keep_neurons=False, generate=None
         )
-        self._side, self._metric = side, metric
+        self._side, self._metric, self._target = side, metric, Target.of(side.reader.model)
         self._prompts = Prompts(side.reader, own.make_metrics(), own, AHEAD)
 
     @torch.inference_mode()
@@ -93,7 +94,7 @@ class ValuePass:
         intact = self._measured(batch)
         found: list[dict[str, Any]] = []
         for part in parts:
-            with part.change.applied(self._side.reader.model):
+            with part.change.applied(self._target):
                 without = self._measured(batch)
             found.extend(self._rows(batch, part, intact, without))
         return pa.Table.from_pylist(found, LESION_VALUES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cortexscope.native._library import is_there, remark
+from cortexscope.native._logits import LogitSums, read_logits, takes_logits
 from cortexscope.native._rows import (
     NativeRows,
     attention_rows,
@@ -24,6 +25,7 @@ from cortexscope.native._states import (
 __all__ = [
     "MOMENTS",
     "SIZES",
+    "LogitSums",
     "Massive",
     "NativeRows",
     "PromptSizes",
@@ -33,9 +35,11 @@ __all__ = [
     "attention_rows",
     "is_there",
     "prompt_sizes",
+    "read_logits",
     "remark",
     "row_sizes",
     "takes_attention",
+    "takes_logits",
     "takes_rows",
     "takes_states",
     "whole_attention_rows",

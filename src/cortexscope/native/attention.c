@@ -6,7 +6,7 @@
    entropy is log(c + R) + sum_j e_j (m - s_j) / (c + R). All its terms are positive, so that a
    nearly certain row loses no digits. */
 
-#include "lanes.h"
+#include "exponential.h"
 
 #include <stdlib.h>
 
@@ -36,26 +36,6 @@ typedef struct {
     int64_t next;          /* unit of work that no thread has taken yet */
     int64_t starved;       /* whether a thread had no memory */
 } Attention;
-
-/* e to the power of what is 0 or less, to two units in the last place. */
-INLINE lanes exponential(lanes power) {
-    const float turn = 12582912.0f; /* 1.5 * 2^23: adding it rounds to a whole number */
-    lanes whole = power * 1.44269504088896341f + turn;
-    marks twos = (marks)whole;
-    whole -= turn;
-    lanes rest = power - whole * 0.693145751953125f - whole * 1.42860682030941723e-6f;
-    lanes sum = rest * (1.0f / 5040) + 1.0f / 720;
-    sum = sum * rest + 1.0f / 120;
-    sum = sum * rest + 1.0f / 24;
-    sum = sum * rest + 1.0f / 6;
-    sum = sum * rest + 0.5f;
-    sum = sum * rest + 1.0f;
-    sum = sum * rest + 1.0f;
-    /* Two factors, since a very small result has no power of two of its own. */
-    marks half = (twos - 0x4B400000) >> 1;
-    marks other = (twos - 0x4B400000) - half;
-    return sum * (lanes)((half + 127) << 23) * (lanes)((other + 127) << 23);
-}
 
 /* Turn keys so that the features of a few lie side by side. */
 INLINE void turn_keys(const float *from, int64_t stride, int64_t keys, int64_t width, float *to) {
@@ -123,7 +103,7 @@ INLINE void finish_row(const Attention *job, float *scores, const float *bias, i
             /* What is no number stays so. */
             marks none = below <= LOWEST;
             below = choose(none, all(LOWEST), below);
-            lanes share = choose(none, all(0), exponential(below));
+            lanes share = choose(none, all(0), exponential_down_to_0(below));
             marks largest = below == 0;
             ties[side] -= largest;
             rest[side] += choose(largest, all(0), share);

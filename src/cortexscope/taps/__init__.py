@@ -1,6 +1,7 @@
 """See what a model computes while it computes it: states, and attention without its matrix."""
 
 from cortexscope.taps._attention_rows import AttentionRows, AttentionSample
+from cortexscope.taps._distributions import Distributions
 from cortexscope.taps._functions import MULTI_HEAD, SDPA, SOFTMAXES, seen_inside
 from cortexscope.taps._fused import fused_attention, is_fusible
 from cortexscope.taps._inputs import AttentionInput, HeadOutputs, MLPInput, Neurons
@@ -32,6 +33,7 @@ __all__ = [
     "AttentionInput",
     "AttentionRows",
     "AttentionSample",
+    "Distributions",
     "HeadOutputs",
     "HiddenStates",
     "Key",

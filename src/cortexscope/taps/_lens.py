@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from cortexscope.taps._distributions import Distributions
 from cortexscope.taps._predictions import Unread, spread_out
 from cortexscope.taps._readout import Readout, ReadoutError
 from cortexscope.taps._tokens import Tokens
@@ -75,12 +76,12 @@ class LensReader:
             layers = [self._normed(states.to(last.device)) for states in kept]
             if layers[-1].shape != last.shape or _differ(layers[-1], last):
                 raise ReadoutError(_OTHER_NORM)
-            found = _through(self._readout, torch.stack([*layers[:-1], last], 1))
+            found = _through(self._readout, torch.stack([*layers[:-1], last]))
         except ReadoutError as error:
             yield None, Unread("lens", str(error))
             return
         tokens = positions.sampled.to(found.device)
-        for number, columns in enumerate(found.unbind(-1)):
+        for number, columns in enumerate(found.unbind(1)):
             spread = [spread_out(column, tokens.mask) for column in columns]
             yield number, LayerPredictions(tokens, *spread)
 
@@ -110,68 +111,41 @@ def _differ(states: Tensor, others: Tensor) -> bool:
 
 
 def _through(
-    readout: Readout, states: Float[Tensor, "row layer feature"]
-) -> Float[Tensor, "4 row layer"]:
+    readout: Readout, states: Float[Tensor, "layer row feature"]
+) -> Float[Tensor, "4 layer row"]:
     """Return the columns of `LayerPredictions` for each layer, the last one being final."""
     inputs = readout.inputs(states.flatten(0, 1)).unflatten(0, states.shape[:2])
-    step = max(1, readout.rows // states.shape[1])
-    pieces = [_piece(readout, inputs[i : i + step]) for i in range(0, len(inputs), step)]
-    return torch.cat(pieces, 1)
+    rows = readout.rows
+    # Of many states at once, since a product of few takes the longer for each of them.
+    tops = torch.cat([_likeliest(readout, some) for some in inputs[-1].split(rows)])
+    step = max(1, rows // len(states))
+    both = zip(inputs.split(step, 1), tops.split(step), strict=True)
+    return torch.cat([_piece(readout, *own) for own in both], -1)
 
 
-def _piece(readout: Readout, inputs: Float[Tensor, "row layer width"]) -> Tensor:
-    rows, layers = inputs.shape[:2]
+def _piece(
+    readout: Readout, inputs: Float[Tensor, "layer row width"], tops: Int[Tensor, " row"]
+) -> Float[Tensor, "4 layer row"]:
+    layers, rows = inputs.shape[:2]
     flat = inputs.flatten(0, 1)
-    tops = _likeliest(readout, inputs[:, -1])
-    marks = readout.of(flat, tops.repeat_interleave(layers)).view(rows, layers, 1)
-    tops = tops.to(marks.device)
-    best = torch.full_like(marks, -torch.inf)
-    mass, moment, crossed, above = torch.zeros(4, rows, layers, 1).to(marks)
+    marks = readout.of(flat, tops.repeat(layers)).view(layers, rows)
+    last = layers - 1
+    found = Distributions(tops, members=layers, base=last, marks=marks)
     for start, scores in readout.scores(flat):
-        scores = scores.view(rows, layers, -1)
-        # Several times as fast as to sum booleans.
-        ahead = torch.gt(scores, marks, out=torch.empty_like(scores)).sum(-1, keepdim=True)
-        above = above + ahead - _own(scores, tops - start, marks)
-        before, best = best, torch.maximum(best, scores.amax(-1, keepdim=True))
-        shift = before - best
-        # Moments about the largest scores: they stay small, and nothing cancels.
-        started = mass > 0
-        scale, final = shift.exp(), shift[:, -1:].exp()
-        moment = torch.where(started, scale * (moment + mass * shift), 0)
-        crossed = torch.where(started, final * (crossed + mass[:, -1:] * shift), 0)
-        below = scores.sub_(best)
-        weights = below.exp()
-        mass = mass * scale + weights.sum(-1, keepdim=True)
-        moment = moment + torch.linalg.vecdot(weights, below)[..., None]
-        crossed = crossed + below @ weights[:, -1, :, None]
-    log = mass.log()
-    entropy = log - moment / mass
-    # Gibbs' inequality holds up to rounding.
-    divergence = (log - crossed / mass[:, -1:] - entropy[:, -1:]).clamp(min=0)
+        found.see(start, scores.view(layers, rows, -1).unbind())
+    above = found.above.double()
     # The last layer is what the others are compared with.
-    above[:, -1] = divergence[:, -1] = 0
-    undecided = (above > 0).to(above).flip(1).cummax(1).values.flip(1)
+    above[last] = 0
+    undecided = (above > 0).to(above).flip(0).cummax(0).values.flip(0)
+    others = torch.stack([found.divergence, 1 + above, undecided])
     # No score is above or below one that is not a number.
-    unknown = (mass + mass[:, -1:]).isnan()
-    others = torch.cat([divergence, 1 + above, undecided], -1).masked_fill(unknown, torch.nan)
-    return torch.cat([entropy, others], -1).permute(2, 0, 1)
+    unknown = ~(found.known & found.known[last])
+    return torch.cat([found.entropy[None], others.masked_fill(unknown, torch.nan)])
 
 
-def _likeliest(readout: Readout, inputs: Tensor) -> Tensor:
+def _likeliest(readout: Readout, inputs: Float[Tensor, "row width"]) -> Int[Tensor, " row"]:
     """Return the token with the largest logit of each row, the first of several."""
-    best = tokens = torch.empty(0)
+    found = Distributions(torch.zeros(len(inputs), dtype=torch.long))
     for start, scores in readout.scores(inputs):
-        here, places = scores.max(-1)
-        if start == 0:
-            best, tokens = here, places
-        more = here > best
-        best, tokens = torch.where(more, here, best), torch.where(more, places + start, tokens)
-    return tokens
-
-
-def _own(scores: Tensor, places: Tensor, marks: Tensor) -> Tensor:
-    """Return 1 where a token's score, computed with others, is above the same computed alone."""
-    width = scores.shape[-1]
-    inside = (places >= 0) & (places < width)
-    where = places.clamp(0, width - 1)[:, None, None].expand(-1, scores.shape[1], 1)
-    return ((scores.gather(-1, where) > marks) & inside[:, None, None]).to(marks)
+        found.see(start, [scores])
+    return found.top[0]

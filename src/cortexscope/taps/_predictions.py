@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from cortexscope.taps._distributions import Distributions
 from cortexscope.taps._readout import Readout, ReadoutError
 from cortexscope.taps._tokens import Tokens
 
@@ -148,27 +149,8 @@ def distributions(
 
 
 def _distribution(readout: Readout, inputs: Tensor, tokens: Tensor) -> Tensor:
-    best = second = mass = moment = wanted = torch.empty(0)
+    found = Distributions(tokens, second=True)
     for start, scores in readout.scores(inputs):
-        top = scores.topk(min(2, scores.shape[1])).values
-        if start == 0:
-            best = top.new_full((len(top),), -torch.inf)
-            second, mass, moment, wanted = best, *torch.zeros(3, len(top)).to(best)
-            tokens = tokens.to(scores.device)
-        place = tokens - start
-        inside = (place >= 0) & (place < scores.shape[1])
-        at = scores.gather(1, place.clamp(0, scores.shape[1] - 1)[:, None])[:, 0]
-        wanted = torch.where(inside, at, wanted)
-        before, both = best, torch.cat([best[:, None], second[:, None], top], -1)
-        best, second = both.topk(2).values.unbind(-1)
-        shift = before - best
-        # Moments about the largest score: they stay small, and nothing cancels.
-        moment = torch.where(mass > 0, shift.exp() * (moment + mass * shift), 0)
-        mass = mass * shift.exp()
-        below = scores.sub_(best[:, None])
-        weights = below.exp()
-        mass = mass + weights.sum(-1)
-        moment = moment + torch.linalg.vecdot(weights, below)
-    log = mass.log()
-    margin = -torch.expm1(second - best) / mass
-    return torch.stack([log - moment / mass, 1 / mass, margin, log - (wanted - best)])
+        found.see(start, [scores])
+    columns = (found.entropy, found.largest, found.margin, -found.log_probability)
+    return torch.cat(columns)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cortexscope.models import Anatomy
 from cortexscope.taps._standing import Given, replaced
-from cortexscope.taps._unembedding import ENTRIES, Unembedding, after, after_of
+from cortexscope.taps._unembedding import Unembedding, after, after_of, pieces
 
 __all__ = ["NO_HEAD", "Readout", "ReadoutError"]
 
@@ -106,9 +106,9 @@ class Readout:
         In float32, or in float64 where the model computes in it.
         """
         assert self._vocabulary is not None
-        step = max(1, ENTRIES // max(inputs.shape)) if self._plain() else self._vocabulary
-        for start in range(0, self._vocabulary, step):
-            yield start, self._finish(self._raw(inputs, slice(start, start + step)))
+        whole = iter([slice(0, self._vocabulary)])
+        for piece in pieces(inputs, self._vocabulary) if self._plain() else whole:
+            yield piece.start, self._finish(self._raw(inputs, piece))
 
     def of(self, inputs: Float[Tensor, "row width"], tokens: Int[Tensor, " row"]) -> Tensor:
         """Return the logit of one token a row."""

@@ -11,11 +11,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["ENTRIES", "Unembedding", "after", "after_of"]
+__all__ = ["Unembedding", "after", "after_of", "pieces"]
 
-ENTRIES = 1 << 20
+_ENTRIES = 1 << 20
 """Most logits, and most entries of the unembedding in another precision, at a time: few enough to
 stay in a processor's cache."""
+
+_EVEN = 64
+"""Of so many tokens a product takes a fifth less time than of one less: its rows begin where a
+cache line does."""
 
 _FACTORS = {"logit_scale": 1, "lm_head_multiplier": 1, "logits_scaling": -1}
 _CAPS = ("final_logit_softcapping", "logits_soft_cap")
@@ -32,12 +36,18 @@ class Unembedding(NamedTuple):
     def scores(self, inputs: Float[Tensor, "row width"]) -> Iterator[tuple[int, Tensor]]:
         """Yield logits as `Readout.scores` does."""
         wide = torch.float64 if inputs.dtype == torch.float64 else torch.float32
-        step = max(1, ENTRIES // max(inputs.shape))
-        for start in range(0, len(self.weight), step):
-            piece = slice(start, start + step)
+        for piece in pieces(inputs, len(self.weight)):
             raw = inputs.to(wide) @ self.weight[piece].to(wide).T
             raw = raw if self.bias is None else raw + self.bias[piece].to(wide)
-            yield start, _scaled(raw, self.factor, self.cap)
+            yield piece.start, _scaled(raw, self.factor, self.cap)
+
+
+def pieces(inputs: Float[Tensor, "row width"], vocabulary: int) -> Iterator[slice]:
+    """Yield the pieces of the vocabulary whose logits are best computed together."""
+    step = max(1, _ENTRIES // max(inputs.shape))
+    step -= step % _EVEN if step > _EVEN else 0
+    for start in range(0, vocabulary, step):
+        yield slice(start, start + step)
 
 
 def after(config: object) -> Callable[[Tensor], Tensor]:
