@@ -70,9 +70,11 @@ computes the scores of six rows at a time, which stay in the cache, and of these
 the probabilities that are asked for. With the largest score m of a row, e_j = exp(s_j - m), c the
 number of keys that have it and R the sum of e_j over the others, the entropy is log(c + R) + sum_j
 e_j (m - s_j) / (c + R): all terms are positive, so that nearly certain rows keep their digits.
-Sizes, moments, counts, products and medians of states are read by it too, each tensor where it
-lies. All is in float32, lanes are added in float64, and a row is summed by one thread, so that
-results do not depend on the number of threads. Where it could not be built, or with
+The rows of the sample come out of the same product, whole. Sizes, moments, counts and products of
+states, what those of a prompt come to, distances and shares of whole rows, and logits are read by
+it too, each tensor once and where it lies. All is in float32, lanes are added in float64, and a row
+is summed by one thread, so that results do not depend on the number of threads. What needs no more
+than such reductions is shown to metrics many layers at a time. Where it could not be built, or with
 `CORTEXSCOPE_NATIVE=off`, torch computes the same by its fused kernel, in more time; the two agree
 to the rounding of float32. A manifest says which it was.
 """
