@@ -143,11 +143,13 @@ def _log_format(arguments: list[str]) -> tuple[list[str], str]:
 
 def _carried_out(given: Sequence[str], *, debug: bool, last: bool) -> int:
     try:
-        with outside_voices(), stoppable(last=last):
+        with outside_voices(), stoppable(last=last) as ends_with:
             command = typer.main.get_command(app)
             result = command.main(given, prog_name="cortexscope", standalone_mode=False)
             sys.stdout.flush()
-            return result if isinstance(result, int) else 0
+            code = result if isinstance(result, int) else 0
+            ends_with(code)
+            return code
     except Stopped as stopped:
         return _fail(stopped, stopped.sentence, stopped.exit_code, debug=debug)
     except CortexscopeError as error:
