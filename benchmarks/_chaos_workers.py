@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ __all__ = ["fork_ahead", "name_of"]
 
 _AHEAD = 4
 """Two workers for each of two models."""
+_WAITING = (signal.SIGINT, signal.SIGTERM)
 _SET_NAME = 15
 """Of prctl(2)."""
 
@@ -71,6 +73,7 @@ def _work(mark: str, jobs: int, given: int) -> None:
 
     from cortexscope.engine.backends import _process
 
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _WAITING)
     if not os.read(jobs, 1):
         os._exit(0)
     ctypes.CDLL(None).prctl(_SET_NAME, name_of(mark).encode(), 0, 0, 0)
@@ -89,8 +92,11 @@ def fork_ahead(mark: str) -> None:
     from cortexscope.engine.backends import _process
 
     waiting: list[_Forked] = []
+    # What Python does around a fork of its own accord would swallow what a signal raises.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WAITING)
     for _ in range(_AHEAD):
         waiting.append(_Forked(mark, waiting))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _WAITING)
 
     class Starter:
         """What the backend knows as `subprocess`."""

@@ -145,7 +145,8 @@ class Command:
 
 
 def _carry_out(arguments: list[str], log: Path, mark: str, largest: int | None) -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Until a command is there to answer, a signal ends it without a word.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     handle = os.open(log, os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
