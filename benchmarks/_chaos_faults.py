@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from _chaos_workers import name_of
 from _chaos_world import Command, Ended, marked
 
 from cortexscope.errors import RunLockedError
@@ -62,7 +63,7 @@ def _worker_killed(around: Round) -> Ended:
         workers = [
             process
             for process in marked(around.mark)
-            if name in " ".join(process.cmdline()) and process.pid != command.pid
+            if name in " ".join(process.cmdline()) or process.name() == name_of(around.mark)
         ]
         if workers:
             around.rng.choice(sorted(workers, key=lambda own: own.pid)).kill()

@@ -181,7 +181,8 @@ class Round:
                 self.wrong(f"{trouble.file} {trouble.what}")
         except (CortexscopeError, OSError) as error:
             self.wrong(f"cannot be read: {error}")
-        left = [file.name for file in self.folder.rglob(".part-*")]
+        # A folder that the run was to leave for another one is as it was left.
+        left = [file.name for file in self.out.rglob(".part-*")]
         if left or (self.out / ".lock").exists():
             self.wrong(f"left behind {left or '.lock'}")
         ends = time.monotonic() + _LEAVING

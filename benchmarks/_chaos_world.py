@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psutil
+from _chaos_workers import fork_ahead, name_of
 
 __all__ = ["PATIENCE", "Command", "Ended", "World", "marked"]
 
@@ -38,6 +39,7 @@ _FORKED.set_forkserver_preload(
         "cortexscope.engine",
         "cortexscope.engine._fit",
         "cortexscope.engine._worker",
+        "cortexscope.engine.backends._process",
         "cortexscope.selfchecks",
     ]
 )
@@ -87,7 +89,8 @@ def marked(mark: str) -> list[psutil.Process]:
     for process in psutil.process_iter():
         try:
             gone = process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-            if not gone and process.environ().get(MARK) == mark:
+            forked = process.name() == name_of(mark)
+            if not gone and (forked or process.environ().get(MARK) == mark):
                 found.append(process)
         except psutil.Error:
             continue
@@ -142,7 +145,8 @@ class Command:
 
 
 def _carry_out(arguments: list[str], log: Path, mark: str, largest: int | None) -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Until a command is there to answer, a signal ends it without a word.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     handle = os.open(log, os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
@@ -152,6 +156,8 @@ def _carry_out(arguments: list[str], log: Path, mark: str, largest: int | None) 
     gc.freeze()
     if largest is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+    if "--workers" in arguments and "--backend" not in arguments:
+        fork_ahead(mark)
     from cortexscope.cli import main
 
     sys.argv = ["cortexscope", *arguments]

@@ -144,9 +144,12 @@ def _number(content: bytes, rng: random.Random) -> tuple[bytes, str]:
 
 
 def _archive(content: bytes, rng: random.Random) -> tuple[bytes, str]:
+    starts = [at for at in range(len(content) - 46) if content[at : at + 2] == b"PK"]
+    if not starts:
+        # It is cut short already.
+        return _bytes(content, rng)
     if rng.random() < 0.25:
         # Of the central directory or a member's head: a version, a method, a size, an offset.
-        starts = [at for at in range(len(content) - 46) if content[at : at + 2] == b"PK"]
         place = rng.choice(starts) + rng.randrange(4, 46)
         made = rng.choice((b"\x00\x00", b"\xff\xff", b"\x63\x00", b"\x09\x00", b"\x01\x00"))
         return content[:place] + made + content[place + 2 :], f"{made.hex()} at byte {place}"

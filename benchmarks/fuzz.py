@@ -18,6 +18,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +34,7 @@ WAITING = 60.0
 """Seconds by the clock, in which even a busy machine reads what it does not wait for."""
 MEMORY = 1.0
 """GB that reading an input may add to what the child held before."""
-_ALONE = ("suite", "study")
+_ALONE = ("suite", "answers", "study")
 _SETTLING = 120.0
 """Seconds that a child has for its first, whole input, which imports the libraries."""
 
@@ -100,8 +101,8 @@ def _child(name: str, asked: Connection) -> None:
 class Reader:
     """A child that reads one input after another, and a fresh one after a hang or a crash."""
 
-    def __init__(self, name: str, whole: Path) -> None:
-        self.name, self.whole = name, whole
+    def __init__(self, name: str, wholes: Sequence[Path]) -> None:
+        self.name, self.wholes = name, wholes
         self._start()
 
     def _start(self) -> None:
@@ -110,9 +111,10 @@ class Reader:
         self.child = context.Process(target=_child, args=(self.name, other), daemon=True)
         self.child.start()
         other.close()
-        found = self._ask(self.whole, _SETTLING, 100.0)
-        if found.kind != "read":
-            raise SystemExit(f"{self.name}: the whole input is not read: {found.kind}")
+        for whole in self.wholes:
+            found = self._ask(whole, _SETTLING, 100.0)
+            if found.kind != "read":
+                raise SystemExit(f"{self.name}: a whole input, {whole}, is not read: {found.kind}")
 
     def read(self, folder: Path) -> Outcome:
         """Return what reading a damaged input came to."""
@@ -147,6 +149,18 @@ class Reader:
         self.child.join()
 
 
+def whole_inputs(name: str, pristine: Path, scratch: Path) -> list[Path]:
+    """Return folders with whole inputs: one of each file where one is read at a time."""
+    if name not in _ALONE:
+        return [Path(shutil.copytree(pristine, scratch / "all" / "target"))]
+    folders = []
+    for file in sorted(pristine.iterdir()):
+        folders.append(scratch / file.name / "target")
+        folders[-1].mkdir(parents=True)
+        shutil.copy(file, folders[-1])
+    return folders
+
+
 def write_input(name: str, pristine: Path, target: Path, rng: random.Random) -> str:
     """Write one damaged input; return how it is damaged."""
     files = sorted(path for path in pristine.glob(PARSERS[name].damaged) if path.is_file())
@@ -171,12 +185,7 @@ def fuzz(name: str, count: int, seed: int, keep: Path | None) -> Counter[str]:
         for folder in (case, pristine):
             folder.mkdir()
         PARSERS[name].make(pristine)
-        whole = pristine
-        if name in _ALONE:
-            whole = Path(scratch, "whole", "target")
-            whole.mkdir(parents=True)
-            shutil.copy(sorted(pristine.iterdir())[0], whole)
-        reader = Reader(name, whole)
+        reader = Reader(name, whole_inputs(name, pristine, Path(scratch, "whole")))
         for _ in range(count):
             said = write_input(name, pristine, target, rng)
             outcome = reader.read(target)

@@ -193,13 +193,28 @@ def test_any_other_verb_says_that_the_same_again_does_the_rest(
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
-def test_a_signal_at_the_very_end_of_the_program_ends_it_quietly() -> None:
+@pytest.mark.parametrize(
+    ("asked", "expected", "said"),
+    [
+        (["--version"], 0, ""),
+        # It found an error in the suite, as was asked.
+        (["tasks", "lint", "SUITE"], 1, ""),
+        (["tasks", "lint", "no such suite"], 130, "Error: There is no suite"),
+    ],
+)
+def test_a_signal_at_the_very_end_of_the_program_ends_it_as_it_would_have(
+    tmp_path: Path, asked: list[str], expected: int, said: str
+) -> None:
+    suite = tmp_path / "s.csv"
+    suite.write_text("task,id,text\na,1,One two\na,2,One two\n")
+    line = [str(suite) if own == "SUITE" else own for own in asked]
     code = (
         "import sys, signal\nfrom cortexscope.cli import main\n"
-        "sys.argv = ['cortexscope', '--version']\nmain()\nsignal.raise_signal(signal.SIGINT)"
+        f"sys.argv = ['cortexscope', *{line}]\nmain()\nsignal.raise_signal(signal.SIGINT)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (found.returncode, found.stderr) == (130, "")
+    assert found.returncode == expected
+    assert found.stderr.startswith(said) if said else not found.stderr
 
 
 def test_the_exit_codes_are_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 from comparing.conftest import Comparer, small
 
+from cortexscope.cli import main
 from cortexscope.comparing import Comparison
 from cortexscope.document import Lines, Ranges, Section, render
 from cortexscope.engine import RunRequest, run
@@ -49,3 +52,16 @@ def test_the_report_says_what_changed(tmp_path: Path, suite_file: Path, comparer
         )
     )
     assert section(plain) is None
+
+
+def test_where_the_other_model_fails_that_is_what_is_said(
+    tiny_folder: Path, suite_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = Path(shutil.copytree(tiny_folder, tmp_path / "bad"))
+    (bad / "model.safetensors").write_bytes(b"no weights")
+    asked = ["--suite", str(suite_file), "--metric", "residual_norm", "--no-report"]
+    out = ["--out", str(tmp_path / "run")]
+    assert main(["compare", f"good={tiny_folder}", f"bad={bad}", *asked, *out]) == 1
+    said = capsys.readouterr()
+    assert "No two models read the same prompts." in said.out
+    assert re.search(r"Error: bad failed, .* --resume .*model\.safetensors", said.err)

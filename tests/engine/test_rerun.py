@@ -142,3 +142,48 @@ def test_against_measures_nothing(first: Run, capsys: pytest.CaptureFixture[str]
     asked = ["rerun", str(first.path), "--against", str(first.path), "--out", "elsewhere"]
     assert main(asked) == 2
     assert "measures none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"batch_tokens": "x"}, "batch_tokens: Input should be a valid integer"),
+        ({"batch_tokens": 0}, "batch_tokens is 0; it must be above zero"),
+        ({"shard_batches": None}, "shard_batches: "),
+        ({"generate": "x"}, "generate: "),
+        ({"generate": {"tokns": 2}}, "generate.tokens: Field required"),
+        ({"dtype": {}}, "loading.dtype: "),
+        ({"quantize": []}, "loading.quantize: "),
+        ({"near_zero": "x"}, "options.near_zero: "),
+        ({"window": 1.5}, "options.window: "),
+        ({"keep_states": "x"}, "keep_states: "),
+        ({"device_map": {"": 0}, "device": None}, None),
+    ],
+    ids=str,
+)
+def test_settings_that_no_run_has_are_refused_by_name(
+    first: Run, tmp_path: Path, settings: dict[str, object], said: str | None
+) -> None:
+    file = first.path / "manifest.json"
+    told = json.loads(file.read_text())
+    told["settings"] |= settings
+    file.write_text(json.dumps(told))
+    if said is None:
+        asked = request_of(Run(first.path), tmp_path / "out")
+        assert asked.settings.loading.device_map == {"": 0}
+        return
+    with pytest.raises(CorruptRunError, match=f"manifest.json tells .* no run has .{said}"):
+        request_of(Run(first.path), tmp_path / "out")
+
+
+def test_what_may_run_code_is_asked_for_anew(first: Run, tmp_path: Path) -> None:
+    file = first.path / "manifest.json"
+    told = json.loads(file.read_text())
+    told["settings"] |= {"trust_remote_code": True, "allow_pickle": True}
+    file.write_text(json.dumps(told))
+    loading = request_of(Run(first.path), tmp_path / "out").settings.loading
+    assert (loading.trust_remote_code, loading.allow_pickle) == (False, False)
+    asked = request_of(Run(first.path), tmp_path / "out", allow_pickle=True).settings.loading
+    assert (asked.trust_remote_code, asked.allow_pickle) == (False, True)
+    asked = request_of(Run(first.path), tmp_path / "out", trust_remote_code=True).settings.loading
+    assert (asked.trust_remote_code, asked.allow_pickle) == (True, False)

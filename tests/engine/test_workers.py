@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -245,3 +246,16 @@ def test_one_worker_leaves_the_threads_of_the_process_as_they_were(request_: Run
     before = torch.get_num_threads()
     list(Local(Means(threads=before + 1)).measure(jobs_of(request_)[:1]))
     assert torch.get_num_threads() == before
+
+
+@pytest.mark.slow
+def test_a_worker_whose_driver_is_gone_ends_without_a_word(request_: RunRequest) -> None:
+    line = [sys.executable, "-P", "-m", "cortexscope.engine.backends._process"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(line, **pipes) as worker:  # type: ignore[call-overload]
+        worker.stdout.close()
+        # Its input stays open: it is what it gives that has no reader any more.
+        pickle.dump(jobs_of(request_)[0], worker.stdin)
+        worker.stdin.flush()
+        assert worker.wait(timeout=120) == 1
+        assert worker.stderr.read() == b""

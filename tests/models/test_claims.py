@@ -23,6 +23,8 @@ from cortexscope.models._outline_claims import check_outline
         ("num_hidden_layers", 10**9),
         ("num_labels", 10**9),
         ("num_experts", 10**9),
+        ("max_position_embeddings", 2**62),
+        ("hidden_size", 10**400),
         ("architectures", [[]]),
         ("hidden_size", 0),
         ("intermediate_size", -1),

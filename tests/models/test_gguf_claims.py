@@ -44,6 +44,7 @@ def gguf(
 
 
 BLOCKS = field("llama.block_count", UINT32, struct.pack("<I", 10**9))
+LLAMA = field("general.architecture", TEXT, text("llama"))
 NESTED = array(ARRAY, 1) * 40
 NINE = tensor("blk.0.a", (8,))
 
@@ -54,6 +55,10 @@ NINE = tensor("blk.0.a", (8,))
         (gguf((field("a", ARRAY, array(BYTE, 2**40)),))[:49], "a claims 1,099,511,627,776"),
         (gguf((BLOCKS,), (NINE,), data=64), r"llama.block_count claims 1,000,000,000 blocks"),
         (gguf(tensors=(NINE,), data=64), "tensors of 1 blocks and no field block_count"),
+        (
+            gguf((LLAMA, field("a.block_count", UINT32, struct.pack("<I", 1))), (NINE,), data=64),
+            "tensors of 1 blocks and no field llama.block_count",
+        ),
         (gguf((BLOCKS,), (tensor("enc", (8,)),), data=64), "llama.block_count claims"),
         (gguf(counts=(2**63, 0)), "tensor_count claims 9,223"),
         (gguf(counts=(0, 2**40)), "kv_count claims 1,099"),

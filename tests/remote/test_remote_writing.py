@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,8 @@ def test_a_second_writer_is_refused_by_name(run: Run, base: str) -> None:
             pass
     assert ".lock" not in names(base)
     put(base, ".lock", json.dumps({"pid": 1, "host": "elsewhere", "since": "now"}).encode())
-    with pytest.raises(RunLockedError, match=r"process 1 on elsewhere since now; .* remove "):
+    said = rf"process 1 on elsewhere since now; .* `cortexscope doctor {base} --unlock`"
+    with pytest.raises(RunLockedError, match=said):
         upload_run(run.path, base)
     put(base, ".lock", b"\xff{")
     with pytest.raises(RunLockedError, match="by another process"):
@@ -75,6 +77,56 @@ def test_what_a_killed_process_of_this_machine_left_keeps_nobody_out(
     put(base, ".lock", json.dumps({"pid": 2**22, "host": "here", "since": "now"}).encode())
     upload_run(run.path, base)
     assert Run(base).manifest == run.manifest
+
+
+def test_who_was_killed_elsewhere_is_followed_by_what_the_message_says(
+    run: Run, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(base, ".lock", json.dumps({"pid": 1, "host": "elsewhere", "since": "now"}).encode())
+    assert main(["upload", str(run.path), base]) == 2
+    advice = re.search(r"`cortexscope (.*?)`", capsys.readouterr().err)
+    assert advice is not None
+    assert main(advice[1].split()) == 0
+    assert capsys.readouterr().out == (
+        f"{base}: unlocked; process 1 on elsewhere since now was writing.\n"
+    )
+    assert ".lock" not in names(base)
+    assert main(["upload", str(run.path), base]) == 0
+    assert Run(base).manifest == run.manifest
+    capsys.readouterr()
+    assert main(["doctor", base, "--unlock"]) == 0
+    assert capsys.readouterr().out == f"{base}: nobody keeps others out.\n"
+
+
+def test_only_who_may_be_gone_is_unlocked(
+    run: Run, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RemoteRun(base).written(resume=True, force=False):
+        assert main(["doctor", base, "--unlock"]) == 2
+        assert "which has not ended" in capsys.readouterr().err
+        assert ".lock" in names(base)
+    put(base, ".lock", b"\xff{")
+    assert main(["doctor", base, "--unlock", "--repair"]) == 2
+    assert main(["doctor", str(run.path), "--unlock"]) == 2
+    assert "whose lock ends with the process" in capsys.readouterr().err
+    assert main(["doctor", base, "--unlock"]) == 0
+    assert "another process was writing" in capsys.readouterr().out
+
+
+def test_who_was_taken_for_killed_puts_nothing_over_what_another_writes(
+    run: Run, base: str
+) -> None:
+    other = json.dumps({"pid": 1, "host": "elsewhere", "since": "then"}).encode()
+    there = RemoteRun(base, run.path)
+    with (
+        pytest.raises(
+            StoreError, match=rf"by process 1 on elsewhere .*`cortexscope upload {run.path} {base}`"
+        ),
+        there.written(resume=True, force=False),
+    ):
+        put(base, ".lock", other)
+    # Neither a file of the run, nor the other's lock taken away.
+    assert names(base) == {".lock"}
 
 
 def test_a_run_elsewhere_goes_on_from_what_was_uploaded(

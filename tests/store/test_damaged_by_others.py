@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -62,3 +63,14 @@ def test_a_text_that_is_none_is_damage(tmp_path: Path) -> None:
     pq.write_table(table.set_column(at, table.schema.field("text"), text), file)
     with pytest.raises(CorruptRunError, match=r"prompts.parquet is damaged"):
         Run(tmp_path / "run").prompts()
+
+
+@pytest.mark.parametrize("plugins", [3, None, {"residual_norm": 5}], ids=str)
+def test_a_manifest_whose_plug_ins_are_none_is_damaged(tmp_path: Path, plugins: object) -> None:
+    run = make_run(tmp_path / "run", [SMALL], tasks=("logical_puzzles",), prompts=2)
+    file = run.path / "manifest.json"
+    told = json.loads(file.read_text())
+    told["settings"]["plugins"] = plugins
+    file.write_text(json.dumps(told))
+    with pytest.raises(CorruptRunError, match=r"manifest.json is damaged"):
+        Run(run.path)

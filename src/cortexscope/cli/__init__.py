@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -58,24 +59,35 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(run)
-app.command()(compare)
-app.command()(lesion)
-app.command()(plan)
-app.command()(rerun)
-app.command()(selfcheck)
-app.command()(report)
-app.command()(tables)
-app.command()(workbooks)
-app.command()(figures)
-app.command()(stats)
-app.command()(outcomes)
-app.command()(export)
-app.command()(audit)
-app.command()(ls)
-app.command()(doctor)
-app.command()(merge)
-app.command()(upload)
+
+
+def _help_of(verb: Callable[..., None]) -> str:
+    """Return what a verb's docstring tells a user: not what it raises."""
+    return (inspect.getdoc(verb) or "").partition("\n\nRaises:")[0]
+
+
+_VERBS: tuple[Callable[..., None], ...] = (
+    run,
+    compare,
+    lesion,
+    plan,
+    rerun,
+    selfcheck,
+    report,
+    tables,
+    workbooks,
+    figures,
+    stats,
+    outcomes,
+    export,
+    audit,
+    ls,
+    doctor,
+    merge,
+    upload,
+)
+for _verb in _VERBS:
+    app.command(help=_help_of(_verb))(_verb)
 app.add_typer(models.app, name="models")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(metrics_app, name="metrics")
@@ -143,11 +155,13 @@ def _log_format(arguments: list[str]) -> tuple[list[str], str]:
 
 def _carried_out(given: Sequence[str], *, debug: bool, last: bool) -> int:
     try:
-        with outside_voices(), stoppable(last=last):
+        with outside_voices(), stoppable(last=last) as ends_with:
             command = typer.main.get_command(app)
             result = command.main(given, prog_name="cortexscope", standalone_mode=False)
             sys.stdout.flush()
-            return result if isinstance(result, int) else 0
+            code = result if isinstance(result, int) else 0
+            ends_with(code)
+            return code
     except Stopped as stopped:
         return _fail(stopped, stopped.sentence, stopped.exit_code, debug=debug)
     except CortexscopeError as error:

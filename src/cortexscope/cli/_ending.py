@@ -8,7 +8,7 @@ import signal
 import sysconfig
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -48,19 +48,27 @@ class Stopped(BaseException):
 
 
 @contextlib.contextmanager
-def stoppable(*, last: bool = False) -> Iterator[None]:
+def stoppable(*, last: bool = False) -> Iterator[Callable[[int], None]]:
     """Raise `Stopped` in the block where a signal ends the program.
 
     Args:
         last: whether nothing but the end of the program follows, which a further signal hastens
             and does not interrupt with errors of the interpreter.
+
+    Yields:
+        What is told the exit code once all is done: a signal that comes later changes it no more.
     """
+    done: int | None = None
+
+    def ends_with(code: int) -> None:
+        nonlocal done
+        done = code
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Stopped(number)
 
     def hasten(number: int, frame: FrameType | None) -> None:
-        os._exit(128 + number)
+        os._exit(128 + number if done is None else done)
 
     before = {}
     if threading.current_thread() is threading.main_thread():
@@ -71,7 +79,7 @@ def stoppable(*, last: bool = False) -> Iterator[None]:
             if signal.getsignal(number) != signal.SIG_IGN
         }
     try:
-        yield
+        yield ends_with
     finally:
         for number, handler in before.items():
             signal.signal(number, hasten if last else handler)

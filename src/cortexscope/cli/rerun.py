@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cortexscope.cli._options import loading_options
 from cortexscope.cli._progress import progress_for
 from cortexscope.cli._runs import RunPath, run_folder
 from cortexscope.cli._terminal import display, remark, say
+from cortexscope.models import LoadOptions
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["rerun"]
 
 
+@loading_options("allow_pickle", "trust_remote_code")
 def rerun(
+    *,
     run: RunPath,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The new run; RUN-again by default.")
@@ -41,6 +45,7 @@ def rerun(
         str | None,
         typer.Option(metavar="NAME", help="Measure on this device, not on the one of the run."),
     ] = None,
+    loading: LoadOptions,
     against: Annotated[
         Path | None,
         typer.Option(
@@ -81,7 +86,8 @@ def rerun(
     from cortexscope.store import Run, is_copy, moved
 
     before = Run(run)
-    if against is not None and (out is not None or model or plugin or device):
+    trusts = loading.allow_pickle or loading.trust_remote_code
+    if against is not None and (out is not None or model or plugin or device or trusts):
         raise UsageError(
             "--against compares with a run that is there, and measures none; leave out what says "
             "how to measure."
@@ -90,7 +96,13 @@ def rerun(
         beside = Path.cwd() if is_copy(run) else run.parent
         target = beside / f"{run.resolve().name}-again" if out is None else out
         request = request_of(
-            before, target, models=model or (), plugins=plugin or (), device=device
+            before,
+            target,
+            models=model or (),
+            plugins=plugin or (),
+            device=device,
+            allow_pickle=loading.allow_pickle,
+            trust_remote_code=loading.trust_remote_code,
         )
         request = replace(request, resume=resume, force=force)
         after = measure(request, progress_for(quiet=quiet))

@@ -10,6 +10,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cortexscope.errors import SuiteError, UsageError
+from cortexscope.models import tokenizing
 from cortexscope.records import Prompt, Truncation
 from cortexscope.tasks import random_tokens
 
@@ -71,6 +72,7 @@ def encode(
 
     Raises:
         UsageError: if the chat template fails on a text.
+        ModelFileError: if the tokenizer does.
         SuiteError: if a prompt or a target is longer than the model's context and may not be cut,
             or has no token at all, or one that the model does not know; it names the file, line
             and id.
@@ -80,13 +82,14 @@ def encode(
     encoded = []
     cut: list[Truncation] = []
     for prompt in prompts:
-        ids, wrapped = reader.read(prompt, "text", cut)
-        if prompt.control == "random":
-            ids = reader.random(ids, prompt)
-        target = None
-        if decoder_start is not None:
-            labels = reader.read(prompt, "target", cut).ids if prompt.target else ()
-            target = (decoder_start, *labels[:-1])
+        with tokenizing(f"The tokenizer of {model}", _where(prompt)):
+            ids, wrapped = reader.read(prompt, "text", cut)
+            if prompt.control == "random":
+                ids = reader.random(ids, prompt)
+            target = None
+            if decoder_start is not None:
+                labels = reader.read(prompt, "target", cut).ids if prompt.target else ()
+                target = (decoder_start, *labels[:-1])
         encoded.append(Encoded(prompt, ids, target, wrapped))
     return encoded, cut
 
@@ -114,7 +117,7 @@ class _Reader(NamedTuple):
         chat = self.chat_of(prompt) if part == "text" else None
         read = self._wrapped(chat, prompt) if chat else self._tokenize(text, part, longest=None)
         ids = read.ids
-        where = f"{prompt.source or 'prompt'} ({prompt.id})"
+        where = _where(prompt)
         where = where if part == "text" else f"The target of {where}"
         if not ids:
             raise SuiteError(
@@ -235,6 +238,10 @@ class _Reader(NamedTuple):
         behind = ids[ahead + len(plain) :]
         body = plain[: -len(behind)] if behind and plain[-len(behind) :] == behind else plain
         return _Read(body[: None if longest is None else longest - len(behind)] + behind, text)
+
+
+def _where(prompt: Prompt) -> str:
+    return f"{prompt.source or 'prompt'} ({prompt.id})"
 
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> int:

@@ -32,8 +32,9 @@ from cortexscope.store import SCHEMA_VERSION, WHOLES, Run, check_target
 from cortexscope.tasks import Suite, load_suite, paraphrases_of, with_controls
 
 if TYPE_CHECKING:
+    from cortexscope.engine._encode import Encoded
     from cortexscope.metrics.base.metric import Metric
-    from cortexscope.models import ModelSource
+    from cortexscope.models import Chat, ModelSource
 
 __all__ = [
     "Checked",
@@ -158,20 +159,13 @@ def plan_of(request: RunRequest, suite: Suite, names: Sequence[str], progress: P
     notes: dict[str, list[str]] = {}
     for reference, source in opened:
         note_targets(source, suite.prompts, progress)
-        encoded, cut = encode(
-            suite.prompts,
-            source.tokenizer,
-            model=source.info.model,
-            context=source.info.context,
-            truncate=settings.truncate,
-            vocabulary=source.info.vocabulary,
-            decoder_start=(
-                models.decoder_start_of(source.config)
-                if source.info.stack_kind == "encoder-decoder"
-                else None
-            ),
-            chat=chats.get(source.info.model),
-        )
+        try:
+            encoded, cut = _encoded(suite, source, settings, chats.get(source.info.model))
+        except ModelError as error:
+            if request.stops or (source is sources[-1] and not works):
+                raise
+            _note_failure(reference, error, failures, progress)
+            continue
         shards = shards_of(
             encoded,
             batch_tokens=settings.batch_tokens,
@@ -196,7 +190,7 @@ def plan_of(request: RunRequest, suite: Suite, names: Sequence[str], progress: P
         )
         works.append(Work(source, setup, shards))
         truncations.extend(cut)
-    uses = {label: chat.use for label, chat in chats.items()}
+    uses = {label: chat.use for label, chat in chats.items() if label not in failures}
     return Plan(works, truncations, uses, notes, failures)
 
 
@@ -216,10 +210,32 @@ def _opened(
         except ModelError as error:
             if request.stops or (number == len(request.models) and not opened):
                 raise
-            label = models.parse_reference(reference).label
-            failures[label] = str(error)
-            progress.note(f"{label} failed, and the others go on: {error}")
+            _note_failure(reference, error, failures, progress)
     return opened, failures
+
+
+def _note_failure(
+    reference: str, error: ModelError, failures: dict[str, str], progress: Progress
+) -> None:
+    label = models.parse_reference(reference).label
+    failures[label] = str(error)
+    progress.note(f"{label} failed, and the others go on: {error}")
+
+
+def _encoded(
+    suite: Suite, source: ModelSource, settings: Settings, chat: Chat | None
+) -> tuple[list[Encoded], list[Truncation]]:
+    pair = source.info.stack_kind == "encoder-decoder"
+    return encode(
+        suite.prompts,
+        source.tokenizer,
+        model=source.info.model,
+        context=source.info.context,
+        truncate=settings.truncate,
+        vocabulary=source.info.vocabulary,
+        decoder_start=models.decoder_start_of(source.config) if pair else None,
+        chat=chat,
+    )
 
 
 def manifest_of(

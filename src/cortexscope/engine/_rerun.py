@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from cortexscope.engine._generation import Generation
 from cortexscope.engine._request import RunRequest, Settings
-from cortexscope.errors import CorruptRunError, UnknownNameError
+from cortexscope.errors import CorruptRunError, UnknownNameError, UsageError
 from cortexscope.metrics import MetricOptions
 from cortexscope.models import LoadOptions, parse_reference
 from cortexscope.records import ModelInfo, suite_hash
@@ -27,11 +28,14 @@ def request_of(
     models: Sequence[str] = (),
     plugins: Sequence[Path] = (),
     device: str | None = None,
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
 ) -> RunRequest:
     """Return the request of a run that is there, to be measured again elsewhere.
 
     Prompts are those that the run folder holds, controls included, and a model of the hub is asked
-    for in the revision that was read.
+    for in the revision that was read. What may run code is not taken from the folder, which may be
+    another's.
 
     Args:
         run: what is to be repeated.
@@ -39,10 +43,13 @@ def request_of(
         models: where models are by now, as `LABEL=REF`; the others are where they were.
         plugins: the files of metrics that are no part of cortexscope.
         device: to measure on; the one that it was where None.
+        allow_pickle: whether pickle weights may be read, whatever the run was allowed.
+        trust_remote_code: whether code of a model's repository may run, likewise.
 
     Raises:
         UnknownNameError: if a model is named that the run has not.
-        CorruptRunError: if the folder does not hold the prompts that were read.
+        CorruptRunError: if the folder does not hold the prompts that were read, or tells settings
+            that no run has.
     """
     manifest = run.manifest
     labels = [info.model for info in manifest.models]
@@ -52,16 +59,19 @@ def request_of(
             raise UnknownNameError(
                 f"{run.path} has no model {label!r}; {suggestion(label, labels)}"
             )
-    settings = _settings(manifest.settings)
+    settings = _settings(run)
+    loading = replace(
+        settings.loading, allow_pickle=allow_pickle, trust_remote_code=trust_remote_code
+    )
     if device is not None:
-        settings = replace(settings, loading=replace(settings.loading, device=device))
+        loading = replace(loading, device=device)
     return RunRequest(
         models=tuple(moved.get(info.model, _reference(info)) for info in manifest.models),
         suite=_suite(run),
         metrics=tuple(manifest.metrics),
         plugins=tuple(plugins),
         out=out,
-        settings=settings,
+        settings=replace(settings, loading=loading),
         selfcheck=bool(manifest.checks),
     )
 
@@ -74,15 +84,29 @@ def _reference(info: ModelInfo) -> str:
     return f"{info.model}={reference}"
 
 
-def _settings(told: Mapping[str, Any]) -> Settings:
+def _settings(run: Run) -> Settings:
     """Return the settings that a manifest tells; what it does not tell is as by default."""
+    from pydantic import TypeAdapter, ValidationError
+
+    told = run.manifest.settings
     generate = told.get("generate")
     own = _known(Settings, told) | {
-        "loading": LoadOptions(**_loading(told)),
-        "options": MetricOptions(**_known(MetricOptions, told)),
-        "generate": None if generate is None else Generation(**generate),
+        "loading": _loading(told),
+        "options": _known(MetricOptions, told),
+        "generate": _known(Generation, generate) if isinstance(generate, dict) else generate,
     }
-    return Settings(**own)
+    try:
+        # Of JSON, as that has the types that are asked for and no others.
+        return TypeAdapter(Settings).validate_json(json.dumps(own), strict=True)
+    except (ValidationError, UsageError) as error:
+        why = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise CorruptRunError(
+            f"{run.path / 'manifest.json'} tells settings that no run has ({why.rstrip('.')}); "
+            "measure the suite itself with `cortexscope run`."
+        ) from error
 
 
 def _loading(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.interventions._gathering import GATHERS
 from cortexscope.interventions._hooks import first_of
 from cortexscope.interventions._target import Target
-from cortexscope.models import find_switches
+from cortexscope.models import find_switches, tokenizing
 from cortexscope.registry import suggestion
 from cortexscope.tasks import load_suite
+from cortexscope.texts import shortened
 
 __all__ = ["SUITE", "Prompts", "Readings", "Reference", "Wanted", "read"]
 
@@ -117,7 +118,8 @@ def _tokens(target: Target, texts: Reference) -> list[list[int]]:
         if not isinstance(text, str):
             rows.append([int(token) for token in text])
         elif target.tokenizer is not None:
-            rows.append(list(target.tokenizer(text)["input_ids"]))
+            with tokenizing("The model's tokenizer", repr(shortened(text, 60))):
+                rows.append(list(target.tokenizer(text)["input_ids"]))
         else:
             raise UsageError(
                 f"This change reads prompts, and {target.kind} came without a tokenizer; give the "

@@ -47,6 +47,10 @@ from ._loading import (
     open_model as open_model,
 )
 from ._options import LoadOptions as LoadOptions
+from ._panics import (
+    contained as contained,
+    tokenizing as tokenizing,
+)
 from ._placement import (
     choose_device as choose_device,
     choose_dtype as choose_dtype,

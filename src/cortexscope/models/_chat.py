@@ -9,6 +9,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from cortexscope.errors import UsageError
+from cortexscope.models._panics import contained
 from cortexscope.models._quiet import reason as reason_of
 from cortexscope.models._templates import render_template
 from cortexscope.records import ChatUse, ModelInfo, Turn
@@ -122,9 +123,10 @@ def _render(tokenizer: Any, model: str, turns: Sequence[Turn], system: str | Non
                 tokenizer.get_chat_template(), messages, tokenizer.special_tokens_map
             )
         # Code of its class and no template of its folder.
-        return str(
-            tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        )
+        with contained():
+            return str(
+                tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+            )
     # What the model's authors wrote may fail in any way.
     except Exception as error:
         raise UsageError(

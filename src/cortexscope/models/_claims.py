@@ -10,18 +10,20 @@ from cortexscope.errors import ModelFileError
 
 __all__ = ["check_claims"]
 
-# transformers loops over these, or makes an entry for each, before any weight is looked at.
-_MOST = {
-    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers"), 1_000),
-    **dict.fromkeys(("encoder_layers", "decoder_layers", "num_decoder_layers"), 1_000),
-    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 10_000),
-    "num_labels": 100_000,
-}
 _SIZES = (
     *("hidden_size", "n_embd", "d_model", "intermediate_size", "d_ff", "vocab_size"),
     *("num_attention_heads", "n_head", "num_heads", "head_dim", "max_position_embeddings"),
     *("num_hidden_layers", "n_layer", "num_layers"),
 )
+# Above, numbers of positions are none that can be counted to. Of the others transformers loops
+# over some, or makes an entry for each, before any weight is looked at.
+_MOST = {
+    **dict.fromkeys((*_SIZES, "n_positions", "n_ctx", "max_seq_len", "seq_length"), 2**31),
+    **dict.fromkeys(("num_hidden_layers", "n_layer", "n_layers", "num_layers"), 1_000),
+    **dict.fromkeys(("encoder_layers", "decoder_layers", "num_decoder_layers"), 1_000),
+    **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 10_000),
+    "num_labels": 100_000,
+}
 
 
 def check_claims(path: Path, raw: dict[str, Any]) -> None:

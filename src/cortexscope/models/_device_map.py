@@ -10,14 +10,12 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from cortexscope.errors import UsageError
+from cortexscope.models._options import DeviceMap
 from cortexscope.models._placement import choose_device
 from cortexscope.models._quiet import quiet
 from cortexscope.registry import suggestion
 
-__all__ = ["DeviceMap", "input_device", "is_offloaded", "parse_device_map", "place"]
-
-DeviceMap = str | Mapping[str, str | int]
-"""A strategy of accelerate, or the device of each part by module path; also as JSON."""
+__all__ = ["input_device", "is_offloaded", "parse_device_map", "place"]
 
 _STRATEGIES = ("auto", "balanced", "balanced_low_0", "sequential")
 _STORES = ("cpu", "disk")

@@ -21,6 +21,7 @@ from cortexscope.models._claims import check_claims
 from cortexscope.models._config import reason
 from cortexscope.models._gguf_claims import check_gguf
 from cortexscope.models._outline_claims import check_outline
+from cortexscope.models._panics import contained
 from cortexscope.models._quiet import quiet
 from cortexscope.models._weights import incomplete
 
@@ -145,7 +146,8 @@ def _save_words(path: Path, folder: Path) -> None:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path.parent, **_where(path))
+        with contained():
+            tokenizer = AutoTokenizer.from_pretrained(path.parent, **_where(path))
     # What a file lacks or holds in another way surfaces as nearly any error.
     except Exception as error:
         kind = _field(path, "tokenizer.ggml.model")

@@ -32,6 +32,7 @@ _MOST_ITEMS = 4_000_000
 with its merges has 1.3 million."""
 _MOST_DIMENSIONS = 4
 _MOST_BLOCKS = 10_000
+_ARCHITECTURE = "general.architecture"
 _BLOCK = re.compile(r"blk\.(\d+)\.")
 
 
@@ -73,6 +74,7 @@ class _Walk:
         self.names: set[str] = set()
         self.numbers: dict[str, int] = {}
         """Whole numbers by the names of their fields."""
+        self.architecture: str | None = None
 
     def check(self) -> None:
         version = self._number("I")
@@ -132,7 +134,9 @@ class _Walk:
         return name
 
     def _value(self, name: str, kind: int, depth: int) -> None:
-        if kind == _TEXT:
+        if name == _ARCHITECTURE and kind == _TEXT:
+            self.architecture = self._text(name)
+        elif kind == _TEXT:
             length = self._number("Q")
             self._fits(f"the length of {name}", length, 1)
             self.at += length
@@ -202,9 +206,10 @@ class _Walk:
     def _check_blocks(self, tensors: list[_Tensor]) -> None:
         held = {int(found[1]) for tensor in tensors if (found := _BLOCK.match(tensor.name))}
         claims = {n: v for n, v in self.numbers.items() if n.endswith(".block_count")}
-        if held and not claims:
-            # A reader would take the number that models of the family usually have.
-            raise self._wrong(f"it has tensors of {len(held):,} blocks and no field block_count")
+        # Without it a reader takes the number that models of the family usually have.
+        wanted = f"{self.architecture}.block_count" if self.architecture else "block_count"
+        if held and (wanted not in claims if self.architecture else not claims):
+            raise self._wrong(f"it has tensors of {len(held):,} blocks and no field {wanted}")
         for name, value in claims.items():
             if not 0 < value <= (len(held) or _MOST_BLOCKS):
                 raise self._wrong(

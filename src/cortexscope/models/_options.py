@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cortexscope.errors import UsageError
 
-if TYPE_CHECKING:
-    from cortexscope.models._device_map import DeviceMap
+__all__ = ["DeviceMap", "LoadOptions"]
 
-__all__ = ["LoadOptions"]
+DeviceMap = str | Mapping[str, str | int]
+"""A strategy of accelerate, or the device of each part by module path; also as JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

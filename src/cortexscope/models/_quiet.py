@@ -15,6 +15,8 @@ from huggingface_hub.utils.tqdm import (
 )
 from transformers.utils import logging as transformers_logging
 
+from cortexscope.models._panics import contained
+
 __all__ = ["quiet", "reason"]
 
 _OTHERS = ("accelerate", "bitsandbytes", "optimum", "peft", "torchao")
@@ -32,8 +34,6 @@ def reason(error: BaseException) -> str:
 def quiet() -> Iterator[None]:
     """Silence logs, warnings and progress bars of the libraries that load; restore them.
 
-    What panics in Rust is an error as any other: pyo3 makes it one that ends programs.
-
     Raises:
         RuntimeError: in place of a panic.
     """
@@ -48,13 +48,9 @@ def quiet() -> Iterator[None]:
     transformers_logging.disable_progress_bar()
     disable_progress_bars()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), contained():
             warnings.simplefilter("ignore")
             yield
-    except BaseException as error:
-        if type(error).__name__ == "PanicException":
-            raise RuntimeError(str(error)) from error
-        raise
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)

@@ -17,6 +17,7 @@ from transformers import (
 
 from cortexscope.errors import ModelFileError, ModelNotFoundError, UnsafeModelError
 from cortexscope.models._folder import holds_words, read_json, tokenizer_files
+from cortexscope.models._panics import tokenizing
 from cortexscope.models._quiet import quiet, reason
 
 __all__ = ["check_vocabulary", "lower_cased", "read_tokenizer"]
@@ -117,7 +118,9 @@ def check_vocabulary(
         return
     added = tokenizer.get_added_vocab()
     ids = {id for token, id in tokenizer.get_vocab().items() if token not in added}
-    highest = max(ids | set(tokenizer("").input_ids), default=0)
+    with tokenizing(f"The tokenizer in {folder}", "a text without letters"):
+        around = set(tokenizer("").input_ids)
+    highest = max(ids | around, default=0)
     if highest >= embedding.num_embeddings:
         raise ModelFileError(
             f"The tokenizer in {folder} has token ids up to {highest} and the model embeddings up "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, TypeAdapter
 
 from cortexscope.records._metrics import MetricSpec
 from cortexscope.records._models import ModelInfo, Stack
@@ -85,6 +85,12 @@ class Finding(Record):
         return " ".join(str(part) for part in parts if part is not None)
 
 
+def _with_plugins(settings: dict[str, Any]) -> dict[str, Any]:
+    """Check the one setting that is read of any run: where metrics of plug-ins come from."""
+    TypeAdapter(dict[str, str]).validate_python(settings.get("plugins", {}))
+    return settings
+
+
 class Manifest(Record):
     """What was asked and what ran; `manifest.json` of a run folder."""
 
@@ -104,7 +110,7 @@ class Manifest(Record):
     suite: SuiteInfo
     metrics: dict[str, MetricSpec]
     """What each measured metric is, by name, so that a run folder explains itself."""
-    settings: dict[str, Any]
+    settings: Annotated[dict[str, Any], AfterValidator(_with_plugins)]
     """Every option that can change a number: dtype, device, batch_tokens, truncate, ..."""
     shards: dict[str, int]
     """Number of shards planned, by model label; one measurements file each."""

@@ -30,6 +30,13 @@ _LOW = {"q00_1", "min"}
 """Quantiles that say nothing of a divergence."""
 
 
+_MEANING = (
+    "KL in nats a token, of the base's distribution from the model's; Δp is the change of the next "
+    "token's probability. Means are over a prompt's tokens and then over prompts, with 95 % "
+    "intervals; percentiles are over all tokens."
+)
+
+
 def compared_findings(analysis: Analysis, *, margin: float = MARGIN) -> tuple[str, ...]:
     """Return what a comparison found, in sentences: of each model, how far it lies from the base.
 
@@ -61,7 +68,8 @@ def compared_findings(analysis: Analysis, *, margin: float = MARGIN) -> tuple[st
 
 
 def _whole(table: pd.DataFrame) -> list[_Row]:
-    return table[table["task"].isna()].to_dict("records")
+    # Where nothing could be compared there are no columns either.
+    return [] if table.empty else table[table["task"].isna()].to_dict("records")
 
 
 def _far(row: _Row, noise: float | None) -> Iterator[str]:
@@ -184,7 +192,7 @@ def compared_table(analysis: Analysis) -> Table:
     rows = _whole(analysis.table("compared_predictions"))
     columns = [Column("")] + [Column(plain(str(row["model"])), "number", digits=4) for row in rows]
     shown: list[tuple[object, ...]] = [
-        (name, *(row[column] for row in rows)) for name, column in _statistics()
+        (name, *(row[column] for row in rows)) for name, column in _statistics() if rows
     ]
     reasons = {
         (number, plain(str(row["model"]))): str(row["reason"] or row["bits_reason"])
@@ -196,13 +204,9 @@ def compared_table(analysis: Analysis) -> Table:
     part = Part.of(columns, shown)
     return Table(
         key="compared_predictions",
-        title=f"Predictions beside {bases}",
+        title=f"Predictions beside {bases}" if rows else "Predictions",
         parts=(Part(part.frame, part.columns, reasons=reasons),),
-        notes=(
-            "KL in nats a token, of the base's distribution from the model's; Δp is the change of "
-            "the next token's probability. Means are over a prompt's tokens and then over prompts, "
-            "with 95 % intervals; percentiles are over all tokens.",
-        ),
+        notes=(_MEANING if rows else "No two models read the same prompts.",),
     )
 
 
@@ -231,7 +235,7 @@ _OF_TASKS = (
 def compared_tasks(analysis: Analysis) -> Table:
     """Return how far predictions lie apart on each task, a pair of models and task a row."""
     table = analysis.table("compared_predictions")
-    rows = table[table["task"].notna()].to_dict("records")
+    rows = [] if table.empty else table[table["task"].notna()].to_dict("records")
     columns = [Column("Task"), Column("Model")]
     columns += [Column(name, "number", digits=2) for name, _ in _OF_TASKS]
     shown = [

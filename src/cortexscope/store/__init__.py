@@ -22,6 +22,7 @@ from cortexscope.store._pairs import PairPlan, Pairs
 from cortexscope.store._parts import ShardPart
 from cortexscope.store._reader import Run
 from cortexscope.store._remote_copy import is_copy, local_folder
+from cortexscope.store._remote_lock import unlock
 from cortexscope.store._remote_run import RemoteRun, upload_run
 from cortexscope.store._schema import (
     DRIFTS,
@@ -90,6 +91,7 @@ __all__ = [
     "table_with_attributes",
     "to_frame",
     "to_polars",
+    "unlock",
     "upload_run",
     "with_attributes",
     "write_outcomes",

@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from cortexscope.errors import RunExistsError, RunLockedError, StoreError
@@ -45,6 +45,8 @@ class RemoteRun(RemoteCopy):
         self._replaced: int | None = None
         """When the manifest here was written that is not to be put there; 0 where there is none."""
         self._next = 0.0
+        self._check_alone: Callable[[], None] | None = None
+        """Whether others are kept out, None where they are not."""
 
     @contextlib.contextmanager
     def written(self, *, resume: bool, force: bool) -> Iterator[Path]:
@@ -65,7 +67,7 @@ class RemoteRun(RemoteCopy):
                 f"{self} holds a run; continue it with --resume, replace it with --force, or "
                 "choose another --out."
             )
-        with self._alone_here(), only_writer(self.remote):
+        with self._alone_here(), self._alone_there():
             self._begin(entries, resume=resume, force=force)
             try:
                 yield self.path
@@ -89,6 +91,14 @@ class RemoteRun(RemoteCopy):
         finally:
             lock.release()
 
+    @contextlib.contextmanager
+    def _alone_there(self) -> Iterator[None]:
+        with only_writer(self.remote) as self._check_alone:
+            try:
+                yield
+            finally:
+                self._check_alone = None
+
     def send(self, *, force: bool) -> None:
         """Put all that is here there, where no other run is.
 
@@ -100,7 +110,7 @@ class RemoteRun(RemoteCopy):
         lock = RunLock(self.path / LOCK)
         try:
             manifest = read_manifest(self.path)
-            with only_writer(self.remote):
+            with self._alone_there():
                 content = self.remote.read(MANIFEST, most=_LONGEST)
                 if content is not None and not _is_of(content, manifest):
                     if not force:
@@ -153,12 +163,18 @@ class RemoteRun(RemoteCopy):
         """Put there what is new here, the manifest last, and remove what is here no more.
 
         Raises:
+            RunLockedError: if another process writes there by now.
             StoreError: if it cannot be put; what is here stays whole.
         """
+        if self._check_alone is None:
+            with self._alone_there():
+                self.upload()
+            return
         manifest = self.path / MANIFEST
         if not manifest.is_file() or manifest.stat().st_mtime_ns == self._replaced:
             return
         try:
+            self._check_alone()
             if self._replaced is not None:
                 there = [name for name in self.remote.entries() if is_written(name)]
                 # Without a manifest nothing of the run before is read any more.

@@ -150,8 +150,12 @@ def _main() -> None:
     os.dup2(2, 1)
 
     def give(one: object) -> None:
-        pickle.dump(one, out)
-        out.flush()
+        try:
+            pickle.dump(one, out)
+            out.flush()
+        except BrokenPipeError:
+            # The driver is gone, which the other thread is about to see as well.
+            os._exit(1)
 
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()

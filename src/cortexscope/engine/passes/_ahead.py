@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from cortexscope.engine._batches import Batch
 from cortexscope.engine._encode import Encoded
 from cortexscope.engine.passes._reader import Reader
+from cortexscope.models import tokenizing
 from cortexscope.taps import Seen, Unread
 
 __all__ = ["NO_PLACES", "Ahead", "encoding"]
@@ -38,11 +39,12 @@ def encoding(item: Encoded, text: str, length: int, tokenizer: Any, *, decoder: 
     """Return again what a fast tokenizer makes of a text, with all that it knows of its tokens."""
     known = inspect.signature(type(tokenizer).__call__).parameters
     name = "text_target" if decoder and "text_target" in known else "text"
-    return tokenizer(
-        **{name: text},
-        truncation=True,
-        max_length=length,
-        return_offsets_mapping=True,
-        return_special_tokens_mask=True,
-        add_special_tokens=decoder or item.wrapped is None,
-    )
+    with tokenizing("Its tokenizer", item.prompt.id):
+        return tokenizer(
+            **{name: text},
+            truncation=True,
+            max_length=length,
+            return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+            add_special_tokens=decoder or item.wrapped is None,
+        )

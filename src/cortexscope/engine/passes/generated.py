@@ -21,7 +21,7 @@ from cortexscope.errors import ModelError
 from cortexscope.measure.observer import Finished, Observer, needs_of
 from cortexscope.measure.steps import StepPass, StepReceiver, tabulate_steps
 from cortexscope.metrics.base.metric import Metric
-from cortexscope.models import CachedPasses, Memory, ending_tokens
+from cortexscope.models import CachedPasses, Memory, ending_tokens, tokenizing
 from cortexscope.records import Site
 from cortexscope.store import GENERATIONS
 from cortexscope.taps import NO_HEAD, Readout, ReadoutError, Unread
@@ -269,22 +269,24 @@ class Continuation:
     def generations(self) -> pa.Table:
         """Return what was generated since this was last asked for, one prompt a row."""
         texts, self._texts = self._texts, []
-        tokenizer = self._model.tokenizer
-        rows = [
-            {
-                "model": self._model.info.model,
-                "task": text.item.prompt.task,
-                "prompt_id": text.item.prompt.id,
-                "text": tokenizer.decode(text.tokens, skip_special_tokens=True),
-                "finish": text.finish,
-                "token_ids": text.tokens,
-                "tokens": [tokenizer.decode([token]) for token in text.tokens],
-                "surprisal": [_finite(value) for value in text.surprisal],
-                "entropy": [_finite(value) for value in text.entropy],
-            }
-            for text in texts
-        ]
-        return pa.Table.from_pylist(rows, schema=GENERATIONS)
+        return pa.Table.from_pylist([self._row(text) for text in texts], schema=GENERATIONS)
+
+    def _row(self, text: _Text) -> dict[str, Any]:
+        tokenizer, prompt = self._model.tokenizer, text.item.prompt
+        with tokenizing("Its tokenizer", f"what was generated after {prompt.id}"):
+            said = tokenizer.decode(text.tokens, skip_special_tokens=True)
+            tokens = [tokenizer.decode([token]) for token in text.tokens]
+        return {
+            "model": self._model.info.model,
+            "task": prompt.task,
+            "prompt_id": prompt.id,
+            "text": said,
+            "finish": text.finish,
+            "token_ids": text.tokens,
+            "tokens": tokens,
+            "surprisal": [_finite(value) for value in text.surprisal],
+            "entropy": [_finite(value) for value in text.entropy],
+        }
 
 
 def _read(item: Encoded) -> int:
