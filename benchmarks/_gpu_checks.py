@@ -37,7 +37,7 @@ def kernels(device: torch.device) -> Iterator[dict[str, Any]]:
 
     dtypes = (torch.float32, torch.bfloat16, torch.float16)
     for dtype, way, width, groups in itertools.product(dtypes, WAYS, WIDTHS, GROUPS):
-        query, key, value, mask = _kernels._example(device, dtype, width, groups, way)
+        query, key, value, mask = _kernels.example(device, dtype, width, groups, way)
         chosen = _kernels.choose(query, key, mask)
         found: dict[str, Any] = {
             "dtype": str(dtype).removeprefix("torch."),

@@ -138,6 +138,9 @@ def stand_in() -> Iterator[StandIn]:
     """Let `cuda:0` be there inside of the block, as tensors go, and give what was called."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cuda, "_lazy_init", lambda: None)
+        # It is the current one.
+        patch.setattr(torch.cuda, "_exchange_device", lambda number: number)
+        patch.setattr(torch.cuda, "_maybe_exchange_device", lambda number: number)
         # A parameter that is moved becomes a tensor of the device, rather than to point to one.
         patch.setattr(torch.__future__, "_overwrite_module_params_on_conversion", True)
         # An old one, for which torch takes its general ways.

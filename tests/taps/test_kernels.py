@@ -293,7 +293,7 @@ def test_what_is_measured_beside_the_model_equals_the_reference(
     if player is not None:
         use(monkeypatch, player)
     monkeypatch.setattr(_attention_mode, "is_fusible", lambda *_, **__: False)
-    monkeypatch.setattr(_attention_mode, "takes_attention", lambda *_: False)
+    monkeypatch.setattr(_attention_mode, "takes_native", lambda *_: False)
     heard: list[Tensor] = []
     with model.register_forward_hook(lambda *args: heard.append(args[-1][0])):
         found = measured(model, batch)
@@ -311,7 +311,7 @@ def test_where_no_kernel_is_right_the_scores_are_computed_in_chunks(
     wrong = StandIn(EFFICIENT, lay=WRONG["to the base 2"])
     use(monkeypatch, wrong)
     monkeypatch.setattr(_attention_mode, "is_fusible", lambda *_, **__: False)
-    monkeypatch.setattr(_attention_mode, "takes_attention", lambda *_: False)
+    monkeypatch.setattr(_attention_mode, "takes_native", lambda *_: False)
     row = FAMILIES["llama"]
     model = tiny_model("llama")
     batch = inputs_for(row, [41, 37])

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from cortexscope.native import takes_attention
 from cortexscope.taps._direct import (
     direct_rows,
     remembered,
@@ -27,7 +26,7 @@ from cortexscope.taps._fused import fused_attention, is_fusible, rows_beside
 from cortexscope.taps._kernels import choose
 from cortexscope.taps._mask import Mask, Masks, first_query, first_tokens, visible_keys
 from cortexscope.taps._mixing import MixerNotes
-from cortexscope.taps._native import native_rows
+from cortexscope.taps._native import native_rows, takes_native
 from cortexscope.taps._place import Place
 from cortexscope.taps._routing import RouterNotes
 from cortexscope.taps._statistics import Rows, Statistics, Wanted
@@ -133,7 +132,7 @@ class AttentionMode(TorchFunctionMode):
                 self._folded(place, query, key, attn_mask, is_causal, scale)
             return output
         single = place.tokens.shape[1] == 1
-        native = takes_attention(query, key)
+        native = takes_native(query, key)
         long = not single and not native and not small(key.shape[2])
         # Whether gradients are wanted is known only outside.
         fusible = long and is_fusible(query, key, value, dropout=dropout_p, grouped=enable_gqa)
@@ -190,7 +189,7 @@ class AttentionMode(TorchFunctionMode):
         if small(key.shape[2]):
             whole = remembered(whole)
         rows: Statistics = {}
-        if wanted and takes_attention(query, key):
+        if wanted and takes_native(query, key):
             sample = place.sample
             if sample is not None and not sample.fits(query):
                 sample = None

@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from cortexscope.taps._mask import Mask
 
-__all__ = ["KERNELS", "Kernel", "attend", "choose"]
+__all__ = ["KERNELS", "Kernel", "attend", "choose", "example"]
 
 _HALF = frozenset({torch.float16, torch.bfloat16})
 _FLOAT = frozenset({torch.float32})
@@ -234,7 +234,7 @@ def _is_right(
         groups: query heads that share a key head.
         way: `bias`, `causal` or `none`, the kind of mask.
     """
-    query, key, value, mask = _example(device, dtype, width, groups, way)
+    query, key, value, mask = example(device, dtype, width, groups, way)
     scale = 2 * width**-0.5
     # On any device the reference is computed on the CPU, where no product is shortened.
     wide = [x.cpu().float().repeat_interleave(groups, 1) for x in (key, value)]
@@ -254,7 +254,7 @@ def _is_right(
     )
 
 
-def _example(
+def example(
     device: torch.device, dtype: torch.dtype, width: int, groups: int, way: str
 ) -> tuple[Tensor, Tensor, Tensor, Mask]:
     """Return tensors to try a kernel on; their numbers of queries and keys are odd."""

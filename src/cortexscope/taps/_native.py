@@ -1,18 +1,27 @@
-"""Statistics of attention rows by compiled code, beside the model's own attention on the CPU."""
+"""Statistics of attention rows by compiled code, beside the model's own attention.
+
+On the CPU by the compiled part of cortexscope, on a GPU by a Triton kernel.
+"""
 
 from __future__ import annotations
 
 from jaxtyping import Float
 from torch import Tensor
 
-from cortexscope.native import attention_rows
+from cortexscope.native import attention_rows, takes_attention
 from cortexscope.taps._direct import WHOLE
 from cortexscope.taps._mask import Mask
 from cortexscope.taps._statistics import Statistics, Wanted
 from cortexscope.taps._tokens import Sample
+from cortexscope.taps._triton_rows import takes_triton, triton_rows
 from cortexscope.taps.rows.entropy import Entropy
 
-__all__ = ["native_rows"]
+__all__ = ["native_rows", "takes_native"]
+
+
+def takes_native(query: Tensor, key: Tensor) -> bool:
+    """Return whether there is compiled code for the rows of such an attention."""
+    return takes_attention(query, key) or takes_triton(query, key)
 
 
 def native_rows(
@@ -23,7 +32,7 @@ def native_rows(
     wanted: Wanted,
     sample: Sample | None,
 ) -> tuple[Statistics, Float[Tensor, "prompt head slot key"] | None]:
-    """Return the statistics of all rows, and those of the sample whole.
+    """Return the statistics of all rows, and on the CPU those of the sample whole.
 
     Args:
         query: after rotation and norm.
@@ -33,21 +42,33 @@ def native_rows(
         wanted: which statistics to compute.
         sample: which rows are wanted whole; none where None, or where they need much room.
     """
+    chosen = {row.name: row.chosen(mask, query.shape[2]) for row in wanted}
+    entropy = Entropy.name in chosen
+    keys = {name: index for name, index in chosen.items() if index is not None}
     rooms = query.shape[0] * query.shape[1] * key.shape[2]
     if sample is not None and rooms * sample.where.shape[1] > WHOLE:
         sample = None
-    chosen = {row.name: row.chosen(mask, query.shape[2]) for row in wanted}
-    entropy = Entropy.name in chosen
-    found = attention_rows(
-        query,
-        key,
-        mask.bias,
-        causal=mask.causal,
-        scale=scale,
-        entropy=entropy,
-        chosen={name: keys for name, keys in chosen.items() if keys is not None},
-        slots=None if sample is None else (sample.slots, sample.where.shape[1]),
-    )
+    if query.device.type == "cpu":
+        found = attention_rows(
+            query,
+            key,
+            mask.bias,
+            causal=mask.causal,
+            scale=scale,
+            entropy=entropy,
+            chosen=keys,
+            slots=None if sample is None else (sample.slots, sample.where.shape[1]),
+        )
+    else:
+        found = triton_rows(
+            query,
+            key,
+            mask.bias,
+            causal=mask.causal,
+            scale=scale,
+            entropy=entropy,
+            chosen=keys,
+        )
     rows = dict(found.masses)
     if found.entropy is not None:
         rows[Entropy.name] = found.entropy
