@@ -28,12 +28,14 @@ LENGTHS = (200, 131, 24, 2)
 
 
 def kernels(device: torch.device) -> Iterator[dict[str, Any]]:
-    """Yield, of each kind of tensors, the kernel that is chosen and how far it is off.
+    """Yield, of each kind of tensors, what reads the rows and how far it is off.
 
-    Errors are the largest of an entry, of the log-sum-exp in nats. A kernel that is off by more
-    than 1e-3 nats must not be chosen; where none is, scores are computed in chunks.
+    That is compiled code of our own, else the fused kernel that is chosen, of which both are tried;
+    where there is neither, scores are computed in chunks. Errors are the largest of an entry, of
+    the log-sum-exp and of the entropy in nats. What is off by more than 1e-3 nats must not be used.
     """
-    from cortexscope.taps import _kernels
+    from cortexscope.taps import ROWS, _kernels
+    from cortexscope.taps._native import native_rows, takes_native
 
     dtypes = (torch.float32, torch.bfloat16, torch.float16)
     for dtype, way, width, groups in itertools.product(dtypes, WAYS, WIDTHS, GROUPS):
@@ -52,6 +54,12 @@ def kernels(device: torch.device) -> Iterator[dict[str, Any]]:
             found["lse_error"] = _largest(lse.cpu().double() - sums)
             found["output_error"] = _largest(output.cpu().double() - wanted)
             found["passed"] = found["lse_error"] < 1e-3
+        found["compiled"] = takes_native(query, key)
+        if found["compiled"]:
+            rows, _ = native_rows(query, key, mask, width**-0.5, (ROWS["entropy"],), None)
+            entropy = torch.special.entr(_scores(query, key, mask, width**-0.5).softmax(-1)).sum(-1)
+            found["entropy_error"] = _largest(rows["entropy"].cpu().double() - entropy)
+            found["passed"] = found.get("passed", True) and found["entropy_error"] < 1e-3
         yield found
 
 
@@ -59,14 +67,19 @@ def _plain(
     query: Tensor, key: Tensor, value: Tensor, mask: Any, scale: float
 ) -> tuple[Tensor, Tensor]:
     """Return output and log-sum-exp as a textbook computes them, in float64 on the CPU."""
-    groups = query.shape[1] // key.shape[1]
-    key, value = (x.cpu().double().repeat_interleave(groups, 1) for x in (key, value))
+    scores = _scores(query, key, mask, scale)
+    value = value.cpu().double().repeat_interleave(query.shape[1] // key.shape[1], 1)
+    return scores.softmax(-1) @ value, scores.logsumexp(-1)
+
+
+def _scores(query: Tensor, key: Tensor, mask: Any, scale: float) -> Tensor:
+    key = key.cpu().double().repeat_interleave(query.shape[1] // key.shape[1], 1)
     scores = query.cpu().double() @ key.mT * scale
     if mask.causal:
         scores = scores.masked_fill(torch.ones_like(scores).triu(1) > 0, -torch.inf)
     if mask.bias is not None:
         scores = scores + mask.bias.cpu().double()
-    return scores.softmax(-1) @ value, scores.logsumexp(-1)
+    return scores
 
 
 def _largest(difference: Tensor) -> float:

@@ -63,8 +63,12 @@ def _kernels(found: Findings) -> str:
             _power(max((row[name] for row in own), default=0)) if kind[2] else None
             for name in ("lse_error", "output_error")
         ]
+        # Where one width is left to the kernel, the dash says so.
+        compiled = all(row["compiled"] for row in own)
+        worst.append(_power(max(row["entropy_error"] for row in own)) if compiled else None)
         rows.append([f"{kind[0]}, {kind[1]}", kind[2] or "in chunks", widths, *worst])
-    head = ("tensors, mask", "kernel", "features", "log-sum-exp off by", "output off by")
+    off = ("log-sum-exp off by", "output off by", "entropy of compiled code off by")
+    head = ("tensors, mask", "kernel", "features", *off)
     return table(head, rows)
 
 

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from models.tiny import tiny_config, tiny_tokenizer
 
+from cortexscope import native
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -52,6 +54,9 @@ def test_all_parts_are_found_right_on_the_cpu(shape: Path, tmp_path: Path) -> No
     assert len(exact["deviations"]) > 40
     # One rounds in float32 and the other in float64: nothing differs only where nothing ran.
     assert 0 < exact["largest_deviation"] < 1e-4
+    tried = [row for row in found if row["part"] == "kernels"]
+    assert {row["compiled"] for row in tried} == {native.is_there()}
+    assert all(row["entropy_error"] < 1e-5 for row in tried if row["compiled"])
     page = (tmp_path / "gpu.md").read_text()
     assert "| float32, causal | flash |" in page
     assert page in ended.stdout
