@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 # Every call's arrays against their annotated shapes and types, which takes three times as long.
 TYPED := --jaxtyping-packages=cortexscope,beartype.beartype
 
-.PHONY: demo test check coverage lint architectures metrics clean
+.PHONY: demo test check coverage lint architectures metrics triton clean
 
 $(VENV)/installed: pyproject.toml constraints.txt hatch_build.py $(wildcard src/cortexscope/native/*.[ch])
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -45,6 +45,12 @@ check: lint
 # Half as long again as the tests alone, and so not a part of every check.
 coverage: $(VENV)/installed
 	$(PYTEST) --cov --cov-report=term:skip-covered
+
+# A kernel for GPUs on the CPU, by Triton's interpreter; triton has 200 MB and is kept apart.
+triton: $(VENV)/installed
+	test -d build/triton || $(BIN)/python -m pip install --quiet --no-deps --target build/triton triton
+	PYTHONPATH=build/triton TRITON_INTERPRET=1 OMP_NUM_THREADS=1 \
+		$(BIN)/python -m pytest tests/devices/test_triton_rows.py
 
 architectures: $(VENV)/installed
 	$(BIN)/python docs/architectures.py

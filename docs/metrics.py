@@ -81,13 +81,17 @@ to the rounding of float32. A manifest says which it was.
 """How it is computed on CPUs."""
 
 CUDA = """\
-On a GPU attention runs as the model runs it, and a second call of a fused kernel beside it gives
-the statistics: flash, memory-efficient or cuDNN, whichever takes the tensors. Before a kernel is
-first used on a kind of tensors it is compared with a plain softmax on a small example; one that is
-wrong is not used, and scores are computed in chunks. All values of a batch leave the device
-together. All figures in these pages were measured on CPUs: which kernel is chosen, how its result
-is read, and that nothing is left on another device is tested with a stand-in for a GPU, and nothing
-here was measured on one; `benchmarks/gpu.sh` does that.
+On a GPU attention runs as the model runs it, and a Triton kernel beside it computes the entropy and
+the probabilities that are asked for, by the formula above: 64 queries at a time, over blocks of
+keys, in float32, with queries and keys read once, no values, and no score written. Triton comes
+with the CUDA builds of torch. Where it cannot be used, a second call of a fused kernel gives the
+statistics: flash, memory-efficient or cuDNN, whichever takes the tensors. Before any kernel is
+first used on a kind of tensors it is compared with a plain softmax on a small example; one that
+fails or is wrong is not used, and where there is none, scores are computed in chunks. All values of
+a batch leave the device together. All figures in these pages were measured on CPUs: what the Triton
+kernel computes is tested by Triton's interpreter; which kernel is chosen, how its result is read,
+and that nothing is left on another device is tested with a stand-in for a GPU; nothing here was
+measured on one: `benchmarks/gpu.sh` does that.
 """
 """What was measured on CUDA, and how."""
 

@@ -115,10 +115,11 @@ def attention_rows(
         top = tl.where(larger == float("-inf"), 0.0, larger)
         grown = tl.where(most == float("-inf"), 0.0, larger - most)
         below = scores - top[:, None]
-        # What is no number stays so.
+        # Fused with the product by the scale, the difference of equals is not quite 0. What is no
+        # number stays so.
+        largest = (scores == top[:, None]) & (below == below)
         none = below <= LOWEST
-        below = tl.where(none, 0.0, below)
-        largest = (below == 0) & ~none
+        below = tl.where(none | largest, 0.0, below)
         share = tl.where(none, 0.0, tl.exp(below))
         shrunk = tl.exp(-grown)
         if ENTROPY:
@@ -132,12 +133,12 @@ def attention_rows(
     empty = (tied + rest) == 0
     others = tl.where(empty, 0.0, tied - 1 + rest)
     whole = 1 + others
-    place = (prompt * tl.num_programs(1) + head) * queries + first + row
     if ENTROPY:
+        place = (prompt * tl.num_programs(1) + head) * queries
         # The logarithm of 1 + others without losing what is small beside 1 (Goldberg 1991).
         kept = tl.where(whole == 1, 1.0, whole - 1)
         logarithm = tl.where(whole == 1, others, tl.log(whole) * (others / kept))
-        tl.store(entropy + place, logarithm + spread / whole, mask=here)
+        tl.store(entropy + place + first + row, logarithm + spread / whole, mask=here)
     for number in tl.static_range(CHOSEN):
         index = tl.load(
             chosen
@@ -171,8 +172,5 @@ def attention_rows(
         below = score - most
         share = tl.exp(tl.where(below > 0, 0.0, below))
         mass = tl.where(at, share / whole, 0.0)
-        tl.store(
-            masses + number * tl.num_programs(2) * tl.num_programs(1) * queries + place,
-            mass,
-            mask=here,
-        )
+        place = ((number * tl.num_programs(2) + prompt) * tl.num_programs(1) + head) * queries
+        tl.store(masses + place + first + row, mass, mask=here)
