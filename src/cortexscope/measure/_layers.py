@@ -114,7 +114,7 @@ class _Layers:
         seen.positions = self._bare.positions.times(len(sites))
         for key, kind in self._kinds.items():
             parts = [rows[: len(sites)].flatten(0, 1) for rows in self._rows[key]]
-            seen.reductions[key] = parts[0] if kind is Tensor else kind(*parts) if parts else None
+            seen.reductions[key] = _whole(kind, parts)
         return Shown(self._metrics, sites, seen)
 
 
@@ -123,3 +123,10 @@ def _parts(value: Any) -> Sequence[Tensor]:  # noqa: ANN401 - whatever a reducti
     if value is None:
         return ()
     return (value,) if isinstance(value, Tensor) else value
+
+
+def _whole(kind: type, parts: Sequence[Tensor]) -> Any:  # noqa: ANN401
+    """Return what has these parts."""
+    if issubclass(kind, Tensor):
+        return parts[0]
+    return kind(*parts) if parts else None
