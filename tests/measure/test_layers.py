@@ -88,6 +88,30 @@ def test_layers_as_one_have_the_numbers_of_each(
         assert {key(row): (str(row["value"]), row["reason"]) for row in found} == same
 
 
+@pytest.mark.parametrize("make", [llama, windows, bert])
+@pytest.mark.parametrize("length", [9, 70])
+def test_the_first_pass_has_the_bits_of_those_that_learned_from_it(
+    make: Callable[[], Any], length: int
+) -> None:
+    torch.manual_seed(0)
+    module = make().eval()
+    ids = torch.randint(0, 90, (2, length))
+    with torch.inference_mode(), attach(module, sample_tokens=8) as probe:
+        for _ in range(2):
+            module(ids)
+    rows = probe.frame()[list(MEASUREMENTS.names)].to_dict("records")
+    first, second = (
+        {
+            key({**row, "prompt_id": row["prompt_id"][2:]}): str(row["value"])
+            for row in rows
+            if str(row["prompt_id"]).startswith(f"{number}-")
+        }
+        for number in (0, 1)
+    )
+    assert first
+    assert first == second
+
+
 @pytest.mark.parametrize(
     "name", [metric for metric in metric_names(["all"]) if not metric.startswith("induction")]
 )

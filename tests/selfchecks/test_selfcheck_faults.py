@@ -64,12 +64,14 @@ def scaled(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         mode_module,
         "native_rows",
-        lambda query, key, mask, scale, wanted: compiled(query, key, mask, 1.2 * scale, wanted),
+        lambda query, key, mask, scale, *wanted: compiled(query, key, mask, 1.2 * scale, *wanted),
     )
     patch.setattr(
         mode_module,
         "whole_rows",
-        lambda query, key, mask, scale, queries: rows(query, key, mask, 1.2 * scale, queries),
+        lambda query, key, mask, scale, queries, **options: rows(
+            query, key, mask, 1.2 * scale, queries, **options
+        ),
     )
     patch.setattr(
         mode_module,

@@ -142,9 +142,10 @@ class AttentionSample(Reduced):
 
     def prepare(self, keys: Sequence[Key]) -> None:
         """Compute in one reading what compiled code gives."""
-        if ("largest",) in self.reductions or not native.takes_rows(self.probabilities):
-            return
         window = next((key for key in keys if key[0] == "within"), None)
+        known = ("largest",) in self.reductions and (window is None or window in self.reductions)
+        if known or not native.takes_rows(self.probabilities):
+            return
         read = native.attention_row_sizes(
             self.probabilities,
             self.queries,

@@ -20,6 +20,7 @@ from cortexscope.taps._mask import Mask, visible_keys
 from cortexscope.taps._statistics import Outcomes, Rows, Statistics, Wanted, WholeRows
 
 __all__ = [
+    "at_once",
     "direct_rows",
     "remembered",
     "rows_of_scores",
@@ -33,13 +34,18 @@ _SMALL_KEYS = 32
 queries, cost 1-3 % of a block, and are free of the rounding of a float32 log-sum-exp (1e-6 nats),
 which the nearly certain rows of very short prompts would show."""
 
-WHOLE = 1 << 22
+_CHUNK = 1 << 22
 """Scores held at once where they must be computed, in entries (16 MB in float32)."""
 
 
 def small(keys: int) -> bool:
     """Return whether rows of so few keys are computed directly in float64."""
     return keys <= _SMALL_KEYS
+
+
+def at_once(entries: int) -> bool:
+    """Return whether so many scores may be held at once."""
+    return entries <= _CHUNK
 
 
 def whole_rows(
@@ -69,7 +75,7 @@ def whole_rows(
     exact = precise or small(keys)
     scores = None if compiled or known is not None else _Scores(query, key, scale, exact=exact)
     count = count if queries is None else queries.shape[1]
-    step = max(1, WHOLE // (batch * heads * keys))
+    step = max(1, _CHUNK // (batch * heads * keys))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
         places = _places(queries, rows, query.device)
@@ -185,7 +191,7 @@ def _outcomes(
 ) -> Iterator[tuple[slice, Tensor, Tensor]]:
     batch, heads, count, outcomes = scores.shape
     count = count if queries is None else queries.shape[1]
-    step = max(1, WHOLE // (batch * heads * outcomes))
+    step = max(1, _CHUNK // (batch * heads * outcomes))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
 

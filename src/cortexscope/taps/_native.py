@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cortexscope.native import attention_rows, takes_attention
-from cortexscope.taps._direct import WHOLE
+from cortexscope.taps._direct import at_once
 from cortexscope.taps._mask import Mask
 from cortexscope.taps._statistics import Statistics, Wanted
 from cortexscope.taps._tokens import Sample
@@ -46,7 +46,7 @@ def native_rows(
     entropy = Entropy.name in chosen
     keys = {name: index for name, index in chosen.items() if index is not None}
     rooms = query.shape[0] * query.shape[1] * key.shape[2]
-    if sample is not None and rooms * sample.where.shape[1] > WHOLE:
+    if sample is not None and not at_once(rooms * sample.where.shape[1]):
         sample = None
     if query.device.type == "cpu":
         found = attention_rows(
