@@ -78,7 +78,7 @@ def attention_row_sizes(
         visible: which keys each row can see.
         tokens: which rows are of tokens.
         first: the key of each prompt's first token, below 0 where it is not there; None for key 0.
-        window: how near a near key is.
+        window: keys less than so many tokens away are near; none where 0.
     """
     prompts, heads, count, keys = rows.shape
     made = rows.new_empty((len(_ROWS), prompts, heads, count))
