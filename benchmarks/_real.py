@@ -17,7 +17,7 @@ from cortexscope.engine import Encoded
 from cortexscope.engine._allocator import keep_freed_memory
 from cortexscope.engine._batches import batches_of
 from cortexscope.engine._request import Settings
-from cortexscope.measure import _attach, observer
+from cortexscope.measure import Probe, observer
 from cortexscope.taps import _attention_mode, _stack
 
 PARTS: Mapping[str, tuple[object, str]] = {
@@ -28,7 +28,6 @@ PARTS: Mapping[str, tuple[object, str]] = {
     "neurons, with their metrics": (_stack.StackWatch, "_show_read"),
     "all metrics as they are shown things": (observer.Observer, "see"),
     "finishing what metrics have kept": (observer.Observer, "end"),
-    "of it, tables": (_attach, "tabulate"),
 }
 """What is timed inside, by what it is; some is inside of others."""
 
@@ -52,7 +51,11 @@ def suite_batches(model: Any) -> list[dict[str, Tensor]]:
 
 @torch.inference_mode()
 def real_costs(reference: str, metrics: Sequence[str] | None, repeats: int) -> dict[str, Any]:
-    """Return the seconds of both loops, their ratio, and what takes how long inside."""
+    """Return the seconds of both loops, their ratio, and what takes how long inside.
+
+    What was measured is made into rows when they are asked for, which is told apart: a run makes
+    them in a thread while it reads on.
+    """
     keep_freed_memory()
     model = load_model(reference, LoadOptions(dtype="float32"))
     backbone, batches = model.module.base_model, suite_batches(model)
@@ -61,9 +64,10 @@ def real_costs(reference: str, metrics: Sequence[str] | None, repeats: int) -> d
         for inputs in batches:
             backbone(**inputs, use_cache=False)
 
-    def measured() -> None:
-        with attach(model, metrics=metrics):
+    def measured() -> Probe:
+        with attach(model, metrics=metrics) as probe:
             bare()
+        return probe
 
     times: dict[str, list[float]] = {"bare": [], "measured": []}
     for number in range(repeats + 1):
@@ -73,17 +77,22 @@ def real_costs(reference: str, metrics: Sequence[str] | None, repeats: int) -> d
             if number:
                 times[name].append(time.perf_counter() - begun)
     least = {name: min(own) for name, own in times.items()}
+    probe = measured()
+    begun = time.perf_counter()
+    probe.frame_polars()
+    rows = time.perf_counter() - begun
     return {
         "model": reference,
         "batches": len(batches),
         "tokens": int(sum(inputs["attention_mask"].sum() for inputs in batches)),
         **{f"{name}_seconds": round(own, 3) for name, own in least.items()},
         "ratio": round(least["measured"] / least["bare"], 3),
+        "rows_seconds": round(rows, 3),
         "parts_seconds": _parts(measured),
     }
 
 
-def _parts(act: Callable[[], None]) -> dict[str, float]:
+def _parts(act: Callable[[], object]) -> dict[str, float]:
     """Return how long each part takes, in one more reading."""
     spent = dict.fromkeys(PARTS, 0.0)
 

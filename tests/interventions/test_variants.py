@@ -208,3 +208,31 @@ def test_means_are_read_of_the_suite_that_is_named(folder: Path, tmp_path: Path)
         pass
     with pytest.raises(UsageError, match="has no prompt 'no-such'"):
         load_model(f"{folder}~heads:1.0=from:no-such")
+
+
+def test_a_value_of_another_prompt_is_that_at_its_last_token(folder: Path) -> None:
+    prompt = cortexscope.load_suite("cognitive").prompts[40]
+    model = load_model(str(folder))
+    places = {
+        "neurons:2.4": "model.layers.1.mlp.down_proj",
+        "heads:2.1": "model.layers.1.self_attn.o_proj",
+    }
+    for part, path in places.items():
+        seen: list[torch.Tensor] = []
+        hook = model.module.get_submodule(path).register_forward_pre_hook(
+            lambda m, args, seen=seen: seen.append(args[0][0])
+        )
+        with torch.no_grad():
+            model.module(torch.tensor([model.tokenizer(prompt.text)["input_ids"]]))
+            hook.remove()
+            variant = load_model(f"{folder}~{part}=from:{prompt.id}")
+            variant.module.get_submodule(path).register_forward_pre_hook(
+                lambda m, args, seen=seen: seen.append(args[0][0])
+            )
+            variant.module(torch.tensor([[5, 6, 7]]))
+        other, own = seen
+        config = model.module.config
+        width = config.hidden_size // config.num_attention_heads
+        which = slice(4, 5) if part.startswith("neurons") else slice(width, 2 * width)
+        assert other[-1, which].abs().max() > 0
+        torch.testing.assert_close(own[:, which], other[-1:, which].expand(3, -1))

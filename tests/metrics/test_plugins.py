@@ -175,6 +175,32 @@ def test_a_probe_measures_plug_ins(plugin: Path) -> None:
     assert len(mine) > 2
 
 
+def test_what_a_plug_in_writes_over_in_a_later_pass_was_measured_before(plugin: Path) -> None:
+    from families import tiny_model
+
+    plugin.write_text(
+        PLUGIN
+        + """
+    def compute(self, state, layout):
+        import dataclasses
+
+        for found in super().compute(state, layout):
+            kept = self.__dict__.setdefault("kept", found.values.clone())
+            kept.copy_(found.values)
+            yield dataclasses.replace(found, values=kept)
+"""
+    )
+    model = tiny_model("llama")
+    metrics = ["mine", "residual_norm"]
+    with cortexscope.attach(model, metrics=metrics, plugins=[plugin]) as probe, torch.no_grad():
+        for size in (1, 9):
+            model(input_ids=torch.arange(size, size + 4)[None])
+    frame = probe.frame()
+    mine, theirs = (frame[frame["metric"] == name]["value"].tolist() for name in metrics)
+    assert mine == theirs
+    assert mine[: len(mine) // 2] != mine[len(mine) // 2 :]
+
+
 @pytest.mark.slow
 def test_a_run_is_not_resumed_with_another_plug_in(
     tiny_folder: Path, suite_file: Path, tmp_path: Path, plugin: Path

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 import torch
@@ -15,7 +15,7 @@ from torch import nn
 
 from cortexscope.errors import UsageError
 from cortexscope.measure._length_watch import LengthWatch
-from cortexscope.measure.observer import Finished, Observer, needs_of
+from cortexscope.measure.observer import Finished, Lengths, Observer, Result, needs_of
 from cortexscope.measure.tabulate import PromptRow, tabulate
 from cortexscope.measure.tasks import tabulate_tasks
 from cortexscope.metrics import MetricOptions, make_metrics, metric_names
@@ -107,6 +107,14 @@ def _refuse_script(module: nn.Module) -> None:
             )
 
 
+class _Pass(NamedTuple):
+    """What was measured of one forward pass."""
+
+    results: list[Result]
+    prompts: list[PromptRow]
+    lengths: Lengths
+
+
 class Probe:
     """Measures forward passes while its `with` block is active; made by `attach`."""
 
@@ -118,6 +126,7 @@ class Probe:
         self._kept: list[Vectors] = []
         self._next: list[PromptRow] | None = None
         self._passes = 0
+        self._pending: list[_Pass] = []
         self._tables: list[pa.Table] = []
         anatomy = find_anatomy(module)
         self._watch = LengthWatch(Observer(metrics, anatomy, self._deliver), module)
@@ -166,9 +175,7 @@ class Probe:
                 f"{len(prompts)} prompts were named and {rows} went through the model; "
                 "name each row of the batch."
             )
-        self._tables.append(
-            tabulate(finished.results, model=self._label, prompts=prompts, lengths=finished.lengths)
-        )
+        self._pending.append(_Pass(finished.results, prompts, finished.lengths))
         if finished.pooled:
             self._kept.append(Vectors(finished.pooled, prompts))
         self._next = None
@@ -183,6 +190,13 @@ class Probe:
         return to_polars(self._table())
 
     def _table(self) -> pa.Table:
+        # Rows take more time and twenty times the room of their values, and the model waits while
+        # it runs: they are made when they are asked for, once.
+        while self._pending:
+            own = self._pending.pop(0)
+            self._tables.append(
+                tabulate(own.results, model=self._label, prompts=own.prompts, lengths=own.lengths)
+            )
         if not self._tables:
             return MEASUREMENTS.empty_table()
         tables = list(self._tables)

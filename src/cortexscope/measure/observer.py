@@ -283,13 +283,24 @@ class Observer:
 
     def _finished(self, metric: Metric, layout: Layout) -> list[Values]:
         values = list(metric.compute(_on_one_device(self._states[metric]), layout))
-        for found in values if metric in self._outside else ():
-            check_shape(metric, found, self._prompts)
+        if metric in self._outside:
+            for found in values:
+                check_shape(metric, found, self._prompts)
+            # Rows are made of them later, when the metric may have gone on to write in the same
+            # tensors.
+            values = [
+                replace(found, values=_copy(found.values), tokens=_copy(found.tokens))
+                for found in values
+            ]
         return [without(layout.removed, metric.spec, found) for found in values]
 
     def _undefined(self, metric: Metric) -> list[Values]:
         why = reason(self._failed[metric])
         return [Values((Site.whole(stack),), None, why) for stack in self._lengths]
+
+
+def _copy(values: Tensor | None) -> Tensor | None:
+    return None if values is None else values.clone()
 
 
 def _on_one_device(state: State) -> State:

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cortexscope.native import takes_attention, whole_attention_rows
-from cortexscope.taps._mask import Mask, visible_keys
+from cortexscope.taps._mask import Mask, keys_seen, picked_rows, visible_keys
 from cortexscope.taps._statistics import Outcomes, Rows, Statistics, Wanted, WholeRows
 
 __all__ = [
@@ -78,29 +78,21 @@ def whole_rows(
     step = max(1, _CHUNK // (batch * heads * keys))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
-        places = _places(queries, rows, query.device)
-        bias = mask.bias
-        if bias is not None and bias.shape[2] > 1:
-            bias = bias[:, :, rows] if queries is None else _picked(bias, queries[:, rows])
-        visible = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=places.device)
-        visible = visible if bias is None else visible_keys(bias)
-        if mask.causal:
-            behind = torch.arange(keys, device=places.device) <= places[..., None]
-            visible = visible & behind[:, None]
+        seen = keys_seen(mask, queries, rows, keys)
         if known is not None:
             found = known[:, :, rows]
         elif scores is None:
             found = whole_attention_rows(
-                query, key, mask.bias, causal=mask.causal, scale=scale, where=places
+                query, key, mask.bias, causal=mask.causal, scale=scale, where=seen.places
             )
         else:
-            part = query[:, :, rows] if queries is None else _picked(query, queries[:, rows])
+            part = query[:, :, rows] if queries is None else picked_rows(query, seen.places)
+            bias = seen.bias
             if bias is not None or mask.causal:
-                bias = torch.zeros(1, device=places.device) if bias is None else bias
-                bias = bias.masked_fill(~visible, float("-inf"))
+                bias = torch.zeros(1, device=part.device) if bias is None else bias
+                bias = bias.masked_fill(~seen.keys, float("-inf"))
             found = torch.softmax(scores.of(part, bias), -1)
-        visible = visible.expand(*visible.shape[:2], places.shape[-1], keys)
-        yield WholeRows(rows, places + mask.shift, found, visible, start=mask.start)
+        yield WholeRows(rows, seen.places + mask.shift, found, seen.keys, start=mask.start)
 
 
 class _Scores:
@@ -196,7 +188,7 @@ def _outcomes(
         rows = slice(start, min(start + step, count))
 
         def part(whole: Tensor, rows: slice = rows) -> Tensor:
-            return whole[:, :, rows] if queries is None else _picked(whole, queries[:, rows])
+            return whole[:, :, rows] if queries is None else picked_rows(whole, queries[:, rows])
 
         chunk = part(scores)
         seen = visible_keys(chunk)
@@ -208,15 +200,6 @@ def _outcomes(
             chunk = part(probabilities)
             chunk = chunk if chunk.dtype == torch.float64 else chunk.float()
         yield rows, chunk, seen
-
-
-def _picked(rows: Tensor, queries: Tensor) -> Tensor:
-    """Return some rows of each prompt, [B, H, row, ...] of [B, H, Q, ...]."""
-    prompts = queries.shape[0]
-    rows = rows.expand(prompts, *rows.shape[1:])
-    every = torch.arange(prompts, device=rows.device)[:, None]
-    picked: Tensor = rows[every, :, queries].movedim(2, 1)
-    return picked
 
 
 def direct_rows(whole: Rows, mask: Mask, wanted: Wanted) -> Statistics:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -11,8 +11,16 @@ from torch import Tensor
 
 from cortexscope.taps._place import Place
 
-__all__ = ["Mask", "Masks", "first_query", "first_tokens", "read_mask", "visible_keys"]
-
+__all__ = [
+    "Mask",
+    "Masks",
+    "first_query",
+    "first_tokens",
+    "keys_seen",
+    "picked_rows",
+    "read_mask",
+    "visible_keys",
+]
 
 _FAR = 5000.0
 """So far below the best score of its row lies only a key that is hidden: models hide one by adding
@@ -25,6 +33,21 @@ def visible_keys(scores: Shaped[Tensor, "*rows key"]) -> Bool[Tensor, "*rows key
     if scores.dtype == torch.bool:
         return scores
     return scores > scores.amax(-1, keepdim=True) - _FAR
+
+
+class Seen(NamedTuple):
+    """What some rows of a mask let see."""
+
+    queries: Int[Tensor, "prompt row"] | None
+    """The rows that were asked of."""
+    rows: slice
+    """Which of them."""
+    places: Int[Tensor, "#prompt row"]
+    """Which queries these are."""
+    bias: Float[Tensor, "#prompt #head #row #key"] | None
+    """What is added to their scores."""
+    keys: Bool[Tensor, "#prompt #head row key"]
+    """Which keys they can see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +69,8 @@ class Mask:
     start: Int[Tensor, "#prompt #head"] | None = None
     """Index of the key of each prompt's first token, below 0 where it is not there any more; None
     where it is key 0 for all."""
+    seen: list[Seen] = field(default_factory=list, repr=False, compare=False)
+    """What `keys_seen` found last, since every layer asks for the same rows."""
 
     def of(self, prompts: Int[Tensor, pair], heads: Int[Tensor, pair]) -> Mask:
         """Return the masks of single heads, [pair, 1, ...]."""
@@ -68,6 +93,47 @@ class Mask:
             shift=self.shift,
             start=picked(self.start),
         )
+
+
+def keys_seen(
+    mask: Mask, queries: Int[Tensor, "prompt row"] | None, rows: slice, keys: int
+) -> Seen:
+    """Return which queries some rows are, and which keys they can see.
+
+    Args:
+        mask: of the scores.
+        queries: which rows of each prompt, all where None.
+        rows: which of them.
+        keys: number of keys.
+    """
+    for last in mask.seen:
+        if last.queries is queries and last.rows == rows and last.keys.shape[-1] == keys:
+            return last
+    device, bias = mask.visible.device, mask.bias
+    if queries is None:
+        places = torch.arange(rows.start, rows.stop, device=device)[None]
+    else:
+        places = queries[:, rows]
+    if bias is not None and bias.shape[2] > 1:
+        bias = bias[:, :, rows] if queries is None else picked_rows(bias, places)
+    seen = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device)
+    seen = seen if bias is None else visible_keys(bias)
+    if mask.causal:
+        seen = seen & (torch.arange(keys, device=device) <= places[..., None])[:, None]
+    found = Seen(queries, rows, places, bias, seen.expand(*seen.shape[:2], places.shape[-1], keys))
+    mask.seen[:] = [found]
+    return found
+
+
+def picked_rows(
+    rows: Shaped[Tensor, "#prompt head query *rest"], queries: Int[Tensor, "prompt row"]
+) -> Shaped[Tensor, "prompt head row *rest"]:
+    """Return some rows of each prompt."""
+    prompts = queries.shape[0]
+    rows = rows.expand(prompts, *rows.shape[1:])
+    every = torch.arange(prompts, device=rows.device)[:, None]
+    picked: Tensor = rows[every, :, queries].movedim(2, 1)
+    return picked
 
 
 def first_query(so_far: Bool[Tensor, "prompt position"] | None, queries: int, keys: int) -> int:
