@@ -190,7 +190,7 @@ class Probe:
         return to_polars(self._table())
 
     def _table(self) -> pa.Table:
-        # Rows take more time and twenty times the room of their values, and the model waits while
+        # Rows take time, and five times the room of their values, and the model waits while
         # it runs: they are made when they are asked for, once.
         while self._pending:
             own = self._pending.pop(0)
