@@ -72,9 +72,8 @@ from ._number_effect import (
 from ._outcomes import outcome_predictors as outcome_predictors
 from ._permutation import (
     Remembered as Remembered,
+    Shuffler as Shuffler,
     permuted_sums as permuted_sums,
-    shuffles as shuffles,
-    smallest as smallest,
 )
 from ._power import (
     power_of as power_of,

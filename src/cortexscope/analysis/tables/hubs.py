@@ -11,11 +11,11 @@ import numpy as np
 from cortexscope.analysis._regions import REGIONS, Found, regions_found
 from cortexscope.analysis.tables._step import Step
 from cortexscope.stats import (
+    Remembered,
+    Shuffler,
     adjusted_values,
     permuted_sums,
     resampled_rank_correlations,
-    shuffles,
-    smallest,
 )
 from cortexscope.threads import threaded
 
@@ -59,14 +59,19 @@ class Hubs(Step):
         if all(own.reason for own in found):
             return pd.DataFrame()
         by_model = [(model, [*own]) for model, own in groupby(found, key=lambda own: own.model)]
-        return pd.DataFrame(chain.from_iterable(threaded(lambda own: _rows(of, *own), by_model)))
+        # Models that have read the same prompts share their shuffles.
+        shuffled = Remembered(int(of.stream(self.name).integers(1 << 62)))
+        rows = threaded(lambda own: _rows(of, *own, shuffled), by_model)
+        return pd.DataFrame(chain.from_iterable(rows))
 
     def absent(self, of: Analysis) -> str:
         """Return why there are no hubs."""
         return "no region has a value"
 
 
-def _rows(of: Analysis, model: str, every: Sequence[Found]) -> list[dict[str, Any]]:
+def _rows(
+    of: Analysis, model: str, every: Sequence[Found], shuffled: Shuffler
+) -> list[dict[str, Any]]:
     columns: dict[str, pd.Series[Any]] = {}
     reasons: dict[str, str] = {}
     for own in every:
@@ -82,7 +87,7 @@ def _rows(of: Analysis, model: str, every: Sequence[Found]) -> list[dict[str, An
             reasons[key] = str(unknown.iloc[0]) if len(unknown) else same
         else:
             columns[key] = by_cluster
-    rows = _scores(of, model, columns)
+    rows = _scores(of, model, columns, shuffled)
     return [
         {
             "model": model,
@@ -94,7 +99,7 @@ def _rows(of: Analysis, model: str, every: Sequence[Found]) -> list[dict[str, An
 
 
 def _scores(
-    of: Analysis, model: str, columns: Mapping[str, pd.Series[Any]]
+    of: Analysis, model: str, columns: Mapping[str, pd.Series[Any]], shuffled: Shuffler
 ) -> dict[str, dict[str, Any]]:
     import pandas as pd
 
@@ -111,10 +116,7 @@ def _scores(
     ranks = table.rank().to_numpy(dtype=np.float64)
     ranks = ranks - ranks.mean(axis=0)
     ranks = ranks / np.linalg.norm(ranks, axis=0)
-    orders = shuffles(
-        np.zeros(n, dtype=np.intp), of.settings.permutations, rng=of.stream("hubs", model),
-        dtype=smallest(n),
-    )  # fmt: skip
+    orders = shuffled(np.zeros(n, dtype=np.intp), of.settings.permutations)
     return {
         name: _score(ranks, place, names, orders, scores[:, place])
         for place, name in enumerate(names)
