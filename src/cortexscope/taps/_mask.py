@@ -247,7 +247,9 @@ class Masks:
         queries, keys = query.shape[2], key.shape[2]
         name: tuple[Any, ...] = (queries, keys, causal, query.dtype, place.cross)
         if mask is not None:
-            name += (mask.data_ptr(), mask.shape, mask.stride(), mask.dtype)
+            # How often it was written to is not counted in inference mode.
+            version = None if mask.is_inference() else mask._version
+            name += (mask.data_ptr(), mask.shape, mask.stride(), mask.dtype, version)
         if name not in self._read:
             # The tensor is kept beside what was read of it, so that its address stays taken.
             self._read[name] = (

@@ -104,29 +104,29 @@ class RouterNotes:
         self._logits: Tensor | None = None
         self._chosen: Tensor | None = None
         self._sigmoids = False
-        self._output: object = None
+        self._told: list[Tensor] = []
         self._inside = True
 
     def hear(self, function: Callable[..., Any], args: tuple[Any, ...], result: Any) -> None:  # noqa: ANN401
         """Take note of a function that was called after the router began."""
         if function in _TOPKS:
             if args[0].shape[-1] == self._experts:
-                self._chosen = result[1].detach()
+                self._chosen = result[1].detach().clone()
         elif function in _SIGMOIDS:
             self._sigmoids |= result.shape[-1] == self._experts
         elif function in _LINEAR and self._inside and result.shape[-1] == self._experts:
-            self._logits = result.detach()
+            self._logits = result.detach().clone()
 
     def leave(self, output: object) -> None:
         """Take note that the router is through; others may yet choose by what it said."""
-        self._output = output
+        # Copied like all that is kept here, since those may work in place.
+        self._told = [x.detach().clone() for x in _tensors(output)]
         self._inside = False
 
     def routing(self, tokens: Bool[Tensor, "prompt token"]) -> Routing | None:
         """Return what it all came to, None if nothing was said of these tokens."""
         count = tokens.numel()
-        told = [x.detach() for x in _tensors(self._output)]
-        told = [x for x in told if x.dim() > 1 and x.numel() % count == 0]
+        told = [x for x in self._told if x.dim() > 1 and x.numel() % count == 0]
         logits = self._logits
         if logits is None:
             floats = (x for x in told if x.is_floating_point())

@@ -189,7 +189,7 @@ class StackWatch(Walk):
                 self._show(Site(self.anatomy.name, layer), seen)
             self._predict(layer, states, seen.positions)
         if layer is not None:
-            self._last = seen.lean()
+            self._last = seen.kept()
 
     def _predict(self, layer: int | None, states: Tensor, positions: Tokens) -> None:
         for reader in self.readers:

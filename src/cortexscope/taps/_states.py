@@ -64,20 +64,24 @@ class HiddenStates(Reduced):
         made.width = self.width
         return made
 
-    def lean(self) -> HiddenStates:
-        """Return the same states with their lengths alone of all that was computed of them.
+    def kept(self) -> HiddenStates:
+        """Return a copy with their lengths alone of all that was computed of them.
 
-        That much the next layer needs; the rest would lie beside the model's largest tensors.
+        That much the next layer needs; the rest would lie beside the model's largest tensors. The
+        states are copied, since a block may add to what it was given in place.
         """
-        kept = type(self)(self.whole, self.positions, chosen=self._chosen)
-        known = self.__dict__
-        if "values" in known:
-            kept.__dict__["values"] = self.values
+        copy = self._copy_of(self.whole.clone())
+        if "_sample" in self.__dict__:
+            copy.__dict__["_sample"] = self._sample._copy_of(copy.whole)
+        return copy
+
+    def _copy_of(self, whole: Tensor) -> HiddenStates:
+        copy = type(self)(whole, self.positions, chosen=self._chosen)
+        if "values" in self.__dict__ and self.values.data_ptr() != self.whole.data_ptr():
+            copy.__dict__["values"] = self.values
         if _NORMS in self.reductions:
-            kept.reductions[_NORMS] = self.norms
-        if "_sample" in known:
-            kept.__dict__["_sample"] = self._sample.lean()
-        return kept
+            copy.reductions[_NORMS] = self.norms
+        return copy
 
     @property
     def computed(self) -> Float[Tensor, "prompt token feature"]:
