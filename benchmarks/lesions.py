@@ -26,7 +26,7 @@ from cortexscope.interventions import unit_rows
 from cortexscope.lesioning._estimates import EstimatePass
 from cortexscope.lesioning._lesion import _BACK, _small
 from cortexscope.lesioning._parts import parts_of
-from cortexscope.lesioning._pass import LesionPass, can_reuse, read_states
+from cortexscope.lesioning._pass import LesionPass, can_reuse
 from cortexscope.lesioning._reuse import Blocks
 
 
@@ -100,11 +100,11 @@ def main() -> None:
 
     def whole() -> None:
         with torch.inference_mode():
-            states = read_states(side, batch)
+            states = side.read(batch)
             divergence([(side.head, states.expand(2, *states.shape))], tokens)
 
     with torch.inference_mode():
-        read_states(side, batch)
+        side.read(batch)
         reuse = can_reuse(side, blocks, Batch(batch.items[-1:]))
     print(f"states before a part are taken over: {reuse}")
     with Peak() as peak:

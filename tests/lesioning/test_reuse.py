@@ -13,7 +13,7 @@ from lesioning.conftest import Loaded, batch_of, is_pair
 from torch import nn
 
 from cortexscope.lesioning._parts import KINDS, parts_of
-from cortexscope.lesioning._pass import LesionPass, can_reuse, read_states
+from cortexscope.lesioning._pass import LesionPass, can_reuse
 from cortexscope.lesioning._reuse import Blocks
 
 PANEL = ("llama", "gpt2", "gemma3_text", "bloom", "bert", "t5", "mamba", "mixtral", "falcon")
@@ -31,21 +31,21 @@ def test_states_are_those_of_the_whole_pass(family: str, loaded: Loaded) -> None
     blocks = blocks_of(side)
     assert can_reuse(side, blocks, batch)
     with blocks.kept():
-        intact = read_states(side, batch)
+        intact = side.read(batch)
     looked_at = 0
     for kind in KINDS:
         # One of each layer.
         parts = {(part.stack, part.layer): part for part in parts_of(side.reader.model, kind)}
         for part in parts.values():
             with part.change.applied(side.reader.model):
-                whole = read_states(side, batch)
+                whole = side.read(batch)
                 with blocks.given_again(blocks.before(part.stack, part.layer)):
-                    reused = read_states(side, batch)
+                    reused = side.read(batch)
             assert torch.equal(whole, reused), part
             assert not torch.equal(whole, intact), part
             looked_at += 1
     assert looked_at >= 3
-    assert torch.equal(read_states(side, batch), intact)
+    assert torch.equal(side.read(batch), intact)
     assert not any("forward" in vars(m) for m in side.reader.model.module.modules())
 
 
@@ -58,11 +58,11 @@ def test_blocks_before_the_part_are_not_run(loaded: Loaded) -> None:
         block.mlp.register_forward_hook(lambda *_, n=number: ran.append(n))
     with torch.inference_mode():
         with blocks.kept():
-            read_states(side, batch)
+            side.read(batch)
         assert ran == [0, 1, 2]
         ran.clear()
         with blocks.given_again(2):
-            read_states(side, batch)
+            side.read(batch)
     assert ran == [2]
 
 
@@ -158,7 +158,7 @@ def test_an_expert_that_no_token_goes_to_is_not_needed(loaded: Loaded) -> None:
         chosen.clear()
         handle = model.module.model.layers[1].mlp.gate.register_forward_hook(note)
         with torch.inference_mode():
-            read_states(side, batch)
+            side.read(batch)
         handle.remove()
         if len(chosen) < len(parts):
             break

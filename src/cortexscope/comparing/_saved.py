@@ -56,7 +56,7 @@ def save_base(path: Path, planned: Planned, progress: Progress) -> None:
     progress.begin(planned.label, tokens, 0)
     try:
         for batch in (own for shard in planned.shards for own in shard.batches):
-            states = side.read(batch, lambda site, layer: None)
+            states = side.read(batch)
             counts = following(batch, decoder=side.reader.has_pair).where.sum(-1).tolist()
             prompts += [
                 [item.prompt.id, item.ids, item.target, count]
@@ -130,7 +130,7 @@ class _SavedSide:
         self.head: Head = _SavedHead(head)
         self._rows = rows
 
-    def read(self, batch: Batch, show: Callable[[Site, Layer], None]) -> Tensor:
+    def read(self, batch: Batch, show: Callable[[Site, Layer], None] | None = None) -> Tensor:
         """Return what was kept of a batch's prompts; no layer is shown."""
         return torch.cat([self._rows[item.prompt.id] for item in batch.items])
 

@@ -45,8 +45,8 @@ class Side(Protocol):
     refusal: str | None
     """Why it predicts no next token, None where it does."""
 
-    def read(self, batch: Batch, show: Callable[[Site, Layer], None]) -> Tensor:
-        """Read a batch; show each layer, and return what its head is given, [row, feature].
+    def read(self, batch: Batch, show: Callable[[Site, Layer], None] | None = None) -> Tensor:
+        """Read a batch, showing each layer, and return what its head is given, [row, feature].
 
         The rows are those of `following`.
         """
@@ -87,7 +87,7 @@ class ModelSide:
         """The number of blocks of each stack."""
         return {stack.name: len(stack.blocks) for stack in self.reader.anatomy.stacks}
 
-    def read(self, batch: Batch, show: Callable[[Site, Layer], None]) -> Tensor:
+    def read(self, batch: Batch, show: Callable[[Site, Layer], None] | None = None) -> Tensor:
         """Run the model on a batch.
 
         Raises:
@@ -95,7 +95,8 @@ class ModelSide:
         """
         watch = _Watch(self.reader.last, show)
         inputs = self.reader.inputs(batch)
-        with self.reader.tap(frozenset({"hidden", "final"}), watch, sample=None):
+        needs = frozenset({"final"} if show is None else {"hidden", "final"})
+        with self.reader.tap(needs, watch, sample=None):
             try:
                 self.reader.run(batch, **inputs)
             except CortexscopeError:
@@ -112,7 +113,7 @@ class ModelSide:
 class _Watch:
     """Hands on the states of layers, and keeps those after the last norm."""
 
-    def __init__(self, last: Site, show: Callable[[Site, Layer], None]) -> None:
+    def __init__(self, last: Site, show: Callable[[Site, Layer], None] | None) -> None:
         self._last = last
         self._show = show
         self.final: Tensor | None = None
@@ -127,10 +128,10 @@ class _Watch:
         """Hand on a layer, or keep the last state."""
         if not isinstance(seen, HiddenStates):
             return
-        if site.layer is not None:
-            self._show(site, Layer(seen.computed, seen.positions))
-        elif site == self._last:
+        if site == self._last:
             self.final = seen.computed.clone()
+        elif self._show is not None and site.layer is not None:
+            self._show(site, Layer(seen.computed, seen.positions))
 
     def end(self) -> None:
         """The pass is over."""

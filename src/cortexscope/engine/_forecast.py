@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,28 +77,53 @@ def _seconds(work: Work) -> Seconds:
     batches = [batch for shard in work.shards for batch in shard.batches]
     worker = Worker(work.setup, work.source)
 
-    def spent(what: Batch | str) -> float:
-        piece = what if isinstance(what, str) else Shard(0, (what,))
+    def spent(piece: Shard | str, advance: Callable[[int], None]) -> float:
         began = time.perf_counter()
-        for _ in worker.measure(Job(work.setup, piece), lambda _: None):
+        for _ in worker.measure(Job(work.setup, piece), advance):
             pass
         return time.perf_counter() - began
 
     # The first pass of a process also pays for what is imported and made once.
-    first = spent(batches[-1])
+    first = spent(Shard(0, (batches[-1],)), _unheard)
     places = sorted({round(n) for n in np.linspace(0, len(batches) - 1, _SAMPLES)})
-    read = {number: spent(batches[number]) for number in places}
-    once = max(0.0, first - read[len(batches) - 1])
+    # One after the other, since rows of a batch are made while the next one is read.
+    marks: list[tuple[int, float]] = []
+    began = time.perf_counter()
+    whole = spent(
+        Shard(0, tuple(batches[number] for number in places)),
+        lambda tokens: marks.append((tokens, time.perf_counter() - began)),
+    )
+    tokens, seconds = np.array(marks).T
+    ends = np.cumsum([batches[number].tokens for number in places])
+    # A batch that memory did not hold was read in parts.
+    last = np.searchsorted(np.cumsum(tokens), ends).clip(max=len(marks) - 1)
+    each = np.diff(seconds[last], prepend=0.0)
+    read = dict(zip(places, each.tolist(), strict=True))
+    rest = whole - float(seconds[-1])
+    once = max(0.0, first - float(each[-1]) - rest)
     loading = worker.ready.seconds
     # Inputs that a pass makes itself are the same few for every suite.
     units = {spec.replication for spec in metric_specs(work.setup.metrics)} & {*OWN}
-    measure = once + _all(batches, read) + sum(spent(unit) for unit in sorted(units))
+    measure = once + _all(batches, read) + rest * len(work.shards)
+    measure += sum(spent(unit, _unheard) for unit in sorted(units))
     return Seconds(loading["load_seconds"], loading["check_seconds"], measure)
 
 
-def _all(batches: Sequence[Batch], read: dict[int, float]) -> float:
-    """Return the seconds of all batches, a token between those that were read in proportion."""
-    sizes = [len(b.items) * (b.longest + b.longest_target) for b in batches]
-    each = [read[number] / sizes[number] for number in read]
-    rates = np.interp(range(len(batches)), list(read), each)
-    return float(np.dot(rates, sizes))
+def _unheard(tokens: int) -> None:
+    """Take no note of tokens that were read."""
+
+
+def _all(batches: Sequence[Batch], read: Mapping[int, float]) -> float:
+    """Return the seconds of all batches, those of a token in proportion between those read.
+
+    A pass has a price of its own besides, which the smallest batch tells if it is small enough.
+    """
+    sizes = np.array([len(b.items) * (b.longest + b.longest_target) for b in batches])
+    least = min(read, key=lambda number: int(sizes[number]))
+    fixed, size = read[least], int(sizes[least])
+    if 2 * size > max(sizes[number] for number in read):
+        fixed, size = 0.0, 0
+    others = [number for number in read if sizes[number] > size]
+    rates = [max(read[number] - fixed, 0.0) / (sizes[number] - size) for number in others]
+    every = np.interp(range(len(batches)), others, rates)
+    return float((fixed + every * (sizes - size)).sum())

@@ -17,7 +17,6 @@ from cortexscope.comparing import Head, ModelSide, following
 from cortexscope.engine import Batch
 from cortexscope.interventions import Place, Row
 from cortexscope.lesioning._forward import stand_for
-from cortexscope.lesioning._pass import read_states
 from cortexscope.records import Stack
 from cortexscope.store import ESTIMATES
 from cortexscope.taps import ReadoutError
@@ -113,7 +112,7 @@ class EstimatePass:
             exits.callback(
                 backbone.register_forward_hook(lambda m, args, output: kept.append(output)).remove
             )
-            read_states(side, batch)
+            side.read(batch)
             states = _last(kept[-1], next_ones.where.shape)[next_ones.where]
             gradient = surprisal_gradient(side.head, states.detach(), next_ones.tokens)
             torch.autograd.backward(states, gradient)

@@ -21,7 +21,7 @@ from cortexscope.records import Prompt
 from cortexscope.store import LESIONS
 from cortexscope.taps import ReadoutError, Unread
 
-__all__ = ["LesionPass", "bytes_of", "can_reuse", "read_states"]
+__all__ = ["LesionPass", "bytes_of", "can_reuse"]
 
 _ONE = "it has one token, and none is predicted"
 _NOT_FINITE = "the numbers are not finite"
@@ -72,7 +72,7 @@ class LesionPass:
             rows = (self._rows(prompts, part, None, side.refusal) for part in parts)
             return pa.Table.from_pylist([row for own in rows for row in own], LESIONS)
         with self._blocks.kept():
-            intact = read_states(side, batch)
+            intact = side.read(batch)
         tokens = following(batch, decoder=side.reader.has_pair).tokens
         found: list[dict[str, Any]] = []
         for start in range(0, len(parts), _TOGETHER):
@@ -97,9 +97,9 @@ class LesionPass:
         """Return what the head is given where a part is out, [row, feature]."""
         with part.change.applied(self._target):
             if not self._reuse:
-                return read_states(self._side, batch)
+                return self._side.read(batch)
             with self._blocks.given_again(self._blocks.before(part.stack, part.layer)):
-                return read_states(self._side, batch)
+                return self._side.read(batch)
 
     def _prompts(self, batch: Batch) -> Iterator[_Counted]:
         where = following(batch, decoder=self._side.reader.has_pair).where
@@ -141,11 +141,6 @@ class LesionPass:
             yield row
 
 
-def read_states(side: ModelSide, batch: Batch) -> Tensor:
-    """Return what the head is given after a batch, as the model is at present, [row, feature]."""
-    return side.read(batch, lambda site, layer: None)
-
-
 def bytes_of(batch: Batch, side: ModelSide) -> list[tuple[float, str | None]]:
     """Return how many bytes of text are predicted of each prompt, 0 with the reason for none."""
     sizes = text_of(batch, side.reader.model.tokenizer, decoder=side.reader.has_pair)
@@ -166,11 +161,11 @@ def can_reuse(side: ModelSide, blocks: Blocks, batch: Batch) -> bool:
         batch: a short one, which is read once for each block.
     """
     with blocks.kept():
-        intact = read_states(side, batch)
+        intact = side.read(batch)
     try:
         for steps in blocks.steps:
             with blocks.given_again(steps):
-                if not torch.equal(read_states(side, batch), intact):
+                if not torch.equal(side.read(batch), intact):
                     return False
     except ModelError:
         return False
