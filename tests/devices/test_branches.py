@@ -20,7 +20,7 @@ from cortexscope.engine.backends import ray
 from cortexscope.engine.backends.local import _devices
 from cortexscope.errors import UsageError
 from cortexscope.measure import memory
-from cortexscope.measure.observer import _on_one_device
+from cortexscope.measure._transfer import on_one_device
 from cortexscope.models import LoadOptions
 from cortexscope.models._placement import choose_device
 from cortexscope.records import Site
@@ -102,9 +102,9 @@ def test_a_state_is_brought_home_only_where_its_layers_lie_apart() -> None:
         here, there = torch.ones(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
         there = there.to(DEVICE)
         together = {site: {"total": there} for site in sites}
-        assert _on_one_device(together) is together
+        assert on_one_device(together) is together
         apart = dict(zip(sites, ({"total": here}, {"total": there}), strict=True))
-        found = [sums["total"] for sums in _on_one_device(apart).values()]
+        found = [sums["total"] for sums in on_one_device(apart).values()]
         assert [value.device.type for value in found] == ["cpu", "cpu"]
         assert all(torch.equal(value, here) for value in found)
 

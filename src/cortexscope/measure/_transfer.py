@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from cortexscope.metrics.base.metric import Metric, Values
+from cortexscope.metrics.base.states import State
 
-__all__ = ["at_home"]
+__all__ = ["at_home", "copied", "on_one_device"]
 
 
 def at_home(results: Sequence[tuple[Metric, list[Values]]]) -> list[tuple[Metric, list[Values]]]:
@@ -42,3 +43,21 @@ def at_home(results: Sequence[tuple[Metric, list[Values]]]) -> list[tuple[Metric
         )
 
     return [(metric, [moved(found) for found in values]) for metric, values in results]
+
+
+def copied(found: Values) -> Values:
+    """Return values that stay as they are.
+
+    Rows are made of them later, when who gave them may have gone on to write in the same tensors.
+    """
+    values, tokens = (None if x is None else x.clone() for x in (found.values, found.tokens))
+    return replace(found, values=values, tokens=tokens)
+
+
+def on_one_device(state: State) -> State:
+    """Return the state as it is, or on the CPU where the layers of a model lie apart."""
+    if len({value.device for sums in state.values() for value in sums.values()}) <= 1:
+        return state
+    return {
+        site: {name: value.cpu() for name, value in sums.items()} for site, sums in state.items()
+    }

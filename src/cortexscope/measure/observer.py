@@ -14,7 +14,7 @@ from cortexscope.interventions import Removed
 from cortexscope.measure._layers import Gathering, Shown
 from cortexscope.measure._outside import bounded_output, is_outside, reason, sentence
 from cortexscope.measure._shelf import Shelf
-from cortexscope.measure._transfer import at_home
+from cortexscope.measure._transfer import at_home, copied, on_one_device
 from cortexscope.measure._without import without
 from cortexscope.measure.layout import layout_of
 from cortexscope.measure.memory import ran_out
@@ -282,31 +282,13 @@ class Observer:
         self._deliver(finished)
 
     def _finished(self, metric: Metric, layout: Layout) -> list[Values]:
-        values = list(metric.compute(_on_one_device(self._states[metric]), layout))
+        values = list(metric.compute(on_one_device(self._states[metric]), layout))
         if metric in self._outside:
             for found in values:
                 check_shape(metric, found, self._prompts)
-            # Rows are made of them later, when the metric may have gone on to write in the same
-            # tensors.
-            values = [
-                replace(found, values=_copy(found.values), tokens=_copy(found.tokens))
-                for found in values
-            ]
+            values = list(map(copied, values))
         return [without(layout.removed, metric.spec, found) for found in values]
 
     def _undefined(self, metric: Metric) -> list[Values]:
         why = reason(self._failed[metric])
         return [Values((Site.whole(stack),), None, why) for stack in self._lengths]
-
-
-def _copy(values: Tensor | None) -> Tensor | None:
-    return None if values is None else values.clone()
-
-
-def _on_one_device(state: State) -> State:
-    """Return the state as it is, or on the CPU where the layers of a model lie apart."""
-    if len({value.device for sums in state.values() for value in sums.values()}) <= 1:
-        return state
-    return {
-        site: {name: value.cpu() for name, value in sums.items()} for site, sums in state.items()
-    }
