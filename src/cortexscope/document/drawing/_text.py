@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from cortexscope.texts import shortened
@@ -51,8 +52,9 @@ def for_plotly(text: str, limit: int = 90) -> str:
 def unlike(names: Sequence[str], limit: int) -> list[str]:
     """Return names of an axis for plotly, which puts equal ones into one place."""
     texts = [for_plotly(name, limit) for name in names]
+    times = Counter(texts)
     return [
-        text if texts.count(text) == 1 else f"{text} [{number}]"
+        text if times[text] == 1 else f"{text} [{number}]"
         for number, text in enumerate(texts, 1)
     ]
 
