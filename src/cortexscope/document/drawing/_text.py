@@ -54,8 +54,7 @@ def unlike(names: Sequence[str], limit: int) -> list[str]:
     texts = [for_plotly(name, limit) for name in names]
     times = Counter(texts)
     return [
-        text if times[text] == 1 else f"{text} [{number}]"
-        for number, text in enumerate(texts, 1)
+        text if times[text] == 1 else f"{text} [{number}]" for number, text in enumerate(texts, 1)
     ]
 
 
