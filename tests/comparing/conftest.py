@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,11 @@ def of_family(folder: Path, family: str) -> tuple[Path, Path]:
     first = saved(folder / "first", model)
     noisy(model)
     return first, saved(folder / "second", model)
+
+
+def texts_of(suite: Path) -> dict[str, str]:
+    with suite.open(encoding="utf-8") as file:
+        return {row["id"]: row["text"] for row in csv.DictReader(file)}
 
 
 @pytest.fixture

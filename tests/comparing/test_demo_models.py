@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from comparing.conftest import Comparer
+from comparing.conftest import Comparer, texts_of
 from numpy.typing import NDArray
 
 from cortexscope.models import Model, load_model
@@ -40,11 +39,6 @@ def _whole(model: Model) -> Read:
     return read
 
 
-def _texts(suite: Path) -> dict[str, str]:
-    with suite.open(encoding="utf-8") as file:
-        return {row["id"]: row["text"] for row in csv.DictReader(file)}
-
-
 @pytest.mark.parametrize("reference", ["demo-decoder", "demo-encoder"])
 def test_rows_are_those_of_whole_logits_and_states(
     reference: str, suite_file: Path, comparer: Comparer
@@ -56,7 +50,7 @@ def test_rows_are_those_of_whole_logits_and_states(
     tokenizer = intact.tokenizer
     decoder = reference == "demo-decoder"
     most = 0.0
-    for prompt, text in _texts(suite_file).items():
+    for prompt, text in texts_of(suite_file).items():
         ids, p, xs = ours(text)
         _, q, ys = theirs(text)
         row = predictions.set_index("prompt_id").loc[prompt]

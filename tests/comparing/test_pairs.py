@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from comparing.conftest import Comparer, of_family, saved, small
+from comparing.conftest import Comparer, of_family, saved, small, texts_of
 from families import tiny_model
 from models.tiny import tiny_tokenizer
 from numpy.typing import NDArray
@@ -42,11 +41,6 @@ class Whole:
         logs = logits - logits.logsumexp(-1, keepdim=True)
         # The last one is behind the last norm.
         return ids, logs.numpy(), [own[0].double().numpy() for own in output.hidden_states[:-1]]
-
-
-def texts_of(suite: Path) -> dict[str, str]:
-    with suite.open(encoding="utf-8") as file:
-        return {row["id"]: row["text"] for row in csv.DictReader(file)}
 
 
 def pairs(run: Run) -> tuple[Any, Any]:

@@ -46,7 +46,7 @@ class Side(Protocol):
     """Why it predicts no next token, None where it does."""
 
     def read(self, batch: Batch, show: Callable[[Site, Layer], None] | None = None) -> Tensor:
-        """Read a batch, showing each layer, and return what its head is given, [row, feature].
+        """Return what the head is given after a batch, [row, feature]; `show` is told each layer.
 
         The rows are those of `following`.
         """

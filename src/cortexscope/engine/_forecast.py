@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,40 +77,38 @@ def _seconds(work: Work) -> Seconds:
     batches = [batch for shard in work.shards for batch in shard.batches]
     worker = Worker(work.setup, work.source)
 
-    def spent(piece: Shard | str, advance: Callable[[int], None]) -> float:
+    def timed(piece: Shard | str) -> list[tuple[int, float]]:
+        """Return the tokens of each batch and the seconds until it was read; 0 and all seconds."""
+        marks: list[tuple[int, float]] = []
         began = time.perf_counter()
-        for _ in worker.measure(Job(work.setup, piece), advance):
+
+        def note(tokens: int) -> None:
+            marks.append((tokens, time.perf_counter() - began))
+
+        for _ in worker.measure(Job(work.setup, piece), note):
             pass
-        return time.perf_counter() - began
+        note(0)
+        return marks
 
     # The first pass of a process also pays for what is imported and made once.
-    first = spent(Shard(0, (batches[-1],)), _unheard)
+    _, first = timed(Shard(0, (batches[-1],)))[-1]
     places = sorted({round(n) for n in np.linspace(0, len(batches) - 1, _SAMPLES)})
     # One after the other, since rows of a batch are made while the next one is read.
-    marks: list[tuple[int, float]] = []
-    began = time.perf_counter()
-    whole = spent(
-        Shard(0, tuple(batches[number] for number in places)),
-        lambda tokens: marks.append((tokens, time.perf_counter() - began)),
-    )
+    marks = timed(Shard(0, tuple(batches[number] for number in places)))
     tokens, seconds = np.array(marks).T
     ends = np.cumsum([batches[number].tokens for number in places])
     # A batch that memory did not hold was read in parts.
     last = np.searchsorted(np.cumsum(tokens), ends).clip(max=len(marks) - 1)
     each = np.diff(seconds[last], prepend=0.0)
     read = dict(zip(places, each.tolist(), strict=True))
-    rest = whole - float(seconds[-1])
+    rest = float(seconds[-1] - seconds[-2])
     once = max(0.0, first - float(each[-1]) - rest)
     loading = worker.ready.seconds
     # Inputs that a pass makes itself are the same few for every suite.
     units = {spec.replication for spec in metric_specs(work.setup.metrics)} & {*OWN}
     measure = once + _all(batches, read) + rest * len(work.shards)
-    measure += sum(spent(unit, _unheard) for unit in sorted(units))
+    measure += sum(timed(unit)[-1][1] for unit in sorted(units))
     return Seconds(loading["load_seconds"], loading["check_seconds"], measure)
-
-
-def _unheard(tokens: int) -> None:
-    """Take no note of tokens that were read."""
 
 
 def _all(batches: Sequence[Batch], read: Mapping[int, float]) -> float:

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from cortexscope.native import takes_attention, whole_attention_rows
-from cortexscope.taps._mask import Mask, keys_seen, picked_rows, visible_keys
+from cortexscope.taps._mask import Mask, picked_rows, visible_keys
 from cortexscope.taps._statistics import Outcomes, Rows, Statistics, Wanted, WholeRows
 
 __all__ = [
@@ -78,7 +78,7 @@ def whole_rows(
     step = max(1, _CHUNK // (batch * heads * keys))
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
-        seen = keys_seen(mask, queries, rows, keys)
+        seen = mask.seen_by(queries, rows, keys)
         if known is not None:
             found = known[:, :, rows]
         elif scores is None:

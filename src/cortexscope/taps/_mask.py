@@ -16,7 +16,6 @@ __all__ = [
     "Masks",
     "first_query",
     "first_tokens",
-    "keys_seen",
     "picked_rows",
     "read_mask",
     "visible_keys",
@@ -35,7 +34,7 @@ def visible_keys(scores: Shaped[Tensor, "*rows key"]) -> Bool[Tensor, "*rows key
     return scores > scores.amax(-1, keepdim=True) - _FAR
 
 
-class Seen(NamedTuple):
+class SeenRows(NamedTuple):
     """What some rows of a mask let see."""
 
     queries: Int[Tensor, "prompt row"] | None
@@ -69,8 +68,36 @@ class Mask:
     start: Int[Tensor, "#prompt #head"] | None = None
     """Index of the key of each prompt's first token, below 0 where it is not there any more; None
     where it is key 0 for all."""
-    seen: list[Seen] = field(default_factory=list, repr=False, compare=False)
-    """What `keys_seen` found last, since every layer asks for the same rows."""
+    _last: list[SeenRows] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What `seen_by` found last, if anything: every layer asks for the same rows."""
+
+    def seen_by(
+        self, queries: Int[Tensor, "prompt row"] | None, rows: slice, keys: int
+    ) -> SeenRows:
+        """Return which queries some rows are, and which keys they can see.
+
+        Args:
+            queries: which rows of each prompt, all where None.
+            rows: which of them.
+            keys: number of keys.
+        """
+        for last in self._last:
+            if last.queries is queries and last.rows == rows and last.keys.shape[-1] == keys:
+                return last
+        device, bias = self.visible.device, self.bias
+        if queries is None:
+            places = torch.arange(rows.start, rows.stop, device=device)[None]
+        else:
+            places = queries[:, rows]
+        if bias is not None and bias.shape[2] > 1:
+            bias = bias[:, :, rows] if queries is None else picked_rows(bias, places)
+        seen = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device)
+        seen = seen if bias is None else visible_keys(bias)
+        if self.causal:
+            seen = seen & (torch.arange(keys, device=device) <= places[..., None])[:, None]
+        seen = seen.expand(*seen.shape[:2], places.shape[-1], keys)
+        self._last[:] = [SeenRows(queries, rows, places, bias, seen)]
+        return self._last[0]
 
     def of(self, prompts: Int[Tensor, pair], heads: Int[Tensor, pair]) -> Mask:
         """Return the masks of single heads, [pair, 1, ...]."""
@@ -93,36 +120,6 @@ class Mask:
             shift=self.shift,
             start=picked(self.start),
         )
-
-
-def keys_seen(
-    mask: Mask, queries: Int[Tensor, "prompt row"] | None, rows: slice, keys: int
-) -> Seen:
-    """Return which queries some rows are, and which keys they can see.
-
-    Args:
-        mask: of the scores.
-        queries: which rows of each prompt, all where None.
-        rows: which of them.
-        keys: number of keys.
-    """
-    for last in mask.seen:
-        if last.queries is queries and last.rows == rows and last.keys.shape[-1] == keys:
-            return last
-    device, bias = mask.visible.device, mask.bias
-    if queries is None:
-        places = torch.arange(rows.start, rows.stop, device=device)[None]
-    else:
-        places = queries[:, rows]
-    if bias is not None and bias.shape[2] > 1:
-        bias = bias[:, :, rows] if queries is None else picked_rows(bias, places)
-    seen = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device)
-    seen = seen if bias is None else visible_keys(bias)
-    if mask.causal:
-        seen = seen & (torch.arange(keys, device=device) <= places[..., None])[:, None]
-    found = Seen(queries, rows, places, bias, seen.expand(*seen.shape[:2], places.shape[-1], keys))
-    mask.seen[:] = [found]
-    return found
 
 
 def picked_rows(
