@@ -12,6 +12,7 @@ from cortexscope.errors import UnsupportedModelError
 from cortexscope.metrics import metric_specs
 from cortexscope.metrics.base.applicability import inapplicable
 from cortexscope.models import Block, describe_parts, find_anatomy
+from cortexscope.models._block import find_blocks
 from cortexscope.models._inspect import flatten
 from cortexscope.models._settings import of_layer
 from cortexscope.models._traits import positional_scheme, window_of
@@ -173,6 +174,52 @@ def test_metrics_that_do_not_apply_are_named_with_the_reason() -> None:
     found = inapplicable(specs, find_anatomy(tiny_model("mixtral")))
     assert found["neuron_hoyer"] == "no MLP with a down projection was found"
     assert not {"attention_entropy", "expert_load", "mlp_contribution"} & set(found)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_block_has_the_parts_that_it_has_alone(family: str) -> None:
+    model = tiny_model(family)
+    for stack in find_anatomy(model).stacks:
+        for block in stack.blocks:
+            alone = find_blocks(
+                {block.path: model.get_submodule(block.path)},
+                width=stack.width, crosses=stack.name == "decoder",
+            )  # fmt: skip
+            assert alone == {block.path: block}
+
+
+def test_blocks_that_differ_in_one_thing_are_told_apart() -> None:
+    class Part(nn.Module):
+        def __init__(self, inner: int) -> None:
+            super().__init__()
+            self.up, self.down = nn.Linear(8, inner), nn.Linear(inner, 8)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+    class Item(nn.Module):
+        def __init__(self, inner: int = 32, scale: float = 1.0) -> None:
+            super().__init__()
+            self.mlp, self.residual_multiplier = Part(inner), scale
+
+    def of_two(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return x + y
+
+    items = {
+        f"blocks.{n}": item for n, item in enumerate([Item(), Item(scale=0.5), Item(), Item(24)])
+    }
+    vars(items["blocks.2"].mlp)["forward"] = of_two
+    items["blocks.10"] = Item()
+    found = find_blocks(items, width=8, crosses=False)
+    assert [block.path for block in found.values()] == list(items)
+    assert [block.mlp_scale for block in found.values()] == [1.0, 0.5, 1.0, 1.0, 1.0]
+    # A part that is given two states is not what leads back to the stream.
+    assert [block.mlp_output for block in found.values()] == [
+        "blocks.0.mlp", "blocks.1.mlp", "blocks.2.mlp.down", "blocks.3.mlp", "blocks.10.mlp",
+    ]  # fmt: skip
+    assert found["blocks.10"].mlp == ("blocks.10.mlp.up", "blocks.10.mlp.down")
+    del items["blocks.3"].mlp.up
+    assert find_blocks(items, width=8, crosses=False)["blocks.3"].neurons is None
 
 
 def test_layers_that_are_no_modules_are_refused() -> None:

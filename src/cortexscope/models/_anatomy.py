@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cortexscope.models._block import Block, common_width, find_block
+from cortexscope.models._block import Block, common_width, find_blocks
 from cortexscope.models._lists import backbone_of, choose_lists, integers, known_part
 from cortexscope.models._peculiar import Peculiar, peculiarities
 from cortexscope.records import Stack
@@ -108,10 +108,10 @@ def _stack(module: nn.Module, path: str, backbone: str, name: Stack) -> StackAna
     width = next(integers(config, _WIDTHS), None)
     if width is None:
         width = common_width(module.get_submodule(path))
-    blocks = {
-        item: find_block(module.get_submodule(item), item, width=width, crosses=name == "decoder")
-        for item in items
-    }
+    blocks = find_blocks(
+        {item: module.get_submodule(item) for item in items},
+        width=width, crosses=name == "decoder",
+    )  # fmt: skip
     peculiar = peculiarities(
         module.get_submodule(backbone), getattr(config, "model_type", None), name
     )

@@ -6,16 +6,17 @@ import inspect
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cortexscope.models._experts import Experts, find_experts, is_inside
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Block", "Linear", "Mixer", "common_width", "find_block", "matrices"]
+__all__ = ["Block", "Linear", "Mixer", "common_width", "find_blocks", "matrices"]
 
 _ATTENTION = re.compile(r"att(ention|n)|multihead", re.IGNORECASE)
 
@@ -74,6 +75,18 @@ class Block:
     expert_count: int
     """Number of routed experts, 0 where there are none."""
 
+    def at(self, path: str) -> Block:
+        """Return the same parts of a block at another path."""
+
+        def moved(value: Any) -> Any:  # noqa: ANN401 - as the fields are
+            if isinstance(value, str) and is_inside(value, self.path):
+                return path + value[len(self.path) :]
+            if isinstance(value, Mixer):
+                return Mixer(moved(value.path), value.kind)
+            return tuple(map(moved, value)) if isinstance(value, tuple) else value
+
+        return Block(**{own.name: moved(getattr(self, own.name)) for own in fields(self)})
+
 
 class Linear(NamedTuple):
     """A matrix, whatever class holds it."""
@@ -83,15 +96,63 @@ class Linear(NamedTuple):
     outputs: int
 
 
-def find_block(block: nn.Module, path: str, *, width: int | None, crosses: bool) -> Block:
-    """Return the parts of a block.
+def find_blocks(
+    blocks: Mapping[str, nn.Module], *, width: int | None, crosses: bool
+) -> dict[str, Block]:
+    """Return the parts of blocks by their paths.
+
+    Most blocks of a stack are alike, and their parts are looked for once.
 
     Args:
-        block: the module.
-        path: its path from the model's root.
+        blocks: the modules, by their paths from the model's root.
         width: features of the residual stream, None if nothing tells.
         crosses: whether a second attention is one to another stack.
     """
+    known: dict[Hashable, Block] = {}
+    found = {}
+    for path, block in blocks.items():
+        structure = _structure(block)
+        if structure not in known:
+            known[structure] = _find_block(block, path, width=width, crosses=crosses)
+        found[path] = known[structure].at(path)
+    return found
+
+
+# By what a matrix says how large it is: the Conv1D of transformers has other names.
+_SIZES = (("in_features", "out_features"), ("nx", "nf"))
+_SCALES = ("residual_multiplier", "attn_out_multiplier")
+
+
+def _structure(block: nn.Module) -> Hashable:
+    """Return all that the parts of a block are found by."""
+    parts = (
+        (
+            path,
+            type(part),
+            vars(part).get("forward"),
+            *_sizes_of(part),
+            *((name, p.shape) for name, p in part._parameters.items() if p is not None),
+        )
+        for path, part in block.named_modules()
+    )
+    return _scale(block, *_SCALES), _scale(block, *_SCALES[:1]), *parts
+
+
+def _sizes_of(part: nn.Module) -> Iterator[int | None]:
+    """Yield the sizes that a module has itself; what it forwards to is a part of it."""
+    own = vars(part)
+    for name in (*_SIZES[0], *_SIZES[1]):
+        size = getattr(part, name) if name in _given_by(type(part)) else own.get(name)
+        yield size if isinstance(size, int) else None
+
+
+@lru_cache(maxsize=1024)
+def _given_by(kind: Hashable) -> frozenset[str]:
+    """Return which of the sizes a class gives, and not its objects."""
+    return frozenset(name for names in _SIZES for name in names if hasattr(kind, name))
+
+
+def _find_block(block: nn.Module, path: str, *, width: int | None, crosses: bool) -> Block:
     mixers = tuple(_mixers(block))
     attentions = [
         found
@@ -122,8 +183,8 @@ def find_block(block: nn.Module, path: str, *, width: int | None, crosses: bool)
         neurons=None if neurons is None else absolute(neurons.path),
         mlp_output=absolute(_mlp_output(block, neurons, experts)),
         mlp_input=absolute(_fed_matrix(linears, neurons, width)),
-        attention_scale=_scale(block, "residual_multiplier", "attn_out_multiplier"),
-        mlp_scale=_scale(block, "residual_multiplier"),
+        attention_scale=_scale(block, *_SCALES),
+        mlp_scale=_scale(block, *_SCALES[:1]),
         gated=neurons is not None and _is_gated(linears, neurons),
         router=absolute(router),
         experts=None if experts is None else absolute(experts.path),
@@ -177,14 +238,12 @@ def matrices(module: nn.Module) -> Iterator[Linear]:
     for path, part in module.named_modules():
         if any(is_inside(path, other) for other in done) and path not in done:
             continue
-        sizes = getattr(part, "in_features", None), getattr(part, "out_features", None)
-        if not all(isinstance(size, int) for size in sizes):
-            # The Conv1D of transformers keeps them under these names.
-            sizes = getattr(part, "nx", None), getattr(part, "nf", None)
-        inputs, outputs = sizes
-        if isinstance(inputs, int) and isinstance(outputs, int):
-            done.append(path)
-            yield Linear(path, inputs, outputs)
+        for names in _SIZES:
+            inputs, outputs = (getattr(part, name, None) for name in names)
+            if isinstance(inputs, int) and isinstance(outputs, int):
+                done.append(path)
+                yield Linear(path, inputs, outputs)
+                break
 
 
 def common_width(blocks: nn.Module) -> int | None:

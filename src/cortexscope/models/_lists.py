@@ -85,6 +85,8 @@ def choose_lists(module: nn.Module) -> list[str]:
             f"{type(module).__name__} has no list of blocks: no torch.nn.ModuleList of modules of "
             "one class was found in it, so its layers cannot be told apart."
         )
+    if len(lists) == 1:
+        return lists
     weights = {
         path: sum(p.numel() for p in module.get_submodule(path).parameters()) for path in lists
     }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -148,7 +149,8 @@ def _joined(rules: Iterable[LengthRule]) -> LengthRule:
 def _told_positions(module: nn.Module) -> Iterator[nn.Module]:
     """Yield the modules that are told positions and hold neither weights nor modules."""
     for part in module.modules():
-        if any(True for _ in part.children()) or any(True for _ in part.parameters()):
+        held = (*part._modules.values(), *part._parameters.values())
+        if any(own is not None for own in held):
             continue
         if set(_ASKED) & set(_given(part)):
             yield part
@@ -207,6 +209,10 @@ def _rule(part: nn.Module, more: dict[str, Any], longest: int) -> LengthRule:
 
     borders: list[int] = []
     length = _FEW + 1
+    # Most answer alike at any length, and are asked twice.
+    farthest = length << max(math.ceil(math.log2(longest / length)), 0)
+    if same(length, farthest):
+        return LengthRule()
     while length < longest:
         farther = 2 * length
         if same(length, farther):

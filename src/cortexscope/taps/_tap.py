@@ -160,7 +160,7 @@ class Tap:
                     exits.callback(handle.remove)
             exits.callback(self._reset)
             exits.enter_context(_uncompiled(self._module))
-            if self._attends or self._routes or self._mixes:
+            if self._attends or self._hears:
                 self._mode = AttentionMode(
                     self._wanted,
                     place=self._place,
