@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cortexscope.models._experts import Experts, find_experts, is_inside
@@ -142,14 +141,9 @@ def _sizes_of(part: nn.Module) -> Iterator[int | None]:
     """Yield the sizes that a module has itself; what it forwards to is a part of it."""
     own = vars(part)
     for name in (*_SIZES[0], *_SIZES[1]):
-        size = getattr(part, name) if name in _given_by(type(part)) else own.get(name)
+        # To ask a module for what it has not takes longer than all the rest.
+        size = getattr(part, name) if hasattr(type(part), name) else own.get(name)
         yield size if isinstance(size, int) else None
-
-
-@lru_cache(maxsize=1024)
-def _given_by(kind: Hashable) -> frozenset[str]:
-    """Return which of the sizes a class gives, and not its objects."""
-    return frozenset(name for names in _SIZES for name in names if hasattr(kind, name))
 
 
 def _find_block(block: nn.Module, path: str, *, width: int | None, crosses: bool) -> Block:
