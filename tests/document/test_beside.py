@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from PIL import Image
 
 from cortexscope.document import Beside, Figure, Line, Lines
 from cortexscope.document.drawing import beside
-from cortexscope.document.drawing.matplotlib import pictures
+from cortexscope.document.drawing.matplotlib import Form, pictures
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +34,8 @@ def test_it_draws_the_same_bytes(broken: bool, monkeypatch: pytest.MonkeyPatch) 
     with Beside(("png", "svg", "still")) as drawing:
         for own in FIGURES:
             drawing.draw(own)
-        assert (drawing._process is None) == broken
+        while not broken and len(drawing._found) < 2:
+            time.sleep(0.05)
         if not broken:
             # Nothing is drawn here.
             monkeypatch.setattr(beside, "_pictures", None)
@@ -49,11 +52,50 @@ def test_one_that_is_killed_is_made_up_for() -> None:
     with Beside(("still",)) as drawing:
         for own in FIGURES:
             drawing.draw(own)
-        assert drawing._process is not None
+        while drawing._process is None:
+            time.sleep(0.01)
         drawing._process.kill()
-        drawing._process.wait()
         found = drawing.pictures()
-    assert found["two"] == {"still": pictures(FIGURES[1], ("still",))[0]}
+    for own in FIGURES[:2]:
+        assert found[own.key] == {"still": pictures(own, ("still",))[0]}
+
+
+def test_what_has_not_begun_is_drawn_here_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    every = [_figure(f"number {n}", 1 + n % 7) for n in range(12)]
+    here: list[str] = []
+
+    def drawn(figure: Figure, forms: Sequence[Form]) -> dict[Form, bytes]:
+        here.append(figure.key)
+        return dict(zip(forms, pictures(figure, forms), strict=True))
+
+    monkeypatch.setattr(beside, "_pictures", drawn)
+    with Beside(("still",)) as drawing:
+        for own in every:
+            drawing.draw(own)
+        found = drawing.pictures()
+    # While the process starts.
+    assert here
+    assert list(found) == [own.key for own in every]
+    assert all(found[own.key]["still"] == pictures(own, ("still",))[0] for own in every)
+
+
+def test_an_error_meanwhile_leaves_no_process() -> None:
+    drawing = Beside(("still",))
+
+    def fail() -> None:
+        with drawing:
+            for own in FIGURES:
+                drawing.draw(own)
+            while drawing._process is None:
+                time.sleep(0.01)
+            raise RuntimeError("here")
+
+    with pytest.raises(RuntimeError, match="here"):
+        fail()
+    assert drawing._process is not None
+    assert drawing._process.poll() is not None
+    assert drawing._thread is not None
+    assert not drawing._thread.is_alive()
 
 
 def test_few_panels_start_no_process() -> None:

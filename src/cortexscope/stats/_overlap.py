@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
 from cortexscope.stats._layers import ReadUnits
 from cortexscope.stats._units import Units
@@ -43,6 +42,8 @@ def overlap_of(units: Units | ReadUnits) -> Overlap:
         return _of_blocks(units, units.blocks)
     near = _near(units.logs, units.codes, tasks)
     share = float(near.any(axis=1).mean())
+    from scipy.sparse.csgraph import connected_components
+
     links = np.array([near[units.codes == task].mean(axis=0) for task in range(tasks)]) >= _LINKED
     pieces, piece = connected_components(links & links.T, directed=False)
     percent = f"{100 * share:.0f} % of the prompts have one of about equal length in another task"

@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["check_prompts", "check_rows", "check_values"]
+__all__ = ["CHECKED", "check_prompts", "check_rows", "check_values"]
 
 _KEYS = ("metric", "stack", "layer", "head", "index", "step")
 """What a file holds no two rows of for one prompt, or one task; the model is the file's."""
+
+CHECKED = ("model", "prompt_id", "task", *_KEYS)
+"""The columns that `check_rows` looks at."""
 
 
 def check_rows(table: pa.Table, model: str, *, of_prompts: bool) -> None:
     """Check that rows of a file are of a model, and no two of them the same measurement.
 
     Args:
-        table: all of them, or those of some metrics, as `read_rows` gives them.
+        table: all of them, or those of some metrics, as `read_rows` gives them, with the columns
+            `CHECKED` at least.
         model: the label.
         of_prompts: whether each must be of a prompt, or none.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from cortexscope.errors import CorruptRunError
-from cortexscope.store._checks import check_prompts, check_rows
+from cortexscope.store._checks import CHECKED, check_prompts, check_rows
 from cortexscope.store._contents import (
     Contents,
     FileFault,
@@ -141,7 +141,13 @@ class Completeness:
         ]
 
     def rows(
-        self, file: Path, model: str, metrics: Collection[str] | None, *, of_prompts: bool = True
+        self,
+        file: Path,
+        model: str,
+        metrics: Collection[str] | None,
+        columns: Collection[str] | None = None,
+        *,
+        of_prompts: bool = True,
     ) -> pa.Table:
         """Return a file's measurements as `read_rows`, checked.
 
@@ -149,16 +155,20 @@ class Completeness:
             file: of the model.
             model: its label.
             metrics: only these, all where None.
+            columns: at least these, all where None.
             of_prompts: whether each must be of a prompt, or none.
 
         Raises:
             CorruptRunError: if it is gone or damaged, not of the model, or holds a row twice.
         """
         try:
-            table = read_rows(file, metrics=metrics)
             checked = self._checked.setdefault(state_of(file), set())
             # Each metric's rows are held against each other once.
-            if None not in checked and not (metrics is not None and checked.issuperset(metrics)):
+            known = None in checked or (metrics is not None and checked.issuperset(metrics))
+            if columns is not None and not known:
+                columns = {*columns, *CHECKED}
+            table = read_rows(file, metrics=metrics, columns=columns)
+            if not known:
                 check_rows(table, model, of_prompts=of_prompts)
                 checked.update([None] if metrics is None else metrics)
         except (FileFault, FileNotFoundError) as fault:

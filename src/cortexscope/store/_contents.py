@@ -59,25 +59,39 @@ def read_columns(file: Path, schema: pa.Schema, *, also: Collection[str] = ()) -
         return table
 
 
-def read_rows(file: Path, *, metrics: Collection[str] | None = None) -> pa.Table:
+def read_rows(
+    file: Path,
+    *,
+    metrics: Collection[str] | None = None,
+    columns: Collection[str] | None = None,
+) -> pa.Table:
     """Return a file's measurements, whose texts are dictionaries, each one over the whole file.
 
     Args:
         file: of measurements.
         metrics: only these, all where None. Of a file that is sorted by metric, no more is read.
+        columns: only these, and the metric where metrics are named; all where None.
 
     Raises:
         FileFault: if it is missing, damaged, or has other columns.
     """
     with _opened(file, MEASUREMENTS, dictionaries=TEXTS) as opened:
-        names = [f.name for f in MEASUREMENTS if f.name in _names(opened)]
+        asked = None if columns is None else {*columns, *([] if metrics is None else ["metric"])}
+        fields = [own for own in ROWS if asked is None or own.name in asked]
+        names = [own.name for own in fields if own.name in _names(opened)]
         groups = list(range(opened.metadata.num_row_groups))
         if metrics is not None:
             groups = [number for number in groups if _may_hold(opened, number, metrics)]
-        table = _unified(_completed(opened.read_row_groups(groups, names), ROWS))
+        table = _unified(_completed(opened.read_row_groups(groups, names), pa.schema(fields)))
     if metrics is None:
         return table
-    return table.filter(in_texts(table["metric"], metrics)).combine_chunks()
+    wanted = in_texts(table["metric"], metrics)
+    count = wanted.true_count
+    first = pc.index(wanted, True).as_py()
+    # In a sorted file they stand together, and nothing need be copied.
+    if count and wanted.slice(first, count).true_count == count:
+        return table.slice(first, count)
+    return table.filter(wanted).combine_chunks()
 
 
 def in_texts(column: pa.ChunkedArray, texts: Collection[str]) -> pa.Array:

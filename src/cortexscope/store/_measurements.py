@@ -166,7 +166,8 @@ class Measurements(Beside):
             known = pc.and_(known, in_texts(table["task"], tasks)) if tasks else known
             return reduced(table.filter(known), keys)
 
-        return summed(self.each(work, names, wholes=False), keys, apart=apart)
+        read = self.each(work, names, wholes=False, columns=[*keys, "task"])
+        return summed(read, keys, apart=apart)
 
     def by_place(
         self,
@@ -198,7 +199,8 @@ class Measurements(Beside):
             own = table.filter(table["layer"].is_valid())
             return reduced(own if groups is None else regrouped(own, groups), keys)
 
-        found = summed(self.each(work, names), keys, counted=True)
+        columns = [*keys, *([] if groups is None else ["prompt_id"])]
+        found = summed(self.each(work, names, columns=columns), keys, counted=True)
         return found.assign(head=found["head"].fillna(-1)).astype(
             {"layer": "int64", "head": "int64"}
         )
@@ -219,7 +221,7 @@ class Measurements(Beside):
             alone = pc.and_(table["prompt_id"].is_null(), table["task"].is_null())
             return reduced(table.filter(alone), keys)
 
-        return summed(self.each(work, names), keys)
+        return summed(self.each(work, names, columns=[*keys, "prompt_id", "task"]), keys)
 
     def common(self, metrics: Collection[str] | None = None) -> pd.DataFrame:
         """Return the most frequent value of labels, over prompts, layers and heads.
@@ -233,7 +235,10 @@ class Measurements(Beside):
         keys = ["model", "stack", "metric"]
         names = [name for name in self._chosen(metrics) if self.specs[name].scale == "label"]
         columns = [*keys, "prompt_id", "value"]
-        tables = list(self.each(lambda table: decoded(table.select(columns)), names, wholes=False))
+        work = self.each(
+            lambda table: decoded(table.select(columns)), names, wholes=False, columns=columns
+        )
+        tables = list(work)
         rows = []
         if tables:
             every = pd.concat(tables, ignore_index=True)
@@ -259,7 +264,7 @@ class Measurements(Beside):
             missing = table.filter(table["value"].is_null())
             return counted(table, keys), counted(missing, [*keys, "reason"])
 
-        found = list(self.each(work, metrics))
+        found = list(self.each(work, metrics, columns=[*keys, "reason", "prompt_id"]))
         if not found:
             return pd.DataFrame(columns=[*keys, "reason", "values", "of", "prompts"])
         totals, counts = zip(*found, strict=True)
@@ -291,7 +296,7 @@ class Measurements(Beside):
         names = [name for name in self._chosen(metrics) if not self._indexed(name)]
         sums = self.each(
             lambda table: work(table, keys),
-            names, models=models, controls=controls, wholes=False,
+            names, models=models, controls=controls, wholes=False, columns=keys,
         )  # fmt: skip
         found = summed(sums, keys, apart=True)
         labels = [name for name in names if self.specs[name].scale == "label"]

@@ -115,6 +115,7 @@ class Run(Heads):
         controls: bool = False,
         steps: bool = False,
         wholes: bool = True,
+        columns: Collection[str] | None = None,
     ) -> list[Callable[[], pa.Table]]:
         """Return what reads measurements, a file each, with a dictionary for a column's texts.
 
@@ -127,6 +128,7 @@ class Run(Heads):
             controls: those of `control_ids` too.
             steps: those of generated tokens too.
             wholes: values of whole tasks and of sequences too.
+            columns: at least these, all where None.
 
         Raises:
             UnknownNameError: for a metric or model that the run has not.
@@ -140,31 +142,44 @@ class Run(Heads):
             return []
         names = None if metrics is None else frozenset(metrics)
         left_out = frozenset() if controls else frozenset(self.control_ids())
+        read = (
+            None if columns is None else {*columns, *(["prompt_id"] if left_out or steps else [])}
+        )
         found: list[Callable[[], pa.Table]] = []
         for label in labels:
             if models is not None and label not in models:
                 continue
             for file in self._layout.finished(label):
-                found.append(partial(self._rows, file, label, names, left_out))
+                found.append(partial(self._rows, file, label, names, left_out, read))
                 if steps and self._layout.generates(label):
-                    found.append(partial(self._steps, file, label, names, left_out))
+                    found.append(partial(self._steps, file, label, names, left_out, read))
             found += [
-                partial(self._completeness.rows, file, label, names, of_prompts=False)
+                partial(self._completeness.rows, file, label, names, read, of_prompts=False)
                 for file in self._layout.wholes(label)
                 if wholes and file.is_file() and not self._layout.leaves_out(label)
             ]
         return found
 
     def _rows(
-        self, file: Path, label: str, metrics: Collection[str] | None, left_out: Collection[str]
+        self,
+        file: Path,
+        label: str,
+        metrics: Collection[str] | None,
+        left_out: Collection[str],
+        columns: Collection[str] | None = None,
     ) -> pa.Table:
-        return _without(self._completeness.rows(file, label, metrics), left_out)
+        return _without(self._completeness.rows(file, label, metrics, columns), left_out)
 
     def _steps(
-        self, shard: Path, label: str, metrics: Collection[str] | None, left_out: Collection[str]
+        self,
+        shard: Path,
+        label: str,
+        metrics: Collection[str] | None,
+        left_out: Collection[str],
+        columns: Collection[str] | None = None,
     ) -> pa.Table:
         file = self._layout.steps(shard)
-        table = self._completeness.rows(file, label, metrics)
+        table = self._completeness.rows(file, label, metrics, columns)
         found = pc.unique(table["prompt_id"]).to_pylist()
         self._completeness.check_beside(file, found, shard, label, all_of_them=False)
         return _without(table, left_out)

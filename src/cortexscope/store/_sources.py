@@ -247,6 +247,7 @@ class Sources:
         models: Collection[str] | None = None,
         controls: bool = False,
         wholes: bool = True,
+        columns: Collection[str] | None = None,
     ) -> Iterator[_Made]:
         """Yield what is made of each file's measurements, in order, several files at a time.
 
@@ -256,7 +257,9 @@ class Sources:
             models: only these, all where None.
             controls: those of controls too.
             wholes: values of whole tasks and of sequences too.
+            columns: at least these, and the values; all where None.
         """
+        read = None if columns is None else {*columns, "model", "value"}
         readings: list[tuple[Callable[[], pa.Table], Mapping[str, str]]] = []
         # A run at a time, since each looks whether all its files are still as they were.
         for run in self.runs:
@@ -267,7 +270,7 @@ class Sources:
             known = run.manifest.metrics
             found = run.readings(
                 metrics=None if metrics is None else [own for own in metrics if own in known],
-                models=chosen, controls=controls, wholes=wholes,
+                models=chosen, controls=controls, wholes=wholes, columns=read,
             )  # fmt: skip
             readings += [(read, names) for read in found]
 
@@ -275,7 +278,13 @@ class Sources:
             read, names = reading
             return work(_named(finite(read()), names))
 
-        return threaded(made, readings)
+        return _released(threaded(made, readings))
+
+
+def _released(found: Iterator[_Made]) -> Iterator[_Made]:
+    """Yield the same, and give back at the end what was read for it."""
+    yield from found
+    pa.default_memory_pool().release_unused()
 
 
 def _named(table: pa.Table, names: Mapping[str, str]) -> pa.Table:

@@ -37,9 +37,11 @@ def finite(table: pa.Table) -> pa.Table:
     wrong = pc.fill_null(pc.invert(pc.is_finite(table["value"])), False)
     if not pc.any(wrong).as_py():
         return table
-    value = pc.if_else(wrong, pa.scalar(None, pa.float64()), table["value"])
-    reason = pc.if_else(wrong, NOT_FINITE, table["reason"].cast(pa.string()))
-    for name, column in (("value", value), ("reason", reason.dictionary_encode())):
+    changed = {"value": pc.if_else(wrong, pa.scalar(None, pa.float64()), table["value"])}
+    if "reason" in table.column_names:
+        reason = pc.if_else(wrong, NOT_FINITE, table["reason"].cast(pa.string()))
+        changed["reason"] = reason.dictionary_encode()
+    for name, column in changed.items():
         table = table.set_column(table.schema.get_field_index(name), name, column)
     return table.unify_dictionaries().combine_chunks()
 

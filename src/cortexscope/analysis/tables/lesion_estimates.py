@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from cortexscope.analysis.tables._lesions import Estimated, LesionStep
 
@@ -66,7 +65,9 @@ def _of(own: Estimated) -> pd.DataFrame:
     mean = units.mean(axis=0) if n else np.full(sums.shape[1], np.nan)
     reach = np.full(sums.shape[1], np.nan)
     if n > 1:
-        reach = units.std(axis=0, ddof=1) / np.sqrt(n) * stats.t.ppf(0.975, n - 1)
+        from scipy.special import stdtrit
+
+        reach = units.std(axis=0, ddof=1) / np.sqrt(n) * stdtrit(n - 1, 0.975)
     return own.parts.assign(estimate=mean, low=mean - reach, high=mean + reach, prompts=n).pipe(
         lambda table: _first(table, own)
     )

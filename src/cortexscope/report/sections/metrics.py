@@ -112,23 +112,29 @@ def _values(
         own: of the metric, by task.
         parts: the metric's means by group, None where there are none, and the groups' names.
     """
+    import pandas as pd
+
     first = int(own["layer"].min())
     shape = int(own["layer"].max()) - first + 1, int(own["head"].clip(lower=0).max()) + 1
-    together = own["task"].isna()
     # What was measured over all prompts together is no mean over tasks.
-    chosen = [own[together] if together.any() else own]
-    for places, names in () if together.any() else parts:
-        none = own.iloc[:0]
-        chosen += [
-            none if places is None else places[(places["task"] == name).to_numpy()]
-            for name in names
-        ]
-    made = np.zeros((2, len(chosen), *shape))
-    for group, rows in enumerate(chosen):
-        place = (rows["layer"] - first).to_numpy(), rows["head"].clip(lower=0).to_numpy()
+    together = own[own["task"].isna()]
+    chosen = [(np.zeros(len(own), np.intp), own)]
+    number = 1
+    if len(together):
+        chosen = [(np.zeros(len(together), np.intp), together)]
+        parts = ()
+    for places, names in parts:
+        if places is not None:
+            group = pd.Index(names).get_indexer(pd.Index(places["task"]))
+            chosen.append((np.where(group < 0, -1, group + number), places))
+        number += len(names)
+    made = np.zeros((2, number, *shape))
+    for group, rows in chosen:
         n = rows["n"].to_numpy(dtype="float64")
         sums = np.where(n > 0, rows["value"].to_numpy(dtype="float64") * n, 0.0)
-        for number, added in enumerate((sums, n)):
-            np.add.at(made[number, group], place, added)
+        place = group, (rows["layer"] - first).to_numpy(), rows["head"].clip(lower=0).to_numpy()
+        known = group >= 0
+        for total, added in zip(made, (sums, n), strict=True):
+            np.add.at(total, tuple(axis[known] for axis in place), added[known])
     with np.errstate(invalid="ignore"):
         return np.asarray(made[0] / made[1])
