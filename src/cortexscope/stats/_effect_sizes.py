@@ -155,12 +155,19 @@ def _samples(first: ArrayLike, second: ArrayLike, *, paired: bool) -> tuple[Floa
 def _shifts(t: float, degrees: int, level: float) -> tuple[float, float]:
     """Return the smallest and largest noncentrality for which t is not unusual."""
     from scipy.optimize import brentq
+    from scipy.special import ndtri
+
+    chance = partial(noncentral_t, t, float(degrees))
+    spread = math.sqrt(1.0 + t**2 / (2.0 * degrees))
 
     def end(share: float) -> float:
-        # The chance falls in the shift, which lies far from t where degrees are few.
-        reach = 10.0 + 5.0 * abs(t)
-        chance = partial(noncentral_t, t, float(degrees))
-        return float(brentq(lambda shift: chance(shift) - share, t - reach, t + reach, xtol=1e-9))
+        # The chance falls in the shift. A normal variable's lies near, but for few degrees.
+        near = t - float(ndtri(share)) * spread
+        low, high = near - 0.1 * spread, near + 0.1 * spread
+        if not chance(high) <= share <= chance(low):
+            reach = 10.0 + 5.0 * abs(t)
+            low, high = t - reach, t + reach
+        return float(brentq(lambda shift: chance(shift) - share, low, high, xtol=1e-9))
 
     return end((1 + level) / 2), end((1 - level) / 2)
 
