@@ -14,7 +14,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-import torch
 from families import tiny_model
 from generated import small_request, suite_of, written
 
@@ -26,7 +25,7 @@ from cortexscope.engine._request import Silent
 from cortexscope.engine.backends import Means
 from cortexscope.engine.backends._crew import GoneError, work_together
 from cortexscope.engine.backends._rota import Rota
-from cortexscope.engine.backends.local import Local, _environment
+from cortexscope.engine.backends.local import _environment
 from cortexscope.engine.backends.ray import needs_of
 from cortexscope.errors import UsageError, WorkerLostError
 from cortexscope.metrics import METRICS
@@ -240,12 +239,6 @@ def test_what_cannot_be_asked_is_refused(request_: RunRequest) -> None:
         replace(request_, workers=0)
     with pytest.raises(UsageError, match="--backend ray"):
         replace(request_, address="auto")
-
-
-def test_one_worker_leaves_the_threads_of_the_process_as_they_were(request_: RunRequest) -> None:
-    before = torch.get_num_threads()
-    list(Local(Means(threads=before + 1)).measure(jobs_of(request_)[:1]))
-    assert torch.get_num_threads() == before
 
 
 @pytest.mark.slow

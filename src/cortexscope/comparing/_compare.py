@@ -12,7 +12,16 @@ from cortexscope.comparing._conditions import Condition, parsed
 from cortexscope.comparing._pairing import Base, Planned, base_of, bits_of, write_pair
 from cortexscope.comparing._runs import compared_runs, is_run
 from cortexscope.comparing._saved import is_saved, open_saved, save_base
-from cortexscope.engine import Progress, RunRequest, Setup, Shard, Silent, jobs_of, run
+from cortexscope.engine import (
+    Progress,
+    RunRequest,
+    Setup,
+    Shard,
+    Silent,
+    computing_with,
+    jobs_of,
+    run,
+)
 from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.metrics import metric_names
 from cortexscope.models import Reference, choose_dtype, expand, parse_reference
@@ -120,11 +129,12 @@ def compared(request: RunRequest, extras: Extras, progress: Progress | None = No
     pairs = [(other, False) for label, other in plans.items() if saved or label != base]
     if extras.noise_floor:
         pairs.append((plans[base].in_bfloat16(), True))
-    with SideWriter(finished.path) as writer:
-        for other, noise in pairs:
-            write_pair(writer, ours, other, noise=noise, bits=bits, progress=progress)
-    if extras.save_baseline is not None:
-        save_base(extras.save_baseline, plans[base], progress)
+    with computing_with(request.settings.threads):
+        with SideWriter(finished.path) as writer:
+            for other, noise in pairs:
+                write_pair(writer, ours, other, noise=noise, bits=bits, progress=progress)
+        if extras.save_baseline is not None:
+            save_base(extras.save_baseline, plans[base], progress)
     return Run(finished.path)
 
 

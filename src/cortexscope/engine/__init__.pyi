@@ -51,4 +51,5 @@ from ._sizes import (
     parse_bytes as parse_bytes,
     said_bytes as said_bytes,
 )
+from ._threads import computing_with as computing_with
 from ._untouched import untouched as untouched

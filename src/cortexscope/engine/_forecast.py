@@ -15,6 +15,7 @@ from cortexscope.engine._fit import fit
 from cortexscope.engine._job import Job
 from cortexscope.engine._plan import Work, checked
 from cortexscope.engine._request import Progress, RunRequest, Silent
+from cortexscope.engine._threads import computing_with
 from cortexscope.metrics import make_metrics, metric_specs
 
 __all__ = ["Forecast", "Seconds", "forecast"]
@@ -64,7 +65,8 @@ def forecast(
     for work, own in zip(works, fitted.estimates, strict=True):
         if calibrated:
             progress.note(f"{own.model}: reading a few batches for the time that all take")
-        found.append(Forecast(own, _seconds(work) if calibrated else None))
+        with computing_with(request.settings.threads):
+            found.append(Forecast(own, _seconds(work) if calibrated else None))
     return found
 
 

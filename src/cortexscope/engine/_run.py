@@ -12,6 +12,7 @@ from cortexscope.engine._job import Failed, Job, Ready
 from cortexscope.engine._plan import checked, manifest_of, now
 from cortexscope.engine._request import Progress, RunRequest, Silent
 from cortexscope.engine._stopping import batches_first, stops
+from cortexscope.engine._threads import computing_with
 from cortexscope.engine.backends import BACKENDS, Means
 from cortexscope.errors import CortexscopeError, StoreError
 from cortexscope.metrics import make_metrics
@@ -20,7 +21,7 @@ from cortexscope.texts import shortened
 
 if TYPE_CHECKING:
     from cortexscope.engine._estimate import Estimate
-    from cortexscope.engine._plan import Plan
+    from cortexscope.engine._plan import Checked, Plan
     from cortexscope.engine.backends import Backend
 
 __all__ = ["run"]
@@ -42,19 +43,23 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
     """
     progress = progress or Silent()
     asked = checked(request)
-    suite = asked.suite
-    metrics = make_metrics(asked.names, asked.request.settings.options)
+    with computing_with(request.settings.threads):
+        return _carried_out(asked, progress)
+
+
+def _carried_out(asked: Checked, progress: Progress) -> Run:
     # These need torch, which a wrong request does not wait for.
     from cortexscope.engine._estimate import sentence
     from cortexscope.engine._fit import fit
 
+    metrics = make_metrics(asked.names, asked.request.settings.options)
     request, plan, estimates = fit(asked, metrics, progress)
     for found in estimates:
         progress.note(sentence(found))
     backend = _backend(request, plan, estimates, progress)
-    manifest = manifest_of(request, suite, metrics, plan)
+    manifest = manifest_of(request, asked.suite, metrics, plan)
     with RunWriter(
-        request.out, manifest, suite.prompts, resume=request.resume, force=request.force
+        request.out, manifest, asked.suite.prompts, resume=request.resume, force=request.force
     ) as writer:
         if not writer.locked:
             progress.note(

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from cortexscope.analysis import EFFECTS
 from cortexscope.comparing import ModelSide, Planned, planned
-from cortexscope.engine import Batch, Progress, RunRequest, Silent, run
+from cortexscope.engine import Batch, Progress, RunRequest, Silent, computing_with, run
 from cortexscope.errors import UsageError
 from cortexscope.interventions import unit_rows
 from cortexscope.lesioning._estimates import EstimatePass
@@ -82,7 +82,7 @@ def lesion_request(request: RunRequest, asked: Asked, progress: Progress | None 
         check_metric(asked.loss)
     finished = run(request, progress)
     for plan in planned(request).values():
-        with SideWriter(finished.path) as writer:
+        with SideWriter(finished.path) as writer, computing_with(request.settings.threads):
             _Lesioning(plan, asked, writer, progress, finished.control_ids()).carry_out()
     return Lesions(Run(finished.path), loss=asked.loss)
 

@@ -43,14 +43,10 @@ class Local:
             yield from self._shared(every, min(workers, len(every)))
 
     def _alone(self, jobs: Iterable[Job]) -> Generator[Measured, None, None]:
-        import torch
-
         means = self._means
         keep_freed_memory()
         bench = Bench(means.opened)
         loaded, failed = None, set()
-        before = torch.get_num_threads()
-        torch.set_num_threads(means.threads or before)
         try:
             for job in jobs:
                 model = job.model
@@ -66,7 +62,6 @@ class Local:
                 if stops():
                     return
         finally:
-            torch.set_num_threads(before)
             bench.clear()
 
     def _shared(self, jobs: list[Job], workers: int) -> Generator[Measured, None, None]:
