@@ -66,6 +66,19 @@ MADE: tuple[Panel, ...] = (
 )
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 34])
+def test_ranges_stay_in_their_rows(count: int) -> None:
+    every = tuple(Range(f"m{n}", n, _Y, _Y - 1, _Y + 1) for n in range(count))
+    panel = Ranges("ranges", "nats", ("a", "b", "c"), every)
+    offsets = panel.offsets()
+    assert len(offsets) == count
+    assert np.abs(offsets).max() < 0.45
+    assert np.allclose(offsets, -offsets[::-1])
+    # Five pixels apart in a row, or as many as there is room for.
+    apart = np.diff(offsets) * panel.pixels / 3
+    assert (apart > min(5, 100 / count)).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("panel", MADE, ids=lambda panel: type(panel).__name__)
 def test_every_kind_of_panel_keeps_the_contract(panel: Panel) -> None:

@@ -177,7 +177,8 @@ def _metrics(row: _Row, metrics: pd.DataFrame) -> Iterator[str]:
     if own.empty:
         return
     named = ", ".join(map(plain, clear["metric"].head(4)))
-    more = f": {named}{', ...' if len(clear) > 4 else ''}" if len(clear) else ""
+    rest = f" and {len(clear) - 4} more" if len(clear) > 4 else ""
+    more = f": {named}{rest}" if named else ""
     yield (
         f"{plain(str(row['model']))} differs in {len(clear)} of {len(own)} metrics (Benjamini and "
         f"Hochberg, 5 %){more}."

@@ -54,18 +54,19 @@ class Ranges(Panel):
     """Where a line goes down through all rows; nowhere where None."""
 
     def offsets(self) -> NDArray[np.float64]:
-        """Return how far below its row each range is drawn, in rows."""
+        """Return how far below its row each range is drawn, in rows: less than half of one."""
         places = np.arange(len(self.ranges), dtype=np.float64)
-        return np.asarray(0.3 * (places - (len(places) - 1) / 2))
+        step = min(0.3, 0.9 / max(len(places), 1))
+        return np.asarray(step * (places - (len(places) - 1) / 2))
 
     def inches(self, panels: Sequence[Ranges], columns: int, rows: int) -> tuple[float, float]:
         """Return the size that the rows need."""
-        return 2.0 + 3.6 * columns, 1.2 + rows * (0.9 + 0.27 * len(self.rows))
+        return 2.0 + 3.6 * columns, 1.2 + rows * (0.9 + 0.009 * self.pixels)
 
     @property
     def pixels(self) -> int:
-        """The height of the rows."""
-        return 30 * len(self.rows)
+        """The height of the rows, in each of which all ranges have room."""
+        return min(max(30, 9 * len(self.ranges)), 150) * len(self.rows)
 
     def matplotlib(self, axes: Axes, *, first: bool) -> None:
         """Draw the intervals and their values."""
