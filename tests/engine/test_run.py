@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -467,3 +469,37 @@ def test_nothing_is_said_where_attention_is_all_there_is(request_: RunRequest) -
     finished = run(request_)
     assert all(found.passed for found in finished.manifest.checks["tiny"])
     assert {found.check for found in finished.manifest.checks["tiny"]} >= {"nothing unseen"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--model", "demo-decoder", "--task", "nope"],
+        ["--model", "demo-decoder", "--suite", "/nowhere.csv"],
+        ["--model", "/nowhere/model"],
+        ["--model", "demo-decoder", "--backend", "nope"],
+    ],
+)
+def test_a_wrong_request_does_not_wait_for_torch(tmp_path: Path, wrong: list[str]) -> None:
+    code = (
+        "import sys; from cortexscope.cli import main; code = main(sys.argv[1:]); "
+        "print(code, 'torch' in sys.modules)"
+    )
+    asked = [sys.executable, "-c", code, "run", *wrong, "--out", str(tmp_path / "run")]
+    ended = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["2", "False"], ended.stderr
+    assert ended.stderr.startswith("Error: ")
+
+
+def test_a_run_says_that_it_takes_the_slower_way(
+    request_: RunRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    class Noting(Silent):
+        def note(self, text: str) -> None:
+            said.append(text)
+
+    monkeypatch.setattr("cortexscope.native.remark", lambda: "slower")
+    run(request_, Noting())
+    assert said.count("slower") == 1

@@ -40,6 +40,11 @@ class Region:
     """What is taken of the layers' values: their mean, or their standard deviation."""
 
     @property
+    def phrase(self) -> str:
+        """What it is called inside of a sentence."""
+        return self.title if "'" in self.title else f"the {self.title.lower()}"
+
+    @property
     def formula(self) -> str:
         """What is taken of which layers, in a phrase."""
         low, high = self.band

@@ -18,11 +18,8 @@ __all__ = ["run"]
 @request_options()
 def run(*, asked: Asked) -> None:
     """Measure models on a suite of prompts, and write tables, figures and a report."""
-    from cortexscope import native
     from cortexscope.engine import run as measure
 
-    if not asked.quiet and (slower := native.remark()):
-        asked.progress.note(slower)
     with asked.measured():
         finished = measure(asked.request, asked.progress)
     if not asked.quiet:

@@ -5,10 +5,6 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-import torch
-
-from cortexscope import native
-
 __all__ = ["environment"]
 
 
@@ -17,6 +13,10 @@ def environment() -> dict[str, str]:
 
     And whether cortexscope's compiled part is used.
     """
+    import torch
+
+    from cortexscope import native
+
     found = {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),

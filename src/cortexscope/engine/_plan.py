@@ -98,15 +98,16 @@ def checked(request: RunRequest) -> Checked:
     """
     request = replace(request, models=models.expand(request.models))
     suite = suite_of(request)
+    BACKENDS.check(request.backend)
+    check_labels(request.models)
+    kind = check_target(request.out, resume=request.resume, force=request.force)
+    # Last, since metrics need torch, which takes seconds.
     names = metric_names(request.metrics, plugins=request.plugins)
     if not names:
         raise UsageError(
             "No metric was asked for; name one with --metric, or leave it out for the default "
             "panel."
         )
-    BACKENDS.check(request.backend)
-    check_labels(request.models)
-    kind = check_target(request.out, resume=request.resume, force=request.force)
     if kind == "resume" and request.metrics is None:
         names = _as_before(Run(request.out).manifest, names)
     return Checked(request, suite, names)

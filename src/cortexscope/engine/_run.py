@@ -49,9 +49,12 @@ def run(request: RunRequest, progress: Progress | None = None) -> Run:
 
 def _carried_out(asked: Checked, progress: Progress) -> Run:
     # These need torch, which a wrong request does not wait for.
+    from cortexscope import native
     from cortexscope.engine._estimate import sentence
     from cortexscope.engine._fit import fit
 
+    if slower := native.remark():
+        progress.note(slower)
     metrics = make_metrics(asked.names, asked.request.settings.options)
     request, plan, estimates = fit(asked, metrics, progress)
     for found in estimates:

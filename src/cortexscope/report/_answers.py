@@ -16,7 +16,7 @@ from cortexscope.report._columns import of_columns
 from cortexscope.report._contrasts import compares_models, higher_first
 from cortexscope.report._correlations import STUDY_ENTROPY, length_correlation
 from cortexscope.report._frames import RunFrames
-from cortexscope.report._labels import Labels, plain, task_title
+from cortexscope.report._labels import Labels, lowered, plain, task_title
 
 __all__ = ["answers", "of_tasks", "trusted"]
 
@@ -68,7 +68,7 @@ def of_tasks(frames: RunFrames, labels: Labels) -> tuple[Answer, ...]:
 
 def _of_task(metric: str, where: str, rows: Mapping[Any, _Row], labels: Labels) -> Answer:
     raw, equal = rows["raw"], rows["adjusted"]
-    title = _lower(labels.title(metric))
+    title = lowered(labels.title(metric))
     known = not np.isnan(equal["p_max_t"])
     verdict = verdict_of(raw["p_max_t"], equal["p_max_t"])
     shown = equal if known else raw
@@ -118,7 +118,7 @@ def _highest(frames: RunFrames, labels: Labels) -> Iterator[Answer]:
         sizes = [float(row[name]) / float(spread[metric, scope]) for name in ("difference", "low")]
         text = (
             f"{task_title(row['task']).capitalize()} has the highest "
-            f"{_lower(labels.title(str(metric)))} in {plain(str(scope))}"
+            f"{lowered(labels.title(str(metric)))} in {plain(str(scope))}"
             f"{' at equal lengths' if clear else ', but not clearly so at equal lengths'}: "
             f"{row['difference']:.3g} [{row['low']:.3g}, {row['high']:.3g}] {unit}".rstrip()
             + f" above {task_title(row['other'])}, the next, n = {int(row['n'])} prompts."
@@ -143,7 +143,7 @@ def _models(frames: RunFrames, labels: Labels) -> Iterator[Answer]:
             continue
         text = (
             f"{plain(str(row['a']))} lies above {plain(str(row['b']))} in "
-            f"{_lower(labels.title(str(metric)))}: by {row['difference']:.3g} [{row['low']:.3g}, "
+            f"{lowered(labels.title(str(metric)))}: by {row['difference']:.3g} [{row['low']:.3g}, "
             f"{row['high']:.3g}] {labels.unit(str(metric))}".rstrip()
             + f", n = {int(row['n_a'])} prompts that both read, each with its own tokens."
         )
@@ -196,11 +196,6 @@ def _where(frames: RunFrames, scope: str) -> str:
     if scope in frames.labels:
         return plain(scope)
     return f"Mean of {len(frames.labels)} models, each in its own standard deviations"
-
-
-def _lower(title: str) -> str:
-    # A name that begins with a capital letter of its own keeps it.
-    return title[:1].lower() + title[1:] if title[1:2].islower() else title
 
 
 def trusted(frames: RunFrames) -> Iterator[tuple[str, str, bool]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cortexscope.records import MetricSpec
 from cortexscope.texts import plain, shortened
 
-__all__ = ["Labels", "parameters_text", "plain", "shortened", "task_title"]
+__all__ = ["Labels", "lowered", "parameters_text", "plain", "shortened", "task_title"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,16 @@ class Labels:
 def task_title(task: str) -> str:
     """Return a task's name in words."""
     return plain(task).replace("_", " ")
+
+
+def lowered(title: str) -> str:
+    """Return a title as it stands inside of a sentence; a name in capitals keeps them.
+
+    Example:
+        >>> lowered("Residual norm"), lowered("MLP contribution")
+        ('residual norm', 'MLP contribution')
+    """
+    return title[:1].lower() + title[1:] if title[1:2].islower() else title
 
 
 def parameters_text(count: int) -> str:

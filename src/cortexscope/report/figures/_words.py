@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cortexscope.report._frames import RunFrames
-from cortexscope.report._labels import Labels
+from cortexscope.report._labels import Labels, lowered
 
 __all__ = ["chosen", "counted", "number", "sentence", "spanned", "subject"]
 
@@ -49,7 +49,7 @@ def subject(labels: Labels, metrics: Sequence[str], usual: Sequence[str], name: 
     if len(metrics) > 2:
         return f"{len(metrics)} metrics"
     first, *rest = (labels.title(metric) for metric in metrics)
-    return " and ".join([first, *(f"{title[:1].lower()}{title[1:]}" for title in rest)])
+    return " and ".join([first, *map(lowered, rest)])
 
 
 def number(value: float) -> str:

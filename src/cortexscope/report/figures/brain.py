@@ -12,7 +12,7 @@ import pandas as pd
 
 from cortexscope.document import Area, Brain, Figure
 from cortexscope.report._frames import RunFrames
-from cortexscope.report._labels import Labels, plain, task_title
+from cortexscope.report._labels import Labels, lowered, plain, task_title
 from cortexscope.report._stacks import stacks_note
 
 __all__ = ["METAPHOR", "BrainView", "build", "layers_text", "reach_of"]
@@ -177,16 +177,15 @@ def _finding(rows: pd.DataFrame, labels: Labels) -> str:
     if not len(known):
         return ""
     row = max(known.to_dict("records"), key=lambda own: abs(own["z"]))
-    title = next(region.title for region in REGIONS if region.key == row["region"])
-    title = title if "'" in title else title.lower()
+    where = next(region.phrase for region in REGIONS if region.key == row["region"])
     alike = (known["model"] == row["model"]) & (known["region"] == row["region"])
     mean = known.loc[alike, "mean"].mean()
     colours = (known["model"] == row["model"]).sum()
     ends = f" [{row['low']:.3g}, {row['high']:.3g}]" if math.isfinite(row["low"]) else ""
     return (
         f"In {plain(row['model'])} the strongest of {colours} colours is that of "
-        f"{task_title(row['task'])} in the {title}: "
-        f"{_subject(row['metric'], labels).lower()} of {layers_text(row)} is {row['mean']:.3g}"
+        f"{task_title(row['task'])} in {where}: "
+        f"{lowered(_subject(row['metric'], labels))} of {layers_text(row)} is {row['mean']:.3g}"
         f"{ends}, and {mean:.3g} on average over the tasks ({row['z']:+.1f} standard deviations "
         f"over prompts, n = {row['n']})."
     )

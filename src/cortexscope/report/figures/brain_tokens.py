@@ -115,9 +115,9 @@ def _said(rows: pd.DataFrame, pieces: list[str], name: str) -> list[str]:
     if not len(known):
         return []
     row = max(known.to_dict("records"), key=lambda own: abs(own["z"]))
-    title = next(region.title for region in REGIONS if region.key == row["region"])
+    where = next(region.phrase for region in REGIONS if region.key == row["region"])
     return [
         f"in {name} the strongest of {len(known)} colours is that of token {row['step']}, "
-        f"“{pieces[row['step'] - 1]}”, in the "
-        f"{title if chr(39) in title else title.lower()} ({row['z']:+.1f} standard deviations)"
+        f"“{pieces[row['step'] - 1]}”, in {where} "
+        f"({row['z']:+.1f} standard deviations)"
     ]

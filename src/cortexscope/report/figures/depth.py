@@ -10,7 +10,7 @@ import numpy as np
 from cortexscope.document import Figure, Line, Lines
 from cortexscope.records import in_order
 from cortexscope.report._frames import RunFrames
-from cortexscope.report._labels import Labels, plain
+from cortexscope.report._labels import Labels, lowered, plain
 from cortexscope.report._stacks import stack_title
 from cortexscope.report.figures._axes import WIDE, is_wide
 from cortexscope.report.figures._missing import absence
@@ -125,7 +125,7 @@ def panel_of(
     # The layers of several models can be compared by their share of the depth alone.
     alone = len(frames.labels) == 1
     panel = Lines(
-        title=title if stack is None else f"{stack_title(stack)}: {title[:1].lower()}{title[1:]}",
+        title=title if stack is None else f"{stack_title(stack)}: {lowered(title)}",
         x_title="Layer (0: embedding output)" if alone else "Depth (layer / last layer)",
         x_word="layer" if alone else "depth",
         x_range=None if alone else (-0.02, 1.02),

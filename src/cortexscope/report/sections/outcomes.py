@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cortexscope.document import Column, Part, Prose, Section, Table
-from cortexscope.report._labels import plain
+from cortexscope.report._labels import plain, task_title
 from cortexscope.report._shown import Shown
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _table(shown: Shown, table: pd.DataFrame) -> Table:
                 layer = None if row["layer"] != row["layer"] or few else int(row["layer"])
                 count = None if row["n"] != row["n"] else int(row["n"])
                 cells = (row[cell] for cell in _CELLS)
-                rows.append((plain(str(model)), plain(str(task)), name, layer, *cells, count))
+                rows.append((plain(str(model)), task_title(str(task)), name, layer, *cells, count))
     part = Part.of(_COLUMNS, rows)
     return Table(
         key="outcomes",
