@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from comparing.conftest import Comparer, of_family, small
@@ -56,7 +57,10 @@ def test_a_file_that_is_no_baseline_is_refused(tmp_path: Path, comparer: Compare
 
 
 @pytest.mark.slow
-def test_runs_are_compared_by_what_they_kept(suite_file: Path, tmp_path: Path) -> None:
+def test_runs_are_compared_by_what_they_kept(
+    suite_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CORTEXSCOPE_CACHE", str(tmp_path / "cache"))
     for name, seed in (("a", 0), ("b", 1)):
         folder = small(tmp_path / name, seed=seed)
         run(
@@ -79,6 +83,15 @@ def test_runs_are_compared_by_what_they_kept(suite_file: Path, tmp_path: Path) -
     assert states.distance.isna().all()
     assert set(found.table("metrics").metric) == {"residual_norm", "bits_per_byte"}
     assert any("no KL divergence" in said for said in found.findings)
+    store = fsspec.filesystem("memory")
+    for name in ("a", "b"):
+        store.put(f"{tmp_path}/run-{name}/", f"/compared/run-{name}/", recursive=True)
+    urls = [f"memory://compared/run-{name}" for name in ("a", "b")]
+    far = cortexscope.compare(*urls, out=tmp_path / "far")
+    for table in ("predictions", "metrics", "states"):
+        assert far.table(table).equals(found.table(table))
+    with pytest.raises(UsageError, match=r"is kept in the run, and .* is a copy of one at a URL"):
+        cortexscope.compare(urls[0])
     other = cortexscope.compare(str(tmp_path / "both"), baseline="b", out=tmp_path / "unused")
     assert other.path == tmp_path / "both"
     assert set(other.table("predictions").base) == {"a", "b"}

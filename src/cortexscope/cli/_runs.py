@@ -9,7 +9,7 @@ import typer
 
 from cortexscope.errors import UsageError
 
-__all__ = ["RunPath", "RunPaths", "check_folder", "run_folder", "shown"]
+__all__ = ["OwnRunPath", "RunPath", "RunPaths", "check_folder", "run_folder", "shown"]
 
 
 def run_folder(place: str) -> Path:
@@ -56,6 +56,15 @@ RunPath = Annotated[
         metavar="RUN",
         parser=run_folder,
         help="The folder that `cortexscope run --out` wrote, or its URL.",
+    ),
+]
+OwnRunPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        # Of a URL too, to say what is to be done about it.
+        parser=run_folder,
+        help="The folder that `cortexscope run --out` wrote.",
     ),
 ]
 RunPaths = Annotated[

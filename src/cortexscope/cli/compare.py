@@ -19,7 +19,7 @@ def compare(
         typer.Argument(
             metavar="A B...",
             help="References of models, as `run --model` takes them (label=REF names one), or "
-            "folders that `cortexscope run` wrote.",
+            "folders that `cortexscope run` wrote, or their URLs.",
         ),
     ],
     *,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cortexscope.cli._runs import RunPath, check_folder
+from cortexscope.cli._runs import OwnRunPath, check_folder
 from cortexscope.cli._terminal import display, remark, say
 from cortexscope.errors import UsageError
 
@@ -21,7 +21,7 @@ _MOST = 12
 
 
 def outcomes(
-    run: RunPath,
+    run: OwnRunPath,
     file: Annotated[
         Path | None,
         typer.Argument(

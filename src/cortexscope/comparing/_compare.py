@@ -26,8 +26,9 @@ from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.metrics import metric_names
 from cortexscope.models import Reference, choose_dtype, expand, parse_reference
 from cortexscope.registry import suggestion
+from cortexscope.remote import is_url
 from cortexscope.report.compared import MARGIN
-from cortexscope.store import Run, SideWriter
+from cortexscope.store import Run, SideWriter, local_folder
 from cortexscope.tasks import load_suite
 
 __all__ = ["Extras", "compare_request", "compared", "planned"]
@@ -62,7 +63,7 @@ def compare_request(
     """Compare models, or what runs have of them.
 
     Args:
-        models: references, or folders of runs.
+        models: references, or folders of runs or their URLs.
         request: of a run of models; its own models are not read.
         extras: what is asked for besides.
         progress: told what happens.
@@ -72,6 +73,7 @@ def compare_request(
         ModelError: if a model is not there, or none can be measured.
         StoreError: if a folder cannot be read or written.
     """
+    models = [str(local_folder(own)) if is_url(own) else own for own in models]
     folders = [own for own in models if is_run(own)]
     if not folders:
         request = replace(request, models=tuple(models))

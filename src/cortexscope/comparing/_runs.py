@@ -10,7 +10,7 @@ from cortexscope.comparing._pass import Names
 from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.records import Prompt
 from cortexscope.registry import suggestion
-from cortexscope.store import Run, SideWriter, merge_runs
+from cortexscope.store import Run, SideWriter, is_copy, merge_runs
 
 __all__ = ["compared_runs", "is_run"]
 
@@ -39,6 +39,11 @@ def compared_runs(folders: Sequence[str], out: Path, *, baseline: str | None, re
         StoreError: if a run is not finished, or cannot be read.
     """
     paths = [Path(own) for own in folders]
+    if len(paths) == 1 and is_copy(paths[0]):
+        raise UsageError(
+            f"What is compared is kept in the run, and {paths[0]} is a copy of one at a URL; fetch "
+            "the run by the tool of its store, and name that folder."
+        )
     if len(paths) > 1 and not (resume and is_run(str(out))):
         found = merge_runs(paths, out)
     else:
