@@ -152,3 +152,14 @@ def test_a_closed_pipe_is_no_error(asked: str, first: str) -> None:
     )
     assert (found.returncode, found.stderr) == (0, "")
     assert found.stdout.startswith(first)
+
+
+@pytest.mark.parametrize("called", ["main()", "main(['--version'])"])
+def test_a_process_that_ends_does_not_look_for_cycles(called: str) -> None:
+    code = (
+        "import gc, sys; from cortexscope.cli import main; "
+        f"sys.argv[1:] = ['--version']; code = {called}; print(gc.get_freeze_count() > 0, code)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # Who calls it from Python goes on.
+    assert ended.stdout.split()[-2:] == [str(called == "main()"), "0"]

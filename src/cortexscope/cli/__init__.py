@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 import signal
@@ -135,7 +136,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given, asked = _log_format(given)
     with log_format(asked):
         if asked in LOG_FORMATS:
-            return _carried_out(given, debug=debug, last=arguments is None)
+            try:
+                return _carried_out(given, debug=debug, last=arguments is None)
+            finally:
+                if arguments is None:
+                    # To look for cycles in all that torch holds, as the process ends, takes 1 s.
+                    gc.freeze()
         message = f"--log-format is {asked!r}; give {' or '.join(LOG_FORMATS)}."
         return _fail(UsageError(message), message, UsageError.exit_code, debug=debug)
 
