@@ -334,3 +334,17 @@ def test_the_border_is_found_in_a_part_that_is_told_a_number_of_positions() -> N
     switches.reset()
     assert part.seen == 8
     assert torch.equal(part(torch.zeros(1), 12)[0], Older()(torch.zeros(1), 12)[0])
+
+
+def test_a_border_is_found_in_a_part_that_fails_far_beyond_it() -> None:
+    class Table(nn.Module):
+        """Has no more than 64 positions, and reads them otherwise from the 17th on."""
+
+        def forward(self, x: torch.Tensor, position_ids: torch.Tensor) -> torch.Tensor:
+            last = int(position_ids.max()) + 1
+            if last > 64:
+                raise IndexError(last)
+            return position_ids[..., None] * (1.0 if last <= 16 else 2.0)
+
+    switches = find_switches(nn.ModuleList([nn.Linear(2, 2), Table()]))
+    assert switches.rule == LengthRule(borders=(16,))

@@ -200,18 +200,20 @@ def _rule(part: nn.Module, more: dict[str, Any], longest: int) -> LengthRule:
     """Return how the answer for the first positions depends on the last one."""
     known: dict[int, Tensor | None] = {}
 
+    def first_of(length: int) -> Tensor | None:
+        if length not in known:
+            known[length] = _first_of(_copy(part), length, more)
+        return known[length]
+
     def same(one: int, other: int) -> bool:
-        for length in (one, other):
-            if length not in known:
-                known[length] = _first_of(_copy(part), length, more)
-        first, second = known[one], known[other]
+        first, second = first_of(one), first_of(other)
         return first is None or second is None or torch.equal(first, second)
 
     borders: list[int] = []
     length = _FEW + 1
     # Most answer alike at any length, and are asked twice.
     farthest = length << max(math.ceil(math.log2(longest / length)), 0)
-    if same(length, farthest):
+    if first_of(farthest) is not None and same(length, farthest):
         return LengthRule()
     while length < longest:
         farther = 2 * length
