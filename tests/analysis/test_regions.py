@@ -154,3 +154,10 @@ def test_a_run_without_such_metrics_has_no_regions(tmp_path: Path) -> None:
 def test_every_region_is_drawn_and_measured_by_default() -> None:
     assert {region.key for region in REGIONS} == set(SHAPES)
     assert {region.metric for region in REGIONS} == set(REGIONAL) <= set(metric_names())
+
+
+def test_a_region_is_called_as_a_sentence_calls_it() -> None:
+    phrases = {region.key: region.phrase for region in REGIONS}
+    assert phrases["broca"] == "Broca's area"
+    assert phrases["visual"] == "the visual cortex"
+    assert all(said.startswith("the ") or "'s " in said for said in phrases.values())
