@@ -14,6 +14,9 @@ def computing_with(threads: int | None) -> Iterator[None]:
 
     All that this process computes for a request is done so, whoever measures: a product of another
     number of threads is summed in another order, and may differ in the last bit.
+
+    Args:
+        threads: at least 1.
     """
     if threads is None:
         yield

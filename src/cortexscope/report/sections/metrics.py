@@ -117,12 +117,10 @@ def _values(
     first = int(own["layer"].min())
     shape = int(own["layer"].max()) - first + 1, int(own["head"].clip(lower=0).max()) + 1
     # What was measured over all prompts together is no mean over tasks.
-    together = own[own["task"].isna()]
-    chosen = [(np.zeros(len(own), np.intp), own)]
-    number = 1
-    if len(together):
-        chosen = [(np.zeros(len(together), np.intp), together)]
-        parts = ()
+    together = own["task"].isna()
+    if together.any():
+        own, parts = own[together], ()
+    chosen, number = [(np.zeros(len(own), np.intp), own)], 1
     for places, names in parts:
         if places is not None:
             group = pd.Index(names).get_indexer(pd.Index(places["task"]))
