@@ -111,7 +111,7 @@ def _read(file: Path) -> pa.Table | None:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(file)
+        table = pq.read_table(file, page_checksum_verification=True)
     except (OSError, pa.ArrowException):
         return None
     return table if table.schema.metadata else None
@@ -121,7 +121,7 @@ def _write(table: pa.Table, file: Path) -> None:
     import pyarrow.parquet as pq
 
     with whole_file(file) as part:
-        pq.write_table(table, part)
+        pq.write_table(table, part, write_page_checksum=True)
 
 
 def _digest(value: object) -> str:

@@ -113,7 +113,9 @@ def _opened(
 ) -> Iterator[pq.ParquetFile]:
     try:
         # Opened by its name and not as a data set, which finds columns in names of folders too.
-        with pq.ParquetFile(file, read_dictionary=list(dictionaries)) as opened:
+        with pq.ParquetFile(
+            file, read_dictionary=list(dictionaries), page_checksum_verification=True
+        ) as opened:
             _check_columns(opened.schema_arrow, schema)
             yield opened
     except FileNotFoundError as error:

@@ -16,7 +16,7 @@ from cortexscope.store._frames import to_frame
 from cortexscope.store._layout import LOCK
 from cortexscope.store._layout import OUTCOMES as NAME
 from cortexscope.store._lock import RunLock
-from cortexscope.store._schema import OUTCOMES
+from cortexscope.store._schema import OUTCOMES, WRITTEN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def write_outcomes(path: Path, model: str, outcomes: Mapping[str, float], *, sou
         others = kept.filter(pa.compute.not_equal(kept["model"], model))
         table = pa.concat_tables([others, pa.Table.from_pylist(rows, OUTCOMES)])
         with whole_file(path / NAME) as part:
-            pq.write_table(table, part, compression="zstd")
+            pq.write_table(table, part, **WRITTEN)
     finally:
         lock.release()
 

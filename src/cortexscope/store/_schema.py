@@ -23,9 +23,10 @@ __all__ = [
     "SCHEMA_VERSION",
     "SINCE",
     "TURNS",
+    "WRITTEN",
 ]
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """Raised with every column that is added, and where a file is written in another way.
 
 A run of an older schema has nulls in columns added since."""
@@ -68,8 +69,13 @@ or that the whole was computed of, query rows in an attention; over a task or ov
 of them together. Where a sample stands for a prompt it is smaller than `n_tokens`. It is null where
 the value is, and where a metric does not say."""
 
+WRITTEN: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
+"""How Parquet files are written, as pyarrow's writer takes it.
+
+Pages have checksums: who reads a changed bit is told, whatever else of a run is lost."""
+
 ENCODED: dict[str, Any] = {
-    "compression": "zstd",
+    **WRITTEN,
     "use_dictionary": [name for name in MEASUREMENTS.names if name != "value"],
     "column_encoding": {"value": "BYTE_STREAM_SPLIT"},
 }

@@ -20,6 +20,7 @@ from cortexscope.store._contents import FileFault, read_columns
 from cortexscope.store._frames import to_frame
 from cortexscope.store._layout import LOCK
 from cortexscope.store._lock import RunLock
+from cortexscope.store._schema import WRITTEN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +125,7 @@ class SideWriter:
         for name, table in reversed([*zip(plan.tables, tables, strict=True)]):
             rows = table.cast(plan.schemas[name]).replace_schema_metadata(about)
             with whole_file(plan.file(self._path, number, name)) as part:
-                pq.write_table(rows, part, compression="zstd")
+                pq.write_table(rows, part, **WRITTEN)
 
     def read(self, plan: SidePlan) -> pd.DataFrame:
         """Return what is there of a plan's first table."""

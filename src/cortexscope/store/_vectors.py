@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -20,6 +21,9 @@ __all__ = ["LayerMeans", "Vectors", "layer_means", "read_vectors", "write_vector
 _SCALE = "scale"
 """Of the vectors that are kept in half precision, a number a prompt."""
 
+_CHECKSUMS = "crc32"
+"""Of the other tensors with their names, in the order of these, and last of the prompts."""
+
 Pools = Mapping[str, Mapping[Site, Mapping[str, Any]]]
 """Tensors of torch, which reading a run folder does not need otherwise."""
 
@@ -36,13 +40,15 @@ class Vectors(NamedTuple):
 def write_vectors(path: Path, vectors: Vectors, *, halved: bool = False) -> None:
     """Write vectors as safetensors, whole or not at all.
 
-    The tensors are called `pool/stack/layer/name`; the metadata lists the prompts as JSON.
+    The tensors are called `pool/stack/layer/name`; the metadata lists the prompts as JSON. One more
+    tensor, `crc32`, tells whether all is read as it was written.
 
     Args:
         path: of the file.
         vectors: what it holds.
         halved: the vectors in half precision: a `vector` in float16 times its prompt's `scale`.
     """
+    import torch
     from safetensors.torch import save
 
     tensors = {
@@ -51,13 +57,21 @@ def write_vectors(path: Path, vectors: Vectors, *, halved: bool = False) -> None
         for site, sums in sites.items()
         for name, value in (_halved(sums) if halved else sums).items()
     }
-    content = save(
-        {name: value.clone() for name, value in tensors.items()},
-        metadata={"prompts": json.dumps([list(row) for row in vectors.prompts])},
-    )
+    tensors = {name: value.clone() for name, value in tensors.items()}
+    prompts = json.dumps([list(row) for row in vectors.prompts])
+    # No entry of the metadata: several are written in another order each time.
+    sums = [_checksum(name, tensors[name]) for name in sorted(tensors)]
+    tensors[_CHECKSUMS] = torch.tensor([*sums, zlib.crc32(prompts.encode())])
+    content = save(tensors, metadata={"prompts": prompts})
     # Written here, where a full disk is an error of the operating system with its number.
     with whole_file(path, deep=False) as part:
         part.write_bytes(content)
+
+
+def _checksum(name: str, values: Any) -> int:  # noqa: ANN401 - a tensor of either framework
+    import numpy as np
+
+    return zlib.crc32(np.ascontiguousarray(values).data, zlib.crc32(name.encode()))
 
 
 def _halved(sums: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,8 +111,14 @@ def read_vectors(
     pools: dict[str, dict[Site, dict[str, Any]]] = {}
     try:
         with safe_open(path, framework=framework) as file:
-            prompts = [tuple(row) for row in json.loads(file.metadata()["prompts"])]
-            for key in file.keys():  # noqa: SIM118 - not a dictionary
+            told = file.metadata()["prompts"]
+            prompts = [tuple(row) for row in json.loads(told)]
+            names = sorted(set(file.keys()) - {_CHECKSUMS})
+            # Runs of schemas before 8 have none.
+            noted = file.get_tensor(_CHECKSUMS).tolist() if len(names) < len(file.keys()) else None
+            if noted is not None and noted[-1] != zlib.crc32(told.encode()):
+                raise ValueError("not the prompts that were written")
+            for number, key in enumerate(names):
                 pool, stack, layer, name = key.split("/")
                 if only is not None and pool not in only:
                     continue
@@ -106,10 +126,12 @@ def read_vectors(
                 sums[name] = file.get_tensor(key)
                 if len(sums[name]) != len(prompts):
                     raise ValueError("not of as many prompts")
+                if noted is not None and noted[number] != _checksum(key, sums[name]):
+                    raise ValueError("not the bytes that were written")
             for sums in (sums for sites in pools.values() for sums in sites.values()):
                 if _SCALE in sums:
                     sums["vector"] = sums["vector"] * sums.pop(_SCALE)[:, None]
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, LookupError, ValueError, TypeError, SafetensorError) as error:
         raise CorruptRunError(
             f"{path} is missing or damaged; `cortexscope run` with --resume, asked for the same, "
             "measures that again."

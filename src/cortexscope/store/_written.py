@@ -14,7 +14,7 @@ from cortexscope.records import ModelInfo
 from cortexscope.store._hashes import write_hashes
 from cortexscope.store._layout import Layout
 from cortexscope.store._precision import kept
-from cortexscope.store._schema import ENCODED, MODELS
+from cortexscope.store._schema import ENCODED, MODELS, WRITTEN
 
 __all__ = ["ROW_GROUP", "model_table", "write_measurements", "write_parquet"]
 
@@ -25,7 +25,7 @@ ROW_GROUP = 1 << 16
 def write_parquet(path: Path, table: pa.Table) -> None:
     """Write a Parquet file, whole or not at all."""
     with whole_file(path, deep=False) as part:
-        pq.write_table(table, part, compression="zstd")
+        pq.write_table(table, part, **WRITTEN)
 
 
 def write_measurements(
