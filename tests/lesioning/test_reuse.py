@@ -12,6 +12,7 @@ from families import FAMILIES
 from lesioning.conftest import Loaded, batch_of, is_pair
 from torch import nn
 
+from cortexscope.lesioning import _pass
 from cortexscope.lesioning._parts import KINDS, parts_of
 from cortexscope.lesioning._pass import LesionPass, can_reuse
 from cortexscope.lesioning._reuse import Blocks
@@ -64,6 +65,36 @@ def test_blocks_before_the_part_are_not_run(loaded: Loaded) -> None:
         with blocks.given_again(2):
             side.read(batch)
     assert ran == [2]
+
+
+@pytest.mark.parametrize("family", [name for name in PANEL if name != "bert"])
+def test_parts_beside_others_give_what_they_give_alone(
+    family: str, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side = loaded(family)
+    model = side.reader.model
+    batch = batch_of([9, 7, 4], pair=is_pair(family))
+    parts = [part for kind in KINDS for part in parts_of(model, kind) if (part.index or 0) < 2]
+    monkeypatch.setattr(_pass, "_ROWS", 1)
+    alone = LesionPass(side, blocks_of(side), reuse=True).read(batch, parts).to_pylist()
+    for together in (3, 100):
+        monkeypatch.setattr(_pass, "_ROWS", together * 3 * (batch.longest + batch.longest_target))
+        beside = LesionPass(side, blocks_of(side), reuse=True).read(batch, parts).to_pylist()
+        assert len(beside) == len(alone) == 3 * len(parts)
+        for one, two in zip(alone, beside, strict=True):
+            assert two == pytest.approx(one, abs=1e-6), two
+    assert not any("forward" in vars(m) for m in model.module.modules())
+
+
+def test_what_follows_several_parts_is_run_once_for_all(loaded: Loaded) -> None:
+    side = loaded("llama")
+    ran = []
+    for number, block in enumerate(side.reader.model.module.model.layers):
+        block.mlp.register_forward_hook(lambda _, args, out, n=number: ran.append((n, len(out))))
+    parts = [part for part in parts_of(side.reader.model, "attention") if part.layer < 3]
+    LesionPass(side, blocks_of(side), reuse=True).read(batch_of([9, 7]), parts)
+    # The intact model; what is before the last of the parts by itself; the last block for both.
+    assert ran == [(0, 2), (1, 2), (2, 2), (0, 2), (1, 2), (1, 2), (2, 4)]
 
 
 def test_a_model_whose_blocks_read_from_elsewhere_is_read_whole(

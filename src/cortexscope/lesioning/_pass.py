@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -29,6 +30,9 @@ _NO_TEXT = "its tokens stand for no text"
 
 _TOGETHER = 32
 """Parts whose last states are held at once, so that the intact model's logits serve them all."""
+
+_ROWS = 1024
+"""Most tokens, padding counted, that blocks are run on for several parts at once."""
 
 
 class _Counted(NamedTuple):
@@ -74,13 +78,16 @@ class LesionPass:
         with self._blocks.kept():
             intact = side.read(batch)
         tokens = following(batch, decoder=side.reader.has_pair).tokens
-        found: list[dict[str, Any]] = []
+        found: dict[Part, list[dict[str, Any]]] = {part: [] for part in parts}
+        ordered = sorted(parts, key=self._before)
         for start in range(0, len(parts), _TOGETHER):
-            group = parts[start : start + _TOGETHER]
+            group = ordered[start : start + _TOGETHER]
             states = intact.new_empty(1 + len(group), *intact.shape)
             states[0] = intact
-            for number, part in enumerate(group, 1):
-                states[number] = self._without(batch, part)
+            at = 1
+            for without in self._without(batch, group):
+                states[at : at + len(without)] = without
+                at += len(without)
             reason, apart = None, None
             if len(tokens):
                 try:
@@ -89,17 +96,48 @@ class LesionPass:
                     reason = str(error)
             for number, part in enumerate(group):
                 own = None if apart is None else apart[number]
-                found.extend(self._rows(prompts, part, own, reason))
+                found[part] = list(self._rows(prompts, part, own, reason))
         self._blocks.forget()
-        return pa.Table.from_pylist(found, LESIONS)
+        return pa.Table.from_pylist([row for rows in found.values() for row in rows], LESIONS)
 
-    def _without(self, batch: Batch, part: Part) -> Tensor:
-        """Return what the head is given where a part is out, [row, feature]."""
-        with part.change.applied(self._target):
-            if not self._reuse:
-                return self._side.read(batch)
-            with self._blocks.given_again(self._blocks.before(part.stack, part.layer)):
-                return self._side.read(batch)
+    def _before(self, part: Part) -> int:
+        """Return how many blocks run before the one that a part is of."""
+        return self._blocks.before(part.stack, part.layer)
+
+    def _without(self, batch: Batch, parts: Sequence[Part]) -> Iterator[Tensor]:
+        """Yield what the head is given where parts are out, [part, row, feature]."""
+        if not self._reuse:
+            for part in parts:
+                with part.change.applied(self._target):
+                    yield self._side.read(batch)[None]
+            return
+        padded = len(batch.items) * (batch.longest + batch.longest_target)
+        for _, own in groupby(parts, key=lambda part: part.stack):
+            alike = list(own)
+            size = max(1, _ROWS // padded)
+            for start in range(0, len(alike), size):
+                yield self._together(batch, alike[start : start + size])
+
+    def _together(self, batch: Batch, parts: Sequence[Part]) -> Tensor:
+        """Return what the head is given where parts of one stack are out, each alone.
+
+        Each part's own blocks are run by themselves, and all that follow for all parts at once.
+        """
+        blocks, side = self._blocks, self._side
+        until = None if len(parts) == 1 else 1 + max(map(self._before, parts))
+        outputs = []
+        for part in parts:
+            with (
+                part.change.applied(self._target),
+                blocks.given_again(self._before(part), until) as last,
+            ):
+                states = side.read(batch)
+            outputs.extend(last)
+        if until is not None:
+            with blocks.given(until, outputs):
+                states = side.read(Batch(batch.items * len(parts)))
+        found: Tensor = states.unflatten(0, (len(parts), -1))
+        return found
 
     def _prompts(self, batch: Batch) -> Iterator[_Counted]:
         where = following(batch, decoder=self._side.reader.has_pair).where
@@ -151,9 +189,10 @@ def bytes_of(batch: Batch, side: ModelSide) -> list[tuple[float, str | None]]:
 
 @torch.inference_mode()
 def can_reuse(side: ModelSide, blocks: Blocks, batch: Batch) -> bool:
-    """Return whether a pass is the same, bit for bit, wherever it begins.
+    """Return whether a pass is the same wherever it begins.
 
-    In some models blocks read what others left elsewhere, such as their keys and values.
+    It is bit for bit on the same prompts, and but for rounding where it goes on for as many prompts
+    again. In some models blocks read what others left elsewhere, such as their keys and values.
 
     Args:
         side: the model.
@@ -162,10 +201,17 @@ def can_reuse(side: ModelSide, blocks: Blocks, batch: Batch) -> bool:
     """
     with blocks.kept():
         intact = side.read(batch)
+    twice = Batch(batch.items * 2)
+    # Rounding of the model's precision, many times over.
+    near = intact.abs().max() * torch.finfo(getattr(torch, side.reader.model.info.dtype)).eps ** 0.5
     try:
         for steps in blocks.steps:
             with blocks.given_again(steps):
                 if not torch.equal(side.read(batch), intact):
+                    return False
+            with blocks.given(steps, [blocks.gave(steps - 1)] * 2):
+                apart = side.read(twice).unflatten(0, (2, -1)) - intact
+                if not bool(apart.abs().max() <= near):
                     return False
     except ModelError:
         return False

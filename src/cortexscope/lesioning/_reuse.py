@@ -1,12 +1,16 @@
-"""Give again what blocks gave in an earlier pass, so that only those from a layer on are run."""
+"""Give again what blocks gave in an earlier pass, so that only those from a layer on are run.
+
+Blocks from a layer on can be run for several parts at once, each with states of its own: products
+of few rows take longer a row.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from cortexscope.lesioning._forward import stand_for
@@ -59,29 +63,76 @@ class Blocks:
         # A block that comes later may add to a state in place.
         self._kept.append(_copied(output))
 
+    def gave(self, step: int) -> Any:  # noqa: ANN401
+        """Return what a block gave in the pass that was kept."""
+        return self._kept[step]
+
     def forget(self) -> None:
         """Keep nothing any more."""
         self._kept = []
 
     @contextmanager
-    def given_again(self, steps: int) -> Iterator[None]:
-        """Have the first blocks give what they gave in the pass that was kept.
+    def given_again(self, before: int, until: int | None = None) -> Iterator[list[Any]]:
+        """Have blocks give what they gave in the pass that was kept, but for those between.
+
+        Args:
+            before: how many blocks there are before those that are run.
+            until: how many with those that are run, all where None.
+
+        Yields:
+            What the last block that is run gives, once the pass is over.
+        """
+        runs = range(before, len(self._order) if until is None else until)
+        found: list[Any] = []
+
+        def give(step: int) -> Any:  # noqa: ANN401
+            # No others are read by what runs.
+            read = step in (before - 1, len(self._order) - 1)
+            return _copied(self._kept[step]) if read else self._kept[step]
+
+        def keep(module: nn.Module, args: object, output: object) -> None:
+            if self._step == runs.stop:
+                found.append(output)
+
+        with self._run(runs, give), ExitStack() as exits:
+            if runs:
+                # After the hooks of those who change what the block gives.
+                exits.callback(self._order[runs[-1]].register_forward_hook(keep).remove)
+            yield found
+
+    @contextmanager
+    def given(self, steps: int, outputs: Sequence[Any]) -> Iterator[None]:
+        """Have the first blocks give as many times the prompts, of which each has its own states.
 
         Args:
             steps: how many of them.
+            outputs: what the last of them gave in several passes over the prompts that were kept.
         """
+        first = max(own for own in self._first.values() if own < steps)
+        joined = _joined(outputs)
+
+        def give(step: int) -> Any:  # noqa: ANN401
+            if step < first:
+                # Of an encoder, which decoder blocks read.
+                return _joined([self._kept[step]] * len(outputs))
+            return _copied(joined) if step == steps - 1 else joined
+
+        with self._run(range(steps, len(self._order)), give):
+            yield
+
+    @contextmanager
+    def _run(self, runs: range, give: Callable[[int], Any]) -> Iterator[None]:
+        """Run only some blocks in a pass; `give` makes what each of the others gives."""
+
+        def act(forward: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            step, self._step = self._step, self._step + 1
+            return forward(*args, **kwargs) if step in runs else give(step)
+
         self._step = 0
         with ExitStack() as exits:
             for block in dict.fromkeys(self._order):
-                stand_for(block, partial(self._give, steps), exits)
+                stand_for(block, act, exits)
             yield
-
-    def _give(self, steps: int, forward: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        step, self._step = self._step, self._step + 1
-        if step >= steps:
-            return forward(*args, **kwargs)
-        # Only the last one's states are read by a block that runs.
-        return _copied(self._kept[step]) if step == steps - 1 else self._kept[step]
 
 
 def _copied(output: Any) -> Any:  # noqa: ANN401 - what blocks give
@@ -91,3 +142,17 @@ def _copied(output: Any) -> Any:  # noqa: ANN401 - what blocks give
     if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
         return type(output)((output[0].clone(), *output[1:]))
     return output
+
+
+def _joined(outputs: Sequence[Any]) -> Any:  # noqa: ANN401
+    """Return what a block would give of the prompts of all passes, one after the other."""
+    first = outputs[0]
+    if isinstance(first, Tensor):
+        return torch.cat(list(outputs))
+    if isinstance(first, tuple | list) and first and isinstance(first[0], Tensor):
+        prompts = len(first[0])
+        return type(first)(
+            torch.cat(own) if isinstance(own[0], Tensor) and len(own[0]) == prompts else own[0]
+            for own in zip(*outputs, strict=True)
+        )
+    return first
