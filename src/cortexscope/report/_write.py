@@ -30,7 +30,7 @@ from cortexscope.report._report import report_of, with_figures
 from cortexscope.report._shown import Shown
 from cortexscope.report.figures._options import PublishedModel
 from cortexscope.report.tables import tables_of
-from cortexscope.store import Measurements, Run
+from cortexscope.store import Measurements, Run, give_back
 
 __all__ = [
     "FigureFormat",
@@ -208,6 +208,8 @@ def _reports(
         return replace(figure, still=lambda: drawing.pictures()[figure.key][form])
 
     document, paths = report_of(shown), []
+    # Nothing more is read, and figures are drawn in what that took.
+    give_back()
     for own in formats:
         # What is sent over a network has small pictures, what is printed large ones.
         form: Form = "png" if own == "pdf" else "still"

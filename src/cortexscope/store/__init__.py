@@ -13,6 +13,7 @@ from cortexscope.store._layout import LONGEST_LABEL, WHOLES, plain_name
 from cortexscope.store._lesions import LesionPlan, Lesions
 from cortexscope.store._listing import ListedRun, list_runs
 from cortexscope.store._measurements import Measurements
+from cortexscope.store._memory import give_back
 from cortexscope.store._merging import merge_runs
 from cortexscope.store._moved import Moved, moved
 from cortexscope.store._once import MeasuredOnce
@@ -80,6 +81,7 @@ __all__ = [
     "check_target",
     "differences",
     "examine",
+    "give_back",
     "is_copy",
     "list_runs",
     "local_folder",
