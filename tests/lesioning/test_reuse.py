@@ -13,6 +13,7 @@ from lesioning.conftest import Loaded, batch_of, is_pair
 from torch import nn
 
 from cortexscope.lesioning import _pass
+from cortexscope.lesioning._lesion import _shortest
 from cortexscope.lesioning._parts import KINDS, parts_of
 from cortexscope.lesioning._pass import LesionPass, can_reuse
 from cortexscope.lesioning._reuse import Blocks
@@ -83,6 +84,11 @@ def test_parts_beside_others_give_what_they_give_alone(
         assert len(beside) == len(alone) == 3 * len(parts)
         for one, two in zip(alone, beside, strict=True):
             assert two == pytest.approx(one, abs=1e-6), two
+    for kind in KINDS:
+        # Bit for bit, whichever other kinds are asked for, so that a sweep may be interrupted.
+        own = [part for part in parts if part.kind == kind]
+        table = LesionPass(side, blocks_of(side), reuse=True).read(batch, own).to_pylist()
+        assert table == [row for row in beside if row["kind"] == kind]
     assert not any("forward" in vars(m) for m in model.module.modules())
 
 
@@ -112,6 +118,10 @@ def test_a_model_whose_blocks_read_from_elsewhere_is_read_whole(
     batch = batch_of([9, 7])
     # The last layer reads the keys that the one before left.
     assert not can_reuse(side, blocks_of(side), batch)
+    # Of a prompt of one token nothing is predicted, so that nothing could differ.
+    one = batch_of([1])
+    assert _shortest([one, batch], decoder=False).longest == 7
+    assert not can_reuse(side, blocks_of(side), one)
     parts = parts_of(side.reader.model, "mlp")
     table = LesionPass(side, blocks_of(side), reuse=False).read(batch, parts).to_pylist()
     assert len(table) == 6

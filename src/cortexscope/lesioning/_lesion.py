@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from cortexscope.analysis import EFFECTS
 from cortexscope.comparing import ModelSide, Planned, planned
-from cortexscope.engine import Batch, Progress, RunRequest, Silent, computing_with, run
+from cortexscope.engine import Batch, Encoded, Progress, RunRequest, Silent, computing_with, run
 from cortexscope.errors import UsageError
 from cortexscope.interventions import unit_rows
 from cortexscope.lesioning._estimates import EstimatePass
@@ -153,7 +153,8 @@ class _Lesioning:
 
         def read(batch: Batch, wanted: Sequence[LesionPlan]) -> list[pa.Table]:
             if self._reuse is None:
-                self._reuse = side.refusal is None and can_reuse(side, blocks, self._shortest())
+                shortest = _shortest(self._batches, decoder=side.reader.has_pair)
+                self._reuse = side.refusal is None and can_reuse(side, blocks, shortest)
             parts = [part for plan in wanted for part in chosen[plan.kind]]
             found = LesionPass(side, blocks, reuse=self._reuse).read(batch, parts)
             return [found.filter(pc.field("kind") == plan.kind) for plan in wanted]
@@ -185,10 +186,6 @@ class _Lesioning:
             str(setup.sample_tokens),
             *plugins,
         ]
-
-    def _shortest(self) -> Batch:
-        items = (item for batch in self._batches for item in batch.items)
-        return Batch((min(items, key=lambda item: (item.tokens, item.prompt.id)),))
 
     def _foremost(self, kind: str, parts: Sequence[Part]) -> list[Part]:
         """Return the parts of the largest effect by estimate, in their order."""
@@ -233,6 +230,16 @@ class _Lesioning:
                 progress.advance(label, tokens[number])
         finally:
             progress.end(label)
+
+
+def _shortest(batches: Sequence[Batch], *, decoder: bool) -> Batch:
+    """Return the shortest prompt of which anything is predicted, where there is one."""
+
+    def size(item: Encoded) -> tuple[bool, int, str]:
+        predicted = (item.target or ()) if decoder else item.ids
+        return len(predicted) < 2, item.tokens, item.prompt.id
+
+    return Batch((min((item for batch in batches for item in batch.items), key=size),))
 
 
 def _small(batch: Batch, tokens: int) -> Iterator[Batch]:

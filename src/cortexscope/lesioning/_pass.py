@@ -78,10 +78,8 @@ class LesionPass:
         with self._blocks.kept():
             intact = side.read(batch)
         tokens = following(batch, decoder=side.reader.has_pair).tokens
-        found: dict[Part, list[dict[str, Any]]] = {part: [] for part in parts}
-        ordered = sorted(parts, key=self._before)
-        for start in range(0, len(parts), _TOGETHER):
-            group = ordered[start : start + _TOGETHER]
+        found: list[dict[str, Any]] = []
+        for group in _groups(parts, _TOGETHER):
             states = intact.new_empty(1 + len(group), *intact.shape)
             states[0] = intact
             at = 1
@@ -96,9 +94,9 @@ class LesionPass:
                     reason = str(error)
             for number, part in enumerate(group):
                 own = None if apart is None else apart[number]
-                found[part] = list(self._rows(prompts, part, own, reason))
+                found.extend(self._rows(prompts, part, own, reason))
         self._blocks.forget()
-        return pa.Table.from_pylist([row for rows in found.values() for row in rows], LESIONS)
+        return pa.Table.from_pylist(found, LESIONS)
 
     def _before(self, part: Part) -> int:
         """Return how many blocks run before the one that a part is of."""
@@ -112,11 +110,8 @@ class LesionPass:
                     yield self._side.read(batch)[None]
             return
         padded = len(batch.items) * (batch.longest + batch.longest_target)
-        for _, own in groupby(parts, key=lambda part: part.stack):
-            alike = list(own)
-            size = max(1, _ROWS // padded)
-            for start in range(0, len(alike), size):
-                yield self._together(batch, alike[start : start + size])
+        for group in _groups(parts, max(1, _ROWS // padded)):
+            yield self._together(batch, group)
 
     def _together(self, batch: Batch, parts: Sequence[Part]) -> Tensor:
         """Return what the head is given where parts of one stack are out, each alone.
@@ -179,6 +174,17 @@ class LesionPass:
             yield row
 
 
+def _groups(parts: Sequence[Part], size: int) -> Iterator[Sequence[Part]]:
+    """Yield parts of one kind and stack, so many at once.
+
+    So what is computed of a part does not hang on which other kinds are asked for, or done already.
+    """
+    for _, own in groupby(parts, key=lambda part: (part.kind, part.stack)):
+        alike = list(own)
+        for start in range(0, len(alike), size):
+            yield alike[start : start + size]
+
+
 def bytes_of(batch: Batch, side: ModelSide) -> list[tuple[float, str | None]]:
     """Return how many bytes of text are predicted of each prompt, 0 with the reason for none."""
     sizes = text_of(batch, side.reader.model.tokenizer, decoder=side.reader.has_pair)
@@ -197,10 +203,12 @@ def can_reuse(side: ModelSide, blocks: Blocks, batch: Batch) -> bool:
     Args:
         side: the model.
         blocks: of it.
-        batch: a short one, which is read once for each block.
+        batch: a short one, which is read twice for each block.
     """
     with blocks.kept():
         intact = side.read(batch)
+    if not intact.numel():
+        return False
     twice = Batch(batch.items * 2)
     # Rounding of the model's precision, many times over.
     near = intact.abs().max() * torch.finfo(getattr(torch, side.reader.model.info.dtype)).eps ** 0.5
