@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from cortexscope.analysis.tables._step import Step
 from cortexscope.errors import UnknownNameError
 from cortexscope.report import build_figures, build_tables
 from cortexscope.store import Measurements, Run
+from cortexscope.store._vectors import read_vectors, write_vectors
 
 FEW = Settings(0, 100, 100)
 # What concerns only runs of some kind (compared, lesioned, checkpoints of a training, outcomes),
@@ -113,9 +116,10 @@ def test_vectors_decide_the_tables_of_layers_alone(run: Run, built: list[str]) -
     everything(Analysis(run, settings=FEW))
     built.clear()
     (file, *_) = sorted((run.path / "vectors").iterdir())
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
+    found = read_vectors(file)
+    for sums in found.pools["mean_state"].values():
+        sums["vector"].mul_(2)
+    write_vectors(file, found)
     everything(Analysis(run, settings=FEW))
     of_vectors = {name for name, step in TABLES.items() if step.of_vectors}
     assert sorted(built) == sorted(of_vectors - SPECIAL)
@@ -130,10 +134,23 @@ def test_other_code_makes_its_own(
     assert built.count("means") == 2
 
 
-def test_a_damaged_table_is_made_anew(run: Run, built: list[str]) -> None:
+def cut(content: bytes) -> bytes:
+    return content[:100]
+
+
+def flipped(content: bytes) -> bytes:
+    """Return it with a bit changed in the first column's values."""
+    end = pq.read_metadata(io.BytesIO(content)).row_group(0).column(0).total_compressed_size
+    return bytes((*content[:end], content[end] ^ 1, *content[end + 1 :]))
+
+
+@pytest.mark.parametrize("damage", [cut, flipped])
+def test_a_damaged_table_is_made_anew(
+    run: Run, built: list[str], damage: Callable[[bytes], bytes]
+) -> None:
     first = Analysis(run, settings=FEW).table("means")
     (file,) = (run.path / "stats" / "kept").glob("means-*.parquet")
-    file.write_bytes(file.read_bytes()[:100])
+    file.write_bytes(damage(file.read_bytes()))
     pd.testing.assert_frame_equal(first, Analysis(run, settings=FEW).table("means"))
     assert built.count("means") == 2
     pd.testing.assert_frame_equal(first, Analysis(run, settings=FEW).table("means"))

@@ -222,7 +222,7 @@ def test_the_vectors_of_every_prompt_are_in_the_folder(request_: RunRequest) -> 
         seen += rows
         assert vectors.shape == (len(rows), 32)
         assert vectors.dtype == torch.float32
-        assert names == {"mean_state", "unit_sum", "unit_sum_rest"}
+        assert names == {"mean_state", "unit_sum", "unit_sum_rest", "crc32"}
     assert sorted(seen) == sorted(finished.prompts()["prompt_id"])
 
 

@@ -86,6 +86,6 @@ def test_measurements_with_a_changed_bit_are_refused(tmp_path: Path) -> None:
     write_parquet(file, pa.Table.from_pylist(rows, MEASUREMENTS))
 
     def same(one: pa.Table, two: pa.Table) -> bool:
-        return one.equals(two)
+        return bool(one.equals(two))
 
     assert changed_unseen(file, read_rows, same) == 0
