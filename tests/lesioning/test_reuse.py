@@ -92,6 +92,15 @@ def test_parts_beside_others_give_what_they_give_alone(
     assert not any("forward" in vars(m) for m in model.module.modules())
 
 
+def test_a_model_whose_blocks_give_something_else_is_read_whole(loaded: Loaded) -> None:
+    side = loaded("gpt2")
+    layers = side.reader.model.module.transformer.h
+    # What is no tensor cannot be joined with that of other passes.
+    layers[0].register_forward_hook(lambda _, args, out: {"states": out})
+    layers[1].register_forward_pre_hook(lambda _, args: (args[0]["states"], *args[1:]))
+    assert not can_reuse(side, blocks_of(side), batch_of([7]))
+
+
 def test_what_follows_several_parts_is_run_once_for_all(loaded: Loaded) -> None:
     side = loaded("llama")
     ran = []

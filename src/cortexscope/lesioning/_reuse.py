@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cortexscope.errors import ModelError
 from cortexscope.lesioning._forward import stand_for
 from cortexscope.models import Anatomy
 from cortexscope.records import Stack
@@ -145,7 +146,11 @@ def _copied(output: Any) -> Any:  # noqa: ANN401 - what blocks give
 
 
 def _joined(outputs: Sequence[Any]) -> Any:  # noqa: ANN401
-    """Return what a block would give of the prompts of all passes, one after the other."""
+    """Return what a block would give of the prompts of all passes, one after the other.
+
+    Raises:
+        ModelError: if it is nothing that is known to hold states.
+    """
     first = outputs[0]
     if isinstance(first, Tensor):
         return torch.cat(list(outputs))
@@ -155,4 +160,4 @@ def _joined(outputs: Sequence[Any]) -> Any:  # noqa: ANN401
             torch.cat(own) if isinstance(own[0], Tensor) and len(own[0]) == prompts else own[0]
             for own in zip(*outputs, strict=True)
         )
-    return first
+    raise ModelError(f"Blocks give {type(first).__name__}, of which no states are known.")
