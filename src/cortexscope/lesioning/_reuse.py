@@ -108,6 +108,9 @@ class Blocks:
         Args:
             steps: how many of them.
             outputs: what the last of them gave in several passes over the prompts that were kept.
+
+        Raises:
+            ModelError: if these are nothing that is known to hold states.
         """
         first = max(own for own in self._first.values() if own < steps)
         joined = _joined(outputs)
