@@ -22,10 +22,11 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 FOLDER = Path("src", "cortexscope", "native")
 # The order of sums is written down in the sources, and no flag may change it.
 FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapping-math")
-# By the capability of a processor, as torch calls it; wider registers were tried on no machine.
-CAPABILITIES = {"DEFAULT": ()}
+# By the capability of a processor, as torch calls it.
+CAPABILITIES: dict[str, tuple[str, ...]] = {"DEFAULT": ()}
 if platform.machine().lower() in ("x86_64", "amd64"):
-    CAPABILITIES["AVX2"] = ("-mavx2", "-mfma")
+    wide = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
+    CAPABILITIES |= {"AVX2": ("-mavx2", "-mfma"), "AVX512": ("-mavx2", "-mfma", *wide)}
 
 
 def compiler() -> list[str] | None:

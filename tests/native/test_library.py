@@ -68,16 +68,35 @@ def test_without_it_torch_measures_the_same(monkeypatch: pytest.MonkeyPatch, fam
         assert wanted.check(got, relative=1e-4, absolute=1e-5) == len(got)
 
 
+NARROWER = {"AVX512": ("avx2", "default"), "AVX2": ("default",)}
+"""What a processor can be told to be, of what it is."""
+
+CHECK = """
+import torch
+from cortexscope import native
+
+values = torch.randn(3, 5, 77, generator=torch.Generator().manual_seed(0))
+sizes = native.row_sizes(native.Rows(values), native.SIZES)
+torch.testing.assert_close(sizes["norms"], values.norm(dim=-1), rtol=1e-6, atol=0)
+torch.testing.assert_close(sizes["largest"], values.abs().amax(-1), rtol=0, atol=0)
+
+query, key = torch.randn(2, 2, 6, 43, 20, generator=torch.Generator().manual_seed(1)).unbind()
+found = native.attention_rows(query, key, None, causal=True, scale=0.3, entropy=True, chosen={})
+scores = (query.double() @ key.double().mT * 0.3).masked_fill(torch.ones(43, 43).triu(1) > 0, -1e30)
+wanted = torch.special.entr(scores.softmax(-1)).sum(-1)
+torch.testing.assert_close(found.entropy.double(), wanted, rtol=2e-6, atol=2e-6)
+print(native.is_there(), native._library._capability())
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not native.is_there(), reason="cortexscope was built without it")
-def test_the_processor_that_torch_is_told_of_decides_which_one_is_taken() -> None:
-    code = (
-        "import torch; from cortexscope import native; "
-        "rows = native.Rows(torch.ones(1, 1, 9)); "
-        "print(native.is_there(), float(native.row_sizes(rows, native.SIZES)['sums']))"
-    )
-    environment = {**os.environ, "ATEN_CPU_CAPABILITY": "default"}
+@pytest.mark.parametrize("told", sorted({word for words in NARROWER.values() for word in words}))
+def test_the_processor_that_torch_is_told_of_decides_which_one_is_taken(told: str) -> None:
+    if told not in NARROWER.get(_library._capability(), ()):
+        pytest.skip(f"this processor cannot be told to be {told}")
+    environment = {**os.environ, "ATEN_CPU_CAPABILITY": told}
     said = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+        [sys.executable, "-c", CHECK], capture_output=True, text=True, env=environment, check=True
     ).stdout
-    assert said.split() == ["True", "9.0"]
+    assert said.split() == ["True", told.upper()]

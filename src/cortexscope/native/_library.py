@@ -59,7 +59,7 @@ def _found() -> _Found:
 def _capability() -> str:
     """Return what torch says of the processor, or is told to take it for, as far as we build."""
     named: str = torch.backends.cpu.get_cpu_capability()
-    return "AVX2" if named.startswith("AVX") else "DEFAULT"
+    return next((ours for ours in ("AVX512", "AVX2") if named.startswith(ours)), "DEFAULT")
 
 
 @cache

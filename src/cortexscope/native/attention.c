@@ -10,7 +10,12 @@
 
 #include <stdlib.h>
 
-#define TOGETHER 6 /* rows; with two registers of keys each, their scores leave four of sixteen free */
+/* Rows; with two registers of keys each, their scores leave some of all registers free. */
+#if defined(__AVX512F__)
+#define TOGETHER 12 /* of 32 */
+#else
+#define TOGETHER 6 /* of 16 */
+#endif
 #define CHOSEN 4
 #define LOWEST -104.0f /* the exponential of less is 0 in float32 */
 #define HIDDEN -1e9f   /* what hides a key is below */
@@ -37,33 +42,43 @@ typedef struct {
     int64_t starved;       /* whether a thread had no memory */
 } Attention;
 
-/* Turn keys so that the features of a few lie side by side. */
+/* Features, filled up with zeros to a whole register. */
+INLINE int64_t filled(int64_t width) { return (width + LANES - 1) / LANES * LANES; }
+
+/* Keys, filled up to as many registers as are read at once. */
+INLINE int64_t whole_registers(int64_t keys) { return (keys + WIDTH - 1) / WIDTH * WIDTH; }
+
+/* Turn keys so that the same feature of a few lies side by side. */
 INLINE void turn_keys(const float *from, int64_t stride, int64_t keys, int64_t width, float *to) {
-    for (int64_t first = 0; first < keys; first += WIDTH, to += WIDTH * width) {
-        int64_t some = keys - first < WIDTH ? keys - first : WIDTH;
-        for (int64_t lane = 0; lane < some; lane++) {
-            const float *at = from + (first + lane) * stride;
-            for (int64_t feature = 0; feature < width; feature++)
-                to[feature * WIDTH + lane] = at[feature];
+    for (int64_t first = 0; first < whole_registers(keys); first += LANES) {
+        float *block = to + first / WIDTH * WIDTH * filled(width) + first % WIDTH;
+        for (int64_t feature = 0; feature < width; feature += LANES) {
+            lanes rows[LANES];
+            for (int64_t row = 0; row < LANES; row++)
+                rows[row] = first + row < keys
+                                ? load_up_to(from + (first + row) * stride, feature, width, 0)
+                                : all(0);
+            turn(rows);
+            for (int64_t row = 0; row < LANES; row++)
+                memcpy(block + (feature + row) * WIDTH, rows + row, sizeof *rows);
         }
-        for (int64_t lane = some; lane < WIDTH; lane++)
-            for (int64_t feature = 0; feature < width; feature++) to[feature * WIDTH + lane] = 0;
     }
 }
 
-/* Scores of a few queries, laid side by side feature by feature, with the keys up to `limit`. */
+/* Scores of a few queries, laid side by side a register at a time, with the keys up to `limit`. */
 INLINE void score(const float *queries, const float *turned, int64_t width, int64_t limit,
                   float scale, float *scores, int64_t stride) {
-    for (int64_t first = 0; first < limit; first += WIDTH, turned += WIDTH * width) {
+    for (int64_t first = 0; first < limit; first += WIDTH) {
         lanes sums[TOGETHER][SIDES] = {{{0}}};
-        for (int64_t feature = 0; feature < width; feature++) {
-            lanes keys[SIDES];
-            for (int side = 0; side < SIDES; side++)
-                keys[side] = load(turned + feature * WIDTH + side * LANES);
-            const float *at = queries + feature * TOGETHER;
-            for (int row = 0; row < TOGETHER; row++)
-                for (int side = 0; side < SIDES; side++) sums[row][side] += keys[side] * at[row];
-        }
+        const float *at = queries;
+        for (int64_t some = 0; some < width; some += LANES, at += TOGETHER * LANES)
+            for (int feature = 0; feature < LANES; feature++, turned += WIDTH) {
+                lanes keys[SIDES];
+                for (int side = 0; side < SIDES; side++) keys[side] = load(turned + side * LANES);
+                for (int row = 0; row < TOGETHER; row++)
+                    for (int side = 0; side < SIDES; side++)
+                        sums[row][side] += keys[side] * at[row * LANES + feature];
+            }
         for (int row = 0; row < TOGETHER; row++)
             for (int side = 0; side < SIDES; side++) {
                 lanes found = sums[row][side] * scale;
@@ -79,56 +94,81 @@ INLINE int64_t seen_keys(const Attention *job, const float *bias, int64_t row) {
     return limit;
 }
 
-/* Finish one row; its scores are changed, up to the end of a register. */
-INLINE void finish_row(const Attention *job, float *scores, const float *bias, int64_t limit,
-                       int64_t prompt, int64_t head, int64_t query) {
-    int64_t place = (prompt * job->heads + head) * job->queries + query;
-    int64_t end = (limit + WIDTH - 1) / WIDTH * WIDTH;
-    if (bias) for (int64_t key = 0; key < limit; key++) scores[key] += bias[key];
-    for (int64_t key = limit; key < end; key++) scores[key] = -INFINITY;
+/* A few rows go through each step together, so that none waits for another's result. */
+typedef struct {
+    float *scores;
+    const float *bias;
+    int64_t limit; /* keys from here on are hidden */
+    float largest; /* minus infinity where all are */
+    double others; /* c - 1 + R of the head of this file */
+    double spread; /* the sum of e_j (m - s_j) */
+} Row;
+
+INLINE void find_largest(Row *row) {
+    int64_t end = whole_registers(row->limit);
+    float *scores = row->scores;
+    if (row->bias) for (int64_t key = 0; key < row->limit; key++) scores[key] += row->bias[key];
+    for (int64_t key = row->limit; key < end; key++) scores[key] = -INFINITY;
     lanes most[SIDES] = {all(-INFINITY), all(-INFINITY)};
     for (int64_t key = 0; key < end; key += WIDTH)
-        for (int side = 0; side < SIDES; side++) {
-            lanes found = load(scores + key + side * LANES);
-            most[side] = choose(found > most[side], found, most[side]);
-        }
-    float top = largest_of(most);
-    int empty = top == -INFINITY;
-    if (empty) for (int64_t key = 0; key < limit; key++) if (isnan(scores[key])) top = NAN, empty = 0;
+        for (int side = 0; side < SIDES; side++)
+            most[side] = larger(load(scores + key + side * LANES), most[side]);
+    row->largest = largest_of(most);
+    if (row->largest != -INFINITY) return;
+    for (int64_t key = 0; key < row->limit; key++) if (isnan(scores[key])) row->largest = NAN;
+}
+
+/* Scores become e_j, up to the end of a register. */
+INLINE void raise_scores(Row *row) {
     lanes rest[SIDES] = {{0}}, spread[SIDES] = {{0}};
     marks ties[SIDES] = {{0}};
-    for (int64_t key = 0; !empty && key < end; key += WIDTH)
+    int64_t end = row->largest == -INFINITY ? 0 : whole_registers(row->limit);
+    for (int64_t key = 0; key < end; key += WIDTH)
         for (int side = 0; side < SIDES; side++) {
-            lanes below = load(scores + key + side * LANES) - top;
-            /* What is no number stays so. */
-            marks none = below <= LOWEST;
-            below = choose(none, all(LOWEST), below);
+            lanes below = load(row->scores + key + side * LANES) - row->largest;
+            marks largest = below == 0, none = below <= LOWEST;
+            /* What is no number stays so; one too small for float32 would take a processor long. */
+            below = choose(none, all(0), below);
             lanes share = choose(none, all(0), exponential_down_to_0(below));
-            marks largest = below == 0;
             ties[side] -= largest;
             rest[side] += choose(largest, all(0), share);
             spread[side] -= share * below;
-            memcpy(scores + key + side * LANES, &share, sizeof share);
+            memcpy(row->scores + key + side * LANES, &share, sizeof share);
         }
-    int64_t tied = 0;
-    for (int side = 0; side < SIDES; side++)
-        for (int lane = 0; lane < LANES; lane++) tied += ties[side][lane];
-    double others = (double)(tied - 1) + sum_of(rest);
-    if (job->entropy)
-        job->entropy[place] = empty ? 0 : (float)(log1p(others) + sum_of(spread) / (1 + others));
+    row->others = (double)(count_of(ties) - 1) + sum_of(rest);
+    row->spread = sum_of(spread);
+}
+
+INLINE float entropy_of(const Row *row) {
+    if (row->largest == -INFINITY) return 0;
+    /* The logarithm of 1 and little more has to keep the digits of what is more. */
+    double log_of_sum = row->others > 0.5 ? log(1 + row->others) : log1p(row->others);
+    return (float)(log_of_sum + row->spread / (1 + row->others));
+}
+
+INLINE float mass_on(const Row *row, int64_t key) {
+    if (row->largest == -INFINITY || key < 0 || key >= row->limit) return 0;
+    return (float)(row->scores[key] / (1 + row->others));
+}
+
+INLINE void note_row(const Attention *job, const Row *row, int64_t prompt, int64_t head,
+                     int64_t query) {
+    int64_t place = (prompt * job->heads + head) * job->queries + query;
+    if (job->entropy) job->entropy[place] = entropy_of(row);
     for (int number = 0; number < CHOSEN; number++) {
         if (!job->masses[number]) continue;
         const int64_t *strides = job->chosen_strides[number];
-        int64_t key = job->chosen[number][prompt * strides[0] + head * strides[1] + query * strides[2]];
-        int there = !empty && key >= 0 && key < limit;
-        job->masses[number][place] = there ? (float)(scores[key] / (1 + others)) : 0;
+        const int64_t *key = job->chosen[number] + prompt * strides[0] + head * strides[1];
+        job->masses[number][place] = mass_on(row, key[query * strides[2]]);
     }
     if (!job->whole) return;
     int64_t slot = job->slots ? job->slots[prompt * job->queries + query] : query;
     if (slot < 0) return;
     float *whole = job->whole + ((prompt * job->heads + head) * job->wholes + slot) * job->keys;
-    for (int64_t key = 0; key < job->keys; key++)
-        whole[key] = empty || key >= limit ? 0 : (float)(scores[key] / (1 + others));
+    int64_t limit = row->largest == -INFINITY ? 0 : row->limit;
+    for (int64_t key = 0; key < limit; key++)
+        whole[key] = (float)(row->scores[key] / (1 + row->others));
+    memset(whole + limit, 0, sizeof *whole * (size_t)(job->keys - limit));
 }
 
 typedef struct {
@@ -137,50 +177,56 @@ typedef struct {
 
 static void attend_unit(const Attention *job, Room room, int64_t prompt, int64_t group,
                                int64_t first_head, int64_t heads) {
-    int64_t width = job->width, stride = (job->keys + WIDTH - 1) / WIDTH * WIDTH;
+    int64_t width = job->width, stride = whole_registers(job->keys);
     turn_keys(job->key + prompt * job->key_strides[0] + group * job->key_strides[1],
               job->key_strides[2], job->keys, width, room.turned);
     for (int64_t head = first_head; head < first_head + heads; head++) {
         const float *query =
             job->query + prompt * job->query_strides[0] + head * job->query_strides[1];
         for (int64_t first = 0; first < job->queries; first += TOGETHER) {
-            int64_t limits[TOGETHER], limit = 0;
-            const float *biases[TOGETHER];
-            for (int row = 0; row < TOGETHER; row++) {
+            Row rows[TOGETHER];
+            int64_t limit = 0;
+            for (int number = 0; number < TOGETHER; number++) {
+                Row *row = rows + number;
                 /* Beyond the last query, the last once more. */
-                int64_t number = first + row < job->queries ? first + row : job->queries - 1;
-                int64_t here = job->where ? job->where[prompt * job->queries + number] : number;
-                biases[row] = job->bias ? job->bias + prompt * job->bias_strides[0] +
-                                              head * job->bias_strides[1] +
-                                              here * job->bias_strides[2]
-                                        : NULL;
-                limits[row] = seen_keys(job, biases[row], here);
-                if (limits[row] > limit) limit = limits[row];
+                int64_t own = first + number < job->queries ? first + number : job->queries - 1;
+                int64_t here = job->where ? job->where[prompt * job->queries + own] : own;
+                row->scores = room.scores + number * stride;
+                row->bias = NULL;
+                if (job->bias)
+                    row->bias = job->bias + prompt * job->bias_strides[0] +
+                                head * job->bias_strides[1] + here * job->bias_strides[2];
+                row->limit = seen_keys(job, row->bias, here);
+                if (row->limit > limit) limit = row->limit;
                 const float *at = query + here * job->query_strides[2];
-                for (int64_t feature = 0; feature < width; feature++)
-                    room.queries[feature * TOGETHER + row] = at[feature];
+                for (int64_t feature = 0; feature < width; feature += LANES) {
+                    lanes some = load_up_to(at, feature, width, 0);
+                    memcpy(room.queries + feature * TOGETHER + number * LANES, &some, sizeof some);
+                }
             }
             score(room.queries, room.turned, width, limit, (float)job->scale, room.scores, stride);
-            for (int row = 0; row < TOGETHER && first + row < job->queries; row++)
-                finish_row(job, room.scores + row * stride, biases[row], limits[row], prompt, head,
-                           first + row);
+            int64_t left = job->queries - first, count = left < TOGETHER ? left : TOGETHER;
+            for (int64_t number = 0; number < count; number++) find_largest(rows + number);
+            for (int64_t number = 0; number < count; number++) raise_scores(rows + number);
+            for (int64_t number = 0; number < count; number++)
+                note_row(job, rows + number, prompt, head, first + number);
         }
     }
 }
 
 static void attend_next(void *data) {
     Attention *job = data;
-    int64_t stride = (job->keys + WIDTH - 1) / WIDTH * WIDTH;
+    int64_t stride = whole_registers(job->keys);
     int64_t apart = job->keys > SHARED ? job->heads / job->groups : 1;
     int64_t units = job->prompts * job->groups * apart;
-    float *room = malloc(sizeof(float) * (size_t)(stride * job->width + TOGETHER * job->width +
-                                                  TOGETHER * stride));
+    int64_t width = filled(job->width);
+    float *room =
+        malloc(sizeof(float) * (size_t)(stride * width + TOGETHER * width + TOGETHER * stride));
     if (!room) {
         __atomic_store_n(&job->starved, 1, __ATOMIC_RELAXED);
         return;
     }
-    Room parts = {room, room + stride * job->width,
-                  room + stride * job->width + TOGETHER * job->width};
+    Room parts = {room, room + stride * width, room + stride * width + TOGETHER * width};
     for (;;) {
         int64_t unit = __atomic_fetch_add(&job->next, 1, __ATOMIC_RELAXED);
         if (unit >= units) break;

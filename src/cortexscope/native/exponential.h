@@ -36,9 +36,13 @@ INLINE lanes exponential_of(lanes power) {
 INLINE lanes exponential_down_to_0(lanes power) {
     marks twos;
     lanes sum = without_twos(power, &twos);
+#if defined(__AVX512F__)
+    return _mm512_scalef_ps(sum, _mm512_cvtepi32_ps((__m512i)twos));
+#else
     /* Two factors, since a very small result has no power of two of its own. */
     marks half = twos >> 1, other = twos - half;
     return sum * (lanes)((half + 127) << 23) * (lanes)((other + 127) << 23);
+#endif
 }
 
 #endif

@@ -39,8 +39,6 @@ INLINE const float *filled_up(const float *scores, int64_t width, float *room) {
     return room;
 }
 
-INLINE lanes larger(lanes one, lanes other) { return choose(one > other, one, other); }
-
 INLINE lanes smaller(lanes one, lanes other) { return choose(one < other, one, other); }
 
 INLINE Two largest_two(const float *scores, int64_t width, int both) {
