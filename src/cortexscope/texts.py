@@ -1,8 +1,8 @@
-"""Text of others as a terminal, a page or a message can show it."""
+"""Text as a terminal, a page or a message can show it."""
 
 from __future__ import annotations
 
-__all__ = ["plain", "plain_lines", "shortened"]
+__all__ = ["plain", "plain_lines", "said_count", "shortened"]
 
 _JOINERS = "\u200c\u200d"
 """Invisible, but part of words in Persian and in the scripts of India, and of emoji."""
@@ -45,3 +45,16 @@ def shortened(text: str, limit: int) -> str:
         return text
     tail = (limit - 1) // 2
     return text[: limit - 1 - tail] + "…" + text[len(text) - tail :]
+
+
+def said_count(number: int) -> str:
+    """Return a large number, such as of parameters, as people say it.
+
+    Example:
+        >>> said_count(134515008), said_count(576)
+        ('134.5M', '576')
+    """
+    for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if number >= size:
+            return f"{number / size:.1f}{letter}"
+    return str(number)

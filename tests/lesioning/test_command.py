@@ -61,6 +61,10 @@ def test_a_model_that_predicts_nothing_is_told_so(
         (["--loss", "cka"], "cannot be judged by cka: it has one value a task"),
         (["--loss", "induction_score"], "it has one value a model"),
         (["--top", "0"], "Invalid value for '--top'"),
+        (
+            ["--part", "experts", "--truncate"],
+            "m has no experts that can be taken out; it has layers, attention, mlp, heads, neurons",
+        ),
     ],
 )
 def test_a_wrong_request_is_refused_in_one_sentence(

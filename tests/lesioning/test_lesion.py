@@ -218,7 +218,11 @@ def test_a_model_without_such_parts_says_so(planted: Path, texts: Path) -> None:
         def note(self, text: str) -> None:
             said.append(text)
 
-    found = lesion(planted, texts, part="experts", progress=Noted())
+    found = lesion(planted, texts, part=("mlp", "experts"), progress=Noted())
     assert "tiny has no experts that can be taken out" in said
-    assert found.table("effects").empty
-    assert found.findings == ("No part of the model was taken out.",)
+    assert set(found.table("effects")["kind"]) == {"mlp"}
+    said.clear()
+    with pytest.raises(UsageError, match="has no experts that can be taken out; it has layers, "):
+        lesion(planted, texts, part="experts", progress=Noted())
+    # Nothing was measured for it.
+    assert said == []

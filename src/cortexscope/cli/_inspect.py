@@ -10,6 +10,7 @@ import typer
 from cortexscope.cli._options import loading_options
 from cortexscope.cli._terminal import display, say
 from cortexscope.models import LoadOptions
+from cortexscope.texts import said_count
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -56,7 +57,9 @@ def inspect(
         say(json.dumps(found, indent=2))
         return
     info = source.info
-    head = f"{info.name}  {info.family}, {info.stack_kind}, {_count(info.parameters)} parameters"
+    head = (
+        f"{info.name}  {info.family}, {info.stack_kind}, {said_count(info.parameters)} parameters"
+    )
     display(_tree(Text(head), parts), elsewhere=120)
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     table.add_column("metric", no_wrap=True)
@@ -81,22 +84,9 @@ def _grow(tree: Tree, part: Part) -> None:
     from rich.text import Text
 
     line = Text.assemble((part.name, "bold"), f"  {part.path}" if part.path else "")
-    line.append(f"  {_count(part.parameters)}", style="cyan")
+    line.append(f"  {said_count(part.parameters)}", style="cyan")
     if part.detail:
         line.append("  " + ", ".join(part.detail))
     branch = tree.add(line)
     for inner in part.parts:
         _grow(branch, inner)
-
-
-def _count(number: int) -> str:
-    """Return a number of parameters as people say it.
-
-    Example:
-        >>> _count(134515008), _count(576)
-        ('134.5M', '576')
-    """
-    for size, letter in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
-        if number >= size:
-            return f"{number / size:.1f}{letter}"
-    return str(number)

@@ -9,6 +9,7 @@ import typer
 
 from cortexscope.cli._request import Asked, request_options
 from cortexscope.cli._terminal import display, say
+from cortexscope.texts import said_count
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -81,7 +82,7 @@ def _table(found: Sequence[Forecast]) -> Table:
         counts = (own.prompts, own.tokens, own.padded, own.batches, own.shards, own.rows)
         table.add_row(
             Text(own.model),
-            f"{own.parameters / 1e6:,.1f}M",
+            said_count(own.parameters),
             own.dtype,
             said_bytes(own.weights),
             *(f"{count:,}" for count in counts),
@@ -93,7 +94,7 @@ def _table(found: Sequence[Forecast]) -> Table:
         every = [forecast.estimate for forecast in found]
         table.add_row(
             "together",
-            f"{sum(own.parameters for own in every) / 1e6:,.1f}M",
+            said_count(sum(own.parameters for own in every)),
             "",
             said_bytes(sum(own.weights for own in every)),
             *(

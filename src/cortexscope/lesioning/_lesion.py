@@ -20,7 +20,7 @@ from cortexscope.errors import UsageError
 from cortexscope.interventions import unit_rows
 from cortexscope.lesioning._estimates import EstimatePass
 from cortexscope.lesioning._lesions import Lesions
-from cortexscope.lesioning._parts import ESTIMATED, Part, kinds_of, parts_of
+from cortexscope.lesioning._parts import ESTIMATED, Part, check_kinds, kinds_of, parts_of
 from cortexscope.lesioning._pass import LesionPass, can_reuse
 from cortexscope.lesioning._reuse import Blocks
 from cortexscope.lesioning._values import ValuePass, check_metric
@@ -69,7 +69,8 @@ def lesion_request(request: RunRequest, asked: Asked, progress: Progress | None 
         progress: told what happens.
 
     Raises:
-        UsageError: if the request cannot be carried out as it stands.
+        UsageError: if the request cannot be carried out as it stands, or the model has no part of
+            the kinds asked for.
         UnknownNameError: if parts are to be judged by what is no metric.
         ModelError: if the model cannot be measured.
         StoreError: if the folder cannot be written.
@@ -80,8 +81,11 @@ def lesion_request(request: RunRequest, asked: Asked, progress: Progress | None 
     metric_names(request.metrics, plugins=request.plugins)
     if asked.loss not in EFFECTS:
         check_metric(asked.loss)
+    plans = planned(request)
+    for label, plan in plans.items():
+        check_kinds(label, plan.setup.open_model().outline(), asked.kinds)
     finished = run(request, progress)
-    for plan in planned(request).values():
+    for plan in plans.values():
         with SideWriter(finished.path) as writer, computing_with(request.settings.threads):
             _Lesioning(plan, asked, writer, progress, finished.control_ids()).carry_out()
     return Lesions(Run(finished.path), loss=asked.loss)

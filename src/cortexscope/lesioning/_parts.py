@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cortexscope.analysis import KINDS_OF_PARTS as KINDS
-from cortexscope.errors import UnknownNameError
+from cortexscope.errors import UnknownNameError, UsageError
 from cortexscope.interventions import Change, Place, parts
 from cortexscope.models import Model, find_anatomy
 from cortexscope.records import Stack
 from cortexscope.registry import suggestion
 
-__all__ = ["ESTIMATED", "KINDS", "Part", "kinds_of", "parts_of"]
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["ESTIMATED", "KINDS", "Part", "check_kinds", "kinds_of", "parts_of"]
 
 ESTIMATED = ("heads", "neurons")
 """Of which there are so many that all are estimated, and only the foremost taken out."""
@@ -53,6 +56,24 @@ def kinds_of(names: tuple[str, ...]) -> tuple[str, ...]:
                 f"{suggestion(name, KINDS)}"
             )
     return tuple(kind for kind in KINDS if kind in names)
+
+
+def check_kinds(label: str, module: nn.Module, kinds: tuple[str, ...]) -> None:
+    """Check that a model has parts of one of the kinds at least.
+
+    Args:
+        label: of the model.
+        module: its weights need not be there.
+        kinds: of `KINDS`.
+
+    Raises:
+        UsageError: if it has none of them.
+    """
+    if any(parts(module, kind) for kind in kinds):
+        return
+    there = [kind for kind in KINDS if parts(module, kind)]
+    instead = f"it has {', '.join(there)}" if there else "nor has it any other part that can be"
+    raise UsageError(f"{label} has no {' or '.join(kinds)} that can be taken out; {instead}.")
 
 
 def parts_of(model: Model, kind: str) -> list[Part]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from cortexscope.texts import said_count
+
 if TYPE_CHECKING:
     from cortexscope.engine._estimate import Memory
     from cortexscope.engine._job import Job, Measured
@@ -56,4 +58,4 @@ class Backend(Protocol):
 
 def loading(info: ModelInfo) -> str:
     """Return what to say before a model is loaded."""
-    return f"{info.model}: loading {info.parameters / 1e6:,.0f}M parameters"
+    return f"{info.model}: loading {said_count(info.parameters)} parameters"
