@@ -35,6 +35,8 @@ def test_the_report_says_what_changed(tmp_path: Path, suite_file: Path, comparer
     predictions, states = figure.panels
     assert isinstance(predictions, Ranges)
     assert predictions.rows == ("All prompts", "counting", "naming")
+    # Of one model all values are of one size.
+    assert (predictions.log, predictions.line) == (False, 0.0)
     assert isinstance(states, Lines)
     assert states.lines[0].x.tolist() == [3, 4]
     tables = {own.key for own in document.tables}

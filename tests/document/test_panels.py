@@ -34,6 +34,7 @@ from cortexscope.document import (
     save,
 )
 from cortexscope.document.drawing import none
+from cortexscope.document.panels._panel import Place
 from cortexscope.testing import check_panel
 
 _X = np.array([0.0, 0.5, 1.0])
@@ -105,6 +106,23 @@ def test_more_that_a_kind_of_panel_can_show_keeps_the_contract() -> None:
     check_panel(Scatter("cloud", "size", "nats", (cloud,), named=True, log=True))
     check_panel(Raster("map", "Layer", "", "count", 0, np.eye(2), row_names=("m", "n")))
     check_panel(Ranges("ranges", "nats", ("a",), (Range("m", 0, _X[:1], _X[:1], _Y[:1]),), 0.0))
+    far = Range("m", 0, np.array([1e-5, 3.0]), np.array([0.0, 2.0]), np.array([1e-4, 4.0]))
+    check_panel(Ranges("ranges", "nats", ("a", "b"), (far,), log=True))
+
+
+def test_an_interval_down_to_0_ends_with_the_least_that_a_logarithmic_axis_shows() -> None:
+    from plotly.subplots import make_subplots
+
+    one = Range("m", 0, np.array([1e-5, 3.0]), np.array([0.0, 2.0]), np.array([1e-4, 4.0]))
+    canvas = make_subplots(1, 1)
+    Ranges("ranges", "nats", ("a", "b"), (one,), log=True).plotly(
+        canvas, Place(1, 1, (0.0, 1.0)), set()
+    )
+    (trace,) = canvas.data
+    assert canvas.layout.xaxis.type == "log"
+    assert np.subtract(trace.x, trace.error_x.arrayminus) == pytest.approx([1e-5, 2.0])
+    # What is told beside it is the interval as it is.
+    assert trace.customdata[0][0] == 0
 
 
 def test_a_box_has_the_quantiles_and_names_what_lies_beyond_the_whiskers() -> None:

@@ -52,12 +52,21 @@ class Ranges(Panel):
     ranges: tuple[Range, ...]
     line: float | None = None
     """Where a line goes down through all rows; nowhere where None."""
+    log: bool = False
+    """Whether the axis is logarithmic; then all values are above 0."""
 
     def offsets(self) -> NDArray[np.float64]:
         """Return how far below its row each range is drawn, in rows: less than half of one."""
         places = np.arange(len(self.ranges), dtype=np.float64)
         step = min(0.3, 0.9 / max(len(places), 1))
         return np.asarray(step * (places - (len(places) - 1) / 2))
+
+    def _ends(self, one: Range) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the ends of intervals, on a logarithmic axis within what it has a place for."""
+        if not self.log:
+            return one.low, one.high
+        known = np.concatenate([own for part in self.ranges for own in (part.x, part.low)])
+        return np.maximum(one.low, np.min(known[known > 0], initial=np.inf)), one.high
 
     def inches(self, panels: Sequence[Ranges], columns: int, rows: int) -> tuple[float, float]:
         """Return the size that the rows need."""
@@ -71,12 +80,14 @@ class Ranges(Panel):
     def matplotlib(self, axes: Axes, *, first: bool) -> None:
         """Draw the intervals and their values."""
         plain_axes(axes, self.x_title, "")
+        if self.log:
+            axes.set_xscale("log")
         places = np.arange(len(self.rows), dtype=np.float64)
         if self.line is not None:
             axes.axvline(self.line, color="0.45", linewidth=0.9, zorder=1)
         for one, offset in zip(self.ranges, self.offsets(), strict=True):
             style = look(one.slot)
-            axes.hlines(places + offset, one.low, one.high, color=style.colour, linewidth=1.6)
+            axes.hlines(places + offset, *self._ends(one), color=style.colour, linewidth=1.6)
             axes.scatter(
                 one.x,
                 places + offset,
@@ -93,6 +104,8 @@ class Ranges(Panel):
         """Draw the intervals and their values."""
         where = {"row": place.row, "col": place.column}
         canvas.update_xaxes(title_text=for_plotly(self.x_title), **where)
+        if self.log:
+            canvas.update_xaxes(type="log", nticks=6, exponentformat="power", **where)
         for one, offset in zip(self.ranges, self.offsets(), strict=True):
             canvas.add_trace(self._trace(one, offset, entries), **where)
         rows_by_plotly(canvas, place, self.rows, LABEL)
@@ -106,14 +119,15 @@ class Ranges(Panel):
         from plotly import graph_objects as go
 
         style, name = look(one.slot), for_plotly(one.label, 60)
+        low, high = self._ends(one)
         trace = go.Scatter(
             x=as_list(one.x),
             y=[place + offset for place in range(len(self.rows))],
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": as_list(one.high - one.x),
-                "arrayminus": as_list(one.x - one.low),
+                "array": as_list(high - one.x),
+                "arrayminus": as_list(one.x - low),
                 "width": 0,
                 "color": style.colour,
             },

@@ -8,6 +8,7 @@ import pandas as pd
 from cortexscope.document import Figure, Line, Lines, Panel, Range, Ranges
 from cortexscope.report._frames import RunFrames
 from cortexscope.report._labels import Labels, plain, task_title
+from cortexscope.report.figures._axes import is_wide
 
 __all__ = ["build"]
 
@@ -15,7 +16,8 @@ _CAPTION = (
     "Left: Kullback-Leibler divergence of the model's next-token distribution from the base's, "
     "mean over prompts with its 95 % interval. Right: length of the difference of the two models' "
     "states as a share of the base's, mean over tokens and prompts, with its 95 % interval; layer "
-    "0 is the embedding output. A layer that is not drawn has the base's states."
+    "0 is the embedding output. A layer that is not drawn has the base's states. Where models lie "
+    "far apart, the scale is one of powers."
 )
 
 
@@ -55,7 +57,17 @@ def _by_task(table: pd.DataFrame, slots: dict[str, int]) -> list[Panel]:
         )
         ranges.append(Range(plain(str(model)), slots[str(model)], x, low, high))
     names = ("All prompts", *map(task_title, tasks))
-    return [Ranges("Predictions", "KL divergence (nats a token)", names, tuple(ranges), line=0.0)]
+    wide = is_wide(known["kl"].to_numpy(dtype=np.float64))
+    return [
+        Ranges(
+            "Predictions",
+            "KL divergence (nats a token)",
+            names,
+            tuple(ranges),
+            line=None if wide else 0.0,
+            log=wide,
+        )
+    ]
 
 
 def _by_layer(table: pd.DataFrame, slots: dict[str, int]) -> list[Panel]:
@@ -78,7 +90,7 @@ def _by_layer(table: pd.DataFrame, slots: dict[str, int]) -> list[Panel]:
                 "Layer",
                 "Share of the state's length",
                 tuple(lines),
-                log=bool(rows["distance"].max() > 30 * rows["distance"].min()),
+                log=is_wide(rows["distance"].to_numpy(dtype=np.float64)),
                 x_word="layer",
                 x_range=(-0.5, float(table["layer"].max()) + 0.5),
             )
