@@ -208,8 +208,10 @@ def test_a_signal_at_the_very_end_of_the_program_ends_it_as_it_would_have(
     suite = tmp_path / "s.csv"
     suite.write_text("task,id,text\na,1,One two\na,2,One two\n")
     line = [str(suite) if own == "SUITE" else own for own in asked]
+    # What a shell starts in the background ignores SIGINT, and so do all that it starts.
+    hears = "signal.signal(signal.SIGINT, signal.default_int_handler)"
     code = (
-        "import sys, signal\nfrom cortexscope.cli import main\n"
+        f"import sys, signal\nfrom cortexscope.cli import main\n{hears}\n"
         f"sys.argv = ['cortexscope', *{line}]\nmain()\nsignal.raise_signal(signal.SIGINT)"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
