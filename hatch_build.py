@@ -25,8 +25,9 @@ FLAGS = ("-std=gnu11", "-O3", "-fPIC", "-shared", "-fno-math-errno", "-fno-trapp
 # By the capability of a processor, as torch calls it.
 CAPABILITIES: dict[str, tuple[str, ...]] = {"DEFAULT": ()}
 if platform.machine().lower() in ("x86_64", "amd64"):
+    CAPABILITIES["AVX2"] = ("-mavx2", "-mfma")
     wide = ("-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512")
-    CAPABILITIES |= {"AVX2": ("-mavx2", "-mfma"), "AVX512": ("-mavx2", "-mfma", *wide)}
+    CAPABILITIES["AVX512"] = (*CAPABILITIES["AVX2"], *wide)
 
 
 def compiler() -> list[str] | None:

@@ -28,8 +28,8 @@
 
 typedef float lanes __attribute__((vector_size(4 * LANES)));
 typedef int32_t marks __attribute__((vector_size(4 * LANES)));
-typedef float half __attribute__((vector_size(2 * LANES)));
-typedef double pairs __attribute__((vector_size(4 * LANES))); /* as many as in half a register */
+typedef float half_lanes __attribute__((vector_size(2 * LANES)));
+typedef double doubles __attribute__((vector_size(4 * LANES)));
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -76,11 +76,11 @@ INLINE lanes larger(lanes one, lanes other) {
 
 /* Halves are added to halves, since additions one after the other would each wait for the last. */
 INLINE double sum_of(const lanes *values) {
-    pairs sum = {0};
+    doubles sum = {0};
     for (int part = 0; part < 2 * SIDES; part++) {
-        half some;
+        half_lanes some;
         memcpy(&some, (const char *)values + part * sizeof some, sizeof some);
-        sum += __builtin_convertvector(some, pairs);
+        sum += __builtin_convertvector(some, doubles);
     }
 #if defined(__AVX512F__)
     return _mm512_reduce_add_pd(sum);

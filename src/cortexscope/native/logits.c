@@ -113,9 +113,7 @@ INLINE void add_block(const Logits *job, int64_t place, const float *scores, int
     job->mass[place] += sum_of(mass);
     job->moment[place] += sum_of(moment);
     if (weights) job->apart[place] += sum_of(apart);
-    if (!job->marks) return;
-    for (int side = 0; side < SIDES; side++)
-        for (int lane = 0; lane < LANES; lane++) job->above[place] += above[side][lane];
+    if (job->marks) job->above[place] += count_of(above);
 }
 
 /* The token in question is compared with no mark: its score, computed with others, differs a little

@@ -77,12 +77,11 @@ static void add_units(const Prompts *job, int64_t prompt) {
 
 INLINE int64_t count_below(const float *at, int64_t width, float times, float limit) {
     marks count[SIDES] = {{0}};
-    int64_t whole = width - width % WIDTH, total = 0;
+    int64_t whole = width - width % WIDTH, total;
     for (int64_t i = 0; i < whole; i += WIDTH)
         for (int side = 0; side < SIDES; side++)
             count[side] -= times * size_of(load(at + i + side * LANES)) < limit;
-    for (int side = 0; side < SIDES; side++)
-        for (int lane = 0; lane < LANES; lane++) total += count[side][lane];
+    total = count_of(count);
     for (int64_t i = whole; i < width; i++) total += times * fabsf(at[i]) < limit;
     return total;
 }

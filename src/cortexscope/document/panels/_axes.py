@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cortexscope.document.drawing._text import for_matplotlib, unlike
 from cortexscope.document.panels._panel import Place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["inches_of_axes", "plain_axes", "rows_by_matplotlib", "rows_by_plotly"]
+__all__ = ["above_0", "inches_of_axes", "plain_axes", "rows_by_matplotlib", "rows_by_plotly"]
 
 
 def plain_axes(axes: Axes, x_title: str, y_title: str) -> None:
@@ -21,6 +24,19 @@ def plain_axes(axes: Axes, x_title: str, y_title: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, color="0.9", linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def above_0(
+    edges: NDArray[np.float64], shown: Sequence[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Return the edges of intervals as a logarithmic axis has a place for them.
+
+    Args:
+        edges: of any shape; those of 0 or less become the least above 0 that is shown, NaN stays.
+        shown: all that the axis shows.
+    """
+    least = min(float(own[own > 0].min(initial=np.inf)) for own in shown)
+    return np.where(edges <= 0, least, edges)
 
 
 def inches_of_axes(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cortexscope.document._table import Column, Part
 from cortexscope.document.drawing._look import look
 from cortexscope.document.drawing._text import as_list, for_plotly, legend_entry
-from cortexscope.document.panels._axes import inches_of_axes, plain_axes
+from cortexscope.document.panels._axes import above_0, inches_of_axes, plain_axes
 from cortexscope.document.panels._panel import Panel, Place
 
 if TYPE_CHECKING:
@@ -154,8 +154,8 @@ class Lines(Panel):
             return None
         low, high = line.ends
         if self.log:
-            least = min(float(own.y[own.y > 0].min(initial=np.inf)) for own in self.lines)
-            low, high = (np.where(edge > 0, edge, least) for edge in (low, high))
+            shown = [own.y for own in self.lines]
+            low, high = above_0(low, shown), above_0(high, shown)
         return low, high
 
     def numbers(self) -> Part:

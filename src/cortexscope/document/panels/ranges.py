@@ -17,7 +17,12 @@ from cortexscope.document.drawing._text import (
     for_plotly,
     legend_entry,
 )
-from cortexscope.document.panels._axes import plain_axes, rows_by_matplotlib, rows_by_plotly
+from cortexscope.document.panels._axes import (
+    above_0,
+    plain_axes,
+    rows_by_matplotlib,
+    rows_by_plotly,
+)
 from cortexscope.document.panels._panel import Panel, Place
 
 if TYPE_CHECKING:
@@ -61,12 +66,11 @@ class Ranges(Panel):
         step = min(0.3, 0.9 / max(len(places), 1))
         return np.asarray(step * (places - (len(places) - 1) / 2))
 
-    def _ends(self, one: Range) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the ends of intervals, on a logarithmic axis within what it has a place for."""
+    def _low(self, one: Range) -> NDArray[np.float64]:
+        """Return the lower ends of intervals, on a logarithmic axis where it has a place for."""
         if not self.log:
-            return one.low, one.high
-        known = np.concatenate([own for part in self.ranges for own in (part.x, part.low)])
-        return np.maximum(one.low, np.min(known[known > 0], initial=np.inf)), one.high
+            return one.low
+        return above_0(one.low, [end for own in self.ranges for end in (own.x, own.low)])
 
     def inches(self, panels: Sequence[Ranges], columns: int, rows: int) -> tuple[float, float]:
         """Return the size that the rows need."""
@@ -87,7 +91,9 @@ class Ranges(Panel):
             axes.axvline(self.line, color="0.45", linewidth=0.9, zorder=1)
         for one, offset in zip(self.ranges, self.offsets(), strict=True):
             style = look(one.slot)
-            axes.hlines(places + offset, *self._ends(one), color=style.colour, linewidth=1.6)
+            axes.hlines(
+                places + offset, self._low(one), one.high, color=style.colour, linewidth=1.6
+            )
             axes.scatter(
                 one.x,
                 places + offset,
@@ -119,15 +125,14 @@ class Ranges(Panel):
         from plotly import graph_objects as go
 
         style, name = look(one.slot), for_plotly(one.label, 60)
-        low, high = self._ends(one)
         trace = go.Scatter(
             x=as_list(one.x),
             y=[place + offset for place in range(len(self.rows))],
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": as_list(high - one.x),
-                "arrayminus": as_list(one.x - low),
+                "array": as_list(one.high - one.x),
+                "arrayminus": as_list(one.x - self._low(one)),
                 "width": 0,
                 "color": style.colour,
             },
