@@ -8,6 +8,7 @@ from cortexscope.analysis._scopes import IN_UNITS, STANDARDISED
 from cortexscope.analysis._settings import Settings, settings_of
 from cortexscope.analysis._trainings import FEWEST, trainings_of
 from cortexscope.analysis._values import (
+    coded_values,
     head_values,
     metrics_with_values,
     prompt_values,
@@ -47,6 +48,7 @@ __all__ = [
     "TABLES",
     "TASK",
     "Verdict",
+    "coded_values",
     "column_names",
     "groups_of",
     "head_values",

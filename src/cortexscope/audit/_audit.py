@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cortexscope._version import __version__
 from cortexscope.audit._activity import check_activities
-from cortexscope.audit._claims import quoted, study
+from cortexscope.audit._claims import Claim, quoted, study
 from cortexscope.audit._evidence import Evidence, evidence_of
 from cortexscope.audit._given import Given, read_given
 from cortexscope.audit._grid import read_grid
@@ -17,6 +17,7 @@ from cortexscope.audit._judge import checks_of
 from cortexscope.audit._lead import NOTES
 from cortexscope.audit._records import Audit, Judged
 from cortexscope.audit._tables import Checked, check_tables, undetermined
+from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
     from cortexscope.store import Measurements
@@ -52,6 +53,10 @@ def audit_study(
         values = read_run(Path(run) if isinstance(run, str) else run)
     parts = values.parts(study().models) if values else ()
     sources = [evidence, *(part.evidence(evidence) for part in parts)]
+
+    def judged(own: Claim) -> Judged:
+        return Judged(own.id, own.words, own.lines, tuple(checks_of(own, sources)), own.caveats)
+
     return Audit(
         version=__version__,
         study=study().study,
@@ -62,10 +67,7 @@ def audit_study(
         undetermined=(*left_open, *(each.undetermined for each in others)),
         run=values.name if values else None,
         run_facts=dict(values.facts) if values else {},
-        claims=tuple(
-            Judged(own.id, own.words, own.lines, tuple(checks_of(own, sources)), own.caveats)
-            for own in study().claims
-        ),
+        claims=tuple(threaded(judged, study().claims)),
         notes=NOTES,
     )
 

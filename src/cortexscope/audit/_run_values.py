@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cortexscope.analysis import metrics_with_values, prompt_values, without_controls
+from cortexscope.analysis import coded_values, metrics_with_values, without_controls
 from cortexscope.audit._evidence import Evidence, Known
 from cortexscope.audit._grid import Cell
 from cortexscope.audit._records import OTHER_MODELS, STUDY_MODELS, Source
@@ -36,7 +36,7 @@ class RunValues:
     models: tuple[ModelInfo, ...]
     frames: Mapping[str, pd.DataFrame]
     """By metric, those with a defined value only: model, task, prompt_id, cluster, n_tokens,
-    value (the mean over layers and heads; NaN where undefined)."""
+    value (the mean over layers and heads; NaN where undefined). Names are categories."""
     missing: Mapping[str, str]
     """Why a metric has no frame."""
     tasks: tuple[str, ...]
@@ -109,7 +109,9 @@ class RunValues:
         frame = self.of(column)
         assert frame is not None
         names = {label: model for model, label in self.of_study().items()}
-        means = frame.groupby(["model", "task"])["value"].mean().dropna().reset_index()
+        means = (
+            frame.groupby(["model", "task"], observed=True)["value"].mean().dropna().reset_index()
+        )
         return {
             (names.get(label, str(label)), str(task)): float(value)
             for label, task, value in means.itertuples(index=False)
@@ -164,7 +166,7 @@ def read_run(given: Path | Run | Measurements) -> RunValues:
     run = Measurements.of(given)
     wanted = (*STUDY.values(), *FAIR.values())
     measured = metrics_with_values(run, metrics=wanted)
-    values = prompt_values(run, measured) if measured else None
+    values = coded_values(run, measured) if measured else None
     frames, missing = {}, {}
     for metric in wanted:
         frame = None if values is None else values[values["metric"] == metric]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -104,17 +105,24 @@ class Remembered:
 
     def _orders(self, strata: NDArray[np.intp], times: int) -> NDArray[Any]:
         dtype = smallest(len(strata))
+        # One stratum after the other, as they are drawn, and back: units one by one take longer.
+        units = np.argsort(strata, kind="stable")
+        back = np.argsort(units)
+        ends = np.cumsum(np.unique(strata, return_counts=True)[1]).tolist()
+        drawn = [
+            (self._of(number, end - first, times), units[first:end].astype(dtype), first, end)
+            for number, (first, end) in enumerate(pairwise([0, *ends]))
+        ]
         orders = np.empty((times, len(strata)), dtype=dtype)
-        for number, stratum in enumerate(np.unique(strata)):
-            places = np.flatnonzero(strata == stratum).astype(dtype)
-            drawn = self._of(number, len(places), times)
-            for start in range(0, times, _TOGETHER):
-                part = drawn[start : start + _TOGETHER]
-                kept = part[part < len(places)].reshape(len(part), -1)
-                # Of a single stratum each is its own place.
-                single = len(places) == len(strata)
-                where = slice(None) if single else places
-                orders[start : start + _TOGETHER, where] = kept if single else places[kept]
+        for start in range(0, times, _TOGETHER):
+            part = orders[start : start + _TOGETHER]
+            for own, places, first, end in drawn:
+                kept = own[start : start + _TOGETHER]
+                if kept.shape[1] > len(places):
+                    kept = kept[kept < len(places)].reshape(len(part), -1)
+                part[:, first:end] = places.take(kept, mode="clip") if len(drawn) > 1 else kept
+            if len(drawn) > 1:
+                part[:] = part.take(back, axis=1, mode="clip")
         return orders
 
     def _of(self, number: int, units: int, times: int) -> NDArray[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from cortexscope.analysis._scopes import IN_UNITS, by_scope
 from cortexscope.analysis._verdict import told_of_groups
-from cortexscope.analysis.tables._families import add_families
+from cortexscope.analysis.tables._families import add_families, prompts_of
 from cortexscope.analysis.tables._step import Step
 from cortexscope.errors import SuiteError, UsageError
 from cortexscope.stats import (
@@ -214,7 +214,7 @@ def _row(
         "left_out": found.left_out if found else 0,
         "method": effect.method,
         "reason": effect.reason,
-        "clusters": found.clusters if found else (),
+        "prompts": prompts_of(found.clusters if found else ()),
         "permuted": effect.permuted,
     }
 

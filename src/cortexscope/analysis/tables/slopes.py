@@ -10,7 +10,7 @@ import numpy as np
 
 from cortexscope.analysis._scopes import by_scope
 from cortexscope.analysis._verdict import told_of_number
-from cortexscope.analysis.tables._families import add_families
+from cortexscope.analysis.tables._families import add_families, prompts_of
 from cortexscope.analysis.tables._step import Step
 from cortexscope.stats import NumberEffect, Remembered, Slope, number_effect
 from cortexscope.threads import threaded
@@ -112,7 +112,7 @@ def _row(metric: str, scope: str, form: str, slope: Slope, found: NumberEffect) 
         "reason": slope.reason or rho.reason,
         "caution": rho.caution,
         "curve_reason": curve.reason,
-        "clusters": found.clusters,
+        "prompts": prompts_of(found.clusters),
         "size": np.nan if rho.value is None else abs(rho.value),
         "permuted": slope.permuted,
     }

@@ -165,9 +165,9 @@ class TaskExtreme(OfTasks):
         if self.end == "lowest":
             left = left.assign(value=-left["value"])
         if self.each_model:
-            for label in dict.fromkeys(frame["model"]):
-                own = left[left["model"] == label]
-                if frame.loc[frame["model"] == label, "value"].notna().any():
+            known = frame.groupby("model", sort=False, observed=True)["value"].count()
+            for label, own in left.groupby("model", sort=False, observed=True):
+                if known[label]:
                     yield is_first(own, self.task, f"{words} in {label}")
             return
         yield is_first(left, self.task, words)
