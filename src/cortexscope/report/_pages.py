@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cortexscope.document import Depths, Pages, Table
 from cortexscope.metrics import HEADLINE
 from cortexscope.report._labels import plain, task_title
@@ -14,6 +16,9 @@ from cortexscope.store import PREFIX, attribute_columns
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 __all__ = ["pages_of"]
 
@@ -33,20 +38,18 @@ def pages_of(
         table: with a row a prompt, in the order of `prompts`.
         prompts: their ids.
     """
-    import pandas as pd
-
     frames = shown.frames
-    found = frames.values(frames.metrics)
-    found = found[found["value"].notna()]
-    defined = set(found["metric"].unique())
-    metrics = [own for own in frames.metrics if own in defined]
+    metrics, columns = [], []
+    # A metric after the other: those of all prompts would take much memory at once.
+    for metric in frames.metrics:
+        own = frames.values([metric])
+        own = own[own["value"].notna()]
+        if len(own):
+            metrics.append(metric)
+            columns.append(_column(own, prompts, frames.labels))
     if not metrics or not prompts:
         return None, ()
-    keys = pd.MultiIndex.from_product([frames.labels, metrics], names=["model", "metric"])
-    shape = len(frames.labels), len(metrics)
-    of_all = found.groupby(["model", "metric"])["value"].agg(["mean", "std"]).reindex(keys)
-    grid = found.pivot(index="prompt_id", columns=["model", "metric"], values="value")
-    values = grid.reindex(index=list(prompts), columns=keys).to_numpy(dtype="float64")
+    values, means, spreads = (np.stack(own, axis=-1) for own in zip(*columns, strict=True))
     lacking = []
     layered = [own for own in HEADLINE if own in metrics]
     layers = sum(own.info.layers for own in frames.origins)
@@ -90,13 +93,27 @@ def pages_of(
             made=_generated(shown, prompts) if shown.texts else (),
             metrics=tuple(shown.labels.axis(own) for own in metrics),
             series=tuple(plain(own) for own in frames.labels),
-            values=values.reshape(len(prompts), *shape),
-            means=of_all["mean"].to_numpy(dtype="float64").reshape(shape),
-            spreads=of_all["std"].to_numpy(dtype="float64").reshape(shape),
+            values=values,
+            means=means,
+            spreads=spreads,
             depths=depths,
         ),
         tuple(lacking),
     )
+
+
+def _column(
+    found: pd.DataFrame, prompts: Sequence[str], labels: Sequence[str]
+) -> tuple[Floats, Floats, Floats]:
+    """Return a metric's values of these prompts, [prompt, model], and each model's mean and SD."""
+    of_all = found.groupby("model")["value"].agg(["mean", "std"]).reindex(list(labels))
+    chosen = found[found["prompt_id"].isin(list(prompts))]
+    grid = chosen.pivot(index="prompt_id", columns="model", values="value")
+    grid = grid.reindex(index=list(prompts), columns=list(labels))
+    values, means, spreads = (
+        own.to_numpy(dtype="float64") for own in (grid, of_all["mean"], of_all["std"])
+    )
+    return values, means, spreads
 
 
 def _own(facts: pd.DataFrame) -> list[list[str]]:

@@ -85,19 +85,16 @@ def _named(own: Sequence[str]) -> list[str]:
 
 def _farthest(shown: Shown) -> pd.DataFrame:
     """Return each prompt's farthest value: columns z, metric, model; by prompt."""
-    import pandas as pd
-
     read = shown.frames.analysis.read
     read = read[(read["kind"] == "original") & read["value"].notna()]
     grouped = read.groupby(["metric", "model"], observed=True)["value"]
     spread = grouped.transform("std").to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (read["value"].to_numpy() - grouped.transform("mean").to_numpy()) / spread
-    found = pd.DataFrame(
-        {
-            "prompt": read["prompt_id"].astype(str), "z": np.where(spread > 0, z, np.nan),
-            "metric": read["metric"].astype(str), "model": read["model"].astype(str),
-        }
-    ).dropna()  # fmt: skip
-    order = np.argsort(-found["z"].abs().to_numpy(), kind="stable")
-    return found.iloc[order].drop_duplicates("prompt").set_index("prompt")
+    known = np.flatnonzero((spread > 0) & np.isfinite(z))
+    order = known[np.argsort(-np.abs(z[known]), kind="stable")]
+    # Of each prompt the first row; names are made of these alone.
+    prompts = read["prompt_id"].astype("category").cat.codes.to_numpy()[order]
+    order = order[np.sort(np.unique(prompts, return_index=True)[1])]
+    farthest = read.iloc[order][["prompt_id", "metric", "model"]].astype(str)
+    return farthest.assign(z=z[order]).set_index("prompt_id")[["z", "metric", "model"]]
