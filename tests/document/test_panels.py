@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +152,24 @@ def test_the_middle_of_a_radar_is_its_lowest_ring() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", [Ranges, Raster, Lines, Strip])
+@pytest.mark.parametrize("count", [2, 12, 68])
+def test_many_panels_are_no_ribbon_and_their_titles_do_not_meet(
+    kind: type[Panel], count: int
+) -> None:
+    one = next(panel for panel in MADE if type(panel) is kind)
+    panels = tuple(replace(one, title=f"A measure of attention: a-model-{n}") for n in range(count))
+    drawn = draw(Figure("many", "Many", "A caption.", panels, columns=1))
+    drawn.canvas.draw()
+    wide, high = drawn.get_size_inches()
+    # Texts over their tokens are as wide as a figure of one column.
+    assert high <= 2.5 * wide or kind is Strip
+    boxes = [axes.title.get_window_extent() for axes in drawn.axes if axes.get_title()]
+    assert len(boxes) == count
+    assert not any(one.overlaps(other) for one, other in pairwise(boxes))
+    assert all(box.x0 >= 0 and box.x1 <= 100 * wide for box in boxes)
+
+
 @pytest.mark.parametrize(("width", "millimetres"), [("one", 85.0), ("two", 178.0)])
 @pytest.mark.parametrize("panel", MADE, ids=lambda panel: type(panel).__name__)
 def test_a_figure_in_print_is_as_wide_as_asked_and_its_texts_can_be_read(

@@ -16,6 +16,8 @@ from cortexscope.files import whole_file
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
+    from cortexscope.document.panels import Panel
+
 __all__ = ["Form", "Width", "draw", "pictures", "save"]
 
 Form = Literal["png", "svg", "pdf", "still"]
@@ -31,6 +33,8 @@ _POINTS = 9.0
 _POINTS_IN_PRINT = 6.9
 """Of most texts; the smallest have eight ninths of it."""
 _INCHES: dict[Width, float] = {"one": 85 / 25.4, "two": 178 / 25.4}
+_LONGEST = 2.5
+"""Heights over width of a figure of many panels."""
 _TIGHTER = 1.3
 """A panel may be drawn this much narrower than its texts would have it."""
 
@@ -130,9 +134,7 @@ def draw(figure: Figure, *, width: Width | None = None) -> Canvas:
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for number, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
-        letters = panel.title_width[0]
-        if width is not None:
-            letters = min(letters, int(72 * size[0] / columns / points(10) / 0.6))
+        letters = min(panel.title_width[0], int(72 * size[0] / columns / points(10) / 0.6))
         axes.set_title(fill(for_matplotlib(panel.title), letters), fontsize=points(10))
         panel.matplotlib(axes, first=number % columns == 0)
     if any(panel.legend for panel in panels):
@@ -146,15 +148,31 @@ def _size(figure: Figure, width: Width | None) -> tuple[int, tuple[float, float]
     most = max(1, min(figure.columns, len(panels)))
     if not panels:
         return most, (6.4 if width is None else _INCHES[width], 3.8)
+    if width is None:
+        return _free(panels, most)
     for columns in range(most, 0, -1):
         rows = -(-len(panels) // columns)
         wide, high = panels[0].inches(panels, columns, rows)
-        if width is None:
-            return columns, (wide, high)
         smaller = _POINTS_IN_PRINT / _POINTS
         if columns == 1 or smaller * wide <= _TIGHTER * _INCHES[width]:
             return columns, (_INCHES[width], smaller * high)
     raise AssertionError("one column always fits")
+
+
+def _free(panels: Sequence[Panel], columns: int) -> tuple[int, tuple[float, float]]:
+    """Return the same where no width is asked for: more columns than would make a long ribbon."""
+
+    def size(columns: int) -> tuple[float, float]:
+        return panels[0].inches(panels, columns, -(-len(panels) // columns))
+
+    found = size(columns)
+    while columns < len(panels) and found[1] > _LONGEST * found[0]:
+        more = size(columns + 1)
+        # What is always as wide as the figure would only be squeezed.
+        if more[0] <= found[0]:
+            break
+        columns, found = columns + 1, more
+    return columns, found
 
 
 def _legend(canvas: Canvas, columns: int) -> None:

@@ -50,11 +50,12 @@ class Raster(Panel):
 
     def inches(self, panels: Sequence[Raster], columns: int, rows: int) -> tuple[float, float]:
         """Return the size that the tallest grid needs."""
-        return 7.0, 0.5 + rows * (0.9 + 1.6 * max(panel.height for panel in panels))
+        tallest = max(panel.height for panel in panels)
+        return max(7.0, 4.6 * columns), 0.5 + rows * (0.9 + 1.6 * tallest)
 
     @property
     def title_width(self) -> tuple[int, int]:
-        """A grid is as wide as the figure."""
+        """A grid of its own is as wide as the figure."""
         return 90, 40
 
     @property
