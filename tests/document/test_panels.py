@@ -158,7 +158,8 @@ def test_many_panels_are_no_ribbon_and_their_titles_do_not_meet(
     kind: type[Panel], count: int
 ) -> None:
     one = next(panel for panel in MADE if type(panel) is kind)
-    panels = tuple(replace(one, title=f"A measure of attention: a-model-{n}") for n in range(count))
+    titles = [f"A measure of attention: a-model-{n}" for n in range(count)]
+    panels = tuple(replace(one, title=title) for title in titles)  # type: ignore[type-var]
     drawn = draw(Figure("many", "Many", "A caption.", panels, columns=1))
     drawn.canvas.draw()
     wide, high = drawn.get_size_inches()
