@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from cortexscope.metrics.base.metric import Metric
@@ -83,8 +82,6 @@ class _Layers:
         self._bare = first.bare()
         self._kinds: dict[Key, Any] = {}
         self._rows: dict[Key, list[Tensor]] = {}
-        self._into: list[tuple[Tensor, ...]] = []
-        """Where the numbers of each layer go, in the order of what is needed."""
         self._size = 0
         self.sites: list[Site] = []
 
@@ -97,9 +94,9 @@ class _Layers:
         found = {key: seen.reduce(key) for key in self._needed}
         if not self._size:
             self._begin(found, len(seen.tokens))
-        parts = [part for value in found.values() for part in _parts(value)]
-        if parts:
-            torch._foreach_copy_(self._into[len(self.sites)], parts)
+        for key, value in found.items():
+            for rows, part in zip(self._rows[key], _parts(value), strict=True):
+                rows[len(self.sites)] = part
         self.sites.append(site)
 
     def _begin(self, found: dict[Key, Any], prompts: int) -> None:
@@ -110,8 +107,6 @@ class _Layers:
             self._rows[key] = [
                 part.new_empty((self._size, prompts, *part.shape[1:])) for part in _parts(value)
             ]
-        every = (rows.unbind() for own in self._rows.values() for rows in own)
-        self._into = list(zip(*every, strict=True))
 
     def shown(self) -> Shown:
         sites, self.sites = self.sites, []
