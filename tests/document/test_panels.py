@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -152,8 +152,8 @@ def test_the_middle_of_a_radar_is_its_lowest_ring() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [Ranges, Raster, Lines, Strip])
-@pytest.mark.parametrize("count", [2, 12, 68])
+@pytest.mark.parametrize("kind", [Ranges, Raster, Strip])
+@pytest.mark.parametrize("count", [2, 12, 20])
 def test_many_panels_are_no_ribbon_and_their_titles_do_not_meet(
     kind: type[Panel], count: int
 ) -> None:
@@ -161,7 +161,7 @@ def test_many_panels_are_no_ribbon_and_their_titles_do_not_meet(
     titles = [f"A measure of attention: a-model-{n}" for n in range(count)]
     panels = tuple(replace(one, title=title) for title in titles)  # type: ignore[type-var]
     drawn = draw(Figure("many", "Many", "A caption.", panels, columns=1))
-    drawn.canvas.draw()
+    drawn.draw_without_rendering()
     wide, high = drawn.get_size_inches()
     # Texts over their tokens are as wide as a figure of one column.
     assert high <= 2.5 * wide or kind is Strip
@@ -169,6 +169,24 @@ def test_many_panels_are_no_ribbon_and_their_titles_do_not_meet(
     assert len(boxes) == count
     assert not any(one.overlaps(other) for one, other in pairwise(boxes))
     assert all(box.x0 >= 0 and box.x1 <= 100 * wide for box in boxes)
+
+
+def test_scales_and_numbers_of_small_panels_do_not_meet() -> None:
+    spread = _Y * 1e-3
+    name = "Normalised attention entropy (share of ln n)"
+    many: dict[str, Panel] = {
+        "scales": Raster("grid", "Head", "Layer", name, 1, np.ones((12, 8))),
+        "numbers": Ranges("ranges", name, tuple("abc"), (Range("raw", 0, spread, spread, spread),)),
+    }
+    for key, panel in many.items():
+        drawn = draw(Figure(key, "Many", "A caption.", (panel,) * 12, columns=1))
+        drawn.draw_without_rendering()
+        scales = [axes.yaxis.label for axes in drawn.axes if not axes.get_title()]
+        groups = [scales] if key == "scales" else [a.get_xticklabels() for a in drawn.axes]
+        for group in groups:
+            boxes = [text.get_window_extent() for text in group if text.get_text()]
+            assert len(boxes) > 1
+            assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 @pytest.mark.parametrize(("width", "millimetres"), [("one", 85.0), ("two", 178.0)])

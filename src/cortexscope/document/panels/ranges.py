@@ -86,6 +86,9 @@ class Ranges(Panel):
         plain_axes(axes, self.x_title, "")
         if self.log:
             axes.set_xscale("log")
+        else:
+            # Five numbers of many digits are as wide as a panel.
+            axes.locator_params(axis="x", nbins=4)
         places = np.arange(len(self.rows), dtype=np.float64)
         if self.line is not None:
             axes.axvline(self.line, color="0.45", linewidth=0.9, zorder=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -85,7 +86,9 @@ class Raster(Panel):
             places = range(self.first_row, last + 1)
             axes.set_yticks(places, [for_matplotlib(name, TICK) for name in self.row_names])
             axes.set_ylabel("")
+        # Lines as long as the scale is tall.
         title = for_matplotlib(self.value_title, 24 if self.height < 1 else 48)
+        title = fill(title, int(24 * max(1.0, self.height)))
         bar = axes.figure.colorbar(image, ax=axes, pad=0.02, label=title)
         bar.outline.set_visible(False)
 
