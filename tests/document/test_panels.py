@@ -151,7 +151,6 @@ def test_the_middle_of_a_radar_is_its_lowest_ring() -> None:
     np.testing.assert_allclose(y[:3], [0, 0, -1], atol=1e-12)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Ranges, Raster, Strip])
 @pytest.mark.parametrize("count", [2, 12, 20])
 def test_many_panels_are_no_ribbon_and_their_titles_do_not_meet(
@@ -189,6 +188,7 @@ def test_scales_and_numbers_of_small_panels_do_not_meet() -> None:
             assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "millimetres"), [("one", 85.0), ("two", 178.0)])
 @pytest.mark.parametrize("panel", MADE, ids=lambda panel: type(panel).__name__)
 def test_a_figure_in_print_is_as_wide_as_asked_and_its_texts_can_be_read(

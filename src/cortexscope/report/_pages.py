@@ -105,15 +105,19 @@ def pages_of(
 def _column(
     found: pd.DataFrame, prompts: Sequence[str], labels: Sequence[str]
 ) -> tuple[Floats, Floats, Floats]:
-    """Return a metric's values of these prompts, [prompt, model], and each model's mean and SD."""
+    """Return a metric's values of these prompts, [prompt, model], and each model's mean and SD.
+
+    Args:
+        found: values of the metric, none undefined, as `RunFrames.values`; means are over all.
+        prompts: a row each, NaN where one has no value.
+        labels: of the models, a column each.
+    """
     of_all = found.groupby("model")["value"].agg(["mean", "std"]).reindex(list(labels))
     chosen = found[found["prompt_id"].isin(list(prompts))]
     grid = chosen.pivot(index="prompt_id", columns="model", values="value")
     grid = grid.reindex(index=list(prompts), columns=list(labels))
-    values, means, spreads = (
-        own.to_numpy(dtype="float64") for own in (grid, of_all["mean"], of_all["std"])
-    )
-    return values, means, spreads
+    means, spreads = of_all.to_numpy(dtype="float64").T
+    return grid.to_numpy(dtype="float64"), means, spreads
 
 
 def _own(facts: pd.DataFrame) -> list[list[str]]:

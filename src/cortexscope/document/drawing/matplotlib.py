@@ -34,7 +34,7 @@ _POINTS_IN_PRINT = 6.9
 """Of most texts; the smallest have eight ninths of it."""
 _INCHES: dict[Width, float] = {"one": 85 / 25.4, "two": 178 / 25.4}
 _LONGEST = 2.5
-"""Heights over width of a figure of many panels."""
+"""What the height of a figure of many panels is at most, in widths."""
 _TIGHTER = 1.3
 """A panel may be drawn this much narrower than its texts would have it."""
 
