@@ -87,8 +87,9 @@ class Ranges(Panel):
         if self.log:
             axes.set_xscale("log")
         else:
-            # Five numbers of many digits are as wide as a panel.
-            axes.locator_params(axis="x", nbins=4)
+            # Numbers of few digits, with a power of ten at the end: long ones would meet.
+            axes.locator_params(axis="x", nbins=6, steps=[1, 2, 5, 10])
+            axes.ticklabel_format(axis="x", scilimits=(-3, 6))
         places = np.arange(len(self.rows), dtype=np.float64)
         if self.line is not None:
             axes.axvline(self.line, color="0.45", linewidth=0.9, zorder=1)
