@@ -117,6 +117,23 @@ def test_residuals_are_described_as_scipy_does() -> None:
     assert found.spread_ratio == pytest.approx(thirds, rel=0.02)
 
 
+def test_the_order_of_prompts_with_one_fitted_value_decides_nothing() -> None:
+    rng = np.random.default_rng(5)
+    frame = made(rng, models=1, tasks=4, prompts=40)
+    # Lengths of which every task has several prompts.
+    frame["n_tokens"] = 10 + frame.groupby("task").cumcount() % 7
+    ratios = set()
+    for _ in range(8):
+        # Rows are read in the order of their prompts' names.
+        names = dict(zip(frame["prompt_id"], rng.permutation(len(frame)).astype(str), strict=True))
+        named = frame.assign(prompt_id=frame["prompt_id"].map(names))
+        found = mixed_model(named.assign(cluster=named["prompt_id"])).adjusted.residuals
+        assert found is not None
+        assert found.spread_ratio is not None
+        ratios.add(round(found.spread_ratio, 9))
+    assert len(ratios) == 1
+
+
 def test_residuals_that_scatter_more_at_large_values_show() -> None:
     frame = made(np.random.default_rng(3), prompts=40, effect=3.0)
     noise = np.random.default_rng(4).standard_t(3, size=len(frame))

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cortexscope.store._checks import _distinct
-from cortexscope.store._sums import counted, reduced
+from cortexscope.store._sums import counted, counted_with_prompts, reduced
 
 KEYS = ["stack", "layer"]
 ROW = st.tuples(
@@ -48,7 +48,8 @@ def test_rows_with_the_same_keys_are_added_and_counted(rows: list[Row]) -> None:
     for one in rows:
         groups.setdefault(one[:2], []).append(one)
     table = table_of(rows)
-    sums, counts = reduced(table, KEYS), counted(table, KEYS)
+    sums, counts = reduced(table, KEYS), counted_with_prompts(table, KEYS)
+    pd.testing.assert_frame_equal(counted(table, KEYS), counts.drop(columns="prompts"))
     for frame in (sums, counts):
         assert len(frame) == len(groups)
         assert {key_of(row) for row in frame.to_dict("records")} == groups.keys()

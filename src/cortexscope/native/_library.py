@@ -13,13 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
 __all__ = ["SWITCH", "call", "is_there", "remark", "threads"]
 
 _HERE = Path(__file__).parent
 SWITCH = "CORTEXSCOPE_NATIVE"
-"""The environment variable that, set to `off`, leaves everything to torch."""
+"""The environment variable that, set to `off`, leaves everything to torch and numpy."""
+_CAPABILITIES = ("DEFAULT", "AVX2", "AVX512")
+"""What a library is built for, in the order of library.c."""
 
 
 def _digest() -> str:
@@ -42,11 +42,10 @@ class _Found(NamedTuple):
 def _found() -> _Found:
     if os.environ.get(SWITCH, "").lower() == "off":
         return _Found(None, "")
-    capability = _capability()
-    built = _HERE / f"_native.{capability}.so"
-    if not built.exists():
-        return _Found(None, "was not built")
     try:
+        built = _built(_capability())
+        if not built.exists():
+            return _Found(None, "was not built")
         library = ctypes.CDLL(str(built))
         library.sources.restype = ctypes.c_char_p
         if library.sources().decode() == _digest():
@@ -56,15 +55,27 @@ def _found() -> _Found:
     return _Found(None, "was built of other sources than those beside it")
 
 
+def _built(capability: str) -> Path:
+    return _HERE / f"_native.{capability}.so"
+
+
 def _capability() -> str:
-    """Return what torch says of the processor, or is told to take it for, as far as we build."""
-    named: str = torch.backends.cpu.get_cpu_capability()
-    return next((ours for ours in ("AVX512", "AVX2") if named.startswith(ours)), "DEFAULT")
+    """Return what the processor can do, or torch is told to take it for, as far as we build.
+
+    Raises:
+        OSError: if a library is there that cannot be loaded.
+    """
+    told = os.environ.get("ATEN_CPU_CAPABILITY", "").upper()
+    if told in _CAPABILITIES or not _built("DEFAULT").exists():
+        return told if told in _CAPABILITIES else "DEFAULT"
+    return _CAPABILITIES[ctypes.CDLL(str(_built("DEFAULT"))).capability()]
 
 
 @cache
 def _parallel() -> ctypes.c_void_p | None:
     """Return what starts torch's own threads, None where it is not found."""
+    import torch
+
     for library in (Path(torch.__file__).parent / "lib").glob("libgomp*.so*"):
         try:
             start = ctypes.CDLL(str(library)).GOMP_parallel
@@ -90,12 +101,14 @@ def remark() -> str | None:
 
 
 def threads(entries: int) -> int:
-    """Return how many threads are worth their start for so many numbers to be read."""
+    """Return how many of torch's threads are worth their start for so many numbers to be read."""
+    import torch
+
     return min(torch.get_num_threads(), 1 + entries // 32_768) if _parallel() else 1
 
 
-def call(name: str, job: ctypes.Structure, threads: int) -> None:
+def call(name: str, job: ctypes.Structure, threads: int = 1) -> None:
     """Have a job done by a function of the library, which must be there."""
     library = _found().library
     assert library is not None
-    getattr(library, name)(ctypes.byref(job), _parallel(), threads)
+    getattr(library, name)(ctypes.byref(job), _parallel() if threads > 1 else None, threads)

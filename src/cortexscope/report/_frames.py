@@ -10,6 +10,7 @@ from cortexscope.records import Manifest
 from cortexscope.report._labels import plain
 from cortexscope.report._origins import Origin, origins_of
 from cortexscope.store import MeasuredOnce, Measurements, Run
+from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,8 +163,12 @@ class RunFrames:
 
         if columns is None:
             return self.measured.by_layer(metrics)
-        read = (self.measured.by_layer(metrics, models=[model]) for model in self.labels)
-        parts = [own[list(columns)] for own in read if len(own)]
+        names = list(columns)
+
+        def of_model(model: str) -> pd.DataFrame:
+            return self.measured.by_layer(metrics, models=[model], columns=names)
+
+        parts = [own[names] for own in threaded(of_model, self.labels) if len(own)]
         none = pd.DataFrame(columns=list(columns))
         return pd.concat(parts, ignore_index=True) if parts else none
 

@@ -21,6 +21,7 @@ COVARIANCE = "analysis of covariance (HC2)"
 """How contrasts at equal lengths are found."""
 
 _EXACT = 1e-9
+_RANK = 1e-15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,8 +46,11 @@ class Fit:
     def of(cls, units: Units, model: int) -> Fit:
         """Return the fit of one of the units' models."""
         design = np.hstack([np.eye(len(units.tasks))[units.codes], units.bases[model]])
-        basis, values = np.linalg.qr(design)[0], units.values[:, model]
-        means, slopes = np.split(np.linalg.pinv(design), [len(units.tasks)])
+        values = units.values[:, model]
+        basis, sizes, turned = np.linalg.svd(design, full_matrices=False)
+        there = sizes > _RANK * sizes.max(initial=0.0)
+        basis, inverse = basis[:, there], turned[there].T / sizes[there]
+        means, slopes = np.split(inverse @ basis.T, [len(units.tasks)])
         away = (units.bases[model] - units.typical[model]) @ (slopes @ values)
         return cls(
             values=values,
@@ -100,5 +104,5 @@ def contrasts(units: Units, fits: list[Fit], weights: Floats) -> Iterator[Contra
             continue
         shared = (squares**2 / np.maximum(units.counts - 1, 1)).sum()
         degrees = float(squares.sum() ** 2 / shared)
-        skewness = float((moved**3).sum()) / error**3
+        skewness = float((moved * moved**2).sum()) / error**3
         yield Contrast(float(estimate), error, degrees, skewness, n)

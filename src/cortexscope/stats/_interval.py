@@ -152,7 +152,7 @@ def _of_many_kinds(units: Floats, level: float, bounds: Bounds) -> Estimate:
     reach = float(np.abs(units - centre).max())
     away = (units - centre) / reach
     spread = math.sqrt(float((away**2).mean()))
-    skewness = float((away**3).mean()) / spread**3 / math.sqrt(n)
+    skewness = float((away * away**2).mean()) / spread**3 / math.sqrt(n)
     ends = skewed_ends(centre, reach * spread / math.sqrt(n - 1), n - 1, skewness, level)
     return Estimate(centre, *ends, n, SKEWED, caution=cautious(n, skewness)).within(bounds)
 
@@ -210,7 +210,7 @@ def difference_interval(
     degrees = parts.sum() ** 2 / (parts**2 / [len(one) - 1, len(two) - 1]).sum()
     difference, error = float(one.mean() - two.mean()), float(np.sqrt(parts.sum()))
     half = student(float(degrees), level) * error * reach
-    thirds = [float((group**3).sum()) / len(group) ** 3 for group in away]
+    thirds = [float((group * group**2).sum()) / len(group) ** 3 for group in away]
     caution = cautious(n, (thirds[0] - thirds[1]) / error**3)
     ends = difference - half, difference + half
     found = Estimate(difference, *ends, n, "Welch's t", caution=caution)

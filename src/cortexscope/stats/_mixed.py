@@ -25,6 +25,7 @@ CAUTION = (
 Floats = NDArray[np.float64]
 
 _CONSTANT = 1e-12
+_SAME = 1e-9
 _REML = "REML, a random intercept a prompt"
 _OLS = "ordinary least squares"
 
@@ -57,7 +58,8 @@ class Residuals:
     about 0.82 for 1000 of an exponential distribution."""
     spread_ratio: float | None
     """Standard deviation in the third of the largest fitted values over that in the third of the
-    smallest; 1 where they scatter alike. None where the latter do not scatter."""
+    smallest, each with all that equal its last; 1 where they scatter alike. None where the latter
+    do not scatter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +245,11 @@ def _residuals(fit: Fitted) -> Residuals:
 
     left, n = fit.residuals, len(fit.residuals)
     quantiles = ndtri((np.arange(1, n + 1) - 0.375) / (n + 0.25))
-    order, third = np.argsort(fit.values, kind="stable"), max(n // 3, 1)
-    low, high = left[order[:third]].std(), left[order[-third:]].std()
+    rising, third = np.sort(fit.values), max(n // 3, 1)
+    # Prompts of one task and length have one fitted value, up to rounding.
+    same = _SAME * (rising[-1] - rising[0])
+    low = left[fit.values <= rising[third - 1] + same].std()
+    high = left[fit.values >= rising[n - third] - same].std()
     return Residuals(
         skewness=float(skew(left)),
         kurtosis=float(kurtosis(left)),

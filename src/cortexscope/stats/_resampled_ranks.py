@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cortexscope import native
 from cortexscope.stats._permutation import smallest
 from cortexscope.threads import threaded
 
@@ -76,8 +77,18 @@ class _Order(NamedTuple):
         units = np.argsort(group, kind="stable")
         return cls(units, np.flatnonzero(np.diff(group[units], prepend=-1)), group)
 
-    def twice_ranks(self, counts: NDArray[Any]) -> NDArray[np.int64]:
-        """Return two times each unit's mean rank in each resample, [resample, unit]."""
+    def weigh(self, counts: NDArray[Any], weighted: Floats) -> None:
+        """Put what has rank correlations as its products into `weighted`, [resample, unit].
+
+        Two times each unit's rank less the mean of these, and times the root of how often it was
+        drawn.
+        """
+        if native.weigh_ranks(counts, self.units, self.starts, weighted):
+            return
+        np.multiply(self._twice_ranks(counts), np.sqrt(counts, dtype=np.float64), out=weighted)
+
+    def _twice_ranks(self, counts: NDArray[Any]) -> NDArray[np.int64]:
+        """Return two times each unit's mean rank less that of all, [resample, unit]."""
         # To look whether each is in range, which all are, takes as long as to take its value.
         alike = counts.take(self.units, axis=1, mode="clip")
         if len(self.starts) < len(self.units):
@@ -85,7 +96,7 @@ class _Order(NamedTuple):
         ranks = alike.cumsum(axis=1, dtype=np.int64)
         ranks *= 2
         ranks -= alike
-        ranks += 1
+        ranks -= len(self.units)
         return ranks.take(self.group, axis=1, mode="clip")
 
 
@@ -93,9 +104,7 @@ def _correlations(orders: Sequence[_Order], counts: NDArray[Any]) -> Floats:
     times, units = counts.shape
     weighted = np.empty((times, len(orders), units))
     for place, order in enumerate(orders):
-        weighted[:, place] = order.twice_ranks(counts)
-    weighted -= units + 1
-    weighted *= np.sqrt(counts, dtype=np.float64)[:, None]
+        order.weigh(counts, weighted[:, place])
     products = weighted @ weighted.transpose(0, 2, 1)
     sizes = np.sqrt(np.einsum("djj->dj", products))
     sizes = np.where(sizes > 0, sizes, np.nan)

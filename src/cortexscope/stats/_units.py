@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -125,10 +126,9 @@ class Units:
 
     def centred(self, columns: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the columns with each task's mean taken off, [unit, ...]."""
-        counts = self.counts.reshape(-1, *(1,) * (columns.ndim - 1))
-        sums = np.zeros((len(self.tasks), *columns.shape[1:]))
-        np.add.at(sums, self.codes, columns)
-        return np.asarray(columns - (sums / counts)[self.codes])
+        flat = columns.reshape(len(self), prod(columns.shape[1:]))
+        means = _means(flat, self.codes, len(self.tasks))
+        return np.asarray(columns - means[self.codes].reshape(columns.shape))
 
     def slopes(self, model: int) -> tuple[NDArray[np.float64] | None, str | None]:
         """Return what a step in each of the curve's columns does within tasks, or why unknown."""
@@ -165,12 +165,13 @@ def units_of(frame: pd.DataFrame | Units) -> Units:
     unit_codes, places = unit_codes[order], np.argsort(order)[places]
     curves = tuple(LengthCurve.over(column) for column in lengths.T)
     logs = np.log(lengths).mean(axis=1) if lengths.size else np.empty(0)
+    bases = tuple(
+        _means(curve.columns(column), places, len(clusters))
+        for curve, column in zip(curves, lengths.T, strict=True)
+    )
     return Units(
         values=_means(table, places, len(clusters)),
-        bases=tuple(
-            _means(curve.columns(column), places, len(clusters))
-            for curve, column in zip(curves, lengths.T, strict=True)
-        ),
+        bases=bases,
         curves=curves,
         typical=tuple(
             curve.columns_of_logs(np.log(column).mean(keepdims=True))[0]
@@ -178,9 +179,10 @@ def units_of(frame: pd.DataFrame | Units) -> Units:
             else np.empty(0)
             for curve, column in zip(curves, lengths.T, strict=True)
         ),
-        shared=tuple(
-            _means(curve.columns_of_logs(logs), places, len(clusters)) for curve in curves
-        ),
+        # The lengths that one model reads are those that all read.
+        shared=bases
+        if len(curves) == 1
+        else tuple(_means(curve.columns_of_logs(logs), places, len(clusters)) for curve in curves),
         logs=_means(logs[:, None], places, len(clusters))[:, 0],
         codes=unit_codes,
         tasks=_texts(names["task"][tasks]),
@@ -247,9 +249,13 @@ def coded(
         known: which rows.
     """
     # Categories in another order than that of names are of no use.
-    numbered = hasattr(column, "cat") and column.cat.categories.is_monotonic_increasing
-    rows = column.array if numbered else column.to_numpy()
-    codes, names = pd.factorize(rows[known], sort=True)
+    if hasattr(column, "cat") and column.cat.categories.is_monotonic_increasing:
+        codes = column.cat.codes.to_numpy()[known].astype(np.intp)
+        there = np.bincount(codes[codes >= 0], minlength=len(column.cat.categories)) > 0
+        # What is in no category stays at -1.
+        places = np.append(np.cumsum(there) - 1, -1)
+        return places[codes], np.asarray(column.cat.categories[there])
+    codes, names = pd.factorize(column.to_numpy()[known], sort=True)
     return codes.astype(np.intp, copy=False), np.asarray(names)
 
 
@@ -284,6 +290,8 @@ def known_rows(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _means(columns: NDArray[np.float64], places: NDArray[np.intp], n: int) -> NDArray[np.float64]:
-    sums = np.zeros((n, columns.shape[1]))
-    np.add.at(sums, places, columns)
+    """Return the means of columns over the rows of each place, [place, column]."""
+    sums = np.empty((n, columns.shape[1]))
+    for number, column in enumerate(columns.T):
+        sums[:, number] = np.bincount(places, weights=column, minlength=n)
     return np.asarray(sums / np.bincount(places, minlength=n)[:, None])

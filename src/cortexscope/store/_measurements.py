@@ -12,7 +12,16 @@ import pyarrow.compute as pc
 from cortexscope.store._beside import Beside
 from cortexscope.store._contents import in_texts
 from cortexscope.store._reader import Run
-from cortexscope.store._sums import added, counted, decoded, layered, reduced, regrouped, summed
+from cortexscope.store._sums import (
+    added,
+    counted,
+    counted_with_prompts,
+    decoded,
+    layered,
+    reduced,
+    regrouped,
+    summed,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,27 +83,30 @@ class Measurements(Beside):
         *,
         models: Collection[str] | None = None,
         controls: bool = False,
+        columns: Collection[str] | None = None,
     ) -> pd.DataFrame:
         """Return the same a layer, the mean over its heads: with columns layer and depth.
 
-        Depth is the layer as a share of the last one of the stack that any metric has. Of some
-        models alone where they are named.
+        Depth is the layer as a share of the last one of the stack that any metric has.
+
+        Args:
+            metrics: only these, all where None.
+            models: only these, all where None.
+            controls: those of controls too.
+            columns: only these, the metric and the value, all where None. What nobody asks for of
+                millions of rows need not be made.
         """
-        last = self._last
+        names = [*_PLACE, "layer", "depth"]
+        shown = [own for own in names if columns is None or own in (*columns, "metric")]
 
         def work(table: pa.Table, keys: list[str]) -> pd.DataFrame:
-            found = layered(table, keys)
-            # A file is of one model.
-            ends = {
-                stack: float(last[f"{model}\0{stack}"] or 1)
-                for model, stack in found[["model", "stack"]].drop_duplicates().to_numpy()
-            }
-            depth = found["layer"] / found["stack"].map(ends).astype("float64")
-            return found.assign(depth=depth)
+            return layered(table, keys, self._last, shown)
 
-        keys = [*_PLACE, "layer"]
-        found = self._means(keys, metrics, models=models, controls=controls, work=work)
-        return found.assign(depth=found.pop("depth") if len(found) else found["value"])
+        found = self._means(
+            names[:-1], metrics, models=models, controls=controls, work=work, shown=shown
+        )
+        depth = {name: found.pop(name).astype("float64") for name in ("depth",) if name in found}
+        return found.assign(**depth)
 
     def by_head(
         self,
@@ -262,7 +274,7 @@ class Measurements(Beside):
 
         def work(table: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
             missing = table.filter(table["value"].is_null())
-            return counted(table, keys), counted(missing, [*keys, "reason"])
+            return counted(table, keys), counted_with_prompts(missing, [*keys, "reason"])
 
         found = list(self.each(work, metrics, columns=[*keys, "reason", "prompt_id"]))
         if not found:
@@ -292,12 +304,15 @@ class Measurements(Beside):
         models: Collection[str] | None = None,
         controls: bool,
         work: Callable[[pa.Table, list[str]], pd.DataFrame] = reduced,
+        shown: list[str] | None = None,
     ) -> pd.DataFrame:
         names = [name for name in self._chosen(metrics) if not self._indexed(name)]
         sums = self.each(
             lambda table: work(table, keys),
             names, models=models, controls=controls, wholes=False, columns=keys,
         )  # fmt: skip
-        found = summed(sums, keys, apart=True)
+        found = summed(sums, shown or keys, apart=True)
         labels = [name for name in names if self.specs[name].scale == "label"]
+        if not labels:
+            return found
         return found.assign(value=found["value"].mask(found["metric"].isin(labels)))

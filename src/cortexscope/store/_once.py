@@ -52,8 +52,10 @@ class MeasuredOnce(Measurements):
         new = [name for name in names if name not in known]
         if new:
             found = read(new)
-            known |= {name: found[found["metric"] == name] for name in new}
+            none = found.iloc[:0]
+            own = dict(iter(found.groupby("metric", sort=False)))
             # Of millions of rows no copy more than needed.
             del found
+            known |= {name: own.get(name, none) for name in new}
         parts = [known[name] for name in names]
         return pd.concat(parts, ignore_index=True) if parts else read(())

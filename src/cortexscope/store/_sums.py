@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cortexscope import native
 from cortexscope.store._contents import parts
 from cortexscope.store._frames import to_frame
 
@@ -20,6 +21,7 @@ __all__ = [
     "NOT_FINITE",
     "added",
     "counted",
+    "counted_with_prompts",
     "decoded",
     "finite",
     "layered",
@@ -63,29 +65,44 @@ def regrouped(table: pa.Table, groups: Mapping[str, str]) -> pa.Table:
     return made.filter(group.is_valid())
 
 
-def reduced(table: pa.Table, keys: list[str]) -> pd.DataFrame:
+def reduced(table: pa.Table, keys: list[str], shown: Sequence[str] | None = None) -> pd.DataFrame:
     """Return sums over the rows of a file with the same keys, in the order of these.
 
     Args:
         table: as `read_rows` gives it, with values that are finite or null.
         keys: columns.
+        shown: which columns are returned with the sums, keys or what these decide; all keys where
+            None. To make texts of millions of rows takes longer than to add these.
 
     Returns:
-        The keys, value_sum, value_count (of defined values).
+        Those columns, value_sum, value_count (of defined values).
     """
     import numpy as np
 
     first, group = _groups(table, keys)
     value = table["value"]
+    known = value.is_valid().to_numpy() if value.null_count else None
+    values = value.fill_null(0.0).to_numpy()
     # Rows are added one after the other, so that what is read is repeatable.
-    sums = np.bincount(group, weights=value.fill_null(0.0).to_numpy(), minlength=len(first))
-    known = group[value.is_valid().to_numpy()] if value.null_count else group
-    counts = np.bincount(known, minlength=len(first))
-    return _named(table, keys, first).assign(value_sum=sums, value_count=counts)
+    sums, counts = native.group_sums(group, len(first), values, known) or (
+        np.bincount(group, weights=values, minlength=len(first)),
+        np.bincount(group if known is None else group[known], minlength=len(first)),
+    )
+    named = _named(table, keys if shown is None else shown, first)
+    return named.assign(value_sum=sums, value_count=counts)
 
 
 def counted(table: pa.Table, keys: list[str]) -> pd.DataFrame:
-    """Return how many rows of a file have the same keys, and how many prompts: rows, prompts."""
+    """Return how many rows of a file have the same keys: rows."""
+    import numpy as np
+
+    first, group = _groups(table, keys)
+    rows = np.bincount(group, minlength=len(first))
+    return _named(table, keys, first).assign(rows=rows)
+
+
+def counted_with_prompts(table: pa.Table, keys: list[str]) -> pd.DataFrame:
+    """Return the same, and how many prompts: rows, prompts."""
     import numpy as np
 
     first, group = _groups(table, keys)
@@ -121,6 +138,8 @@ def _groups(table: pa.Table, keys: list[str]) -> tuple[NDArray[np.intp], NDArray
         codes *= span
         codes += numbers.astype(np.int64) - low
         size *= span
+    if size <= 4 * len(codes) and (found := native.numbered_groups(codes, size)) is not None:
+        return found
     codes, size = _dense(codes, size)
     first = np.empty(size, dtype=np.intp)
     # The last that is written is the first row.
@@ -139,15 +158,15 @@ def _dense(codes: NDArray[np.int64], size: int) -> tuple[NDArray[np.intp], int]:
     return (np.cumsum(there) - 1)[codes], int(np.count_nonzero(there))
 
 
-def _named(table: pa.Table, keys: list[str], rows: NDArray[np.intp]) -> pd.DataFrame:
-    """Return the keys of some rows as a frame, texts as texts."""
+def _named(table: pa.Table, names: Sequence[str], rows: NDArray[np.intp]) -> pd.DataFrame:
+    """Return columns of some rows as a frame, texts as texts."""
     import pandas as pd
 
-    found = table.select(keys).take(pa.array(rows))
-    columns = {name: found[name] for name in keys}
-    texts = [name for name in keys if pa.types.is_dictionary(columns[name].type)]
-    frame = to_frame(pa.table({name: columns[name] for name in keys if name not in texts}))
-    made = {name: _texts(columns[name]) if name in texts else frame[name] for name in keys}
+    found = table.select(names).take(pa.array(rows))
+    columns = {name: found[name] for name in names}
+    texts = [name for name in names if pa.types.is_dictionary(columns[name].type)]
+    frame = to_frame(pa.table({name: columns[name] for name in names if name not in texts}))
+    made = {name: _texts(columns[name]) if name in texts else frame[name] for name in names}
     return pd.DataFrame(made, index=range(len(rows)))
 
 
@@ -216,7 +235,34 @@ def added(frames: Sequence[pd.DataFrame], keys: list[str], names: list[str]) -> 
     return every.groupby(keys, sort=False, dropna=False, as_index=False)[names].sum()
 
 
-def layered(table: pa.Table, keys: list[str]) -> pd.DataFrame:
-    """Return the sums of rows that are of a layer."""
-    found = reduced(table.filter(table["layer"].is_valid()), keys)
-    return found.astype({"layer": "int64"})
+def layered(
+    table: pa.Table,
+    keys: list[str],
+    last: Mapping[str, int] | None = None,
+    shown: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Return the sums of rows that are of a layer.
+
+    Args:
+        table: of one model.
+        keys: as for `reduced`.
+        last: the last layer by model and stack, with a NUL between, of which the column depth is
+            the layer's share; None for no such column.
+        shown: as for `reduced`, and depth.
+    """
+    own = table.filter(table["layer"].is_valid())
+    if last is not None:
+        own = own.append_column("depth", _depths(own, last))
+    found = reduced(own, keys, shown)
+    return found.astype({"layer": "int64"} if "layer" in found else {})
+
+
+def _depths(table: pa.Table, last: Mapping[str, int]) -> pa.ChunkedArray:
+    """Return each row's layer as a share of the last one of its stack."""
+    layers = table["layer"].cast(pa.float64())
+    if not len(table):
+        return layers
+    model = table["model"][0].as_py()
+    codes, stacks = parts(table["stack"])
+    ends = pa.array([float(last.get(f"{model}\0{stack}") or 1) for stack in stacks])
+    return pc.divide(layers, ends.take(codes))

@@ -90,7 +90,9 @@ class Effects(Step):
         def of_scope(frames: list[tuple[str, str, pd.DataFrame]]) -> list[dict[str, Any]]:
             rows = []
             matched: _Found = {}
-            for metric, scope, frame in frames:
+            # Those that lack no prompt, then those that lack few: metrics of the same prompts share
+            # their permutations, which are too large for all to be kept.
+            for metric, scope, frame in sorted(frames, key=lambda own: -own[2]["value"].count()):
                 units = units_of(frame)
                 found = test(units)
                 rows.append(_row(metric, "task", scope, "raw", found.raw, found))
