@@ -19,6 +19,7 @@ from cortexscope.document.drawing._text import (
 )
 from cortexscope.document.panels._axes import plain_axes, rows_by_matplotlib, rows_by_plotly
 from cortexscope.document.panels._panel import Panel, Place
+from cortexscope.document.panels._traces import scatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,8 +137,6 @@ class Boxes(Panel):
 
     def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
         """Draw whiskers and boxes as thin and thick lines, medians, and the points beyond."""
-        from plotly import graph_objects as go
-
         where = {"row": place.row, "col": place.column}
         canvas.update_xaxes(title_text=for_plotly(self.x_title), **where)
         for one, offset in zip(self.boxes, self.offsets(), strict=True):
@@ -147,7 +146,7 @@ class Boxes(Panel):
             for ends, width, opacity in (((0, 4), 1.5, 1.0), ((1, 3), 8, 0.4)):
                 low, high = (as_list(one.quantiles[:, end]) for end in ends)
                 canvas.add_trace(
-                    go.Scatter(
+                    scatter(
                         x=[x for pair in zip(low, high, strict=True) for x in (*pair, None)],
                         y=[y for row in at for y in (row, row, None)],
                         mode="lines",
@@ -158,7 +157,7 @@ class Boxes(Panel):
                     **where,
                 )
             canvas.add_trace(
-                go.Scatter(
+                scatter(
                     x=as_list(one.quantiles[:, 2]),
                     y=at,
                     mode="markers",
@@ -176,7 +175,7 @@ class Boxes(Panel):
                 **where,
             )
             canvas.add_trace(
-                go.Scatter(
+                scatter(
                     x=[own.value for own in one.far],
                     y=[own.row + offset for own in one.far],
                     mode="markers",

@@ -24,6 +24,7 @@ from cortexscope.document.panels._brain_shapes import (
     Shape,
 )
 from cortexscope.document.panels._panel import Panel, Place
+from cortexscope.document.panels._traces import scatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -182,13 +183,11 @@ class Brain(Panel):
 
     def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
         """Draw the same; each region tells its number to who points at it."""
-        from plotly import graph_objects as go
-
         where = {"row": place.row, "col": place.column}
         colours = self.colours()
         shared = {"mode": "lines", "showlegend": False, "fill": "toself"}
         traces = [
-            go.Scatter(
+            scatter(
                 **_line(*GROUND), **shared, fillcolor=_GROUND, hoverinfo="skip",
                 line={"color": "#808080", "width": 1},
             )
@@ -196,7 +195,7 @@ class Brain(Panel):
         for area, points in self._drawn():
             inner = area.key in INNER
             traces.append(
-                go.Scatter(
+                scatter(
                     **_line(points),
                     **shared,
                     fillcolor=colours[area.key],
@@ -221,15 +220,13 @@ class Brain(Panel):
         canvas.update_yaxes(scaleanchor=own.replace("axis", ""), **where)
 
     def _names(self, colours: dict[str, str]) -> list[Any]:
-        from plotly import graph_objects as go
-
         shapes = [(area, SHAPES[area.key]) for area in self.areas]
         inside = [(area, shape) for area, shape in shapes if shape.leader is None]
         outside = [(area, shape) for area, shape in shapes if shape.leader is not None]
         shared = {"hoverinfo": "skip", "showlegend": False}
         leaders = _line(*(np.array([shape.at, shape.leader]) for _, shape in outside))
         found = [
-            go.Scatter(**leaders, **shared, mode="lines", line={"color": colour, "width": width})
+            scatter(**leaders, **shared, mode="lines", line={"color": colour, "width": width})
             for colour, width in ((_EDGE, 3), (_LEADER, 1))
         ]
         for own, between, font in (
@@ -238,7 +235,7 @@ class Brain(Panel):
             (outside, " ", {}),
         ):
             found.append(
-                go.Scatter(
+                scatter(
                     x=[shape.at[0] for _, shape in own],
                     y=[shape.at[1] for _, shape in own],
                     mode="text",
@@ -252,8 +249,6 @@ class Brain(Panel):
 
     def _key(self, place: Place) -> list[Any]:
         """Return the scale of the colours, once a figure."""
-        from plotly import graph_objects as go
-
         if (place.row, place.column) != (1, 1):
             return []
         title = "<br>".join(wrap(for_plotly(self.scale_title), 40))
@@ -266,7 +261,7 @@ class Brain(Panel):
             "showscale": True, "colorbar": bar,
         }  # fmt: skip
         shared = {"hoverinfo": "skip", "showlegend": False}
-        return [go.Scatter(x=[None], y=[None], mode="markers", marker=marker, **shared)]
+        return [scatter(x=[None], y=[None], mode="markers", marker=marker, **shared)]
 
     def numbers(self) -> Part:
         """Return the regions, a row each."""

@@ -22,6 +22,7 @@ from cortexscope.document.drawing._text import (
     unlike,
 )
 from cortexscope.document.panels._panel import Panel, Place
+from cortexscope.document.panels._traces import heat_map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,8 +152,6 @@ class HeatMap(Panel):
 
     def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
         """Draw the grid and its texts."""
-        from plotly import graph_objects as go
-
         where = {"row": place.row, "col": place.column}
         shades, texts = self.shades(), self.texts()
         shared = {
@@ -175,7 +174,7 @@ class HeatMap(Panel):
             for chosen in (~bright, bright)
         )
         canvas.add_trace(
-            go.Heatmap(
+            heat_map(
                 **shared,
                 customdata=[as_list(row) for row in self.values],
                 text=dark,
@@ -190,7 +189,7 @@ class HeatMap(Panel):
         # One trace has one colour of text, and on bright cells none but black can be read.
         clear = "rgba(0,0,0,0)"
         canvas.add_trace(
-            go.Heatmap(
+            heat_map(
                 **shared,
                 text=light,
                 textfont={"color": "#000000"},

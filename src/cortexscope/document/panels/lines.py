@@ -14,6 +14,7 @@ from cortexscope.document.drawing._look import look
 from cortexscope.document.drawing._text import as_list, for_plotly, legend_entry
 from cortexscope.document.panels._axes import above_0, inches_of_axes, plain_axes
 from cortexscope.document.panels._panel import Panel, Place
+from cortexscope.document.panels._traces import scatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,15 +109,13 @@ class Lines(Panel):
             canvas.update_xaxes(type="log", dtick="D2", **where)
 
     def _traces(self, line: Line, entries: set[str]) -> list[Any]:
-        from plotly import graph_objects as go
-
         style, name = look(line.slot), for_plotly(line.label, 60)
         traces = []
         ends = ""
         if (band := self._band(line)) is not None:
             ends = " (%{customdata[0]:.4g} to %{customdata[1]:.4g})"
             traces.append(
-                go.Scatter(
+                scatter(
                     x=as_list(np.concatenate([line.x, line.x[::-1]])),
                     y=as_list(np.concatenate([band[1], band[0][::-1]])),
                     mode="lines",
@@ -129,7 +128,7 @@ class Lines(Panel):
                     legendgroup=name,
                 )
             )
-        middle = go.Scatter(
+        middle = scatter(
             x=as_list(line.x),
             y=as_list(line.y),
             mode=_mode(line),

@@ -21,6 +21,7 @@ from cortexscope.document.drawing._text import (
     points,
 )
 from cortexscope.document.panels._panel import Panel, Place
+from cortexscope.document.panels._traces import scatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,8 +119,6 @@ class Radar(Panel):
 
     def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
         """Draw rings, spokes, and a closed line a round."""
-        from plotly import graph_objects as go
-
         where = {"row": place.row, "col": place.column}
         rings, count = self.rings, len(self.spokes)
         ends = self.places(np.full(count, rings[-1]))
@@ -129,7 +128,7 @@ class Radar(Panel):
             lines.append(np.array([0.0, x]))
             heights.append(np.array([0.0, y]))
         canvas.add_trace(
-            go.Scatter(
+            scatter(
                 x=[value for line in lines for value in [*line.tolist(), None]],
                 y=[value for line in heights for value in [*line.tolist(), None]],
                 mode="lines",
@@ -142,7 +141,7 @@ class Radar(Panel):
         marks = [(0.02, (ring - rings[0]) / (rings[-1] - rings[0])) for ring in rings[1:]]
         names = [(1.1 * x, 1.1 * y) for x, y in zip(*ends, strict=True)]
         canvas.add_trace(
-            go.Scatter(
+            scatter(
                 x=[x for x, _ in [*names, *marks]],
                 y=[y for _, y in [*names, *marks]],
                 mode="text",
@@ -163,7 +162,7 @@ class Radar(Panel):
             style, name = look(own.slot), for_plotly(own.label, 60)
             xs, ys = map(_closed, self.places(own.values))
             canvas.add_trace(
-                go.Scatter(
+                scatter(
                     x=as_list(xs),
                     y=as_list(ys),
                     mode="lines+markers",

@@ -24,6 +24,7 @@ from cortexscope.document.panels._axes import (
     rows_by_plotly,
 )
 from cortexscope.document.panels._panel import Panel, Place
+from cortexscope.document.panels._traces import scatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -126,10 +127,8 @@ class Ranges(Panel):
             )  # fmt: skip
 
     def _trace(self, one: Range, offset: float, entries: set[str]) -> Any:  # noqa: ANN401 - of plotly
-        from plotly import graph_objects as go
-
         style, name = look(one.slot), for_plotly(one.label, 60)
-        trace = go.Scatter(
+        trace = scatter(
             x=as_list(one.x),
             y=[place + offset for place in range(len(self.rows))],
             error_x={

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cortexscope.document._table import Column, Part
 from cortexscope.document.drawing._text import TICK, as_list, for_matplotlib, for_plotly
 from cortexscope.document.panels._panel import Panel, Place
+from cortexscope.document.panels._traces import heat_map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,13 +95,11 @@ class Raster(Panel):
 
     def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
         """Draw the grid; its scale stands beside it."""
-        from plotly import graph_objects as go
-
         where = {"row": place.row, "col": place.column}
         low, high = place.domain
         x_title, y_title = for_plotly(self.x_title), for_plotly(self.y_title)
         canvas.add_trace(
-            go.Heatmap(
+            heat_map(
                 z=[as_list(row) for row in self.values],
                 y0=self.first_row,
                 colorscale="Cividis",

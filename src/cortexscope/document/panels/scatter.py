@@ -21,6 +21,7 @@ from cortexscope.document.drawing._text import (
 )
 from cortexscope.document.panels._axes import inches_of_axes, plain_axes
 from cortexscope.document.panels._panel import Panel, Place
+from cortexscope.document.panels._traces import scatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -114,15 +115,13 @@ class Scatter(Panel):
 
     def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
         """Draw the clouds."""
-        from plotly import graph_objects as go
-
         where = {"row": place.row, "col": place.column}
         canvas.update_xaxes(title_text=for_plotly(self.x_title), **where)
         canvas.update_yaxes(title_text=for_plotly(self.y_title), **where)
         for cloud in self.clouds:
             style, name = look(cloud.slot), for_plotly(cloud.label, 60)
             canvas.add_trace(
-                go.Scatter(
+                scatter(
                     x=as_list(cloud.x),
                     y=as_list(cloud.y),
                     mode="markers+text" if self.named else "markers",

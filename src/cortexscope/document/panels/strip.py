@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cortexscope.document._table import Column, Part
 from cortexscope.document.drawing._text import as_list, for_matplotlib, for_plotly, points
 from cortexscope.document.panels._panel import Panel, Place
+from cortexscope.document.panels._traces import heat_map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,8 +102,6 @@ class Strip(Panel):
 
     def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
         """Draw the pieces, and the scale of their colours beside them."""
-        from plotly import graph_objects as go
-
         where = {"row": place.row, "col": place.column}
         low, high = place.domain
         grid = self.grid()
@@ -110,7 +109,7 @@ class Strip(Panel):
         shown += [""] * (grid.size - len(shown))
         texts = np.array(shown, dtype=object).reshape(grid.shape)
         canvas.add_trace(
-            go.Heatmap(
+            heat_map(
                 z=[as_list(row) for row in grid],
                 colorscale="Cividis",
                 zmin=0,

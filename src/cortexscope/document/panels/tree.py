@@ -13,6 +13,7 @@ from cortexscope.document.drawing._look import look
 from cortexscope.document.drawing._text import TICK, for_matplotlib, for_plotly, unlike
 from cortexscope.document.panels._axes import inches_of_axes, plain_axes
 from cortexscope.document.panels._panel import Panel, Place
+from cortexscope.document.panels._traces import scatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,12 +88,10 @@ class Tree(Panel):
 
     def plotly(self, canvas: Any, place: Place, entries: set[str]) -> None:  # noqa: ANN401
         """Draw every join as a bracket."""
-        from plotly import graph_objects as go
-
         where = {"row": place.row, "col": place.column}
         drawn = self.branches()
         canvas.add_trace(
-            go.Scatter(
+            scatter(
                 x=[x for xs, _ in drawn for x in (*xs, None)],
                 y=[y for _, ys in drawn for y in (*ys, None)],
                 mode="lines",

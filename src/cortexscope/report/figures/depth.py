@@ -110,11 +110,11 @@ def panel_of(
         stack: which one is drawn, all where None.
         primary: draw only the primary stack of each model.
     """
-    part = layers[layers["metric"] == metric]
-    part = part if stack is None else part[part["stack"] == stack]
-    part = frames.primary(part) if primary else part
-    known = part[part["value"].notna()]
-    found = dict(iter(known.groupby("model", sort=False)))
+    right = (layers["metric"] == metric) & layers["value"].notna()
+    right = right if stack is None else right & (layers["stack"] == stack)
+    known = layers if right.all() else layers[right]
+    known = frames.primary(known) if primary else known
+    found = dict(iter(known.groupby("model", sort=False, observed=True)))
     own = {model: found.get(model, known.iloc[:0]) for model in frames.labels}
     lines = tuple(
         _line(rows, plain(model), frames.slot(model), alone=len(frames.labels) == 1)
