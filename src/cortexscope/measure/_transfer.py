@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from cortexscope.metrics.base.metric import Metric, Values
-from cortexscope.metrics.base.states import State
+from cortexscope.metrics.base.states import Blocks, State, mapped
 
 __all__ = ["at_home", "copied", "on_one_device"]
 
@@ -56,8 +56,7 @@ def copied(found: Values) -> Values:
 
 def on_one_device(state: State) -> State:
     """Return the state as it is, or on the CPU where the layers of a model lie apart."""
-    if len({value.device for sums in state.values() for value in sums.values()}) <= 1:
+    every = [own.sums for own in state.blocks] if isinstance(state, Blocks) else state.values()
+    if len({value.device for sums in every for value in sums.values()}) <= 1:
         return state
-    return {
-        site: {name: value.cpu() for name, value in sums.items()} for site, sums in state.items()
-    }
+    return mapped(state, lambda sums: {name: value.cpu() for name, value in sums.items()})

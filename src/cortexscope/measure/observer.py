@@ -23,7 +23,7 @@ from cortexscope.metrics.base.means import Mean, summed
 from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values, sampled
 from cortexscope.metrics.base.plugins import failure
 from cortexscope.metrics.base.pooled import OverPrompts
-from cortexscope.metrics.base.states import State, add, merge
+from cortexscope.metrics.base.states import Block, State, add, beside
 from cortexscope.models import Anatomy
 from cortexscope.records import Site, Stack
 from cortexscope.taps import Reduced, Unread, kind_of
@@ -214,18 +214,19 @@ class Observer:
         if shown.seen is seen:
             self._gathering.learn(role, seen)
 
-    def _show_as_one(self, shown: Shown) -> None:
-        first, layers = shown.sites[0], len(shown.sites)
+    def _show_as_one(self, shown: Shown, *, last: bool = False) -> None:
+        """Show layers as one; no tensors of a layer follow that are made to be last."""
+        sites = tuple(shown.sites)
         for metric in shown.metrics:
             with self._watched(metric):
-                sums = metric.update({}, first, cast("Seen", shown.seen)).get(first)
+                sums = metric.update({}, sites[0], cast("Seen", shown.seen)).get(sites[0])
                 if sums is None:
                     continue
-                kept = [self._shelf.keep(own) for own in sums.values()]
-                apart = zip(*(x.unflatten(0, (layers, -1)).unbind() for x in kept), strict=True)
-                found = (dict(zip(sums, own, strict=True)) for own in apart)
-                new = dict(zip(shown.sites, found, strict=True))
-                self._states[metric] = merge(self._states[metric], new)
+                kept = {
+                    name: (own if last else self._shelf.keep(own)).unflatten(0, (len(sites), -1))
+                    for name, own in sums.items()
+                }
+                self._states[metric] = beside(self._states[metric], Block(sites, kept))
 
     @property
     def _prompts(self) -> int:
@@ -256,7 +257,7 @@ class Observer:
     def end(self) -> None:
         """Finish every metric and hand over what was measured."""
         for shown in self._gathering.rest():
-            self._show_as_one(shown)
+            self._show_as_one(shown, last=True)
         layout = replace(
             layout_of(self._anatomy, self._lengths),
             unread=self._unread,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 
 from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values, not_finite_as_infinity
-from cortexscope.metrics.base.states import State
+from cortexscope.metrics.base.states import State, side_by_side
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import HiddenStates
 
@@ -45,7 +45,8 @@ class AngularDistance(Metric):
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Compare every two layers of a stack."""
         for sites in layout.hidden:
-            vectors = torch.stack([state[site]["vector"] for site in sites], 1).double()
+            (block,) = side_by_side(state, sites)
+            vectors = block.sums["vector"].transpose(0, 1).contiguous().double()
             norms = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
             units = vectors / torch.where(norms == 0, 1, norms)
             # In float64 the arc cosine of a rounded 1 is still below 1e-7.

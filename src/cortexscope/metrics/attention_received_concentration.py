@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cortexscope.metrics.base.absent import NO_ATTENTION
 from cortexscope.metrics.base.means import quotients
 from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values
-from cortexscope.metrics.base.states import State, Sums, add
+from cortexscope.metrics.base.states import State, Sums, add, mapped
 from cortexscope.records import MetricSpec, Site
 from cortexscope.taps import AttentionSample
 
@@ -48,7 +48,7 @@ class AttentionReceivedConcentration(Metric):
     def compute(self, state: State, layout: Layout) -> Iterator[Values]:
         """Square the shares and add them up."""
         yield from quotients(
-            {site: _concentration(sums) for site, sums in state.items()},
+            mapped(state, _concentration),
             layout.attention,
             "no attention falls on a key",
             absent=NO_ATTENTION,

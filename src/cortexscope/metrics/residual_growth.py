@@ -8,7 +8,7 @@ import torch
 
 from cortexscope.metrics.base.metric import Layout, Values
 from cortexscope.metrics.base.over_tokens import where
-from cortexscope.metrics.base.states import State
+from cortexscope.metrics.base.states import State, side_by_side
 from cortexscope.metrics.residual_norm import ResidualNormRest
 from cortexscope.records import MetricSpec, Site
 
@@ -41,13 +41,12 @@ class ResidualGrowth(ResidualNormRest):
         """Fit the line, stack by stack."""
         for _, *blocks in layout.hidden:
             whole = (Site.whole(blocks[0].stack),)
-            seen = [site for site in blocks if site in state]
-            if len(seen) < 2:
+            found = [*side_by_side(state, blocks)]
+            if sum(len(block.sites) for block in found) < 2:
                 yield Values(whole, None, "fewer than two layers")
                 continue
-            total, count = (
-                torch.stack([state[site][name] for site in seen]) for name in ("total", "count")
-            )
+            ((seen, sums),) = found
+            total, count = sums["total"], sums["count"]
             layers = torch.tensor([site.layer for site in seen], dtype=torch.float64)
             apart = (layers - layers.mean()).to(total.device)
             logarithms = (total / count).log()

@@ -172,7 +172,7 @@ class RunFrames:
             own = self.measured.by_layer(metrics, models=[model], columns=names)[names]
             if "model" in own:
                 place = np.full(len(own), self.slot(model), dtype=np.int16)
-                own["model"] = pd.Categorical.from_codes(place, categories=list(self.labels))
+                own["model"] = pd.Categorical.from_codes(place, categories=pd.Index(self.labels))
             return own
 
         parts = [own for own in threaded(of_model, self.labels) if len(own)]

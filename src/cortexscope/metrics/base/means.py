@@ -22,7 +22,7 @@ from cortexscope.metrics.base.absent import (
     Absent,
 )
 from cortexscope.metrics.base.metric import Layout, Metric, Seen, Values, not_finite_as_infinity
-from cortexscope.metrics.base.states import State, Sums, add, total
+from cortexscope.metrics.base.states import State, Sums, add, side_by_side, total
 from cortexscope.records import Site
 from cortexscope.taps import (
     AttentionRows,
@@ -235,32 +235,20 @@ def quotients(
         known: sites where something should have been seen.
     """
     for sites in stacks:
-        seen = [(site, sums) for site in sites if (sums := state.get(site)) is not None]
+        seen = [*side_by_side(state, sites)]
         if not seen and known.isdisjoint(sites):
             yield Values((Site.whole(sites[0].stack),), None, absent.anywhere)
             continue
-        for alike in _alike(seen):
-            every = [sums for _, sums in alike]
-            total = torch.stack([sums["total"] for sums in every])
-            tokens = count = torch.stack([sums["count"] for sums in every])
-            if any("tokens" in sums for sums in every):
-                tokens = torch.stack([sums.get("tokens", sums["count"]) for sums in every])
+        for alike, sums in seen:
+            total, count = sums["total"], sums["count"]
+            tokens = sums.get("tokens", count)
             count = count.reshape(*count.shape, *(1,) * (total.dim() - count.dim()))
             value = not_finite_as_infinity(total / count.clamp(min=1))
             value = value.masked_fill_(count == 0, torch.nan)
-            yield Values(tuple(site for site, _ in alike), value, undefined, tokens=tokens)
-        if len(seen) < len(sites):
-            there = {site for site, _ in seen}
+            yield Values(alike, value, undefined, tokens=tokens)
+        there = {site for block in seen for site in block.sites}
+        if len(there) < len(sites):
             for site in sites:
                 if site not in there:
                     reason = absent.unread if site in known else absent.here
                     yield Values((site,), None, reason)
-
-
-def _alike(seen: Sequence[tuple[Site, Sums]]) -> Iterator[list[tuple[Site, Sums]]]:
-    """Yield the sites that were seen, those together whose sums have the same shape."""
-    groups: dict[tuple[torch.Size, ...], list[tuple[Site, Sums]]] = {}
-    for site, sums in seen:
-        shapes = sums["total"].shape, sums["count"].shape
-        groups.setdefault(shapes, []).append((site, sums))
-    yield from groups.values()
