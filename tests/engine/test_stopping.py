@@ -15,6 +15,7 @@ import pytest
 from generated import folder_of, small_request, suite_of
 from shortage import Notes, everything, lacking
 
+from cortexscope.cli import main
 from cortexscope.engine import Generation, RunRequest, run
 from cortexscope.engine._stopping import batches_first, stops
 from cortexscope.engine.passes import Reader
@@ -206,8 +207,8 @@ def test_the_command_ends_with_its_code_and_goes_on(
     suite.write_text("task,id,text\n" + "".join(f"t,p{i},{t}\n" for i, t in enumerate(texts)))
     asked = ["run", "--model", f"tiny={folder}", "--suite", str(suite), "--metric", "residual_norm"]
     asked += ["--batch-tokens", "64", "--no-report", "--no-selfcheck"]
-    asked += ["--workers", workers, "--threads", "1"]
-    command = [sys.executable, "-m", "cortexscope", *asked, "--out"]
+    asked += ["--workers", workers, "--threads", "1", "--out"]
+    command = [sys.executable, "-m", "cortexscope", *asked]
     log = tmp_path / "log"
 
     def sent(when: Callable[[str], bool]) -> int:
@@ -225,6 +226,6 @@ def test_the_command_ends_with_its_code_and_goes_on(
     )
     kept = Run(out).measurements()["prompt_id"].nunique()
     assert 0 < kept < 200
-    subprocess.run([*command, str(out), "--resume"], check=True)
-    subprocess.run([*command, str(tmp_path / "whole")], check=True)
+    assert main([*asked, str(out), "--resume"]) == 0
+    assert main([*asked, str(tmp_path / "whole")]) == 0
     assert everything(Run(out)) == everything(Run(tmp_path / "whole"))

@@ -10,7 +10,7 @@ from report.made_runs import BIG, METRICS, SMALL, make_run
 
 from cortexscope.cli import main
 from cortexscope.document import Document, Section, Table, render
-from cortexscope.report import build_figures, build_report
+from cortexscope.report import build_figures, build_report, write_html
 from cortexscope.report._labels import Labels
 from cortexscope.store import Run
 
@@ -76,8 +76,7 @@ def test_prompts_stand_in_the_order_of_how_unusual_they_are(run: Run) -> None:
 
 def test_texts_are_left_out_where_asked(run: Run) -> None:
     secret = run.prompts()["text"].iloc[0]
-    assert main(["report", str(run.path)]) == 0
-    page = run.path / "report.html"
+    page = write_html(run)
     assert secret in page.read_text(encoding="utf-8")
     assert "Text" not in _table(run, "prompts", texts=False).frame
     assert main(["report", str(run.path), "--no-texts"]) == 0

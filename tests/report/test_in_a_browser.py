@@ -33,6 +33,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def brains(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tasks = ("counting", "naming", _HOSTILE[1])
+    return write_html(regional_run(tmp_path_factory.mktemp("brains") / "run", tasks=tasks))
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if _CHROMIUM is None:
@@ -233,8 +239,8 @@ def test_figures_are_pictures_without_scripts_and_on_paper(browser: Any, report:
     opened.page.close()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+# Colours are those of the theme whatever the width, and places those of the width.
+@pytest.mark.parametrize(("width", "theme"), [(1440, "dark"), (390, "light")])
 def test_it_can_be_read_by_all(browser: Any, report: Path, width: int, theme: str) -> None:
     """No rule of axe-core is broken that it calls serious or critical."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core")
@@ -252,14 +258,13 @@ def test_it_can_be_read_by_all(browser: Any, report: Path, width: int, theme: st
 
 @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
 def test_brains_are_shown_one_by_one_and_stop_when_asked(
-    browser: Any, tmp_path: Path, motion: str
+    browser: Any, brains: Path, motion: str
 ) -> None:
-    run = regional_run(tmp_path / "run", tasks=("counting", "naming", _HOSTILE[1]))
     page = browser.new_page(viewport={"width": 1440, "height": 900}, reduced_motion=motion)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("dialog", lambda dialog: said.append(f"dialog {dialog.message}"))
-    page.goto(write_html(run).as_uri())
+    page.goto(brains.as_uri())
     page.wait_for_selector("html.drawn")
     page.locator("#brain > details > summary").click()
     page.locator("#figure-brain").scroll_into_view_if_needed()
