@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -100,3 +101,34 @@ def test_the_processor_that_torch_is_told_of_decides_which_one_is_taken(told: st
         [sys.executable, "-c", CHECK], capture_output=True, text=True, env=environment, check=True
     ).stdout
     assert said.split() == ["True", told.upper()]
+
+
+OLD = 'const char *sources(void) { return "older"; }'
+
+
+@pytest.mark.usefixtures("anew")
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+def test_a_library_of_an_older_version_is_told_of_as_such(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(_library.SWITCH, raising=False)
+    monkeypatch.setattr(_library, "_HERE", tmp_path)
+    assert native.remark() is not None
+    (tmp_path / "old.c").write_text(OLD, encoding="utf-8")
+    built = tmp_path / "_native.DEFAULT.so"
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", str(tmp_path / "old.c"), "-o", str(built)], check=True
+    )
+    _library._found.cache_clear()
+    said = native.remark()
+    assert said is not None
+    assert "other sources" in said
+    # One that is loaded must stay as it is, and is found again by its name.
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / built.name).write_bytes(b"no library")
+    monkeypatch.setattr(_library, "_HERE", other)
+    _library._found.cache_clear()
+    said = native.remark()
+    assert said is not None
+    assert "cannot be loaded" in said

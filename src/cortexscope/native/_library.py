@@ -42,17 +42,20 @@ class _Found(NamedTuple):
 def _found() -> _Found:
     if os.environ.get(SWITCH, "").lower() == "off":
         return _Found(None, "")
+    if not _built("DEFAULT").exists():
+        return _Found(None, "was not built")
     try:
-        built = _built(_capability())
-        if not built.exists():
-            return _Found(None, "was not built")
-        library = ctypes.CDLL(str(built))
-        library.sources.restype = ctypes.c_char_p
-        if library.sources().decode() == _digest():
-            return _Found(library, "")
+        library = _loaded("DEFAULT") and _loaded(_capability())
     except (OSError, AttributeError):
         return _Found(None, "cannot be loaded")
-    return _Found(None, "was built of other sources than those beside it")
+    return _Found(library, "" if library else "was built of other sources than those beside it")
+
+
+def _loaded(capability: str) -> ctypes.CDLL | None:
+    """Return a library, None if it was built of other sources."""
+    library = ctypes.CDLL(str(_built(capability)))
+    library.sources.restype = ctypes.c_char_p
+    return library if library.sources().decode() == _digest() else None
 
 
 def _built(capability: str) -> Path:
