@@ -66,11 +66,11 @@ def _capability() -> str:
     """Return what the processor can do, or torch is told to take it for, as far as we build.
 
     Raises:
-        OSError: if a library is there that cannot be loaded.
+        OSError: if there is no library, or it cannot be loaded.
     """
     told = os.environ.get("ATEN_CPU_CAPABILITY", "").upper()
-    if told in _CAPABILITIES or not _built("DEFAULT").exists():
-        return told if told in _CAPABILITIES else "DEFAULT"
+    if told in _CAPABILITIES:
+        return told
     return _CAPABILITIES[ctypes.CDLL(str(_built("DEFAULT"))).capability()]
 
 

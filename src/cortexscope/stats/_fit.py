@@ -22,6 +22,7 @@ COVARIANCE = "analysis of covariance (HC2)"
 
 _EXACT = 1e-9
 _RANK = 1e-15
+"""Of the largest singular value, below which one is 0 but for rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -105,8 +105,10 @@ class Measurements(Beside):
         found = self._means(
             names[:-1], metrics, models=models, controls=controls, work=work, shown=shown
         )
-        depth = {name: found.pop(name).astype("float64") for name in ("depth",) if name in found}
-        return found.assign(**depth)
+        if "depth" in found:
+            # The last column, and of numbers where there are no rows.
+            found["depth"] = found.pop("depth").astype("float64")
+        return found
 
     def by_head(
         self,

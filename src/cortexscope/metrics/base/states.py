@@ -81,13 +81,11 @@ class Blocks(Mapping[Site, Sums]):
 
 def beside(state: State, block: Block) -> State:
     """Return the state with the sums of a block: beside what it has, or added to it."""
-    if not isinstance(state, Blocks):
-        if state:
-            return merge(state, Blocks([block]))
+    if not state:
         return Blocks([block])
-    if any(site in state for site in block.sites):
-        return merge(state, Blocks([block]))
-    return Blocks([*state.blocks, block])
+    if isinstance(state, Blocks) and state.keys().isdisjoint(block.sites):
+        return Blocks([*state.blocks, block])
+    return merge(state, Blocks([block]))
 
 
 def mapped(state: State, change: Callable[[Sums], Sums]) -> State:
