@@ -30,6 +30,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_name_of_a_column_that_is_no_text_any_more_is_damage(tmp_path: Path) -> None:
+    made(tmp_path / "run")
+    models = tmp_path / "run" / "models.parquet"
+    models.write_bytes(models.read_bytes().replace(b"hidden_size", b"hidd\xecn_size"))
+    (found,) = list_runs(tmp_path)
+    assert (found.state, found.why) == ("damaged", "models.parquet is damaged")
+
+
 def test_each_state_is_told_apart(folder: Path) -> None:
     shutil.copytree(folder / "deep" / "half", folder / "now")
     lock = RunLock(folder / "now" / LOCK)

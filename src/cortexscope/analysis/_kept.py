@@ -112,7 +112,7 @@ def _read(file: Path) -> pa.Table | None:
 
     try:
         table = pq.read_table(file, page_checksum_verification=True)
-    except (OSError, pa.ArrowException):
+    except (OSError, pa.ArrowException, UnicodeError, KeyError):
         return None
     return table if table.schema.metadata else None
 

@@ -133,7 +133,8 @@ def _unreadable(layout: Layout) -> Iterator[Path]:
             continue
         try:
             pq.read_metadata(file)
-        except (OSError, pa.ArrowException):
+        except (OSError, pa.ArrowException, UnicodeError):
+            # A name whose bytes have changed is no text any more.
             yield file
 
 
