@@ -20,10 +20,10 @@ from transformers import (
 )
 
 from cortexscope import attach
-from cortexscope.measure._layers import Gathering
+from cortexscope.measure._layers import Gathering, _needed
 from cortexscope.metrics import MetricOptions, make_metrics, metric_names
 from cortexscope.store import MEASUREMENTS
-from cortexscope.taps import HiddenStates, Tokens
+from cortexscope.taps import AttentionSample, HiddenStates, Reduced, Tokens
 
 SIZES: dict[str, Any] = {
     "hidden_size": 32,
@@ -76,23 +76,33 @@ def test_layers_as_one_have_the_numbers_of_each(
 ) -> None:
     torch.manual_seed(0)
     module = make().eval()
-    together = measured(module, encodes=make is t5)
+    held = measured(module, encodes=make is t5)
     monkeypatch.setattr(Gathering, "_LAYERS", 2)
-    pairs = measured(module, encodes=make is t5)
+    held_pairs = measured(module, encodes=make is t5)
+    monkeypatch.undo()
+    # Too many numbers to be kept, so that each layer is reduced while it is there.
+    monkeypatch.setattr(Reduced, "FEW", 0)
+    reduced = measured(module, encodes=make is t5)
+    monkeypatch.setattr(Gathering, "_LAYERS", 2)
+    reduced_pairs = measured(module, encodes=make is t5)
     monkeypatch.setattr(Gathering, "_ENTRIES", 0)
     single = measured(module, encodes=make is t5)
-    for others in (pairs, single):
-        assert sorted(map(key, others)) == sorted(map(key, together))
+    ways = (held, held_pairs, reduced, reduced_pairs)
+    for others in ways:
+        assert sorted(map(key, others)) == sorted(map(key, single))
     same = {key(row): (str(row["value"]), row["reason"]) for row in single}
-    for found in (together, pairs):
+    for found in ways:
         assert {key(row): (str(row["value"]), row["reason"]) for row in found} == same
 
 
 @pytest.mark.parametrize("make", [llama, windows, bert])
 @pytest.mark.parametrize("length", [9, 70])
+@pytest.mark.parametrize("few", [0, Reduced.FEW])
 def test_the_first_pass_has_the_bits_of_those_that_learned_from_it(
-    make: Callable[[], Any], length: int
+    make: Callable[[], Any], length: int, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    _needed.cache_clear()
+    monkeypatch.setattr(Reduced, "FEW", few)
     torch.manual_seed(0)
     module = make().eval()
     ids = torch.randint(0, 90, (2, length))
@@ -129,6 +139,20 @@ def test_each_metric_alone_learns_what_it_needs(name: str) -> None:
     absent = {"predictions", "lens", "experts", "mixers"}
     if not any(need.partition(".")[0] in absent for need in metric.spec.needs):
         assert len(frame) > 1
+
+
+def test_what_is_kept_of_a_layer_does_not_change_as_the_model_goes_on() -> None:
+    mask, states = Tokens(torch.ones(2, 3, dtype=torch.bool)), torch.randn(2, 3, 4)
+    own = HiddenStates(states.clone(), mask, owned=True)
+    assert own.held() is own
+    assert HiddenStates(states, mask).held() is None
+    rows = torch.softmax(torch.randn(2, 1, 3, 3), -1)
+    before = rows.clone()
+    shown = AttentionSample(mask, torch.arange(3)[None], rows, torch.ones(1, 1, 3, 3) > 0)
+    kept = shown.held()
+    assert kept is not None
+    rows.zero_()
+    assert torch.equal(kept.probabilities, before)
 
 
 def test_what_was_not_computed_of_each_layer_is_not_made_up() -> None:

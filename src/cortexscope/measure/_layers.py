@@ -7,6 +7,7 @@ by layer the calls alone take longer than what they compute.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -21,6 +22,7 @@ __all__ = ["Gathering", "Shown"]
 class Shown(NamedTuple):
     """Layers as one, and who is to see them."""
 
+    role: tuple[Hashable, ...]
     metrics: Sequence[Metric]
     sites: Sequence[Site]
     seen: Reduced
@@ -30,17 +32,23 @@ class Shown(NamedTuple):
 class Gathering:
     """Gathers layers that are alike until enough of them are there to be shown.
 
-    Which reductions are needed is told by those of the first layer, which is shown alone; they are
-    remembered from pass to pass.
+    Few numbers are kept as they are, and reduced for many layers at once. Of more, each layer is
+    reduced while it is there. Which reductions are needed is told by what is shown first, whole or
+    as a layer alone, and remembered.
+
+    Args:
+        metrics: all who are shown any of it.
     """
 
     _ENTRIES = 1 << 18
     """Most numbers of one reduction that are kept before they are shown."""
+    _HELD = 1 << 21
+    """Most numbers of what is kept as it is."""
     _LAYERS = 64
 
-    def __init__(self) -> None:
-        self._needed: dict[tuple[Hashable, ...], tuple[Key, ...]] = {}
-        self._layers: dict[tuple[Hashable, ...], _Layers] = {}
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._needed = _needed(tuple((type(metric), metric.options) for metric in metrics))
+        self._layers: dict[tuple[Hashable, ...], _Layers | _Held] = {}
 
     def add(
         self, role: tuple[Hashable, ...], metrics: Sequence[Metric], site: Site, seen: Reduced
@@ -51,22 +59,27 @@ class Gathering:
             role: what decides, beside its own form, which reductions of it are needed.
             metrics: who is to see it, the same for each role.
             site: where it is.
-            seen: what is there; only its reductions are kept.
+            seen: what is there; unless it may be kept, only its reductions are.
         """
-        role = (*role, seen.form())
-        key = (*role, seen.alike())
+        role, held = (*role, seen.form()), seen.held()
+        key = (*role, seen.alike(), held is None)
         layers = self._layers.get(key)
         if layers is None:
             needed = self._needed.get(role)
-            if needed is None:
-                return Shown(metrics, [site], seen)
-            layers = self._layers[key] = _Layers(metrics, seen, needed)
-        layers.add(site, seen)
+            if held is not None:
+                layers = _Held(role, metrics, held, needed or ())
+            elif needed is None:
+                return Shown(role, metrics, [site], seen)
+            else:
+                layers = _Layers(role, metrics, seen, needed)
+            self._layers[key] = layers
+        layers.add(site, held or seen)
         return layers.shown() if layers.full else None
 
-    def learn(self, role: tuple[Hashable, ...], seen: Reduced) -> None:
-        """Remember which reductions were needed of what was shown alone."""
-        self._needed[*role, seen.form()] = tuple(seen.reductions)
+    def learn(self, shown: Shown) -> None:
+        """Remember which reductions were needed of what was shown with all that there is."""
+        if not shown.seen.is_bare:
+            self._needed[shown.role] = tuple(shown.seen.reductions)
 
     def rest(self) -> list[Shown]:
         """Return what was not shown yet, and begin anew."""
@@ -75,8 +88,54 @@ class Gathering:
         return left
 
 
+@lru_cache(maxsize=64)
+def _needed(metrics: tuple[Hashable, ...]) -> dict[tuple[Hashable, ...], tuple[Key, ...]]:
+    """Return what is known of the reductions that metrics need, to be added to."""
+    return {}
+
+
+class _Held:
+    """Layers as they are."""
+
+    def __init__(
+        self,
+        role: tuple[Hashable, ...],
+        metrics: Sequence[Metric],
+        first: Reduced,
+        needed: Sequence[Key],
+    ) -> None:
+        self._role, self._metrics, self._needed = role, metrics, needed
+        self._size = min(Gathering._LAYERS, Gathering._HELD // max(1, first.entries))
+        self._kept: list[Reduced] = []
+        self.sites: list[Site] = []
+
+    @property
+    def full(self) -> bool:
+        return len(self.sites) >= self._size
+
+    def add(self, site: Site, held: Reduced) -> None:
+        self._kept.append(held)
+        self.sites.append(site)
+
+    def shown(self) -> Shown:
+        sites, self.sites = self.sites, []
+        kept, self._kept = self._kept, []
+        seen = type(kept[0]).together(kept)
+        seen.prepare(self._needed)
+        return Shown(self._role, self._metrics, sites, seen)
+
+
 class _Layers:
-    def __init__(self, metrics: Sequence[Metric], first: Reduced, needed: Sequence[Key]) -> None:
+    """The reductions of layers."""
+
+    def __init__(
+        self,
+        role: tuple[Hashable, ...],
+        metrics: Sequence[Metric],
+        first: Reduced,
+        needed: Sequence[Key],
+    ) -> None:
+        self._role = role
         self._metrics = metrics
         self._needed = needed
         self._bare = first.bare()
@@ -115,7 +174,7 @@ class _Layers:
         for key, kind in self._kinds.items():
             parts = [rows[: len(sites)].flatten(0, 1) for rows in self._rows[key]]
             seen.reductions[key] = _whole(kind, parts)
-        return Shown(self._metrics, sites, seen)
+        return Shown(self._role, self._metrics, sites, seen)
 
 
 def _parts(value: Any) -> Sequence[Tensor]:  # noqa: ANN401 - whatever a reduction gives

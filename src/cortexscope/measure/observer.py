@@ -97,7 +97,7 @@ class Observer:
         self._deliver = deliver
         self._spares = spares
         self._told: list[tuple[Site, Seen | Unread]] = []
-        self._gathering = Gathering()
+        self._gathering = Gathering(metrics)
         self.begin()
 
     def _own(self, metric: Metric) -> bool:
@@ -211,8 +211,6 @@ class Observer:
         if shown is None:
             return
         self._show_as_one(shown)
-        if shown.seen is seen:
-            self._gathering.learn(role, seen)
 
     def _show_as_one(self, shown: Shown, *, last: bool = False) -> None:
         """Show layers as one; no tensors of a layer follow that are made to be last."""
@@ -227,6 +225,7 @@ class Observer:
                     for name, own in sums.items()
                 }
                 self._states[metric] = beside(self._states[metric], Block(sites, kept))
+        self._gathering.learn(shown)
 
     @property
     def _prompts(self) -> int:

@@ -36,6 +36,8 @@ class AngularDistance(Metric):
         group="depth",
     )
 
+    together = True
+
     def update(self, state: State, site: Site, seen: Seen) -> State:
         """Keep the last token's state."""
         if type(seen) is not HiddenStates or site.layer is None:
@@ -54,8 +56,9 @@ class AngularDistance(Metric):
             angles = not_finite_as_infinity(angles).permute(1, 0, 2)  # [layer, prompt, layer]
             zero = (norms[..., 0] == 0).T
             angles = angles.masked_fill(zero[..., None] | zero.T, torch.nan)
+            layers = tuple(int(site.layer or 0) for site in sites)
+            one = angles.new_ones(1, 1)
             for number, site in enumerate(sites[:-1], start=1):
-                others = tuple(int(other.layer or 0) for other in sites[number:])
                 values = angles[None, number - 1, :, number:]
-                one = values.new_ones(1, 1)
+                others = layers[number:]
                 yield Values((site,), values, "a state of zeros has no direction", others, one)

@@ -56,7 +56,6 @@ def takes_rows(rows: Tensor) -> bool:
     return (
         rows.device.type == "cpu"
         and rows.dtype == torch.float32
-        and rows.is_contiguous()
         and rows.numel() > 0
         and is_there()
     )
@@ -80,6 +79,8 @@ def attention_row_sizes(
         first: the key of each prompt's first token, below 0 where it is not there; None for key 0.
         window: keys less than so many tokens away are near; none where 0.
     """
+    # Picked rows lie with the heads inside of them.
+    rows = rows.contiguous()
     prompts, heads, count, keys = rows.shape
     made = rows.new_empty((len(_ROWS), prompts, heads, count))
     received = rows.new_empty((prompts, heads, keys))

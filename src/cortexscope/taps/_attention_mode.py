@@ -151,7 +151,8 @@ class AttentionMode(TorchFunctionMode):
             # With few key heads, transformers hands the queries of a group to the kernel as if
             # they were tokens, where there is only one token.
             query = query.flatten(1, 2)[:, :, None] if single else query
-            self._direct(place, query, key, attn_mask, is_causal, by)
+            native = takes_native(query, key) if single else native
+            self._direct(place, query, key, attn_mask, is_causal, by, native=native)
         return output
 
     def _folded(
@@ -171,7 +172,8 @@ class AttentionMode(TorchFunctionMode):
         if mask is not None and mask.dim() == 3 and mask.shape[0] > 1:
             mask = mask.unflatten(0, (prompts, -1))
         by = query.shape[-1] ** -0.5 if scale is None else scale
-        self._direct(place, query, key, mask, causal, by)
+        native = takes_native(query, key)
+        self._direct(place, query, key, mask, causal, by, native=native)
 
     def _direct(
         self,
@@ -181,6 +183,8 @@ class AttentionMode(TorchFunctionMode):
         mask: Tensor | None,
         causal: bool,
         scale: float,
+        *,
+        native: bool,
     ) -> None:
         query, key = query.detach(), key.detach()
         read = self._masks.of(place, mask, query, key, causal=causal)
@@ -189,7 +193,7 @@ class AttentionMode(TorchFunctionMode):
         if small(key.shape[2]):
             whole = remembered(whole)
         rows: Statistics = {}
-        if wanted and takes_native(query, key):
+        if wanted and native:
             sample = place.sample
             if sample is not None and not sample.fits(query):
                 sample = None

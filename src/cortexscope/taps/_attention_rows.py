@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,6 +19,11 @@ from cortexscope.taps._tokens import Tokens
 from cortexscope.taps.rows import ROWS
 
 __all__ = ["AttentionRows", "AttentionSample", "BeyondFirst"]
+
+
+def _beside(parts: Sequence[Tensor], prompts: int) -> Tensor:
+    """Return what layers have, as that of one with as many times the prompts."""
+    return torch.cat([part.expand(prompts, *part.shape[1:]) for part in parts])
 
 
 class BeyondFirst(NamedTuple):
@@ -57,6 +62,28 @@ class AttentionRows(Reduced):
         """Return what must be the same of layers that are shown as one."""
         shapes = [(x.shape, x.dtype, x.device) for x in self.reductions.values()]
         return (*self.form(), *shapes, id(self.positions))
+
+    @property
+    def entries(self) -> int:
+        """How many numbers there are, most of one kind."""
+        every: Iterable[Tensor] = self.reductions.values()
+        return max(x.numel() for x in every)
+
+    def held(self) -> Self | None:
+        """Return few numbers, which are no part of the model."""
+        return self if self.entries <= self.FEW else None
+
+    @classmethod
+    def together(cls, layers: Sequence[Self]) -> Self:
+        """Return the rows of layers as those of one."""
+        made, first = object.__new__(cls), layers[0]
+        made.positions = first.positions.times(len(layers))
+        prompts = len(first.tokens)
+        made.reductions = {
+            key: _beside([layer.reductions[key] for layer in layers], prompts)
+            for key in first.reductions
+        }
+        return made
 
     @property
     def statistics(self) -> Statistics:
@@ -133,7 +160,41 @@ class AttentionSample(Reduced):
     def alike(self) -> tuple[Hashable, ...]:
         """Return what must be the same of layers that are shown as one."""
         rows = self.probabilities
-        return (rows.shape, rows.dtype, rows.device, self.visible.shape, id(self.positions))
+        given = self.start is None, self.learned_sink is None
+        return (rows.shape, rows.dtype, rows.device, self.visible.shape, given, id(self.positions))
+
+    @property
+    def entries(self) -> int:
+        """How many probabilities there are."""
+        return self.probabilities.numel()
+
+    def held(self) -> Self | None:
+        """Return a few rows, which are a copy."""
+        if self.probabilities.numel() > self.FEW:
+            return None
+        sink = self.learned_sink
+        return type(self)(
+            self.positions,
+            self.queries,
+            self.probabilities.clone(),
+            self.visible,
+            self.start,
+            None if sink is None else sink.clone(),
+        )
+
+    @classmethod
+    def together(cls, layers: Sequence[Self]) -> Self:
+        """Return the rows of layers as those of one."""
+        prompts = len(layers[0].tokens)
+
+        def beside(name: str) -> Any:  # noqa: ANN401 - a tensor, or none
+            parts = [getattr(layer, name) for layer in layers]
+            return None if parts[0] is None else _beside(parts, prompts)
+
+        return cls(
+            layers[0].positions.times(len(layers)),
+            *map(beside, ("queries", "probabilities", "visible", "start", "learned_sink")),
+        )
 
     @property
     def rest(self) -> Bool[Tensor, "prompt row"]:

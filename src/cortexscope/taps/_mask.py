@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -32,6 +32,15 @@ def visible_keys(scores: Shaped[Tensor, "*rows key"]) -> Bool[Tensor, "*rows key
     if scores.dtype == torch.bool:
         return scores
     return scores > scores.amax(-1, keepdim=True) - _FAR
+
+
+class Chooses(Protocol):
+    """A statistic that may be the probability of one key of each row."""
+
+    name: ClassVar[str]
+
+    def chosen(self, mask: Mask, queries: int) -> Tensor | None:
+        """Return that key of each row."""
 
 
 class SeenRows(NamedTuple):
@@ -70,6 +79,9 @@ class Mask:
     where it is key 0 for all."""
     _last: list[SeenRows] = field(default_factory=list, init=False, repr=False, compare=False)
     """What `seen_by` found last, if anything: every layer asks for the same rows."""
+    _chosen: dict[tuple[str, int], Tensor | None] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def seen_by(
         self, queries: Int[Tensor, "prompt row"] | None, rows: slice, keys: int
@@ -98,6 +110,13 @@ class Mask:
         seen = seen.expand(*seen.shape[:2], places.shape[-1], keys)
         self._last[:] = [SeenRows(queries, rows, places, bias, seen)]
         return self._last[0]
+
+    def chosen(self, row: Chooses, queries: int) -> Tensor | None:
+        """Return which key of each row a statistic is about, asked of it once."""
+        known = (row.name, queries)
+        if known not in self._chosen:
+            self._chosen[known] = row.chosen(self, queries)
+        return self._chosen[known]
 
     def of(self, prompts: Int[Tensor, pair], heads: Int[Tensor, pair]) -> Mask:
         """Return the masks of single heads, [pair, 1, ...]."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 from jaxtyping import Bool
 from torch import Tensor
@@ -32,6 +32,8 @@ class Reduced:
     reductions: dict[Key, Any]
     """Tensors [prompt, ...], or tuples of them, or None where there is no such thing."""
     _bare = False
+    FEW: ClassVar[int] = 1 << 16
+    """What has no more numbers than these may be kept."""
 
     @property
     def tokens(self) -> Bool[Tensor, "prompt token"]:
@@ -51,6 +53,29 @@ class Reduced:
         made = object.__new__(type(self))
         made.__dict__.update(positions=self.positions, reductions={}, _bare=True)
         return made
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is nothing to be reduced."""
+        return self._bare
+
+    @property
+    def entries(self) -> int:
+        """How many numbers are kept where it is held."""
+        raise NotImplementedError
+
+    def held(self) -> Self | None:
+        """Return what may be kept after the model has gone on; None where it takes much room."""
+        return None
+
+    @classmethod
+    def together(cls, layers: Sequence[Self]) -> Self:
+        """Return layers that are alike as one, with all that there is to be reduced.
+
+        Args:
+            layers: of which each may be kept.
+        """
+        raise NotImplementedError
 
     def prepare(self, keys: Sequence[Key]) -> None:
         """Compute those reductions that compiled code gives, all of them in one reading."""

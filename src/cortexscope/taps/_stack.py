@@ -184,7 +184,7 @@ class StackWatch(Walk):
         if before is not None and before.values.device != states.device:
             before = None
         with torch.no_grad():
-            seen = HiddenStates(states, inside.to(states.device), before=before)
+            seen = HiddenStates.taken(states, inside.to(states.device), before=before)
             if ("final" if layer is None else "hidden") in self._needs:
                 self._show(Site(self.anatomy.name, layer), seen)
             self._predict(layer, states, seen.positions)
@@ -215,7 +215,8 @@ class StackWatch(Walk):
             states, layer = self._shaped(entries), self.layer
             if states is None or layer is None or self._inside is None:
                 return
-            self._show(Site(self.anatomy.name, layer), kind(states, self._inside.to(states.device)))
+            seen = kind.taken(states, self._inside.to(states.device))
+            self._show(Site(self.anatomy.name, layer), seen)
 
     def _show_mixing(self, mixing: Mixing) -> None:
         if self.layer is not None:
@@ -229,7 +230,8 @@ class StackWatch(Walk):
             for part, output in self._branches.updates.items():
                 states = self._shaped(output)
                 if states is not None and states.shape[-1] == stream.width:
-                    added = HiddenStates(states, stream.positions.to(states.device))
+                    positions = stream.positions.to(states.device)
+                    added = HiddenStates(states, positions, owned=True)
                     self._show(Site(self.anatomy.name, layer), Update(part, added, stream))
         self._branches.begin()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from functools import cached_property
+from typing import Self
 
 import torch
 from jaxtyping import Bool, Float
@@ -29,6 +30,7 @@ class HiddenStates(Reduced):
         positions: which positions hold a token and not padding.
         before: the states of the layer before, None where there is none.
         chosen: which tokens of each prompt these are of the states given; all where None.
+        owned: whether the states stay as they are when the model goes on.
     """
 
     def __init__(
@@ -38,15 +40,29 @@ class HiddenStates(Reduced):
         *,
         before: HiddenStates | None = None,
         chosen: Sample | None = None,
+        owned: bool = False,
     ) -> None:
         self.whole = states.detach()
         """As they were given; of all tokens where these are some."""
         self._chosen = chosen
+        self.owned = owned
         self.positions = positions
         self.before = before
         self.width = states.shape[-1]
         """Number of features."""
         self.reductions = {}
+
+    @classmethod
+    def taken(
+        cls,
+        states: Float[Tensor, "prompt token feature"],
+        positions: Tokens,
+        *,
+        before: HiddenStates | None = None,
+    ) -> Self:
+        """Return states of a model that will go on; few of them as a copy, which may be kept."""
+        few = states.numel() <= cls.FEW
+        return cls(states.clone() if few else states, positions, before=before, owned=few)
 
     def form(self) -> tuple[Hashable, ...]:
         """Return whether there are states before."""
@@ -64,19 +80,46 @@ class HiddenStates(Reduced):
         made.width = self.width
         return made
 
+    @property
+    def entries(self) -> int:
+        """How many numbers the states are."""
+        return self.whole.numel()
+
+    def held(self) -> Self | None:
+        """Return few states that are a copy."""
+        return self if self.owned and self.whole.numel() <= self.FEW else None
+
+    @classmethod
+    def together(cls, layers: Sequence[Self]) -> Self:
+        """Return the states of layers as those of one."""
+        return cls.joined(layers, layers[0].positions.times(len(layers)))
+
+    @classmethod
+    def joined(cls, layers: Sequence[Self], positions: Tokens) -> Self:
+        """Return the states of layers as those of one at positions that are there already."""
+        first = layers[0]
+        befores = [layer.before for layer in layers if layer.before is not None]
+        return cls(
+            torch.cat([layer.whole for layer in layers]),
+            positions,
+            before=HiddenStates.joined(befores, positions) if befores else None,
+            chosen=None if first._chosen is None else first._chosen.times(len(layers)),
+            owned=True,
+        )
+
     def kept(self) -> HiddenStates:
         """Return a copy with their lengths alone of all that was computed of them.
 
         That much the next layer needs; the rest would lie beside the model's largest tensors. The
         states are copied, since a block may add to what it was given in place.
         """
-        copy = self._copy_of(self.whole.clone())
+        copy = self._copy_of(self.whole if self.owned else self.whole.clone())
         if "_sample" in self.__dict__:
             copy.__dict__["_sample"] = self._sample._copy_of(copy.whole)
         return copy
 
     def _copy_of(self, whole: Tensor) -> HiddenStates:
-        copy = type(self)(whole, self.positions, chosen=self._chosen)
+        copy = type(self)(whole, self.positions, chosen=self._chosen, owned=True)
         if "values" in self.__dict__ and self.values.data_ptr() != self.whole.data_ptr():
             copy.__dict__["values"] = self.values
         if _NORMS in self.reductions:
@@ -130,8 +173,10 @@ class HiddenStates(Reduced):
         assert chosen is not None
         before = None if self.before is None else self.before.sample
         if self._chosen is not None:
-            return type(self)(chosen.of(self._states), self.positions.sampled, before=before)
-        return type(self)(self.whole, self.positions.sampled, before=before, chosen=chosen)
+            states, owned, chosen = chosen.of(self._states), True, None
+        else:
+            states, owned = self.whole, self.owned
+        return type(self)(states, self.positions.sampled, before=before, chosen=chosen, owned=owned)
 
     @cached_property
     def values(self) -> Float[Tensor, "prompt token feature"]:

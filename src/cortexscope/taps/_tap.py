@@ -67,7 +67,7 @@ class Receiver(Protocol):
         """A stack begins to run; `tokens` says which of its positions are not padding."""
 
     def see(self, site: Site, seen: Seen | Unread | Removed) -> None:
-        """What is at a site is there; it must not be changed, nor kept.
+        """What is at a site is there; it must not be changed, and only what is `held` of it kept.
 
         What a change has taken out of the stack is told as it begins.
         """
@@ -288,8 +288,9 @@ def _uncompiled(module: nn.Module) -> Iterator[None]:
 
 
 def _check_attention(module: nn.Module) -> None:
-    for part in module.modules():
-        config = getattr(part, "config", None)
+    # To ask a module for what it has not takes longer than all the rest.
+    configs = {id(own): own for part in module.modules() if (own := vars(part).get("config"))}
+    for config in configs.values():
         used = getattr(config, "_attn_implementation", None)
         if isinstance(used, str) and used not in VISIBLE:
             raise UnsupportedModelError(

@@ -26,6 +26,7 @@ class Sample:
         self.where = where
         self.mask = mask
         self._of = len(where), tokens
+        self._times: dict[int, Sample] = {}
 
     def fits(self, query: Tensor) -> bool:
         """Return whether queries, [prompt, head, token, feature], are those it is of."""
@@ -38,6 +39,14 @@ class Sample:
         slots = self.where.new_full(self._of, -1)
         slots[prompts, self.where[prompts, places]] = places
         return slots
+
+    def times(self, layers: int) -> Sample:
+        """Return the same for so many layers, one after the other as more prompts."""
+        many = self._times.get(layers)
+        if many is None:
+            where, mask = self.where.repeat(layers, 1), self.mask.repeat(layers, 1)
+            many = self._times[layers] = Sample(where, mask, self._of[1])
+        return many
 
     def of(
         self, rows: Shaped[Tensor, "prompt token *rest"]
@@ -67,6 +76,7 @@ class Tokens:
         self.mask = mask
         self.size = sample
         self.before = before
+        self._times: dict[int, Tokens] = {}
 
     def to(self, device: torch.device) -> Tokens:
         """Return the same on a device; itself where it is there already."""
@@ -143,7 +153,10 @@ class Tokens:
 
     def times(self, layers: int) -> Tokens:
         """Return the same for so many layers, one after the other as more prompts."""
-        before = None if self.before is None else self.before.repeat(layers)
-        many = Tokens(self.mask.repeat(layers, 1), sample=self.size, before=before)
-        many.ranks = self.ranks.repeat(layers, 1)
+        many = self._times.get(layers)
+        if many is None:
+            before = None if self.before is None else self.before.repeat(layers)
+            many = Tokens(self.mask.repeat(layers, 1), sample=self.size, before=before)
+            many.ranks = self.ranks.repeat(layers, 1)
+            self._times[layers] = many
         return many

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Self
 
 from jaxtyping import Float
 from torch import Tensor
@@ -53,6 +53,22 @@ class Update(Reduced):
         assert isinstance(made, Update)
         made.part = self.part
         return made
+
+    @property
+    def entries(self) -> int:
+        """How many numbers the states are."""
+        return self.states.entries
+
+    def held(self) -> Self | None:
+        """Return an update of few states, which are copies."""
+        return None if self.states.held() is None or self.stream.held() is None else self
+
+    @classmethod
+    def together(cls, layers: Sequence[Self]) -> Self:
+        """Return the updates of layers as those of one."""
+        states = HiddenStates.together([layer.states for layer in layers])
+        stream = HiddenStates.joined([layer.stream for layer in layers], states.positions)
+        return cls(layers[0].part, states, stream)
 
     @property
     def sample(self) -> Update:
