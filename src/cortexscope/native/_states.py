@@ -47,7 +47,8 @@ class _Prompts(ctypes.Structure):
         *((name, _Integer) for name in ("prompts", "rows", "width", "stride")),
         *((name, _Pointer) for name in ("tokens", "rest", "norms", "largest")),
         *((name, _Pointer) for name in ("peaks", "peak_rows", "peak_features")),
-        *((name, _Pointer) for name in ("resultants", "resultants_rest", "sample", "sampled")),
+        *((name, _Pointer) for name in ("resultants", "resultants_rest", "room")),
+        *((name, _Pointer) for name in ("sample", "sampled")),
         ("places", _Integer),
         *((name, _Double) for name in ("least", "times")),
         ("massive", _Pointer),
@@ -175,7 +176,7 @@ def prompt_sizes(
     matrix, (prompts, count, width) = _matrix(values), values.shape
     masks = tokens.contiguous(), rest.contiguous(), norms.contiguous(), largest.contiguous()
     sizes, lengths = values.new_empty(2, prompts), norms.new_empty(2, prompts, dtype=torch.float64)
-    where = tokens.new_empty(2, prompts, dtype=torch.int64)
+    where, room = tokens.new_empty(2, prompts, dtype=torch.int64), values.new_empty(prompts, width)
     job = _Prompts(
         values=matrix.data_ptr(),
         prompts=prompts,
@@ -188,6 +189,7 @@ def prompt_sizes(
         peak_features=_at(where) + 8 * prompts,
         resultants=_at(lengths),
         resultants_rest=_at(lengths) + 8 * prompts,
+        room=_at(room),
     )
     if massive is not None:
         sample = massive.where.contiguous(), massive.taken.contiguous()

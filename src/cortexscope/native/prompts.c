@@ -16,6 +16,7 @@ typedef struct {
     float *peaks;                 /* [prompt] or NULL: the largest size of an entry */
     int64_t *peak_rows, *peak_features;  /* [prompt]: where it is */
     double *resultants, *resultants_rest; /* [prompt] or NULL: squared length of the sum of all */
+    float *room;             /* [prompt, feature]: what that is summed in */
     const int64_t *sample;   /* [prompt, place]: rows that stand for the prompt */
     const uint8_t *sampled;  /* likewise: whether the place is taken */
     int64_t places;
@@ -60,11 +61,8 @@ static void add_units(const Prompts *job, int64_t prompt) {
     const uint8_t *tokens = job->tokens + prompt * job->rows;
     const uint8_t *rest = job->rest + prompt * job->rows;
     const float *norms = job->norms + prompt * job->rows;
-    float *sum = calloc((size_t)job->width, sizeof *sum);
-    if (!sum) {
-        job->resultants[prompt] = job->resultants_rest[prompt] = NAN;
-        return;
-    }
+    float *sum = job->room + prompt * job->width;
+    memset(sum, 0, (size_t)job->width * sizeof *sum);
     for (int64_t i = 0; i < job->rows; i++)
         if (rest[i] && norms[i] != 0) add_unit(job, row_of(job, prompt, i), norms[i], sum);
     job->resultants_rest[prompt] = squared(sum, job->width);
@@ -72,7 +70,6 @@ static void add_units(const Prompts *job, int64_t prompt) {
         if (tokens[i] && !rest[i] && norms[i] != 0)
             add_unit(job, row_of(job, prompt, i), norms[i], sum);
     job->resultants[prompt] = squared(sum, job->width);
-    free(sum);
 }
 
 INLINE int64_t count_below(const float *at, int64_t width, float times, float limit) {
