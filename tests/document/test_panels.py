@@ -69,6 +69,26 @@ MADE: tuple[Panel, ...] = (
 )
 
 
+@pytest.mark.parametrize(
+    ("scale", "title", "ends"),
+    [
+        (("column's\nlowest", "column's\nhighest"), "column's", ["lowest", "highest"]),
+        (("-0.5", "+0.5"), "", ["-0.5", "+0.5"]),
+    ],
+)
+def test_a_scale_is_headed_by_what_both_of_its_ends_are_of(
+    scale: tuple[str, str], title: str, ends: list[str]
+) -> None:
+    from plotly.subplots import make_subplots
+
+    canvas = make_subplots(1, 1)
+    panel = HeatMap("map", ("a",), ("m", "n"), np.array([[1.0, 2.0]]), scale=scale)
+    panel.plotly(canvas, Place(1, 1, (0.0, 1.0)), set())
+    bar = canvas.layout.coloraxis.colorbar
+    assert (bar.title.text or "") == title
+    assert list(bar.ticktext) == ends
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 34])
 def test_ranges_stay_in_their_rows(count: int) -> None:
     every = tuple(Range(f"m{n}", n, _Y, _Y - 1, _Y + 1) for n in range(count))

@@ -442,3 +442,15 @@ def test_the_published_models_are_those_of_table_2(tmp_path: Path) -> None:
     for name, own in models.items():
         assert own.values["study.attention_entropy"] == pytest.approx(means[name], abs=5e-5)
         assert own.parameters > 1e6
+
+
+def test_the_colours_of_all_grids_of_tasks_are_one_scale(small_run: Run) -> None:
+    panels = _figure(small_run, "task_matrix").panels
+    assert len(panels) > 1
+    every = [panel.values for panel in panels if isinstance(panel, HeatMap)]
+    farthest = max(np.nanmax(np.abs(values)) for values in every)
+    for panel in panels:
+        assert isinstance(panel, HeatMap)
+        assert panel.farthest == pytest.approx(farthest)
+        assert panel.scale == (f"-{farthest:.2g}", f"+{farthest:.2g}")
+        np.testing.assert_allclose(panel.shades(), 0.5 + panel.values / (2 * farthest))

@@ -37,7 +37,7 @@ _BRIGHT = 0.47
 class HeatMap(Panel):
     """Values in a grid, written into its cells; a colour compares the rows of one column.
 
-    With `about_zero` it compares all cells, on one scale whose middle is 0.
+    With `farthest` it compares all cells, and those of other panels that have the same one.
     """
 
     legend: ClassVar[bool] = False
@@ -53,7 +53,8 @@ class HeatMap(Panel):
     """[row, column]; NaN where undefined."""
     scale: tuple[str, str] = ("column's\nlowest", "column's\nhighest")
     """What the ends of the colours are."""
-    about_zero: bool = False
+    farthest: float | None = None
+    """How far from 0 the colours go to either side; None where each column has its own."""
     said: tuple[str, ...] = ()
     """What is said of each column below its name; nothing where empty."""
 
@@ -62,9 +63,8 @@ class HeatMap(Panel):
 
         Models differ far more than tasks do; on one scale for all, no task would be seen.
         """
-        if self.about_zero:
-            farthest = np.nanmax(np.abs(self.values), initial=0.0)
-            return np.asarray(0.5 + self.values / (2 * farthest or 1.0))
+        if self.farthest is not None:
+            return np.asarray(0.5 + self.values / (2 * self.farthest or 1.0))
         shades = np.full(self.values.shape, np.nan)
         for column in range(self.values.shape[1]):
             values = self.values[:, column]
@@ -86,7 +86,9 @@ class HeatMap(Panel):
         if not math.isfinite(value):
             return UNDEFINED
         # A small negative number must not read as minus nothing; about 0 the sign is the point.
-        text = f"{np.round(value, decimals) + 0.0:{'+' if self.about_zero else ''}.{decimals}f}"
+        text = (
+            f"{np.round(value, decimals) + 0.0:{'' if self.farthest is None else '+'}.{decimals}f}"
+        )
         return text if text.strip("+-0.") else text.lstrip("+-")
 
     def _headings(self) -> list[tuple[str, str]]:
@@ -200,7 +202,7 @@ class HeatMap(Panel):
             **where,
         )
         # Such as `model's` over `lowest` and `highest`, for there is little room.
-        whose, *_ = self.scale[0].split("\n")
+        *whose, _ = self.scale[0].split("\n")
         ends = [end.split("\n")[-1] for end in self.scale]
         # Of the layout, since a scale stands elsewhere on a narrow page.
         canvas.update_layout(
@@ -210,7 +212,11 @@ class HeatMap(Panel):
                 "cmax": 1,
                 "colorbar": {
                     **{"orientation": "h", "len": 130, "lenmode": "pixels", "thickness": 10},
-                    **{"x": 1, "xanchor": "right", "title": {"text": whose, "side": "top"}},
+                    **{
+                        "x": 1,
+                        "xanchor": "right",
+                        "title": {"text": " ".join(whose), "side": "top"},
+                    },
                     **{"yref": "container", "y": 0, "yanchor": "bottom"},
                     **{"outlinewidth": 0, "tickvals": [0, 1], "ticktext": ends},
                 },

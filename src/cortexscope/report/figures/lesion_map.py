@@ -34,7 +34,8 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
             ["model", "kind"], sort=False
         ):
             grid = _grid(own, list(frames.tasks))
-            if not np.isfinite(grid.to_numpy()).any():
+            values = grid.to_numpy(dtype=np.float64)
+            if not np.isfinite(values).any():
                 continue
             of = f"{plain(str(model))}, " if several else ""
             panels.append(
@@ -42,9 +43,9 @@ def build(frames: RunFrames, labels: Labels) -> Figure:
                     title=f"{of}{kind}",
                     rows=tuple(grid.index),
                     columns=tuple(map(task_title, grid.columns)),
-                    values=grid.to_numpy(dtype=np.float64),
+                    values=values,
                     scale=("needed\nless", "needed\nmore"),
-                    about_zero=True,
+                    farthest=float(np.nanmax(np.abs(values))),
                 )
             )
     title = "Which tasks need which parts"

@@ -40,18 +40,20 @@ class TaskMatrix:
         """Return the figure of a run; one of fewer than two tasks gets no figure and no note."""
         grids = _grids(frames, self.metrics) if len(frames.tasks) > 1 else {}
         panels = []
+        # On one scale, or the colours of the panels could not be compared.
+        every = [np.abs(grid.to_numpy(dtype="float64")).ravel() for grid in grids.values()]
+        farthest = float(np.nanmax(np.concatenate([*every, np.zeros(1)])))
         for form, title in _FORMS.items():
             if form in grids:
                 grid = grids[form]
-                farthest = f"{np.nanmax(np.abs(grid.to_numpy()), initial=0.0):.2g}"
                 panels.append(
                     HeatMap(
                         title=title,
                         rows=tuple(task_title(task) for task in grid.index),
                         columns=tuple(labels.title(metric) for metric in grid.columns),
                         values=grid.to_numpy(dtype="float64"),
-                        scale=(f"-{farthest}", f"+{farthest}"),
-                        about_zero=True,
+                        scale=(f"-{farthest:.2g}", f"+{farthest:.2g}"),
+                        farthest=farthest,
                     )
                 )
         several = len(frames.labels) > 1
