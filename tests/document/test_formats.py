@@ -103,6 +103,12 @@ def test_words_lead_to_other_places() -> None:
     assert 'see <a href="#table-t">there</a>' in page
 
 
+def test_a_page_shows_what_is_typed_as_code_and_nothing_else_as_markup() -> None:
+    page = _text("html", Prose(("`cortexscope stats` has <b>more</b>`", ("see `a & b`", "`"))))
+    assert "<code>cortexscope stats</code> has &lt;b&gt;more&lt;/b&gt;`" in page
+    assert "see <code>a &amp; b</code>`" in page
+
+
 def test_markdown_shows_what_begins_like_markup() -> None:
     lines = _text("markdown", Prose(("# a", "- b", "1. c", "-0.5"))).split("\n\n")
     assert [line.strip() for line in lines] == ["\\# a", "\\- b", "1\\. c", "\\-0.5"]

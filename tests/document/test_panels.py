@@ -69,24 +69,16 @@ MADE: tuple[Panel, ...] = (
 )
 
 
-@pytest.mark.parametrize(
-    ("scale", "title", "ends"),
-    [
-        (("column's\nlowest", "column's\nhighest"), "column's", ["lowest", "highest"]),
-        (("-0.5", "+0.5"), "", ["-0.5", "+0.5"]),
-    ],
-)
-def test_a_scale_is_headed_by_what_both_of_its_ends_are_of(
-    scale: tuple[str, str], title: str, ends: list[str]
-) -> None:
+@pytest.mark.parametrize("scale", [("column's\nlowest", "column's\nhighest"), ("-0.5", "+0.5")])
+def test_a_scale_of_colours_says_what_its_ends_are(scale: tuple[str, str]) -> None:
     from plotly.subplots import make_subplots
 
     canvas = make_subplots(1, 1)
     panel = HeatMap("map", ("a",), ("m", "n"), np.array([[1.0, 2.0]]), scale=scale)
     panel.plotly(canvas, Place(1, 1, (0.0, 1.0)), set())
     bar = canvas.layout.coloraxis.colorbar
-    assert (bar.title.text or "") == title
-    assert list(bar.ticktext) == ends
+    assert bar.title.text is None
+    assert [text.replace("<br>", "\n") for text in bar.ticktext] == [*scale]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7, 34])

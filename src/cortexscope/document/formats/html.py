@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +22,8 @@ from cortexscope.document.formats._packed import (
 from cortexscope.texts import plain, plain_lines
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from cortexscope.document._blocks import Definition
     from cortexscope.document._document import Document
     from cortexscope.document._figure import Figure
@@ -44,7 +47,7 @@ def render(document: Document) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"plain": plain, "plain_lines": plain_lines}
+    environment.filters |= {"plain": plain, "plain_lines": plain_lines, "coded": _coded}
     environment.globals |= {
         "cells": _cells, "shown": _shown, "still": _still,
         # Before a picture is waited for, which may still be being drawn.
@@ -112,6 +115,13 @@ class _Row(NamedTuple):
     cells: list[_Cell]
     empty: bool
     """Whether none of its numbers is defined."""
+
+
+def _coded(text: str) -> Markup:
+    """Return a sentence on one line, what stands between backticks in it as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(plain(text)))))
 
 
 def _cells(part: Part) -> Iterator[_Row]:

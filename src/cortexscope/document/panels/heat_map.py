@@ -201,10 +201,8 @@ class HeatMap(Panel):
             ),
             **where,
         )
-        # Such as `model's` over `lowest` and `highest`, for there is little room.
-        *whose, _ = self.scale[0].split("\n")
-        ends = [end.split("\n")[-1] for end in self.scale]
-        # Of the layout, since a scale stands elsewhere on a narrow page.
+        # Of the layout, since a scale stands elsewhere on a narrow page; without a title, which
+        # plotly at times puts onto the bar.
         canvas.update_layout(
             coloraxis={
                 "colorscale": "Cividis",
@@ -212,13 +210,10 @@ class HeatMap(Panel):
                 "cmax": 1,
                 "colorbar": {
                     **{"orientation": "h", "len": 130, "lenmode": "pixels", "thickness": 10},
-                    **{
-                        "x": 1,
-                        "xanchor": "right",
-                        "title": {"text": " ".join(whose), "side": "top"},
-                    },
+                    **{"x": 1, "xanchor": "right"},
                     **{"yref": "container", "y": 0, "yanchor": "bottom"},
-                    **{"outlinewidth": 0, "tickvals": [0, 1], "ticktext": ends},
+                    **{"outlinewidth": 0, "tickvals": [0, 1]},
+                    "ticktext": [end.replace("\n", "<br>") for end in self.scale],
                 },
             }
         )

@@ -78,8 +78,9 @@ def _grids(shown: Shown, chosen: Sequence[_Chosen]) -> tuple[Grid, ...]:
         for places in (frames.places, *(own.places for own in chosen))
     )
     grids = []
-    for metric in frames.metrics:
-        spec = shown.labels.specs.get(metric)
+    specs = {metric: shown.labels.specs.get(metric) for metric in frames.metrics}
+    # What is shown first is none of the study's, whose mean attention is the same in all layers.
+    for metric, spec in sorted(specs.items(), key=lambda own: (own[1] and own[1].group) == "study"):
         for model in frames.labels:
             for stack in frames.stacks_of(model):
                 own = known.get((metric, model, stack))
