@@ -19,7 +19,6 @@ from cortexscope.audit.kinds.ratio import Ratio
 from cortexscope.audit.kinds.script import InScript
 from cortexscope.audit.kinds.shannon import Shannon
 from cortexscope.audit.kinds.significant import Significant
-from cortexscope.audit.kinds.task_extreme import TaskExtreme
 from cortexscope.audit.kinds.task_figures import TaskFigures
 from cortexscope.audit.kinds.task_order import TaskOrder
 from cortexscope.audit.kinds.term import Term
@@ -43,7 +42,6 @@ AnyKind = Annotated[
     | Ratio
     | Shannon
     | Significant
-    | TaskExtreme
     | TaskFigures
     | TaskOrder
     | Term

@@ -10,10 +10,17 @@ from cortexscope.audit._lead import in_short, lead_over
 from cortexscope.audit._records import Check, Lead, Quantity, Verdict
 from cortexscope.audit._words import metric_unit, spoken
 
-__all__ = ["End", "Over", "lead", "sign_of", "with_leads"]
+__all__ = ["RAW", "SINGLE", "End", "Over", "lead", "sign_of", "with_leads"]
 
 End = Literal["highest", "lowest"]
 Over = Literal["models", "tasks"]
+RAW = "Raw: no lengths of prompts are published, and longer prompts alone may make a difference."
+"""What a claim on tasks that holds in the published tables leaves open."""
+SINGLE = (
+    "No lead in a single model can be tested: a cell is the mean of two prompts, and how far these "
+    "lie apart is not published."
+)
+"""What a claim on single cells leaves open."""
 
 
 def sign_of(end: End) -> float:

@@ -12,8 +12,7 @@ from cortexscope.audit._records import Check, Quantity
 from cortexscope.audit._words import capital, listed, spoken
 from cortexscope.audit.kinds._compared import compared
 from cortexscope.audit.kinds._kind import OfMetric
-from cortexscope.audit.kinds._leads import End, sign_of
-from cortexscope.audit.kinds._tasks import SINGLE
+from cortexscope.audit.kinds._leads import SINGLE, End, sign_of
 
 __all__ = ["Top"]
 
