@@ -14,6 +14,8 @@ from cortexscope.audit._rounding import is_number, unit_of
 from cortexscope.audit._words import spoken
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cortexscope.audit._run_values import RunValues
 
 __all__ = ["Evidence", "Known", "evidence_of", "mean_of_known", "parameters_of", "unit_of_size"]
@@ -87,7 +89,10 @@ class Evidence:
     hubs: Mapping[str, str] = field(default_factory=dict)
     """Hub ids of the study's models, by label."""
     run: RunValues | None = None
-    """Of a run, its values prompt by prompt, so that what is found has an interval."""
+    """Of a run, all that was read of it."""
+    prompts: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Of a run, by metric its values by prompt and model, of the prompts that all its models have
+    a value for, so that what is found has an interval."""
     study: Evidence | None = None
     """Of a run, what the study's own files say, or its claims."""
 

@@ -86,28 +86,33 @@ class RunValues:
 
     def evidence(self, study: Evidence | None) -> Evidence:
         """Return its means of models and tasks, as those of the published Table 1."""
-        columns = [column for column in STUDY if self.of(column) is not None]
-        models = {}
-        for column in columns:
-            table = self.by_prompt(column)
-            assert table is not None
-            models[column] = {str(m): Known(float(own.mean())) for m, own in table.items()}
+        frames = {column: frame for column in STUDY if (frame := self.of(column)) is not None}
+        prompts = {column: _by_prompt(frame) for column, frame in frames.items()}
         return Evidence(
             against=self.against,
-            facts={info.model: {"Architecture": str(info.stack_kind)} for info in self.models},
+            facts={
+                info.model: {
+                    "Architecture": str(info.stack_kind),
+                    "Parameters": str(info.parameters),
+                }
+                for info in self.models
+            },
             counts={"models": len(self.models), "tasks": len(self.tasks)},
-            models=models,
+            models={
+                column: {str(model): Known(float(own.mean())) for model, own in table.items()}
+                for column, table in prompts.items()
+                if len(table)
+            },
             tasks={},
             every_task=self.tasks,
-            cells={column: self._cells(column) for column in columns},
+            cells={column: self._cells(frame) for column, frame in frames.items()},
             inputs=None,
             run=self,
+            prompts=prompts,
             study=study,
         )
 
-    def _cells(self, column: str) -> dict[Cell, float]:
-        frame = self.of(column)
-        assert frame is not None
+    def _cells(self, frame: pd.DataFrame) -> dict[Cell, float]:
         names = {label: model for model, label in self.of_study().items()}
         means = (
             frame.groupby(["model", "task"], observed=True)["value"].mean().dropna().reset_index()
@@ -130,14 +135,6 @@ class RunValues:
     def of(self, column: str, *, fair: bool = False) -> pd.DataFrame | None:
         """Return the values of one of the study's columns, or of its fair version."""
         return self.frames.get((FAIR if fair else STUDY).get(column, ""))
-
-    def by_prompt(self, column: str) -> pd.DataFrame | None:
-        """Return values by prompt and model, of prompts that all models have a value for."""
-        frame = self.of(column)
-        if frame is None:
-            return None
-        table = frame.pivot(index=["cluster", "prompt_id"], columns="model", values="value")
-        return table.dropna(axis=1, how="all").dropna()
 
     def info(self, label: str) -> ModelInfo:
         """Return what is known of a model."""
@@ -193,6 +190,12 @@ def read_run(given: Path | Run | Measurements) -> RunValues:
         tasks=tuple(dict.fromkeys(next(iter(frames.values()))["task"])),
         facts=_facts(run, frames),
     )
+
+
+def _by_prompt(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return values by prompt and model, of prompts that all models have a value for."""
+    table = frame.pivot(index=["cluster", "prompt_id"], columns="model", values="value")
+    return table.dropna(axis=1, how="all").dropna()
 
 
 def _facts(run: Measurements, frames: Mapping[str, pd.DataFrame]) -> dict[str, str]:

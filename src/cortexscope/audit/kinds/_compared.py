@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cortexscope.audit._evidence import Evidence, Known
+from cortexscope.audit._evidence import Evidence, Known, mean_of_known
 from cortexscope.audit._records import Check, Quantity
 from cortexscope.audit._rounding import agrees
 from cortexscope.audit._words import metric_unit
@@ -17,9 +17,7 @@ from cortexscope.audit._words import metric_unit
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cortexscope.stats import Estimate
-
-__all__ = ["all_right", "clustered", "compared", "difference", "figures_agree", "mean_over_prompts"]
+__all__ = ["all_right", "beyond", "clustered", "compared", "figures_agree", "in_words"]
 
 
 def compared(
@@ -57,24 +55,45 @@ def figures_agree(
     return evidence.says(True, said, *quantities, caveats=caveats)
 
 
+def beyond(
+    evidence: Evidence, metric: str, one: Sequence[str], other: Sequence[str], name: str
+) -> Quantity:
+    """Return how far the average of some models lies above that of others, claimed to be above 0.
+
+    Of a run it is the mean over prompts, with its t interval.
+    """
+    from cortexscope.stats import mean_of
+
+    table, unit = evidence.prompts.get(metric), metric_unit(metric)
+    if table is None:
+        known = evidence.models[metric]
+        above, below = (mean_of_known([known[model] for model in own]) for own in (one, other))
+        note = f"{above.value:.4g} beside {below.value:.4g}"
+        difference, right = above.value - below.value, above.above(below)
+        return Quantity(name, "> 0", difference, right=right, note=note, unit=unit)
+    averages = [table[list(own)].mean(axis=1).to_numpy() for own in (one, other)]
+    found = mean_of(clustered(table, averages[0] - averages[1]))
+    note = f"n = {found.n} prompts, read by all models; t interval"
+    note += f"; {found.reason}" if found.reason else ""
+    return Quantity(name, "> 0", found.value, found.low, found.high, found.positive, note, unit)
+
+
+def in_words(step: Quantity) -> str:
+    """Return a difference with its interval, and what it is of.
+
+    Example:
+        >>> in_words(Quantity("b less a", "> 0", 0.2, 0.1, 0.3, note="n = 9 prompts"))
+        '0.2 [0.1, 0.3] (n = 9 prompts)'
+    """
+    low, high = step.low, step.high
+    interval = "" if low is None or high is None else f" [{low:.3g}, {high:.3g}]"
+    return f"{step.found:.3g}{interval} ({step.note})"
+
+
 def clustered(table: pd.DataFrame, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the mean of each cluster of prompts, of one number a row of values by prompt."""
     series = table.iloc[:, :0].assign(value=numbers)["value"]
     return series.groupby(level="cluster").mean().to_numpy(dtype=np.float64)
-
-
-def mean_over_prompts(table: pd.DataFrame, numbers: NDArray[np.float64]) -> Estimate:
-    """Return the mean over the clusters of prompts, with its t interval."""
-    from cortexscope.stats import mean_of
-
-    return mean_of(clustered(table, numbers))
-
-
-def difference(name: str, found: Estimate, metric: str, *, read_by: str = "both") -> Quantity:
-    """Return a difference that is claimed to be above 0."""
-    note = f"n = {found.n} prompts, read by {read_by}; t interval"
-    unit = metric_unit(metric)
-    return Quantity(name, "> 0", found.value, found.low, found.high, found.positive, note, unit)
 
 
 def all_right(held: Sequence[bool | None]) -> bool | None:

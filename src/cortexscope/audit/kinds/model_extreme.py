@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from cortexscope.audit._evidence import Evidence, Known
+from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._records import Check
-from cortexscope.audit.kinds._compared import compared, difference, mean_over_prompts
+from cortexscope.audit._words import counted, listed
+from cortexscope.audit.kinds._compared import all_right, beyond, compared
 from cortexscope.audit.kinds._kind import OfMetric
 from cortexscope.audit.kinds._leads import End, lead, sign_of, with_leads
 
@@ -24,57 +26,56 @@ class ModelExtreme(OfMetric):
     of_named_models: ClassVar[bool] = True
 
     def judge(self, evidence: Evidence) -> Check:
-        """Compare a model's average with all others', and with the figure claimed."""
-        if evidence.run is not None:
-            return self._over_prompts(evidence)
+        """Compare a model's average with all others' of the study, and with the figure claimed."""
         averages = evidence.models.get(self.metric, {})
-        if self.model not in averages or len(averages) < 2:
-            return evidence.says(None, f"No averages of {self.model} and of others are known.")
-        sign = sign_of(self.end)
-        keyed = {name: Known(sign * known.value, known.half) for name, known in averages.items()}
-        rivals = [name for name in keyed if name != self.model]
-        rival = max(rivals, key=lambda name: keyed[name].value)
-        own, other = averages[self.model], averages[rival]
-        figure = compared(f"{self.spoken}, {self.model}", self.value, own, metric=self.metric)
-        quantities = (figure, self.number(f"{self.spoken}, {rival}", other.value))
-        beside = f"{own.value:.4g}, and {rival} has {other.value:.4g}"
-        ahead = keyed[self.model].above(keyed[rival])
+        names = evidence.run.of_study() if evidence.run else {name: name for name in averages}
+        labels = {name: label for name, label in names.items() if label in averages}
+        if self.model not in labels:
+            return evidence.says(None, f"No average of {self.model} is known.")
+        if len(labels) < 2:
+            return evidence.says(None, f"The average of {self.model} is known, and no other one.")
+        steps = {}
+        for name in (name for name in labels if name != self.model):
+            own, other = (labels[self.model],), (labels[name],)
+            pair = (own, other) if self.end == "highest" else (other, own)
+            steps[name] = beyond(evidence, self.metric, *pair, f"{self.model} beyond {name}")
+        known = {name: averages[label].value for name, label in labels.items()}
+        rival = max(steps, key=lambda name: sign_of(self.end) * known[name])
+        beside = f"{known[self.model]:.4g}, and {rival} has {known[rival]:.4g}"
+        right = {name: step.right for name, step in steps.items()}
+        if evidence.run is not None:
+            missing = len(evidence.run.hubs) - len(labels)
+            ahead, said = self._in_run(right, beside, missing)
+            return evidence.says(ahead, said, *steps.values())
+        ahead = all_right(list(right.values()))
+        figure = compared(
+            f"{self.spoken}, {self.model}", self.value, averages[self.model], metric=self.metric
+        )
+        quantities = (figure, self.number(f"{self.spoken}, {rival}", known[rival]))
         if ahead is None:
             return evidence.says(None, f"Rounding hides it: {beside}.", *quantities)
-        said = f"Of {len(averages)} models it is {'' if ahead else 'not '}the {self.end}: {beside}."
+        said = f"Of {len(labels)} models it is {'' if ahead else 'not '}the {self.end}: {beside}."
         if not figure.right:
             said += f" The figure quoted is {self.value}."
         if not (ahead and figure.right):
             return evidence.says(False, said, *quantities)
-        own_lead = lead(evidence, self.metric, self.model, rivals, end=self.end, over="tasks")
+        own_lead = lead(evidence, self.metric, self.model, list(steps), end=self.end, over="tasks")
         return with_leads(evidence, said, [own_lead], quantities, over="tasks")
 
-    def _over_prompts(self, evidence: Evidence) -> Check:
-        """Compare a model with those of the study that the run has, prompt by prompt."""
-        run = evidence.run
-        table = None if run is None else run.by_prompt(self.metric)
-        assert run is not None
-        assert table is not None
-        known = {m: label for m, label in run.of_study().items() if label in table.columns}
-        if self.model not in known:
-            return evidence.says(None, f"The run has no {self.model}.")
-        if len(known) < 2:
-            return evidence.says(None, f"The run has {self.model} and no other model of the study.")
-        sign = sign_of(self.end)
-        own = sign * table[known.pop(self.model)].to_numpy()
-        quantities = []
-        for model, label in known.items():
-            found = mean_over_prompts(table, own - sign * table[label].to_numpy())
-            quantities.append(difference(f"{self.model} beyond {model}", found, self.metric))
-        beyond = {model: q.right for model, q in zip(known, quantities, strict=True)}
-        of = f"of the {len(known) + 1} models of the study that the run has"
-        missing = len(run.hubs) - len(known) - 1
-        refuted = next((model for model, right in beyond.items() if right is False), None)
-        if refuted is not None:
-            return evidence.says(False, f"{refuted} is beyond it, {of}.", *quantities)
-        if None in beyond.values():
-            return evidence.says(None, f"Another one may be as far, {of}.", *quantities)
+    def _in_run(
+        self, right: Mapping[str, bool | None], beside: str, missing: int
+    ) -> tuple[bool | None, str]:
+        """Return whether a model is beyond the others of the study that a run has, in words."""
+        of = f"of the {len(right) + 1} models of the study that the run has"
+        ahead = all_right(list(right.values()))
+        if ahead is False:
+            beyond_it = [name for name, each in right.items() if each is False]
+            are = "is" if len(beyond_it) == 1 else "are"
+            return False, f"{listed(beyond_it)} {are} beyond it, {of}: it has {beside}."
+        if ahead is None:
+            return None, f"Another one may be as far, {of}: it has {beside}."
+        said = f"It is the {self.end} {of}: {beside}."
         if not missing:
-            return evidence.says(True, f"It is the one {of}.", *quantities)
-        said = f"It is the one {of}; the other {missing} {'are' if missing > 1 else 'is'} missing."
-        return evidence.says(None, said, *quantities)
+            return True, said
+        are = "is" if missing == 1 else "are"
+        return None, f"{said} {counted(missing, 'model')} of the study {are} missing."

@@ -53,7 +53,7 @@ class ModelFigures(Kind):
         """Ask whether averages could be of as many other prompts, in models of the run."""
         known = run.of_study()
         quantities = [
-            _predicted(model, column, text, label, run)
+            _predicted(model, column, text, label, evidence)
             if is_number(text)
             else _fact(model, column, text, run.info(label))
             for model, label in known.items()
@@ -73,11 +73,11 @@ class ModelFigures(Kind):
         return evidence.says(all_right(held), said, *quantities)
 
 
-def _predicted(model: str, column: str, text: str, label: str, run: RunValues) -> Quantity:
+def _predicted(model: str, column: str, text: str, label: str, evidence: Evidence) -> Quantity:
     """Compare a figure with the prediction interval of a mean of as many prompts."""
     from scipy.special import stdtrit
 
-    name, table = f"{spoken(column)}, {model}", run.by_prompt(column)
+    name, table = f"{spoken(column)}, {model}", evidence.prompts.get(column)
     if table is None or label not in table:
         return Quantity(name, text, None, note=f"not measured in {label}")
     numbers = clustered(table, table[label].to_numpy())
