@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from cortexscope.audit._activity_matrix import compare_matrix
 from cortexscope.audit._activity_rules import (
@@ -24,7 +24,7 @@ from cortexscope.audit._activity_rules import (
     made,
     near,
 )
-from cortexscope.audit._records import Convention, WrongFigure
+from cortexscope.audit._records import Checked, Convention, WrongFigure
 from cortexscope.audit._words import counted
 from cortexscope.audit._workbook import Sheet, Workbook
 from cortexscope.errors import UsageError
@@ -32,7 +32,7 @@ from cortexscope.errors import UsageError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Activities", "check_activities"]
+__all__ = ["check_activities"]
 
 _NAMES = ("Model", "Task", "Brain_Region")
 _MEANS = ("Average_Activity", "Average_Brain_Activity")
@@ -40,18 +40,7 @@ _MEANS = ("Average_Activity", "Average_Brain_Activity")
 _NOTHING = 1e-12
 
 
-class Activities(NamedTuple):
-    """What is found of a spreadsheet's figures."""
-
-    figures: int
-    wrong: tuple[WrongFigure, ...]
-    undetermined: str
-    """What is not recomputed, in a sentence."""
-    conventions: tuple[Convention, ...]
-    """What is left out, where something is."""
-
-
-def check_activities(book: Workbook) -> Activities:
+def check_activities(book: Workbook) -> Checked:
     """Recompute every sum, mean, spread, count and top of a spreadsheet from its long sheet.
 
     Where several figures are wrong by the same amount because one activity of the long sheet is,
@@ -63,7 +52,8 @@ def check_activities(book: Workbook) -> Activities:
     long = _frame(book.path, book.long)
     found = list(_compare(book, long))
     wrong = _blame_activity(book, long, _wrong(found))
-    return Activities(len(found), tuple(wrong), _not_recomputed(book), tuple(_left_out(book, long)))
+    left_out = tuple(_left_out(book, long))
+    return Checked(len(found), tuple(wrong), left_out, (_not_recomputed(book),))
 
 
 def _wrong(found: Sequence[WrongFigure]) -> list[WrongFigure]:

@@ -15,8 +15,8 @@ from cortexscope.audit._given import Given, read_given
 from cortexscope.audit._grid import read_grid
 from cortexscope.audit._judge import checks_of
 from cortexscope.audit._lead import NOTES
-from cortexscope.audit._records import Audit, Judged
-from cortexscope.audit._tables import Checked, check_tables, undetermined
+from cortexscope.audit._records import Audit, Checked, Judged
+from cortexscope.audit._tables import check_tables
 from cortexscope.threads import threaded
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def audit_study(
         StoreError: if the run cannot be read.
     """
     given = read_given([Path(path) for path in published])
-    checked, evidence, left_open = _tables(given)
-    others = [check_activities(book) for book in given.workbooks]
+    tables, evidence = _tables(given)
+    checked = [*tables, *map(check_activities, given.workbooks)]
     values = None
     if run is not None:
         from cortexscope.audit._run_values import read_run
@@ -61,10 +61,10 @@ def audit_study(
         version=__version__,
         study=study().study,
         files=given.files,
-        figures=checked.figures + sum(each.figures for each in others),
-        wrong=(*checked.wrong, *(figure for each in others for figure in each.wrong)),
-        conventions=(*checked.conventions, *(c for each in others for c in each.conventions)),
-        undetermined=(*left_open, *(each.undetermined for each in others)),
+        figures=sum(each.figures for each in checked),
+        wrong=tuple(figure for each in checked for figure in each.wrong),
+        conventions=tuple(own for each in checked for own in each.conventions),
+        undetermined=tuple(said for each in checked for said in each.undetermined),
         run=values.name if values else None,
         run_facts=dict(values.facts) if values else {},
         claims=tuple(threaded(judged, study().claims)),
@@ -72,14 +72,15 @@ def audit_study(
     )
 
 
-def _tables(given: Given) -> tuple[Checked, Evidence, tuple[str, ...]]:
-    """Return what is found of the tables, what claims are checked against, and what is left."""
-    left: tuple[str, ...] = ()
+def _tables(given: Given) -> tuple[list[Checked], Evidence]:
+    """Return what is found of the tables, if they are given, and what claims are checked against.
+
+    Without the tables these are the figures that the claims quote.
+    """
     if given.published is None:
-        checked, evidence = Checked(0, (), ()), quoted(study().claims)
+        checked, evidence = [], quoted(study().claims)
     else:
         grid = read_grid(given.published)
-        checked = check_tables(given.published, grid)
-        left = tuple(undetermined(given.published, grid, checked.derived))
-        evidence = evidence_of(grid, ddof=checked.ddof)
-    return checked, replace(evidence, given=given, hubs=study().models), left
+        found = check_tables(given.published, grid)
+        checked, evidence = [found], evidence_of(grid, ddof=found.ddof)
+    return checked, replace(evidence, given=given, hubs=study().models)

@@ -22,7 +22,6 @@ def compare_labels(published: Published, grid: Grid) -> tuple[list[WrongFigure],
         *_facts(published, grid),
         *_rows(published, grid),
         *_lists(published, grid),
-        *_counts(published, grid),
     ]
     return [wrong for wrong in checks if wrong.printed != wrong.recomputed], len(checks)
 
@@ -60,7 +59,7 @@ def _titles(published: Published) -> Iterator[WrongFigure]:
 
 
 def _facts(published: Published, grid: Grid) -> Iterator[WrongFigure]:
-    """Compare each model's facts between its rows of Table 1, and with Table 2."""
+    """Compare each model's facts between its rows of Table 1, and look for missing rows."""
     for (model, task), row in grid.rows.items():
         for name, usual in grid.facts[model].items():
             if name in row.cells:
@@ -71,19 +70,12 @@ def _facts(published: Published, grid: Grid) -> Iterator[WrongFigure]:
         place = grid.rows[due].place
         for column, own, meant in zip(("Model", "Category"), given, due, strict=True):
             yield _compare("Table 1", label, column, place, own, meant, why)
-    first, second = published.table(1), published.table(2)
+    first = published.table(1)
     assert first is not None
     for cell in ((model, task) for model in grid.models for task in grid.tasks):
         if cell not in grid.rows:
             label, why = " ".join(cell), "every other combination has a row"
             yield _compare("Table 1", label, "", first.place, "no row", "a row", why)
-    meant_by = grid.meant(second) if second else {}
-    for row in second.rows if second else ():
-        label, why = row.cells["Model"], " stands in Table 1"
-        for name, usual in grid.facts[meant_by[label]].items() if label in meant_by else ():
-            if name in row.cells:
-                own = row.cells[name]
-                yield _compare("Table 2", label, name, row.place, own, usual, usual + why)
 
 
 def _rows(published: Published, grid: Grid) -> Iterator[WrongFigure]:
@@ -101,10 +93,23 @@ def _rows(published: Published, grid: Grid) -> Iterator[WrongFigure]:
             yield _compare(*at, due, "Table 1 has no such label")
             if printed.count(label) > 1:
                 yield _compare(*at, "one row only", "the label is there twice")
+            for column, due, why in _beside(table.number, pairs.get(label), grid):
+                if column in row.cells:
+                    yield _compare(title, label, column, row.place, row.cells[column], due, why)
         for label in known:
             if label not in pairs.values():
                 why = "Table 1 has this label"
                 yield _compare(title, label, name, table.place, "no row", label, why)
+
+
+def _beside(number: int, label: str | None, grid: Grid) -> Iterator[tuple[str, str, str]]:
+    """Yield what a row of Tables 2 and 5 says beside figures: column, what it should be, why."""
+    if number == 2 and label:
+        for name, usual in grid.facts[label].items():
+            yield name, usual, f"{usual} stands in Table 1"
+    if number == 5 and label:
+        count = str(len(grid.of("Parameters", label)))
+        yield "Num_Models", count, f"Table 1 has {count} with these parameters"
 
 
 def _lists(published: Published, grid: Grid) -> Iterator[WrongFigure]:
@@ -132,16 +137,3 @@ def _listed(table: Table, grid: Grid) -> Iterator[WrongFigure]:
         seen.add(cell)
         at = ("Table 6", f"rank {rank}", "Model, Category", row.place)
         yield _compare(*at, label, due, why, table.part)
-
-
-def _counts(published: Published, grid: Grid) -> Iterator[WrongFigure]:
-    table = published.table(5)
-    if table is None or "Num_Models" not in table.columns:
-        return
-    meant = grid.meant(table)
-    for row in table.rows:
-        label, printed = row.cells["Parameters"], row.cells["Num_Models"]
-        if label in meant:
-            count = str(len(grid.of("Parameters", meant[label])))
-            why = f"Table 1 has {count} with these parameters"
-            yield _compare("Table 5", label, "Num_Models", row.place, printed, count, why)

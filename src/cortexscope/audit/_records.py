@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 __all__ = [
     "ALWAYS",
     "PLAIN",
     "Audit",
     "Check",
+    "Checked",
     "Convention",
     "GivenFile",
     "Judged",
@@ -190,6 +191,19 @@ class Convention:
 
     what: str
     found: str
+
+
+class Checked(NamedTuple):
+    """What is found of a file's figures."""
+
+    figures: int
+    wrong: tuple[WrongFigure, ...]
+    conventions: tuple[Convention, ...]
+    """How they are made, and what is left out."""
+    undetermined: tuple[str, ...]
+    """What is not recomputed, or not determined, a sentence each."""
+    ddof: int = 1
+    """Of the standard deviations."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from cortexscope.audit._blame import blame, smallest_seen
 from cortexscope.audit._grid import INPUTS, Grid
@@ -16,21 +15,9 @@ from cortexscope.audit._recompute import (
     rankings_of,
     sds_that_fit,
 )
-from cortexscope.audit._records import Convention, WrongFigure
+from cortexscope.audit._records import Checked, Convention
 
-__all__ = ["Checked", "check_tables", "undetermined"]
-
-
-class Checked(NamedTuple):
-    """What is found of a file's figures."""
-
-    figures: int
-    wrong: tuple[WrongFigure, ...]
-    conventions: tuple[Convention, ...]
-    derived: tuple[Derived, ...] = ()
-    """As they were recomputed."""
-    ddof: int = 1
-    """Of the standard deviations."""
+__all__ = ["check_tables"]
 
 
 # So many figures that agree only with cells before rounding are no slips of the pen.
@@ -56,7 +43,7 @@ def check_tables(published: Published, grid: Grid) -> Checked:
         figures=len(own) + compared,
         wrong=tuple(sorted([*labels, *wrong], key=lambda own: (own.table != "heading", own.table))),
         conventions=tuple(_conventions(own, fits, grid, unrounded=unrounded)),
-        derived=tuple(own),
+        undetermined=tuple(_undetermined(published, grid, own)),
         ddof=ddof,
     )
 
@@ -83,14 +70,8 @@ def _conventions(
         )
 
 
-def undetermined(published: Published, grid: Grid, own: Sequence[Derived]) -> Iterator[str]:
-    """Yield what nothing in a file determines, or only to so many digits, a sentence each.
-
-    Args:
-        published: the file.
-        grid: its Table 1.
-        own: its derived figures, as they were recomputed.
-    """
+def _undetermined(published: Published, grid: Grid, own: Sequence[Derived]) -> Iterator[str]:
+    """Yield what nothing in a file determines, or only to so many digits, a sentence each."""
     for number in (2, 3, 4, 5, 6):
         if not any(table.number == number for table in published.tables):
             yield f"The file has no Table {number}."
