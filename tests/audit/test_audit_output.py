@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +14,15 @@ import pytest
 from audit.made_audit_runs import DECODER, by_length, make_run
 from audit.made_tables import cells_of, figures_of, planted, text_of
 
-from cortexscope.audit import Audit, audit_study, first_screen, write_audit
+from cortexscope.audit import (
+    Audit,
+    Check,
+    Judged,
+    Quantity,
+    audit_study,
+    first_screen,
+    write_audit,
+)
 from cortexscope.audit._document import rank_text
 from cortexscope.audit._lead import lead_text
 from cortexscope.audit._records import VERDICTS
@@ -91,6 +101,23 @@ def test_all_three_files_name_every_wrong_figure(audit: Audit, tmp_path: Path) -
     assert content["counts"]["the published files"] == {
         verdict: audit.count("the published files", verdict) for verdict in VERDICTS
     }
+
+
+@pytest.mark.parametrize("found", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_is_null_in_json(
+    found: float, audit: Audit, tmp_path: Path
+) -> None:
+    check = Check("the published files", "holds", "So: 1 ± 0.", (Quantity("q", None, found, 0.5),))
+    odd = replace(audit, claims=(Judged("odd", "It is odd.", (1,), (check,)),))
+    text = write_audit(odd, tmp_path).json.read_text(encoding="utf-8")
+
+    def refused(constant: str) -> None:
+        raise AssertionError(constant)
+
+    (claim,) = json.loads(text, parse_constant=refused)["claims"]
+    assert claim["checks"][0]["sentence"] == "So: 1 ± 0."
+    (quantity,) = claim["checks"][0]["quantities"]
+    assert (quantity["found"], quantity["low"], quantity["high"]) == (None, 0.5, None)
 
 
 def test_the_difference_in_the_published_tables_stands_beside_the_runs(audit: Audit) -> None:

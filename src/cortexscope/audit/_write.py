@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
+
+from pydantic_core import to_json
 
 from cortexscope.audit._document import document_of
 from cortexscope.audit._records import VERDICTS, Audit
@@ -71,13 +71,5 @@ def _as_json(audit: Audit) -> str:
         for source in audit.sources
     }
     content = {"schema_version": _SCHEMA_VERSION, "counts": counts, **asdict(audit)}
-    return json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _finite(value: object) -> object:
-    """Return the same with null for every number that is not finite."""
-    if isinstance(value, dict):
-        return {key: _finite(own) for key, own in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(own) for own in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    # A number that is not finite is null.
+    return to_json(content, indent=2, inf_nan_mode="null").decode() + "\n"
