@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from cortexscope.audit import WrongFigure
 from cortexscope.audit._grid import read_grid
 from cortexscope.audit._published import read_published
-from cortexscope.audit._tables import Checked, check_tables
+from cortexscope.audit._records import Checked
+from cortexscope.audit._tables import check_tables
 
 _MADE = text_of(cells_of())
 

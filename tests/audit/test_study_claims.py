@@ -191,7 +191,7 @@ def test_cells_that_tie_for_the_last_places_leave_the_count_open() -> None:
     from cortexscope.audit.kinds.top import Top
 
     cells = {("A", "x"): 3.0, ("A", "y"): 2.0, ("B", "x"): 2.0, ("B", "y"): 2.0, ("C", "x"): 1.0}
-    evidence = Evidence("the published files", {}, {}, {}, {}, (), {"M": cells}, None)
+    evidence = Evidence("the published files", {}, {}, {}, {}, {"M": cells})
     # Three cells tie for the last two of three places: B holds one or two of them.
     for hits, verdict in ((0, "contradicted"), (1, "holds"), (2, "holds"), (3, "contradicted")):
         spec = Top(kind="top", metric="M", end="highest", count=3, models=("B",), hits=hits)
@@ -209,7 +209,7 @@ def judged_and_expected(sizes: tuple[int, int], seed: int) -> tuple[Check, float
     groups = {"decoder": rng.normal(0.5, 1.0, sizes[0]), "encoder": rng.normal(0.0, 1.0, sizes[1])}
     models = {f"{k}{n}": Known(float(v)) for k, own in groups.items() for n, v in enumerate(own)}
     facts = {name: {"Architecture": name[:7]} for name in models}
-    evidence = Evidence("the published files", facts, {}, {"M": models}, {}, (), None, None)
+    evidence = Evidence("the published files", facts, {}, {"M": models}, {})
     spec = Significant(kind="significant", metric="M", of="decoder", to="encoder")
 
     def difference(x: object, y: object, axis: int) -> object:

@@ -75,6 +75,6 @@ def test_groups_of_one_size_can_give_twice_the_smallest_share() -> None:
 
     models = {f"{kind}{n}": Known(float(n + 10 * (kind == "a"))) for kind in "ab" for n in range(3)}
     facts = {name: {"Architecture": name[0]} for name in models}
-    evidence = Evidence("the published files", facts, {}, {"M": models}, {}, (), None, None)
+    evidence = Evidence("the published files", facts, {}, {"M": models}, {})
     check = Significant(kind="significant", metric="M", of="a", to="b").judge(evidence)
     assert check.quantities[1].found == check.quantities[2].found == pytest.approx(2 / 20)

@@ -75,7 +75,7 @@ def quoted(claims: Iterable[Claim]) -> Evidence:
     facts: dict[str, dict[str, str]] = {}
     models: dict[str, dict[str, Known]] = {}
     tasks: dict[str, dict[str, Known]] = {}
-    every_task: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
     for check in (way.check for claim in claims for way in claim.ways):
         if isinstance(check, ModelFigures):
             for name, own in check.values.items():
@@ -86,12 +86,10 @@ def quoted(claims: Iterable[Claim]) -> Evidence:
             means = {task: Known.quoted(both.mean) for task, both in check.values.items()}
             tasks.setdefault(check.metric, {}).update(means)
         elif isinstance(check, Count):
-            every_task = every_task or check.names
+            listed = listed or check.names
     counts = {
         "models": len(facts),
-        "tasks": len(every_task),
+        "tasks": len(listed),
         "architectures": len({own.get("Architecture") for own in facts.values()}),
     }
-    return Evidence(
-        "the claims' own figures", facts, counts, models, tasks, every_task, cells=None, inputs=None
-    )
+    return Evidence("the claims' own figures", facts, counts, models, tasks)

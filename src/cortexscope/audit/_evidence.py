@@ -71,16 +71,14 @@ class Evidence:
     facts: Mapping[str, Mapping[str, str]]
     """Of each model: Architecture, Parameters."""
     counts: Mapping[str, int]
-    """Of models and tasks."""
+    """Of models, tasks and so on; empty of a run."""
     models: Mapping[str, Mapping[str, Known]]
     """Average by metric and model."""
     tasks: Mapping[str, Mapping[str, Known]]
     """Average by metric and task; of the quoted tasks only, where there are no cells."""
-    every_task: tuple[str, ...]
-    """The names of all tasks, those without an average too."""
-    cells: Mapping[str, Mapping[Cell, float]] | None
+    cells: Mapping[str, Mapping[Cell, float]] | None = None
     """Table 1 by metric; None where only quoted figures are known."""
-    inputs: int | None
+    inputs: int | None = None
     """How many inputs were analysed in all."""
     ddof: int = 1
     """Of standard deviations."""
@@ -176,8 +174,6 @@ def evidence_of(grid: Grid, *, ddof: int) -> Evidence:
         },
         models={},
         tasks={},
-        every_task=grid.tasks,
-        cells=None,
         inputs=int(sum(inputs.values())) if inputs else None,
         ddof=ddof,
     )._of({name: grid.values[name] for name in grid.metrics})

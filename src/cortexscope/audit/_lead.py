@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 
-from cortexscope.audit._records import Lead, Rank
+from cortexscope.audit._records import Lead, Over, Rank
 from cortexscope.audit._words import counted
 
 __all__ = ["NOTES", "in_short", "lead_over", "lead_text"]
@@ -32,7 +31,7 @@ Values = Mapping[str, Mapping[str, float]]
 
 
 def lead_over(
-    over: Literal["models", "tasks"],
+    over: Over,
     values: Values,
     own: str,
     rivals: Sequence[str],

@@ -21,6 +21,7 @@ __all__ = [
     "SOURCES",
     "STUDY_MODELS",
     "OTHER_MODELS",
+    "Over",
     "Source",
     "VERDICTS",
     "Verdict",
@@ -50,6 +51,9 @@ Source = Literal[
     "the run's other models",
 ]
 """What a claim is checked against."""
+
+Over = Literal["models", "tasks"]
+"""What a difference is paired over."""
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 PLAIN: tuple[Verdict, ...] = ("holds", "cannot be checked")
@@ -102,7 +106,7 @@ class Lead:
     """What is claimed to be beyond."""
     words: str
     """The difference to the next, which is above 0 where the claim is right."""
-    over: Literal["models", "tasks"]
+    over: Over
     n: int
     """How many of these."""
     ahead: int

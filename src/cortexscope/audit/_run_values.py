@@ -21,9 +21,9 @@ from cortexscope.store import Measurements, Run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FAIR", "RunValues", "read_run"]
+__all__ = ["RunValues", "read_run"]
 
-FAIR = {"Attention_Entropy": "attention_entropy_normalized"}
+_FAIR = {"Attention_Entropy": "attention_entropy_normalized"}
 """The version that does not grow with the prompt by definition, where there is one."""
 
 
@@ -39,7 +39,6 @@ class RunValues:
     value (the mean over layers and heads; NaN where undefined). Names are categories."""
     missing: Mapping[str, str]
     """Why a metric has no frame."""
-    tasks: tuple[str, ...]
     facts: Mapping[str, str]
     """What was run, in words."""
     against: Source = OTHER_MODELS
@@ -97,16 +96,14 @@ class RunValues:
                 }
                 for info in self.models
             },
-            counts={"models": len(self.models), "tasks": len(self.tasks)},
+            counts={},
             models={
                 column: {str(model): Known(float(own.mean())) for model, own in table.items()}
                 for column, table in prompts.items()
                 if len(table)
             },
             tasks={},
-            every_task=self.tasks,
             cells={column: self._cells(frame) for column, frame in frames.items()},
-            inputs=None,
             run=self,
             prompts=prompts,
             study=study,
@@ -134,7 +131,7 @@ class RunValues:
 
     def of(self, column: str, *, fair: bool = False) -> pd.DataFrame | None:
         """Return the values of one of the study's columns, or of its fair version."""
-        return self.frames.get((FAIR if fair else STUDY).get(column, ""))
+        return self.frames.get((_FAIR if fair else STUDY).get(column, ""))
 
     def info(self, label: str) -> ModelInfo:
         """Return what is known of a model."""
@@ -161,7 +158,7 @@ def read_run(given: Path | Run | Measurements) -> RunValues:
         UsageError: if none of the study's metrics was measured.
     """
     run = Measurements.of(given)
-    wanted = (*STUDY.values(), *FAIR.values())
+    wanted = (*STUDY.values(), *_FAIR.values())
     measured = metrics_with_values(run, metrics=wanted)
     values = coded_values(run, measured) if measured else None
     frames, missing = {}, {}
@@ -187,7 +184,6 @@ def read_run(given: Path | Run | Measurements) -> RunValues:
         ),
         frames=frames,
         missing=missing,
-        tasks=tuple(dict.fromkeys(next(iter(frames.values()))["task"])),
         facts=_facts(run, frames),
     )
 

@@ -7,13 +7,12 @@ from typing import Literal
 
 from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._lead import in_short, lead_over
-from cortexscope.audit._records import Check, Lead, Quantity, Verdict
+from cortexscope.audit._records import Check, Lead, Over, Quantity, Verdict
 from cortexscope.audit._words import metric_unit, spoken
 
-__all__ = ["RAW", "SINGLE", "End", "Over", "lead", "sign_of", "with_leads"]
+__all__ = ["RAW", "SINGLE", "End", "lead", "sign_of", "with_leads"]
 
 End = Literal["highest", "lowest"]
-Over = Literal["models", "tasks"]
 RAW = "Raw: no lengths of prompts are published, and longer prompts alone may make a difference."
 """What a claim on tasks that holds in the published tables leaves open."""
 SINGLE = (

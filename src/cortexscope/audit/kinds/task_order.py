@@ -99,7 +99,7 @@ class TaskOrder(OfMetric):
             return evidence.says(None, said, *quantities)
         if out_of_order := self._out_of_order(means, order):
             return evidence.says(*out_of_order, *quantities)
-        unknown = len(evidence.every_task) - len(means)
+        unknown = evidence.counts["tasks"] - len(means)
         if self.of_all and (unknown > 0 or not rivals):
             said = "It comes" if len(self.tasks) == 1 else "They come, in this order,"
             said += f" first of the {len(means)} averages that are quoted"
