@@ -166,6 +166,10 @@ def test_what_is_no_model_is_left_out_of_every_figure(tmp_path: Path) -> None:
     assert others == {(task, "Models_Tested"): ("3", "2") for task in _TASKS}
 
 
+def test_of_activities_that_are_all_0_nothing_is_left_out(tmp_path: Path) -> None:
+    assert _wrong(_sheets(_long().assign(Activity_Level=0.0)), tmp_path) == ()
+
+
 def test_what_is_left_out_is_said_with_both_counts(tmp_path: Path) -> None:
     long = _long()
     long.loc[long["Model"] == "phi", "Activity_Level"] = 0.0

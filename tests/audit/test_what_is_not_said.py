@@ -15,11 +15,16 @@ from cortexscope.audit._claims import study
 
 def test_numbers_of_tables_differ_between_the_readme_and_the_file(published: Audit) -> None:
     check = checks_of(published)["paper"].readings[1].check
-    found = {q.name.removeprefix("number of the "): q.found for q in check.quantities}
+    found = {q.name: q.found for q in check.quantities}
     assert found == {
-        "architecture comparison": 4, "category performance": 3, "parameter scale analysis": 5,
-        "model summary": 2,
+        f"number of the {title} in the file": number
+        for title, number in (
+            ("architecture comparison", 4), ("category performance", 3),
+            ("parameter scale analysis", 5), ("model summary", 2),
+        )
     }  # fmt: skip
+    assert check.sentence.startswith("2 of 4 figures differ")
+    assert "number of the architecture comparison in the file is 4, not 2" in check.sentence
     assert [q.right for q in check.quantities] == [False, True, True, False]
     assert check.verdict == "contradicted"
 

@@ -71,10 +71,13 @@ def _not_recomputed(book: Workbook) -> str:
 
 
 def _active(long: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of models, tasks and regions that have an activity other than 0."""
+    """Return the rows of models, tasks and regions that have an activity other than 0.
+
+    Where nothing has one, nothing tells what is left out: all rows then.
+    """
     some = long[long["Activity_Level"] != 0]
     kept = [long[name].isin(set(some[name])) for name in _NAMES]
-    return long[kept[0] & kept[1] & kept[2]]
+    return long[kept[0] & kept[1] & kept[2]] if len(some) else long
 
 
 def _left_out(book: Workbook, long: pd.DataFrame) -> Iterator[Convention]:

@@ -201,7 +201,8 @@ def smallest_seen(own: Sequence[Derived], cell: Cell, metric: str, grid: Grid) -
         is seen.
     """
     values = grid.values[metric]
-    near = [figure for figure in own if cell in figure.cells]
+    # What is undefined, such as the spread of one model, is so whatever a cell is.
+    near = [figure for figure in own if cell in figure.cells and is_number(figure.printed)]
     if cell not in values or not near:
         return None
     unit = 10.0 ** -decimals_of(grid.rows[cell].cells[metric])

@@ -35,10 +35,10 @@ class Given:
         return first.columns if first else ()
 
     @property
-    def titles(self) -> dict[int, str]:
-        """Of the tables, by number, as the file has them."""
+    def titles(self) -> tuple[tuple[int, str], ...]:
+        """The number and title of each table, as the file has them: a number may stand twice."""
         tables = self.published.tables if self.published else ()
-        return {table.titled: table.title for table in tables if table.title}
+        return tuple((table.titled, table.title) for table in tables if table.title)
 
     @property
     def dates(self) -> dict[str, str]:
@@ -71,7 +71,7 @@ def read_given(paths: Sequence[Path]) -> Given:
     """Return the study's files; a folder stands for the text files and spreadsheets in it.
 
     Raises:
-        UsageError: if a file cannot be read, is none of the study's, or holds Table 1 once more.
+        UsageError: if a file cannot be read, is none of the study's, or there are two of it.
     """
     published: Published | None = None
     script: Script | None = None
@@ -79,6 +79,11 @@ def read_given(paths: Sequence[Path]) -> Given:
     for path in _files(paths):
         try:
             if path.suffix == ".py":
+                if script is not None:
+                    raise UsageError(
+                        f"Both {script.path} and {path} are scripts, and the study has one; give "
+                        "one of them."
+                    )
                 script = read_script(path)
                 continue
             with path.open("rb") as file:
@@ -89,11 +94,15 @@ def read_given(paths: Sequence[Path]) -> Given:
             why = error.strerror or type(error).__name__
             raise UsageError(f"{path} cannot be read: {why}.") from error
         if found is None:
+            own = next((book for book in workbooks if book.path.name == path.name), None)
+            if own is not None:
+                raise UsageError(
+                    f"Both {own.path} and {path} are called {path.name}, by which the study names "
+                    "its spreadsheets; give one of them."
+                )
             workbooks.append(read_workbook(path, sheets or ()))
         elif published is not None:
-            raise UsageError(
-                f"Both {published.path.name} and {path.name} hold Table 1; give one of them."
-            )
+            raise UsageError(f"Both {published.path} and {path} hold Table 1; give one of them.")
         else:
             published = found
     return Given(published, tuple(workbooks), script)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from cortexscope.audit._grid import LABELS, Cell, Grid
 from cortexscope.audit._published import Published, Table
 from cortexscope.audit._records import WrongFigure
+from cortexscope.audit._words import counted
 
 __all__ = ["compare_labels"]
 
@@ -35,9 +36,13 @@ def _compare(
 
 
 def _headings(published: Published, grid: Grid) -> Iterator[WrongFigure]:
+    models, tasks = len(grid.models), len(grid.tasks)
     due = {
-        "Total Models": (str(len(grid.models)), f"Table 1 has {len(grid.models)} models"),
-        "Total Categories": (str(len(grid.tasks)), f"Table 1 has {len(grid.tasks)} categories"),
+        "Total Models": (str(models), f"Table 1 has {counted(models, 'model')}"),
+        "Total Categories": (
+            str(tasks),
+            f"Table 1 has {tasks} {'category' if tasks == 1 else 'categories'}",
+        ),
     }
     stamp = _STAMP.search(published.path.name)
     if stamp:

@@ -57,11 +57,12 @@ class Derived:
         self, cell: Cell, trials: NDArray[np.float64], values: Values
     ) -> NDArray[np.bool_]:
         """Return whether it is what Table 1 gives with each of several values in one cell."""
-        if not is_number(self.printed):
-            return np.zeros(len(trials), dtype=bool)
         others = [values[own] for own in self.cells if own != cell and own in values]
         own = np.vstack([np.tile(np.array(others)[:, None], len(trials)), trials])
-        return agreeing(self.printed, self._made(own), slack=self.slack)
+        made = self._made(own)
+        if not is_number(self.printed):
+            return np.isnan(made)
+        return agreeing(self.printed, made, slack=self.slack)
 
     def _made(self, own: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the figure of each column of cells, [cell, column]."""

@@ -16,6 +16,7 @@ from cortexscope.audit._recompute import (
     sds_that_fit,
 )
 from cortexscope.audit._records import Checked, Convention
+from cortexscope.audit._words import counted
 
 __all__ = ["check_tables"]
 
@@ -53,10 +54,11 @@ def _conventions(
 ) -> Iterator[Convention]:
     (with_n, total), (with_less, _) = fits[0], fits[1]
     if total:
+        n = counted(len(grid.models), "model")
         which = "n - 1" if with_less > with_n else "n" if with_less < with_n else "cannot be told"
         yield Convention(
             "Divisor of the standard deviations of Table 3",
-            f"{which} (tried both, over the n = {len(grid.models)} models: {with_less} of {total} "
+            f"{which} (tried both, over the n = {n}: {with_less} of {total} "
             f"with n - 1, {with_n} with n)",
         )
     means = [figure for figure in own if figure.kind == "mean"]

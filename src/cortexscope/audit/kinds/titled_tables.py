@@ -6,6 +6,7 @@ from typing import Literal
 
 from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._records import Check, Quantity
+from cortexscope.audit.kinds._compared import figures_agree
 from cortexscope.audit.kinds._kind import Kind
 
 __all__ = ["TitledTables"]
@@ -22,24 +23,9 @@ class TitledTables(Kind):
         """Compare the numbers with those in the file."""
         quantities = []
         for number, title in self.titles.items():
-            found = next(
-                (n for n, own in evidence.given.titles.items() if title in own.lower()), None
-            )
+            found = next((n for n, own in evidence.given.titles if title in own.lower()), None)
             right = None if found is None else found == number
             note = "" if found else "no such title in this source"
-            name = f"number of the {title}"
+            name = f"number of the {title} in the file"
             quantities.append(Quantity(name, str(number), found, right=right, note=note))
-        known = [quantity for quantity in quantities if quantity.right is not None]
-        wrong = [quantity for quantity in known if not quantity.right]
-        if wrong:
-            named = "; ".join(
-                f"{q.name.removeprefix('number of ')} is {q.claimed} in the README and {q.found} "
-                "in the file"
-                for q in wrong
-            )
-            said = f"{len(wrong)} of {len(known)} tables have another number: {named}."
-            return evidence.says(False, said, *quantities)
-        if len(known) < len(quantities):
-            said = "The titles of the tables are not in this source."
-            return evidence.says(None, said, *quantities)
-        return evidence.says(True, f"All {len(known)} have these numbers.", *quantities)
+        return figures_agree(evidence, quantities)
