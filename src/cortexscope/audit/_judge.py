@@ -71,7 +71,7 @@ def _judged(kind: Kind, evidence: Evidence, *, alone: bool) -> Check | None:
             said = f"In other models than the study's: {check.sentence}"
             return replace(check, verdict="did not generalise", sentence=said)
         return check
-    known, whole = len(run.of_study()), len(run.hubs)
+    known, whole = len(kind.asked_of(run)), len(run.hubs)
     if known == whole or kind.decided_by(check):
         return check
     said = (

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cortexscope.analysis import coded_values, metrics_with_values, without_controls
+from cortexscope.audit._checkpoints import is_checkpoint
 from cortexscope.audit._evidence import Evidence, Known
 from cortexscope.audit._grid import Cell
 from cortexscope.audit._records import OTHER_MODELS, STUDY_MODELS, Source
@@ -119,10 +120,19 @@ class RunValues:
             for label, task, value in means.itertuples(index=False)
         }
 
-    def of_study(self) -> dict[str, str]:
-        """Return the run's labels of the study's models that it has, by the study's."""
+    def of_study(self, column: str | None = None) -> dict[str, str]:
+        """Return the run's labels of the study's models that it has, by the study's.
+
+        Args:
+            column: only models that have a value of it.
+        """
         found = {model: self.named(hub) for model, hub in self.hubs.items()}
-        return {model: label for model, label in found.items() if label is not None}
+        known = {model: label for model, label in found.items() if label is not None}
+        if column is None:
+            return known
+        frame = self.of(column)
+        measured = set() if frame is None else set(frame.loc[frame["value"].notna(), "model"])
+        return {model: label for model, label in known.items() if label in measured}
 
     def without(self, column: str) -> str:
         """Return why there is no value of one of the study's columns, in a sentence."""
@@ -139,12 +149,7 @@ class RunValues:
 
     def named(self, hub: str) -> str | None:
         """Return the run's label of a model of the hub; None where the run does not have it."""
-        tail = hub.lower().rsplit("/", 1)[-1]
-        for info in self.models:
-            names = (info.name, info.reference.split("=", 1)[-1].split("@", 1)[0])
-            if any(name.lower().rstrip("/").rsplit("/", 1)[-1] == tail for name in names):
-                return info.model
-        return None
+        return next((info.model for info in self.models if is_checkpoint(info, hub)), None)
 
 
 def read_run(given: Path | Run | Measurements) -> RunValues:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._records import Check, Quantity
 from cortexscope.audit._words import metric_unit, spoken
+
+if TYPE_CHECKING:
+    from cortexscope.audit._run_values import RunValues
 
 __all__ = ["Data", "Kind", "OfMetric"]
 
@@ -43,6 +47,10 @@ class Kind(Data):
         """Return what a run lacks to be asked, in a sentence; empty where it lacks nothing."""
         return ""
 
+    def asked_of(self, run: RunValues) -> Mapping[str, str]:
+        """Return the study's models that a run can say it of: its labels by the study's."""
+        return run.of_study()
+
     def decided_by(self, check: Check) -> bool:
         """Return whether a verdict in some of the study's models decides the claim."""
         return self.of_named_models
@@ -67,6 +75,10 @@ class OfMetric(Kind):
     def seen(self, evidence: Evidence) -> Evidence:
         """Return the evidence, with magnitudes where these are meant."""
         return evidence.by_magnitude(self.metric) if self.magnitude else evidence
+
+    def asked_of(self, run: RunValues) -> Mapping[str, str]:
+        """Return the study's models that have a value of the column in a run."""
+        return run.of_study(self.metric)
 
     def lacking(self, evidence: Evidence) -> str:
         """Return why a run has no value of the column."""

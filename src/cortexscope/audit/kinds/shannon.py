@@ -109,8 +109,13 @@ class Shannon(OfMetric):
         """Set the run's numbers beside the study's; a run does not show what the study summed."""
         frame = run.of(self.metric)
         quoted = list(evidence.study.figures(self.metric).values()) if evidence.study else []
-        if frame is None or not quoted:
+        if frame is None:
             return evidence.says(None, run.without(self.metric))
+        if not quoted:
+            said = (
+                f"The study's tables that were given have no {self.spoken} to set the run's beside."
+            )
+            return evidence.says(None, said)
         if self.summed == "heads and layers":
             return evidence.says(None, "The run has no sum over heads and layers.")
         longest, sums = int(frame["n_tokens"].max()), frame["value"].dropna()

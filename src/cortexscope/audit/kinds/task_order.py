@@ -62,7 +62,7 @@ class TaskOrder(OfMetric):
     def lacking(self, evidence: Evidence) -> str:
         """Return what a run lacks to set these tasks beside others."""
         run = evidence.run
-        if self.models and run and set(self.models) - run.of_study().keys():
+        if self.models and run and set(self.models) - run.of_study(self.metric).keys():
             return f"The run does not have all of {listed(self.models)}."
         missing, frame = super().lacking(evidence), run.of(self.metric) if run else None
         if missing or frame is None:
@@ -75,8 +75,8 @@ class TaskOrder(OfMetric):
         return "The run has no other task to compare it with." if alone else ""
 
     def decided_by(self, check: Check) -> bool:
-        """Return whether one model is a counterexample."""
-        return self.each_model and check.verdict == "contradicted"
+        """Return whether it has all that it names, or one model is a counterexample."""
+        return bool(self.models) or (self.each_model and check.verdict == "contradicted")
 
     def judge(self, evidence: Evidence) -> Check:
         """Compare each task with the next, and the last with all others where that is claimed."""
@@ -88,7 +88,8 @@ class TaskOrder(OfMetric):
         missing = [spoken(task) for task in self.tasks if task not in means]
         rivals = [task for task in means if self.of_all and task not in self.tasks]
         order = [*self.tasks, *([self._first(means, rivals)] if rivals else [])]
-        note = "as quoted" if evidence.cells is None else f"n = {evidence.counts['models']} models"
+        n = counted(evidence.counts["models"], "model")
+        note = "as quoted" if evidence.cells is None else f"n = {n}"
         quantities = [
             self.number(f"mean of {self.spoken}, {spoken(task)}", means[task].value, note)
             for task in order
@@ -149,10 +150,10 @@ class TaskOrder(OfMetric):
         by_model: dict[str, dict[str, Known]] = {}
         for (model, task), value in evidence.cells.get(self.metric, {}).items():
             by_model.setdefault(model, {})[task] = Known(value)
-        quantities, others = [], []
+        quantities, others, missing = [], [], []
         for model, own in by_model.items():
             if self.last not in own:
-                others.append(f"{model} (no value of {spoken(self.last)})")
+                missing.append(model)
                 continue
             most = own[self._first(own, list(own))].value
             firsts = [task for task, known in own.items() if known.value == most]
@@ -168,7 +169,10 @@ class TaskOrder(OfMetric):
         if others:
             said = f"It is not the {self.end} everywhere: {'; '.join(others)}."
             return evidence.says(False, said, *quantities)
-        said = f"It is the {self.end} in each of {counted(len(by_model), 'model')}."
+        said = f"It is the {self.end} in each of {counted(len(quantities), 'model')}."
+        if missing:
+            said += f" There is no value of {spoken(self.last)} in {listed(missing)}."
+            return evidence.says(None, said, *quantities)
         return evidence.says(True, said, *quantities, caveats=(SINGLE, RAW))
 
     def _over_prompts(self, evidence: Evidence, run: RunValues) -> Check:
@@ -192,7 +196,7 @@ class TaskOrder(OfMetric):
             return check
         beyond = means[self.last].value - means[self._first(means, others)].value
         beyond *= sign_of(self.end)
-        note = f"n = {study.counts['models']} models"
+        note = f"n = {counted(study.counts['models'], 'model')}"
         published = Quantity(f"{parts[0].words}, in the study", None, beyond, note=note, unit=unit)
         said = f"{check.sentence} In the study's tables the difference is {beyond:.3g} {unit}."
         return replace(check, sentence=said, quantities=(*check.quantities, published))
@@ -229,7 +233,7 @@ class TaskOrder(OfMetric):
                     None if math.isnan(row[name]) else float(row[name])
                     for name in ("mean", "low", "high")
                 )
-                note = f"n = {row['n']} prompts; {row['method']}"
+                note = f"n = {counted(row['n'], 'prompt')}; {row['method']}"
                 note += f"; {row['reason']}" if row["reason"] else ""
                 name = f"mean of {self.spoken}, {spoken(task)}, {way}"
                 unit = unit_in(frame, self.metric)

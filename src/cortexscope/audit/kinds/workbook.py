@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from cortexscope.audit._checkpoints import ids_of
 from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._records import Check, Quantity
 from cortexscope.audit._words import spoken
+from cortexscope.audit._workbook import Sheet
 from cortexscope.audit.kinds._kind import Kind
 from cortexscope.metrics import STUDY
 
@@ -32,13 +34,7 @@ class WorkbookOf(Kind):
         columns = {name for sheet in book.sheets for name in sheet.columns}
         held = [metric for metric in STUDY if metric in columns]
         long, models = book.long, evidence.hubs
-        labels = [long.column(what) for what in ("Model", "Model_Full") if what in long.columns]
-        names = {str(name).lower() for own in labels for name in own}
-        shared = [
-            label
-            for label, hub in models.items()
-            if {hub.lower(), hub.lower().rsplit("/", 1)[-1]} & names
-        ]
+        shared = [label for label, hub in models.items() if _has(long, hub)]
         count = {what: len(set(long.column(what))) for what in ("Model", "Task", "Brain_Region")}
         quantities = (
             Quantity("of the 3 metrics", "3", len(held), right=len(held) == len(STUDY)),
@@ -56,3 +52,12 @@ class WorkbookOf(Kind):
             f"{'are' if len(shared) != 1 else 'is'} among them."
         )
         return published.says(False, said, *quantities)
+
+
+def _has(long: Sheet, hub: str) -> bool:
+    """Return whether a model of the hub is in a sheet, which may name models without owners."""
+    ids = ids_of(hub)
+    if "Model_Full" in long.columns:
+        return not ids.isdisjoint(str(name).lower() for name in long.column("Model_Full"))
+    ids |= {name.rpartition("/")[2] for name in ids}
+    return not ids.isdisjoint(str(name).lower() for name in long.column("Model"))
