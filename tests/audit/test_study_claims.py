@@ -193,9 +193,12 @@ def test_cells_that_tie_for_the_last_places_leave_the_count_open() -> None:
     cells = {("A", "x"): 3.0, ("A", "y"): 2.0, ("B", "x"): 2.0, ("B", "y"): 2.0, ("C", "x"): 1.0}
     evidence = Evidence("the published files", {}, {}, {}, {}, {"M": cells})
     # Three cells tie for the last two of three places: B holds one or two of them.
-    for hits, verdict in ((0, "contradicted"), (1, "holds"), (2, "holds"), (3, "contradicted")):
+    open_ = "cannot be checked"
+    for hits, verdict in ((0, "contradicted"), (1, open_), (2, open_), (3, "contradicted")):
         spec = Top(kind="top", metric="M", end="highest", count=3, models=("B",), hits=hits)
-        assert spec.judge(evidence).verdict == verdict
+        check = spec.judge(evidence)
+        assert check.verdict == verdict
+        assert check.quantities[0].found == "1 to 2 (cells tie)"
 
 
 def judged_and_expected(sizes: tuple[int, int], seed: int) -> tuple[Check, float]:

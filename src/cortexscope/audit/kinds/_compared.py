@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cortexscope.audit._evidence import Evidence, Known, mean_of_known
 from cortexscope.audit._records import Check, Quantity
 from cortexscope.audit._rounding import agrees
-from cortexscope.audit._words import metric_unit
+from cortexscope.audit._words import counted, metric_unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +73,7 @@ def beyond(
         return Quantity(name, "> 0", difference, right=right, note=note, unit=unit)
     averages = [table[list(own)].mean(axis=1).to_numpy() for own in (one, other)]
     found = mean_of(clustered(table, averages[0] - averages[1]))
-    note = f"n = {found.n} prompts, read by all models; t interval"
+    note = f"n = {counted(found.n, 'prompt')}, read by all models; t interval"
     note += f"; {found.reason}" if found.reason else ""
     return Quantity(name, "> 0", found.value, found.low, found.high, found.positive, note, unit)
 

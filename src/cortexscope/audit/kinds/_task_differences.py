@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._lead import in_short
 from cortexscope.audit._records import Check, Lead, Quantity, Verdict
-from cortexscope.audit._words import capital, metric_unit, spoken
+from cortexscope.audit._words import capital, counted, metric_unit, spoken
 from cortexscope.audit.kinds._compared import all_right
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _numbers(part: Part, unit: str) -> str:
     )
     return (
         f"{_text(part.raw.difference)} {unit} as measured{raw}, {_text(part.adjusted.difference)} "
-        f"with length controlled{adjusted}; n = {part.raw.difference.n} prompts."
+        f"with length controlled{adjusted}; n = {counted(part.raw.difference.n, 'prompt')}."
     )
 
 
@@ -147,7 +147,7 @@ def _quantities(part: Part, title: str, unit: str) -> Iterator[Quantity]:
     for way, found in (("as measured", part.raw), ("length controlled", part.adjusted)):
         other = f" ({spoken(found.other)})" if found.other and part.named else ""
         own = found.difference
-        note = f"n = {own.n} prompts; {own.method}"
+        note = f"n = {counted(own.n, 'prompt')}; {own.method}"
         note += f"; {found.reason}" if found.reason else ""
         yield Quantity(
             f"{title}{part.words}{other}, {way}", "> 0", own.value,

@@ -6,6 +6,7 @@ from typing import Literal
 
 from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._records import Check, Quantity
+from cortexscope.audit._words import counted
 from cortexscope.audit.kinds._kind import Kind
 
 __all__ = ["Count"]
@@ -27,13 +28,16 @@ class Count(Kind):
         found = evidence.counts[self.of]
         right = str(found) == self.value
         quantity = Quantity(self.of, self.value, found, right=right)
-        return evidence.says(right, f"{found} {self.of} are listed.", quantity)
+        are = "is" if found == 1 else "are"
+        said = f"{counted(found, self.of.removesuffix('s'))} {are} listed."
+        return evidence.says(right, said, quantity)
 
     def _combinations(self, evidence: Evidence) -> Check:
         models, tasks = evidence.counts["models"], evidence.counts["tasks"]
         found = evidence.counts.get("combinations", models * tasks)
         right = str(found) == self.value
-        said = f"{models} models and {tasks} tasks give {models * tasks} combinations"
+        both = f"{counted(models, 'model')} and {counted(tasks, 'task')}"
+        said = f"{both} give {counted(models * tasks, 'combination')}"
         said += "" if found == models * tasks else f", of which {found} are there"
         quantities = [Quantity("combinations", self.value, found, right=right)]
         if evidence.inputs is not None:

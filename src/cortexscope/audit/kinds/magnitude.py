@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from cortexscope.audit._evidence import Evidence
 from cortexscope.audit._records import Check, Quantity
+from cortexscope.audit._words import counted
 from cortexscope.audit.kinds._kind import OfMetric
 
 __all__ = ["Magnitude"]
@@ -26,7 +27,7 @@ class Magnitude(OfMetric):
             below_zero = int((known < 0).sum())
             said = f"Measured as a mean of signed values, {below_zero} of {len(known)} values are "
             said += "below zero; a run does not show what the study meant."
-            n = f"n = {len(known)} models and prompts"
+            n = f"n = {counted(len(known), 'value')}, one a model and prompt"
             count = Quantity("values below zero", None, below_zero, note=n)
             return evidence.says(None, said, count)
         figures = evidence.figures(self.metric)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from cortexscope.audit._evidence import Evidence, parameters_of, unit_of_size
+from cortexscope.audit._evidence import Evidence, unit_of_size
 from cortexscope.audit._records import Check, Quantity
-from cortexscope.audit._rounding import is_number
+from cortexscope.audit._rounding import agrees, is_number
 from cortexscope.audit._words import metric_unit, spoken
 from cortexscope.audit.kinds._compared import all_right, clustered, compared, figures_agree
 from cortexscope.audit.kinds._kind import Kind
@@ -66,7 +66,7 @@ class ModelFigures(Kind):
         wrong = [quantity.name for quantity in quantities if quantity.right is False]
         said = (
             f"Of the study's {len(self.values)} models the run has {len(known)}; "
-            f"{len(held) - len(wrong)} of {len(held)} figures are as they may be for "
+            f"{held.count(True)} of {len(held)} figures are as they may be for "
             f"{_STUDY_PROMPTS} prompts of this suite"
         )
         said += f"; not so: {', '.join(wrong[:4])}." if wrong else "."
@@ -95,5 +95,5 @@ def _fact(model: str, column: str, text: str, info: ModelInfo) -> Quantity:
     name, found = f"{spoken(column)}, {model}", info.parameters
     if column != "Parameters":
         return Quantity(name, text, info.stack_kind, right=info.stack_kind == text)
-    right = abs(found - parameters_of(text)) <= 0.0500001 * unit_of_size(text)
+    right = agrees(text.rstrip("KMB"), found / unit_of_size(text))
     return Quantity(name, text, float(found), right=right)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from dataclasses import replace
 from typing import ClassVar, Literal
 
 from cortexscope.audit._evidence import Evidence, parameters_of
-from cortexscope.audit._records import OTHER_MODELS, Check
-from cortexscope.audit._words import counted
+from cortexscope.audit._records import OTHER_MODELS, Check, Quantity
+from cortexscope.audit._words import counted, listed
 from cortexscope.audit.kinds._compared import beyond
 from cortexscope.audit.kinds._kind import OfMetric
 
 __all__ = ["NotMonotonic"]
+
+# Averages that lie as near are the same, but for the rounding of the subtraction.
+_TIE = 1e-12
 
 
 class NotMonotonic(OfMetric):
@@ -32,24 +36,27 @@ class NotMonotonic(OfMetric):
             self.number(f"{self.spoken}, {n}", averages[n].value, f"{stated[n]} parameters")
             for n in ordered
         ]
-        n = len(ordered)
+        # Models of one size stand in no order: their average is one figure.
+        groups = [tuple(own) for _, own in itertools.groupby(ordered, key=lambda n: sizes[n])]
+        n = len(groups)
         if n < 3:
-            said = f"Of {counted(n, 'model')} a size and an average are known, and 3 are needed."
+            said = f"Averages are known of models of {counted(n, 'size')}, and 3 are needed."
             return evidence.says(None, said, *quantities)
         steps = [
-            beyond(evidence, self.metric, (after,), (one,), f"{after} less {one}")
-            for one, after in itertools.pairwise(ordered)
+            beyond(evidence, self.metric, after, one, f"{listed(after)} less {listed(one)}")
+            for one, after in itertools.pairwise(groups)
         ]
-        clear = [step.right for step in steps]
-        rises, falls = clear.count(True), clear.count(False)
+        ways = Counter(map(_direction, steps))
+        rises, falls, ties, hidden = (ways[way] for way in ("rise", "fall", "tie", "hidden"))
         clearly = "clearly " if evidence.run else ""
-        said = f"From the smallest to the largest of {n} models it {clearly}rises {rises} and "
-        said += f"{clearly}falls {falls} times."
-        if evidence.run:
-            steady = len(clear) in (rises, falls)
-            right = True if rises and falls else False if steady else None
-        else:
-            right = bool(rises and falls)
+        what = "models" if n == len(ordered) else "sizes of models"
+        said = f"From the smallest to the largest of {n} {what} it {clearly}rises {rises} and "
+        said += f"{clearly}falls {falls} times"
+        said += f", and stays the same {counted(ties, 'time')}" if ties else ""
+        if hidden and not (rises and falls):
+            hides = "the prompts do not tell" if evidence.run else "rounding hides"
+            said += f"; {hides} the way of {counted(hidden, 'step')}"
+        right = True if rises and falls else None if hidden else False
         caveat = (
             f"That is what to expect of any {n} figures without order: 2 of their "
             f"{math.factorial(n)} orders rise or fall throughout."
@@ -61,4 +68,13 @@ class NotMonotonic(OfMetric):
             )
         # A step is not claimed to go one way.
         quantities += [replace(step, claimed=None, right=None) for step in steps]
-        return evidence.says(right, said, *quantities, caveats=(caveat,))
+        return evidence.says(right, f"{said}.", *quantities, caveats=(caveat,))
+
+
+def _direction(step: Quantity) -> Literal["rise", "fall", "tie", "hidden"]:
+    """Return which way a step goes; a tie is not above either, and goes no way."""
+    if step.right is None:
+        return "hidden"
+    if step.right:
+        return "rise"
+    return "fall" if isinstance(step.found, float) and step.found < -_TIE else "tie"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Literal
+
+import numpy as np
 
 from cortexscope.audit._evidence import Evidence, Known
 from cortexscope.audit._records import Check
-from cortexscope.audit._words import spoken
+from cortexscope.audit._words import counted, spoken
 from cortexscope.audit.kinds._compared import compared, figures_agree
 from cortexscope.audit.kinds._kind import Data, OfMetric
 
@@ -39,8 +40,8 @@ class TaskFigures(OfMetric):
             cells = evidence.cells.get(self.metric, {})
             own = [value for (_, name), value in cells.items() if name == task]
             mean = evidence.tasks.get(self.metric, {}).get(task)
-            sd = _sd(own, evidence.ddof)
-            n = f"n = {len(own)} models"
+            sd = float(np.std(own, ddof=evidence.ddof)) if len(own) > evidence.ddof else math.nan
+            n = f"n = {counted(len(own), 'model')}"
             for what, text, known, note in (
                 ("mean", claimed.mean, mean, n),
                 ("sd", claimed.sd, Known(sd), f"{n}, divided by {divisor}"),
@@ -55,10 +56,3 @@ class TaskFigures(OfMetric):
             f"{', '.join(errors)}."
         )
         return figures_agree(evidence, quantities, caveats=(said,))
-
-
-def _sd(values: Sequence[float], ddof: int) -> float:
-    if len(values) <= ddof:
-        return math.nan
-    mean = math.fsum(values) / len(values)
-    return math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - ddof))

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from cortexscope.audit._evidence import Evidence, Known
 from cortexscope.audit._grid import Cell
 from cortexscope.audit._records import Check, Quantity
-from cortexscope.audit._words import capital, listed, spoken
+from cortexscope.audit._words import capital, counted, listed, spoken
 from cortexscope.audit.kinds._compared import compared
 from cortexscope.audit.kinds._kind import OfMetric
 from cortexscope.audit.kinds._leads import SINGLE, End, sign_of
@@ -33,8 +33,9 @@ class Top(OfMetric):
     def judge(self, evidence: Evidence) -> Check:
         """Count how many of the most extreme cells some models or tasks hold."""
         run = evidence.run
-        if run is not None and len(known := run.of_study()) < len(run.hubs):
-            said = f"The run has {len(known) or 'none'} of the study's {len(run.hubs)} models."
+        if run is not None and len(known := self.asked_of(run)) < len(run.hubs):
+            said = f"The run has {self.spoken} of {len(known) or 'none'} of the study's "
+            said += f"{counted(len(run.hubs), 'model')}."
             return evidence.says(None, said)
         if evidence.cells is None:
             return evidence.says(None, "No figure of a task in one model is quoted.")
@@ -45,9 +46,13 @@ class Top(OfMetric):
         fewest, most = self._hits(cells)
         named = listed((*self.models, *map(spoken, self.tasks)))
         hits = f"{fewest}" if fewest == most else f"{fewest} to {most} (cells tie)"
-        right, claimed = 2 * fewest > self.count, f"more than {self.count // 2}"
-        if self.hits is not None:
-            right, claimed = fewest <= self.hits <= most, str(self.hits)
+        if self.hits is None:
+            claimed = f"more than {self.count // 2}"
+            possible = {2 * some > self.count for some in (fewest, most)}
+        else:
+            claimed = str(self.hits)
+            possible = {some == self.hits for some in range(fewest, most + 1)}
+        right = possible.pop() if len(possible) == 1 else None
         name = f"of the {self.count} {self.end}, {named}"
         quantities = [
             Quantity(name, claimed, hits, right=right),
@@ -58,7 +63,10 @@ class Top(OfMetric):
         ]
         said = f"{capital(named)} {'holds' if ' and ' not in named else 'hold'} {hits} "
         said += f"of the {self.count} {self.end}"
-        said += "." if right else f", not {claimed}; {_holders(kept)}."
+        if right is None:
+            said += f", so that it cannot be told whether these are {claimed}."
+        else:
+            said += "." if right else f", not {claimed}; {_holders(kept)}."
         # The range is that of the study's prompts.
         if self.range is not None and run is None:
             low, high = (end(cells[cell] for cell in kept) for end in (min, max))
