@@ -98,11 +98,11 @@ class HiddenStates(Reduced):
     def joined(cls, layers: Sequence[Self], positions: Tokens) -> Self:
         """Return the states of layers as those of one at positions that are there already."""
         first = layers[0]
-        befores = [layer.before for layer in layers if layer.before is not None]
+        earlier = [layer.before for layer in layers if layer.before is not None]
         return cls(
             torch.cat([layer.whole for layer in layers]),
             positions,
-            before=HiddenStates.joined(befores, positions) if befores else None,
+            before=HiddenStates.joined(earlier, positions) if earlier else None,
             chosen=None if first._chosen is None else first._chosen.times(len(layers)),
             owned=True,
         )
