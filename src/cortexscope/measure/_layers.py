@@ -48,7 +48,7 @@ class Gathering:
 
     def __init__(self, metrics: Sequence[Metric]) -> None:
         self._needed = _needed(tuple((type(metric), metric.options) for metric in metrics))
-        self._layers: dict[tuple[Hashable, ...], _Layers | _Held] = {}
+        self._layers: dict[tuple[Hashable, ...], _Alike] = {}
 
     def add(
         self, role: tuple[Hashable, ...], metrics: Sequence[Metric], site: Site, seen: Reduced
@@ -67,11 +67,11 @@ class Gathering:
         if layers is None:
             needed = self._needed.get(role)
             if held is not None:
-                layers = _Held(role, metrics, held, needed or ())
+                layers = _Held(role, metrics, needed or (), held)
             elif needed is None:
                 return Shown(role, metrics, [site], seen)
             else:
-                layers = _Layers(role, metrics, seen, needed)
+                layers = _Layers(role, metrics, needed, seen)
             self._layers[key] = layers
         layers.add(site, held or seen)
         return layers.shown() if layers.full else None
@@ -94,27 +94,43 @@ def _needed(metrics: tuple[Hashable, ...]) -> dict[tuple[Hashable, ...], tuple[K
     return {}
 
 
-class _Held:
-    """Layers as they are."""
+class _Alike:
+    """Layers that are shown as one."""
 
     def __init__(
-        self,
-        role: tuple[Hashable, ...],
-        metrics: Sequence[Metric],
-        first: Reduced,
-        needed: Sequence[Key],
+        self, role: tuple[Hashable, ...], metrics: Sequence[Metric], needed: Sequence[Key]
     ) -> None:
         self._role, self._metrics, self._needed = role, metrics, needed
-        self._size = min(Gathering._LAYERS, Gathering._HELD // max(1, first.entries))
-        self._kept: list[Reduced] = []
+        self._size = 0
         self.sites: list[Site] = []
 
     @property
     def full(self) -> bool:
         return len(self.sites) >= self._size
 
-    def add(self, site: Site, held: Reduced) -> None:
-        self._kept.append(held)
+    def add(self, site: Site, seen: Reduced) -> None:
+        raise NotImplementedError
+
+    def shown(self) -> Shown:
+        raise NotImplementedError
+
+
+class _Held(_Alike):
+    """Layers as they are."""
+
+    def __init__(
+        self,
+        role: tuple[Hashable, ...],
+        metrics: Sequence[Metric],
+        needed: Sequence[Key],
+        first: Reduced,
+    ) -> None:
+        super().__init__(role, metrics, needed)
+        self._size = min(Gathering._LAYERS, Gathering._HELD // max(1, first.entries))
+        self._kept: list[Reduced] = []
+
+    def add(self, site: Site, seen: Reduced) -> None:
+        self._kept.append(seen)
         self.sites.append(site)
 
     def shown(self) -> Shown:
@@ -125,28 +141,20 @@ class _Held:
         return Shown(self._role, self._metrics, sites, seen)
 
 
-class _Layers:
+class _Layers(_Alike):
     """The reductions of layers."""
 
     def __init__(
         self,
         role: tuple[Hashable, ...],
         metrics: Sequence[Metric],
-        first: Reduced,
         needed: Sequence[Key],
+        first: Reduced,
     ) -> None:
-        self._role = role
-        self._metrics = metrics
-        self._needed = needed
+        super().__init__(role, metrics, needed)
         self._bare = first.bare()
         self._kinds: dict[Key, Any] = {}
         self._rows: dict[Key, list[Tensor]] = {}
-        self._size = 0
-        self.sites: list[Site] = []
-
-    @property
-    def full(self) -> bool:
-        return len(self.sites) >= self._size
 
     def add(self, site: Site, seen: Reduced) -> None:
         seen.prepare(self._needed)
