@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
 
@@ -66,11 +66,14 @@ class Hook:
         raise NotImplementedError
 
 
+C = TypeVar("C", bound="_Change")
+
+
 class _Change:
     made: ClassVar[bool] = False
     """Whether any was ever made, also as part of a copy of a model."""
 
-    def __new__(cls, *_: object) -> Self:
+    def __new__(cls: type[C], *_: object) -> C:
         _Change.made = True
         return super().__new__(cls)
 

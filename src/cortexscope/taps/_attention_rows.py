@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,6 +19,9 @@ from cortexscope.taps._tokens import Tokens
 from cortexscope.taps.rows import ROWS
 
 __all__ = ["AttentionRows", "AttentionSample", "BeyondFirst"]
+
+R = TypeVar("R", bound="AttentionRows")
+S = TypeVar("S", bound="AttentionSample")
 
 
 def _beside(parts: Sequence[Tensor], prompts: int) -> Tensor:
@@ -69,12 +72,12 @@ class AttentionRows(Reduced):
         every: Iterable[Tensor] = self.reductions.values()
         return max(x.numel() for x in every)
 
-    def held(self) -> Self | None:
+    def held(self: R) -> R | None:
         """Return few numbers, which are no part of the model."""
         return self if self.entries <= self.FEW else None
 
     @classmethod
-    def together(cls, layers: Sequence[Self]) -> Self:
+    def together(cls: type[R], layers: Sequence[R]) -> R:
         """Return the rows of layers as those of one."""
         made, first = object.__new__(cls), layers[0]
         made.positions = first.positions.times(len(layers))
@@ -168,7 +171,7 @@ class AttentionSample(Reduced):
         """How many probabilities there are."""
         return self.probabilities.numel()
 
-    def held(self) -> Self | None:
+    def held(self: S) -> S | None:
         """Return a few rows, which are a copy."""
         if self.probabilities.numel() > self.FEW:
             return None
@@ -183,7 +186,7 @@ class AttentionSample(Reduced):
         )
 
     @classmethod
-    def together(cls, layers: Sequence[Self]) -> Self:
+    def together(cls: type[S], layers: Sequence[S]) -> S:
         """Return the rows of layers as those of one."""
         prompts = len(layers[0].tokens)
 

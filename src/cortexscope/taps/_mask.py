@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -32,15 +33,6 @@ def visible_keys(scores: Shaped[Tensor, "*rows key"]) -> Bool[Tensor, "*rows key
     if scores.dtype == torch.bool:
         return scores
     return scores > scores.amax(-1, keepdim=True) - _FAR
-
-
-class Chooses(Protocol):
-    """A statistic that may be the probability of one key of each row."""
-
-    name: ClassVar[str]
-
-    def chosen(self, mask: Mask, queries: int) -> Tensor | None:
-        """Return that key of each row."""
 
 
 class SeenRows(NamedTuple):
@@ -111,12 +103,19 @@ class Mask:
         self._last[:] = [SeenRows(queries, rows, places, bias, seen)]
         return self._last[0]
 
-    def chosen(self, row: Chooses, queries: int) -> Tensor | None:
-        """Return which key of each row a statistic is about, asked of it once."""
-        known = (row.name, queries)
-        if known not in self._chosen:
-            self._chosen[known] = row.chosen(self, queries)
-        return self._chosen[known]
+    def chosen(
+        self, name: str, queries: int, choose: Callable[[Mask, int], Tensor | None]
+    ) -> Tensor | None:
+        """Return which key of each row a statistic is about; the same for every layer.
+
+        Args:
+            name: of the statistic.
+            queries: number of rows.
+            choose: says it, and is asked once.
+        """
+        if (name, queries) not in self._chosen:
+            self._chosen[name, queries] = choose(self, queries)
+        return self._chosen[name, queries]
 
     def of(self, prompts: Int[Tensor, pair], heads: Int[Tensor, pair]) -> Mask:
         """Return the masks of single heads, [pair, 1, ...]."""

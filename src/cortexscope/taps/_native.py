@@ -42,7 +42,7 @@ def native_rows(
         wanted: which statistics to compute.
         sample: which rows are wanted whole; none where None, or where they need much room.
     """
-    chosen = {row.name: mask.chosen(row, query.shape[2]) for row in wanted}
+    chosen = {row.name: mask.chosen(row.name, query.shape[2], row.chosen) for row in wanted}
     entropy = Entropy.name in chosen
     keys = {name: index for name, index in chosen.items() if index is not None}
     rooms = query.shape[0] * query.shape[1] * key.shape[2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, ClassVar, Generic, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
 from jaxtyping import Bool
 from torch import Tensor
@@ -64,12 +64,12 @@ class Reduced:
         """How many numbers are kept where it is held."""
         raise NotImplementedError
 
-    def held(self) -> Self | None:
+    def held(self: S) -> S | None:
         """Return what may be kept after the model has gone on; None where it takes much room."""
         return None
 
     @classmethod
-    def together(cls, layers: Sequence[Self]) -> Self:
+    def together(cls: type[S], layers: Sequence[S]) -> S:
         """Return layers that are alike as one, with all that there is to be reduced.
 
         Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from functools import cached_property
-from typing import Self
+from typing import TypeVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -18,6 +18,8 @@ from cortexscope.taps._spectra import Spectra
 from cortexscope.taps._tokens import Sample, Tokens
 
 __all__ = ["HiddenStates"]
+
+S = TypeVar("S", bound="HiddenStates")
 
 _NORMS = ("norms",)
 
@@ -54,12 +56,12 @@ class HiddenStates(Reduced):
 
     @classmethod
     def taken(
-        cls,
+        cls: type[S],
         states: Float[Tensor, "prompt token feature"],
         positions: Tokens,
         *,
         before: HiddenStates | None = None,
-    ) -> Self:
+    ) -> S:
         """Return states of a model that will go on; few of them as a copy, which may be kept."""
         few = states.numel() <= cls.FEW
         return cls(states.clone() if few else states, positions, before=before, owned=few)
@@ -85,17 +87,17 @@ class HiddenStates(Reduced):
         """How many numbers the states are."""
         return self.whole.numel()
 
-    def held(self) -> Self | None:
+    def held(self: S) -> S | None:
         """Return few states that are a copy."""
         return self if self.owned and self.whole.numel() <= self.FEW else None
 
     @classmethod
-    def together(cls, layers: Sequence[Self]) -> Self:
+    def together(cls: type[S], layers: Sequence[S]) -> S:
         """Return the states of layers as those of one."""
         return cls.joined(layers, layers[0].positions.times(len(layers)))
 
     @classmethod
-    def joined(cls, layers: Sequence[Self], positions: Tokens) -> Self:
+    def joined(cls: type[S], layers: Sequence[S], positions: Tokens) -> S:
         """Return the states of layers as those of one at positions that are there already."""
         first = layers[0]
         earlier = [layer.before for layer in layers if layer.before is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from functools import cached_property
-from typing import Literal, Self
+from typing import Literal, TypeVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -14,6 +14,8 @@ from cortexscope.taps._reductions import Key, Reduced, reduction
 from cortexscope.taps._states import HiddenStates
 
 __all__ = ["Update"]
+
+S = TypeVar("S", bound="Update")
 
 
 class Update(Reduced):
@@ -59,12 +61,12 @@ class Update(Reduced):
         """How many numbers the states are."""
         return self.states.entries
 
-    def held(self) -> Self | None:
+    def held(self: S) -> S | None:
         """Return an update of few states, which are copies."""
         return None if self.states.held() is None or self.stream.held() is None else self
 
     @classmethod
-    def together(cls, layers: Sequence[Self]) -> Self:
+    def together(cls: type[S], layers: Sequence[S]) -> S:
         """Return the updates of layers as those of one."""
         states = HiddenStates.together([layer.states for layer in layers])
         stream = HiddenStates.joined([layer.stream for layer in layers], states.positions)
