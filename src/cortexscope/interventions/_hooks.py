@@ -66,29 +66,31 @@ class Hook:
         raise NotImplementedError
 
 
-C = TypeVar("C", bound="_Change")
+C = TypeVar("C", bound="_Changing")
 
 
-class _Change:
+class _Changing:
+    """What torch calls of a hook that changes a model."""
+
     made: ClassVar[bool] = False
     """Whether any was ever made, also as part of a copy of a model."""
 
     def __new__(cls: type[C], *_: object) -> C:
-        _Change.made = True
+        _Changing.made = True
         return super().__new__(cls)
 
     def __init__(self, hook: Hook) -> None:
         self.hook = hook
 
 
-class _Before(_Change):
+class _Before(_Changing):
     def __call__(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         return self.hook.before(module, args, kwargs)
 
 
-class _After(_Change):
+class _After(_Changing):
     def __call__(
         self,
         module: nn.Module,
@@ -115,7 +117,7 @@ def after(module: nn.Module, hook: Hook, exits: ExitStack) -> None:
 
 def _in_order(hooks: Any) -> None:  # noqa: ANN401 - torch's ordered dictionary of hooks
     """Let changes act in the order in which they came, and all of them before who watches."""
-    own = [key for key, hook in hooks.items() if isinstance(hook, _Change)]
+    own = [key for key, hook in hooks.items() if isinstance(hook, _Changing)]
     for key in sorted(own, reverse=True):
         hooks.move_to_end(key, last=False)
 
@@ -123,12 +125,12 @@ def _in_order(hooks: Any) -> None:  # noqa: ANN401 - torch's ordered dictionary 
 def removed_from(module: nn.Module) -> tuple[Removed, ...]:
     """Return which parts of a model are taken out at present."""
     found: dict[Removed, None] = {}
-    if not _Change.made:
+    if not _Changing.made:
         # To look through all parts takes a hundredth of a short pass.
         return ()
     for part in module.modules():
         for hook in (*part._forward_pre_hooks.values(), *part._forward_hooks.values()):
-            if isinstance(hook, _Change):
+            if isinstance(hook, _Changing):
                 found.update(dict.fromkeys(hook.hook.removed))
     return tuple(found)
 

@@ -7,6 +7,7 @@ by layer the calls alone take longer than what they compute.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ class Shown(NamedTuple):
     """Layers as one, and who is to see them."""
 
     role: tuple[Hashable, ...]
+    """What decides which reductions of it are needed."""
     metrics: Sequence[Metric]
     sites: Sequence[Site]
     seen: Reduced
@@ -67,11 +69,12 @@ class Gathering:
         if layers is None:
             needed = self._needed.get(role)
             if held is not None:
-                layers = _Held(role, metrics, needed or (), held)
+                most = min(self._LAYERS, self._HELD // max(1, held.entries))
+                layers = _Held(role, metrics, needed or (), most)
             elif needed is None:
                 return Shown(role, metrics, [site], seen)
             else:
-                layers = _Layers(role, metrics, needed, seen)
+                layers = _Layers(role, metrics, needed, 0, bare=seen.bare())
             self._layers[key] = layers
         layers.add(site, held or seen)
         return layers.shown() if layers.full else None
@@ -94,19 +97,20 @@ def _needed(metrics: tuple[Hashable, ...]) -> dict[tuple[Hashable, ...], tuple[K
     return {}
 
 
+@dataclass(eq=False)
 class _Alike:
     """Layers that are shown as one."""
 
-    def __init__(
-        self, role: tuple[Hashable, ...], metrics: Sequence[Metric], needed: Sequence[Key]
-    ) -> None:
-        self._role, self._metrics, self._needed = role, metrics, needed
-        self._size = 0
-        self.sites: list[Site] = []
+    role: tuple[Hashable, ...]
+    metrics: Sequence[Metric]
+    needed: Sequence[Key]
+    size: int
+    """How many layers there is room for; 0 before it is known."""
+    sites: list[Site] = field(default_factory=list)
 
     @property
     def full(self) -> bool:
-        return len(self.sites) >= self._size
+        return len(self.sites) >= self.size
 
     def add(self, site: Site, seen: Reduced) -> None:
         raise NotImplementedError
@@ -115,74 +119,59 @@ class _Alike:
         raise NotImplementedError
 
 
+@dataclass(eq=False)
 class _Held(_Alike):
     """Layers as they are."""
 
-    def __init__(
-        self,
-        role: tuple[Hashable, ...],
-        metrics: Sequence[Metric],
-        needed: Sequence[Key],
-        first: Reduced,
-    ) -> None:
-        super().__init__(role, metrics, needed)
-        self._size = min(Gathering._LAYERS, Gathering._HELD // max(1, first.entries))
-        self._kept: list[Reduced] = []
+    kept: list[Reduced] = field(default_factory=list)
 
     def add(self, site: Site, seen: Reduced) -> None:
-        self._kept.append(seen)
+        self.kept.append(seen)
         self.sites.append(site)
 
     def shown(self) -> Shown:
         sites, self.sites = self.sites, []
-        kept, self._kept = self._kept, []
+        kept, self.kept = self.kept, []
         seen = type(kept[0]).together(kept)
-        seen.prepare(self._needed)
-        return Shown(self._role, self._metrics, sites, seen)
+        seen.prepare(self.needed)
+        return Shown(self.role, self.metrics, sites, seen)
 
 
+@dataclass(eq=False)
 class _Layers(_Alike):
     """The reductions of layers."""
 
-    def __init__(
-        self,
-        role: tuple[Hashable, ...],
-        metrics: Sequence[Metric],
-        needed: Sequence[Key],
-        first: Reduced,
-    ) -> None:
-        super().__init__(role, metrics, needed)
-        self._bare = first.bare()
-        self._kinds: dict[Key, Any] = {}
-        self._rows: dict[Key, list[Tensor]] = {}
+    bare: Reduced = field(kw_only=True)
+    kinds: dict[Key, Any] = field(default_factory=dict)
+    rows: dict[Key, list[Tensor]] = field(default_factory=dict)
 
     def add(self, site: Site, seen: Reduced) -> None:
-        seen.prepare(self._needed)
-        found = {key: seen.reduce(key) for key in self._needed}
-        if not self._size:
+        seen.prepare(self.needed)
+        found = {key: seen.reduce(key) for key in self.needed}
+        if not self.size:
             self._begin(found, len(seen.tokens))
         for key, value in found.items():
-            for rows, part in zip(self._rows[key], _parts(value), strict=True):
+            for rows, part in zip(self.rows[key], _parts(value), strict=True):
                 rows[len(self.sites)] = part
         self.sites.append(site)
 
     def _begin(self, found: dict[Key, Any], prompts: int) -> None:
         entries = [prompts * part[0].numel() for value in found.values() for part in _parts(value)]
-        self._size = max(1, min(Gathering._LAYERS, Gathering._ENTRIES // max([1, *entries])))
+        self.size = max(1, min(Gathering._LAYERS, Gathering._ENTRIES // max([1, *entries])))
         for key, value in found.items():
-            self._kinds[key] = type(value)
-            self._rows[key] = [
-                part.new_empty((self._size, prompts, *part.shape[1:])) for part in _parts(value)
+            self.kinds[key] = type(value)
+            self.rows[key] = [
+                part.new_empty((self.size, prompts, *part.shape[1:])) for part in _parts(value)
             ]
 
     def shown(self) -> Shown:
         sites, self.sites = self.sites, []
-        seen = self._bare.bare()
-        seen.positions = self._bare.positions.times(len(sites))
-        for key, kind in self._kinds.items():
-            parts = [rows[: len(sites)].flatten(0, 1) for rows in self._rows[key]]
+        seen = self.bare.bare()
+        seen.positions = self.bare.positions.times(len(sites))
+        for key, kind in self.kinds.items():
+            parts = [rows[: len(sites)].flatten(0, 1) for rows in self.rows[key]]
             seen.reductions[key] = _whole(kind, parts)
-        return Shown(self._role, self._metrics, sites, seen)
+        return Shown(self.role, self.metrics, sites, seen)
 
 
 def _parts(value: Any) -> Sequence[Tensor]:  # noqa: ANN401 - whatever a reduction gives

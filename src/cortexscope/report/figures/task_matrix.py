@@ -41,8 +41,8 @@ class TaskMatrix:
         grids = _grids(frames, self.metrics) if len(frames.tasks) > 1 else {}
         panels = []
         # On one scale, or the colours of the panels could not be compared.
-        every = [np.abs(grid.to_numpy(dtype="float64")).ravel() for grid in grids.values()]
-        farthest = float(np.nanmax(np.concatenate([*every, np.zeros(1)])))
+        every = [np.abs(grid.to_numpy(dtype="float64")) for grid in grids.values()]
+        farthest = max((float(np.nanmax(cells)) for cells in every), default=0.0)
         for form, title in _FORMS.items():
             if form in grids:
                 grid = grids[form]

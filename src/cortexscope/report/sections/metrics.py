@@ -79,8 +79,10 @@ def _grids(shown: Shown, chosen: Sequence[_Chosen]) -> tuple[Grid, ...]:
     )
     grids = []
     specs = {metric: shown.labels.specs.get(metric) for metric in frames.metrics}
-    # What is shown first is none of the study's, whose mean attention is the same in all layers.
-    for metric, spec in sorted(specs.items(), key=lambda own: (own[1] and own[1].group) == "study"):
+    # The first is shown at once, and the study's mean attention is the same in all layers.
+    of_study = [metric for metric, spec in specs.items() if spec and spec.group == "study"]
+    for metric in sorted(specs, key=of_study.__contains__):
+        spec = specs[metric]
         for model in frames.labels:
             for stack in frames.stacks_of(model):
                 own = known.get((metric, model, stack))
